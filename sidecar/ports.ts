@@ -1,0 +1,126 @@
+import type { Position } from './replay/position.ts';
+
+/**
+ * What the pipeline needs of Kafka and NATS, in our own words. `sidecar/kafka/` and `sidecar/nats/` implement these
+ * over their client libraries, so that a library can be exchanged on evidence.
+ *
+ * Whatever fails is thrown as one of the classes in `common/errors.ts`.
+ */
+
+/** A record to be written; key is always null, and records that connect reads may have no headers (upstream.md). */
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly value: Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a record came to lie. */
+export interface RecordLocation {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+}
+
+/** What is known of a topic that exists: the largest record batch it takes, in bytes. */
+export interface TopicLimits {
+  readonly maxMessageBytes: number;
+}
+
+/** A topic that cannot be had, with the reason in words: an illegal or colliding name, or the limit on new topics. */
+export interface TopicRefusal {
+  readonly refused: string;
+}
+
+/**
+ * Writes for one peer, one transaction at a time, under that peer's transactional id.
+ *
+ * After anything thrown the writer is of no more use: close it and take the peer over anew.
+ */
+export interface ReplayWriter {
+  /**
+   * Sends records, beginning a transaction when none is open. All records of one peer and topic go to one partition,
+   * in the order given, so that the replay is in order. Returns a location per record, in the order given.
+   */
+  send(records: readonly OutgoingRecord[]): Promise<RecordLocation[]>;
+  /** Adds the position to the open transaction and commits it. Durable and visible when this resolves. */
+  commit(position: Position): Promise<void>;
+  /** Aborts what is open, if anything; never throws. */
+  close(): Promise<void>;
+}
+
+export interface KafkaPort {
+  /**
+   * Makes a peer ours: fences every earlier writer, then reads the peer's position, in that order (design, "Taking
+   * over a peer"). Makes the position topic when missing.
+   */
+  takeOver(peerName: string): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
+  /**
+   * Makes topics that are missing, and tells each one's limits or why it cannot be had. Cached; `fresh` asks again.
+   * @param options.capped the topics are named by a peer: refuse new ones beyond the configured number
+   */
+  ensureTopics(
+    topics: readonly string[],
+    options?: { capped?: boolean; fresh?: boolean },
+  ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
+}
+
+/** Which of the owners partitions this sidecar holds, kept by Kafka's group protocol. */
+export interface OwnersPort {
+  /** Partitions held now; empty until the group has been joined. */
+  readonly held: ReadonlySet<number>;
+  /** Called after every change of {@link held}. */
+  onChange(listener: () => void): void;
+  /**
+   * Resolves when the group has confirmed our membership after this call. A sidecar that was fenced asks before it
+   * takes over again: one that slept through a rebalance would otherwise fence the rightful owner.
+   */
+  confirmed(): Promise<void>;
+}
+
+/** One message as the peer's durable delivered it. */
+export interface Delivered {
+  readonly payload: Uint8Array;
+  readonly streamSequence: number;
+  /** Counts deliveries of this durable; starts at 1 after a reset. */
+  readonly consumerSequence: number;
+  /** 1 the first time this message is delivered. */
+  readonly deliveryCount: number;
+  /** When the origin's stream stored it, in milliseconds since 1970. */
+  readonly time: number;
+  /** How many messages the durable has not delivered yet. */
+  readonly pending: number;
+  /** Tells the server that this message and all before it are done (`AckPolicy.All`). Sent, not confirmed. */
+  ack(): void;
+}
+
+export interface ResetAnswer {
+  /** The durable's first undelivered stream sequence after the reset, minus one. */
+  readonly floor: number;
+  /** The stream's identity, different for a recreated stream; null from servers before 2.15. */
+  readonly identity: string | null;
+}
+
+/** The connection to one peer's durable on one of its servers. Closed for good after anything thrown. */
+export interface PeerStream {
+  /** `host:port` of the server connected to. */
+  readonly server: string;
+  /**
+   * Resets the durable, so that everything after `sequence` is delivered again from consumer sequence 1, and nothing
+   * that was handed out before stands in the way. Without `sequence`: back to its own ack floor.
+   * @returns undefined where the server is older than 2.14 and nobody answers
+   */
+  reset(sequence?: number): Promise<ResetAnswer | undefined>;
+  /** Starts pulling; at most about `messages` and `bytes` are held here, whatever the backlog. */
+  start(limits: { messages: number; bytes: number }): void;
+  /** Resolves when a message is buffered, or after `timeoutMs`; throws when the stream has failed. */
+  available(timeoutMs: number): Promise<void>;
+  /** Removes up to `limits` from the buffer, at least one message when there is one. */
+  take(limits: { messages: number; bytes: number }): Delivered[];
+  close(): Promise<void>;
+}
+
+/** The node's own NATS: where applications listen for what peers sent. */
+export interface AnnouncePort {
+  /** Publishes payloads on `EVENTS.app_sync`, each with its own message id, so that a repeat is dropped. */
+  announce(messages: readonly { id: string; payload: Uint8Array }[]): Promise<void>;
+}
