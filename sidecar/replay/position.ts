@@ -12,6 +12,8 @@ export interface Position {
   readonly time: number;
   /** The durable's consumer sequence of that message; needed where the server cannot reset. */
   readonly consumerSequence: number;
+  /** Messages older than this are skipped, in milliseconds since 1970: `startFrom` as it was at the very first take-over. */
+  readonly from: number;
 }
 
 /** The record's value. JSON, so that an administrator can read it with any Kafka tool. */
@@ -35,10 +37,10 @@ export function decodePosition(value: string): Position | undefined {
 
 function isPosition(value: unknown): value is Position {
   if (typeof value !== 'object' || value === null) return false;
-  const { stream, identity, sequence, time, consumerSequence } = value as Record<string, unknown>;
+  const { stream, identity, sequence, time, consumerSequence, from } = value as Record<string, unknown>;
   return (
     typeof stream === 'string' &&
     (identity === null || typeof identity === 'string') &&
-    [sequence, time, consumerSequence].every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
+    [sequence, time, consumerSequence, from].every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
   );
 }
