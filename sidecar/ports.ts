@@ -98,6 +98,8 @@ export interface ResetAnswer {
   readonly floor: number;
   /** The stream's identity, different for a recreated stream; null from servers before 2.15. */
   readonly identity: string | null;
+  /** How many messages of the durable's subject come after {@link floor} (`num_pending`). */
+  readonly pending: number;
 }
 
 /** The connection to one peer's durable on one of its servers. Closed for good after anything thrown. */

@@ -1,0 +1,69 @@
+import { isUtf8 } from 'node:buffer';
+
+/** `data_format`: it names both what `data` holds and the Kafka topic it is stored in, and a peer chooses it. */
+
+const LEGAL_TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
+/** Ours, connect's own and Kafka's internal topics. A peer that could write there could forge positions or retries. */
+const FORBIDDEN_TOPIC = /^(?:lfh_|__|retransmit$)/i;
+
+/** Whether Kafka takes the name for a topic. */
+export function isLegalTopic(name: string): boolean {
+  return LEGAL_TOPIC.test(name) && name !== '.' && name !== '..';
+}
+
+/** Whether no peer may ever write there, whatever its `allowFormats` say. */
+export function isForbiddenTopic(name: string): boolean {
+  return FORBIDDEN_TOPIC.test(name);
+}
+
+/** Compiles patterns of formats into a test; `*` stands for any characters, everything else for itself. */
+export function formatMatcher(patterns: readonly string[]): (format: string) => boolean {
+  const sources = patterns.map((pattern) =>
+    pattern
+      .split(/\*+/)
+      .map((literal) => literal.replace(/[^A-Za-z0-9_-]/g, '\\$&'))
+      .join('.*'),
+  );
+  const any = new RegExp(`^(?:${sources.join('|')})$`);
+  return (format) => patterns.length > 0 && any.test(format);
+}
+
+/**
+ * Tells in words what keeps the decoded `data` from being what its format says, or undefined where nothing does.
+ *
+ * A check of the kind, not of the standard: connect validated the message when it took it in, and what it takes for
+ * valid differs between versions. Formats we do not know (uploads: DICOM, images …) are any bytes at all.
+ */
+export function findContentProblem(format: string, content: Buffer): string | undefined {
+  if (/^FHIR(?:-|$)/i.test(format)) return findFhirProblem(format, content);
+  if (/^X12(?:[-_]|$)/i.test(format)) return startsWith(content, ['ISA']) ? undefined : 'an X12 interchange (ISA…)';
+  if (/^HL7(?:-V2|V2|-2|$)/i.test(format)) {
+    return startsWith(content, ['MSH', 'FHS', 'BHS']) ? undefined : 'an HL7 v2 message (MSH…, FHS… or BHS…)';
+  }
+  return undefined;
+}
+
+/** Today's `FHIR-R4`, and older nodes' `FHIR-R4_PATIENT`, which names the resource as well. */
+function findFhirProblem(format: string, content: Buffer): string | undefined {
+  const expected = 'a FHIR resource: a JSON object with a resourceType';
+  if (!isUtf8(content)) return expected;
+  let resource: unknown;
+  try {
+    resource = JSON.parse(content.toString('utf8'));
+  } catch {
+    return expected;
+  }
+  if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) return expected;
+  const { resourceType } = resource as { resourceType?: unknown };
+  if (typeof resourceType !== 'string') return expected;
+  const named = /^FHIR-[^_]*_(.+)$/i.exec(format)?.[1];
+  return named === undefined || named.toUpperCase() === resourceType.toUpperCase()
+    ? undefined
+    : 'the resource that the format names';
+}
+
+/** MLLP's start byte and white space may come before the first segment. */
+function startsWith(content: Buffer, segments: readonly string[]): boolean {
+  const head = content.subarray(0, 64).toString('latin1').replace(/^[\v\s]+/, '').slice(0, 3);
+  return segments.includes(head);
+}

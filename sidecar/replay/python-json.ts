@@ -1,0 +1,18 @@
+/** connect writes JSON with Python's `json.dumps`: `", "` and `": "` between, and everything but ASCII escaped. */
+
+// Python escapes whatever is not between space and `~`; JSON.stringify has already escaped what is below space.
+const BEYOND_ASCII = /[\u007f-\uffff]/g;
+
+/** One string, as Python would write it. */
+export function pythonString(text: string): string {
+  return JSON.stringify(text).replace(BEYOND_ASCII, escape);
+}
+
+/** An object's fields in the order given; the values are JSON text already. */
+export function pythonObject(fields: readonly (readonly [name: string, json: string])[]): string {
+  return `{${fields.map(([name, json]) => `"${name}": ${json}`).join(', ')}}`;
+}
+
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { isUtf8 } from 'node:buffer';
+import type { LfhMessage } from '../../common/contract/message.ts';
+import { EXCEPTION_TOPIC } from '../../common/contract/names.ts';
+import type { OutgoingRecord } from '../ports.ts';
+import type { Rejection } from './decide.ts';
+import { pythonObject, pythonString } from './python-json.ts';
+
+/** The values of the Kafka records, byte for byte what connect would write, but for the differences in upstream.md. */
+
+/** Kafka's own bytes around a value in a record batch of one: 61 of the batch, up to 36 of the record. */
+export const RECORD_OVERHEAD_BYTES = 128;
+
+/**
+ * The record for the topic named by the message's format.
+ *
+ * Differs from connect's in two intended ways: the origin's `uuid` is kept, so that one message has one id on every
+ * node; and `data` is the origin's base64 untouched, where connect decodes and encodes anew.
+ *
+ * @param now milliseconds since 1970, for creation_date and store_date
+ */
+export function dataRecordValue(message: LfhMessage, now: number): Buffer {
+  const date = pythonString(`${isoSeconds(now)}+00:00`);
+  return Buffer.from(
+    pythonObject([
+      ['uuid', pythonString(message.uuid)],
+      ['lfh_id', pythonString(message.lfh_id)],
+      ['operation', pythonString(message.operation)],
+      ['creation_date', date],
+      ['store_date', date],
+      ['consuming_endpoint_url', pythonString(message.consuming_endpoint_url)],
+      // Base64 has nothing to escape, and it is most of the record.
+      ['data', `"${message.data}"`],
+      ['data_format', pythonString(message.data_format)],
+      ['status', 'null'],
+      ['data_record_location', 'null'],
+      // connect's own default: it transmits to no FHIR server unless told to, and neither do we yet.
+      ['target_endpoint_urls', '[]'],
+      ['ipfs_uri', 'null'],
+      ['elapsed_storage_time', 'null'],
+      ['transmit_date', 'null'],
+      ['elapsed_transmit_time', 'null'],
+      ['elapsed_total_time', 'null'],
+      ['transmission_attributes', 'null'],
+    ]),
+    'latin1',
+  );
+}
+
+/** Where a rejected message came from; goes into the record's headers. */
+export interface Source {
+  readonly peer: string;
+  readonly stream: string;
+  readonly identity: string | null;
+  readonly sequence: number;
+}
+
+/**
+ * The record in LFH_EXCEPTION for a message that is not replayed.
+ *
+ * `data` is the message itself: as text where it is UTF-8, else in base64. What does not fit into the topic is cut;
+ * size and hash are in the headers and the whole stays in the peer's stream, under the sequence in the headers.
+ *
+ * @param maxMessageBytes what LFH_EXCEPTION takes at most
+ */
+export function exceptionRecord(
+  payload: Uint8Array,
+  rejection: Rejection,
+  source: Source,
+  now: number,
+  maxMessageBytes: number,
+): OutgoingRecord {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const headers: Record<string, string> = {
+    'lfh-sync-peer': source.peer,
+    'lfh-sync-stream': source.stream,
+    'lfh-sync-sequence': String(source.sequence),
+    'lfh-sync-reason': rejection.reason,
+    'lfh-sync-size': String(bytes.length),
+  };
+  const value = (data: string): Buffer =>
+    Buffer.from(
+      pythonObject([
+        ['data', data],
+        ['error_msg', pythonString(`${rejection.reason}: ${rejection.detail}`)],
+        ['uuid', pythonString(exceptionUuid(source))],
+        ['error_date', pythonString(isoSeconds(now))],
+        ['data_record_location', 'null'],
+      ]),
+      'latin1',
+    );
+
+  const headerBytes = Object.entries({ ...headers, encoding: '', hash: '' }).reduce(
+    (sum, [name, text]) => sum + 4 * (name.length + text.length),
+    512,
+  );
+  const room = maxMessageBytes - RECORD_OVERHEAD_BYTES - headerBytes - value('null').length;
+  const data = encodeWithin(bytes, room);
+  if (data.cut) headers['lfh-sync-sha256'] = createHash('sha256').update(bytes).digest('hex');
+  headers['lfh-sync-encoding'] = data.encoding;
+  return { topic: EXCEPTION_TOPIC, value: value(data.json), headers };
+}
+
+interface EncodedData {
+  readonly json: string;
+  readonly encoding: 'text' | 'base64' | 'base64-cut';
+  readonly cut: boolean;
+}
+
+function encodeWithin(bytes: Buffer, room: number): EncodedData {
+  if (bytes.length <= room && isUtf8(bytes)) {
+    const text = pythonString(bytes.toString('utf8'));
+    if (text.length <= room) return { json: text, encoding: 'text', cut: false };
+  }
+  const fitting = Math.max(0, Math.floor((room - 2) / 4) * 3);
+  const cut = bytes.length > fitting;
+  return {
+    json: `"${bytes.subarray(0, fitting).toString('base64')}"`,
+    encoding: cut ? 'base64-cut' : 'base64',
+    cut,
+  };
+}
+
+/**
+ * A new id per error, as connect makes; derived from where the message came from, so that this stays a pure function
+ * and an error that were ever written twice would show.
+ */
+function exceptionUuid(source: Source): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([source.peer, source.stream, source.identity, source.sequence]))
+    .digest();
+  hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
+  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
+  const hex = hash.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
+}
+
+/** Python's `datetime.isoformat()` without a zone: seconds, no fraction. */
+function isoSeconds(now: number): string {
+  return new Date(now).toISOString().slice(0, 19);
+}
