@@ -114,6 +114,8 @@ export interface PeerStream {
   reset(sequence?: number): Promise<ResetAnswer | undefined>;
   /** Starts pulling; at most about `messages` and `bytes` are held here, whatever the backlog. */
   start(limits: { messages: number; bytes: number }): void;
+  /** Stops pulling. Resolves when all that was asked for is buffered or has expired. */
+  stop(): Promise<void>;
   /** Resolves when a message is buffered, or after `timeoutMs`; throws when the stream has failed. */
   available(timeoutMs: number): Promise<void>;
   /** Removes up to `limits` from the buffer, at least one message when there is one. */

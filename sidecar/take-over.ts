@@ -10,6 +10,10 @@ export interface TakenOver {
   readonly position: Position;
   readonly chain: Chain;
   readonly recreated: boolean;
+  /** Whether the server can reset a durable (2.14 on). */
+  readonly canReset: boolean;
+  /** Whether Kafka held a position. */
+  readonly stored: boolean;
 }
 
 export interface TakeOverRequest {
@@ -36,7 +40,8 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       : resumeWithoutReset(stored, request);
     // Written before the first pull: from here on, no position means that it was lost.
     if (resumed.begin) await writer.commit(resumed.position);
-    return { writer, position: resumed.position, chain: resumed.chain, recreated: resumed.recreated };
+    const { position, chain, recreated } = resumed;
+    return { writer, position, chain, recreated, canReset: answer !== undefined, stored: stored !== undefined };
   } catch (error) {
     await writer.close();
     throw error;

@@ -15,6 +15,7 @@ export class Chain {
   #last: number;
   readonly #outstanding: readonly number[];
   #settled = 0;
+  #begun = false;
 
   /**
    * @param last consumer sequence of the delivery before the first; 0 after a reset
@@ -30,11 +31,17 @@ export class Chain {
     return this.#last;
   }
 
+  /** Whether a delivery has been accepted. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /** Whether the delivery is the next of the chain. */
   accept(delivered: Delivered): boolean {
     const follows = delivered.consumerSequence === this.#last + 1;
     this.#last = delivered.consumerSequence;
     if (!follows) return false;
+    this.#begun = true;
     const due = this.#outstanding[this.#settled];
     if (due === undefined) return true;
     this.#settled += 1;
