@@ -25,6 +25,11 @@ export function syncName(lfhId: string): string {
   return `lfh-sync-${PLAIN_ID.test(lfhId) ? lfhId : base32(createHash('sha256').update(lfhId, 'utf8').digest())}`;
 }
 
+/** Where the replies to a node's requests on a peer's NATS go; no other peer may listen there. */
+export function inboxPrefix(name: string): string {
+  return `_INBOX.${name}`;
+}
+
 /** The topic that holds the position of one peer, and nothing else's. */
 export function positionTopic(peerName: string): string {
   return `LFH_SYNC_POSITION_${peerName}`;

@@ -1,0 +1,138 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ServerCertificate } from './certificates.ts';
+import { cached, execute } from './cache.ts';
+import { freePort, ServerProcess, until } from './process.ts';
+
+/** The one we are made for, and one from before resets (2.14) and stream identities (2.15). */
+export const NATS_VERSIONS = { current: 'v2.15.2', beforeReset: 'v2.12.15' } as const;
+export type NatsVersion = keyof typeof NATS_VERSIONS;
+
+/** Finds the program: the environment variable, then PATH when its version is the one wanted, then the cache, or builds it. */
+export async function natsServerProgram(version: NatsVersion = 'current'): Promise<string> {
+  const given = process.env[version === 'current' ? 'NATS_SERVER' : 'NATS_SERVER_BEFORE_RESET'];
+  if (given) return given;
+  const wanted = NATS_VERSIONS[version];
+  const found = await execute('nats-server', ['--version']).catch(() => undefined);
+  if (found?.stdout.trim().endsWith(wanted)) return 'nats-server';
+  const place = await cached(`nats-server-${wanted}`, `nats-server ${wanted} with Go, about 45 s`, async (into) => {
+    await execute('go', ['install', `github.com/nats-io/nats-server/v2@${wanted}`], {
+      env: { ...process.env, GOBIN: into, GOFLAGS: '-buildvcs=false' },
+    });
+  });
+  return join(place, 'nats-server');
+}
+
+export interface NatsOptions {
+  readonly directory: string;
+  readonly name: string;
+  readonly version?: NatsVersion;
+  /** Absent: no TLS at all, which a peer must refuse. */
+  readonly certificate?: ServerCertificate;
+  /** What goes inside `accounts { … }`. */
+  readonly accounts: string;
+  /** More of the configuration, as it is. */
+  readonly extra?: string;
+}
+
+/** A real nats-server on 127.0.0.1, with JetStream, stopped and started at will on the same port and store. */
+export class NatsServer {
+  readonly #options: NatsOptions;
+  readonly #program: string;
+  readonly #configFile: string;
+  readonly port: number;
+  #accounts: string;
+  #certificate: ServerCertificate | undefined;
+  #process: ServerProcess | undefined;
+
+  private constructor(options: NatsOptions, program: string, port: number) {
+    this.#options = options;
+    this.#program = program;
+    this.#accounts = options.accounts;
+    this.#certificate = options.certificate;
+    this.#configFile = join(options.directory, 'nats-server.conf');
+    this.port = port;
+  }
+
+  static async start(options: NatsOptions): Promise<NatsServer> {
+    await mkdir(options.directory, { recursive: true });
+    const server = new NatsServer(options, await natsServerProgram(options.version), await freePort());
+    await server.start();
+    return server;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get url(): string {
+    return `${this.#certificate ? 'tls' : 'nats'}://${this.host}`;
+  }
+
+  get logFile(): string {
+    return join(this.#options.directory, 'nats-server.log');
+  }
+
+  get process(): ServerProcess {
+    if (!this.#process) throw new Error('the nats-server was never started');
+    return this.#process;
+  }
+
+  async start(): Promise<void> {
+    await this.#writeConfig();
+    const server = new ServerProcess(this.#options.name, [this.#program, '-c', this.#configFile], this.logFile);
+    this.#process = server;
+    // The log is appended to over restarts, so count how often it said so.
+    const before = occurrences(server.tail(100_000), READY);
+    await server.ready(() => occurrences(server.tail(100_000), READY) > before, 20_000);
+  }
+
+  stop(): Promise<void> {
+    return this.process.stop();
+  }
+
+  kill(): Promise<void> {
+    return this.process.kill();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Takes up new accounts or a new certificate, as an administrator does: SIGHUP. Resolves when the log says so. */
+  async reload(change: { accounts?: string; certificate?: ServerCertificate }): Promise<void> {
+    this.#accounts = change.accounts ?? this.#accounts;
+    this.#certificate = change.certificate ?? this.#certificate;
+    await this.#writeConfig();
+    const before = occurrences(this.process.tail(100_000), RELOADED);
+    this.process.signal('SIGHUP');
+    await until('nats-server reloaded', () => occurrences(this.process.tail(100_000), RELOADED) > before, 10_000);
+  }
+
+  async #writeConfig(): Promise<void> {
+    const { directory, name, extra } = this.#options;
+    const tls = this.#certificate;
+    if (tls) {
+      await writeFile(join(directory, 'server.pem'), tls.cert);
+      await writeFile(join(directory, 'server.key'), tls.key, { mode: 0o600 });
+    }
+    const config = [
+      `server_name: ${JSON.stringify(name)}`,
+      `listen: "127.0.0.1:${this.port}"`,
+      `jetstream { store_dir: ${JSON.stringify(join(directory, 'jetstream'))}, max_file: 4G }`,
+      tls ? 'tls { cert_file: "server.pem", key_file: "server.key" }' : '',
+      `accounts {\n${this.#accounts}\n}`,
+      extra ?? '',
+    ];
+    // Relative paths in it are relative to it.
+    await writeFile(this.#configFile, config.join('\n').replaceAll('"server.', `"${directory}/server.`));
+  }
+}
+
+const READY = 'Server is ready';
+const RELOADED = 'Reloaded server configuration';
+
+function occurrences(text: string, part: string): number {
+  return text.split(part).length - 1;
+}

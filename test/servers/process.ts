@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One child process whose output goes to a file, and which does not outlive us. */
+export class ServerProcess {
+  readonly name: string;
+  readonly logFile: string;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+
+  /** @param logFile appended to, so that it tells the whole story over restarts */
+  constructor(name: string, command: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}) {
+    this.name = name;
+    this.logFile = logFile;
+    const log = openSync(logFile, 'a');
+    const [program, ...args] = dyingWithUs(command);
+    this.#child = spawn(program as string, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
+    closeSync(log);
+    this.#exited = new Promise((resolve) => {
+      this.#child.once('exit', (code) => resolve(code));
+      this.#child.once('error', () => resolve(null));
+    });
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error(`${this.name} was not started: is the program there?`);
+    return this.#child.pid;
+  }
+
+  get running(): boolean {
+    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves with the exit code, null after a signal. */
+  exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.running) process.kill(this.pid, signal);
+  }
+
+  /** Asks it to end, and makes it end after `graceMs`. */
+  async stop(graceMs = 10_000): Promise<void> {
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  /** Ends it at once, as a power cut would. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#exited;
+  }
+
+  /** What it printed last, for an error message. */
+  tail(lines = 15): string {
+    return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  /** Waits until `ready` says so. @throws with the end of its log when it ends first, or after `timeoutMs` */
+  async ready(ready: () => Promise<boolean> | boolean, timeoutMs: number): Promise<this> {
+    try {
+      await until(`${this.name} is ready`, async () => !this.running || (await ready()), timeoutMs);
+    } catch (error) {
+      await this.kill();
+      throw new Error(`${(error as Error).message}; it said:\n${this.tail()}`, { cause: error });
+    }
+    if (!this.running) throw new Error(`${this.name} ended instead of starting; it said:\n${this.tail()}`);
+    return this;
+  }
+}
+
+/**
+ * Prefixes a command so that the kernel ends it with us, even when we are killed and can clean up nothing.
+ * `setpriv` is util-linux's and is on every Debian.
+ */
+function dyingWithUs(command: readonly string[]): readonly string[] {
+  return existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', ...command] : command;
+}
+
+/**
+ * Waits for a condition. What a test waits for is named, so that its failure says what did not happen.
+ *
+ * @throws when it is not met within `timeoutMs`, with the last error `condition` threw as cause
+ */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  timeoutMs = 30_000,
+  pollMs = 25,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  let last: unknown;
+  do {
+    try {
+      if (await condition()) return;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(pollMs);
+  } while (performance.now() < deadline);
+  throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
+}
+
+/** A port on 127.0.0.1 that is free now; below the kernel's own range, so that no outgoing connection takes it. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
