@@ -125,6 +125,9 @@ export class KafkaServer {
       'share.coordinator.state.topic.replication.factor': '1',
       'share.coordinator.state.topic.min.isr': '1',
       'log.cleaner.dedupe.buffer.size': '8388608',
+      // A killed broker is let back in when its old session has ended: 9 s by default.
+      'broker.session.timeout.ms': '2000',
+      'broker.heartbeat.interval.ms': '500',
       ...this.#options.properties,
     };
     await writeFile(

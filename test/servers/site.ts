@@ -1,0 +1,208 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { createUser, type KeyPair } from 'nkeys.js';
+import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
+import { durableConfig, EVENTS_STREAM } from '../../operator/plan/durable.ts';
+import { type AdmittedPeer, natsIncludes } from '../../operator/plan/nats-config.ts';
+import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
+import { KafkaServer } from './kafka.ts';
+import { NatsServer, type NatsVersion } from './nats-server.ts';
+
+const ACCOUNT = 'LFH';
+
+export interface SiteOptions {
+  readonly natsVersion?: NatsVersion;
+  /** false where a test needs no Kafka. */
+  readonly kafka?: boolean;
+  readonly kafkaProperties?: Readonly<Record<string, string>>;
+  readonly kafkaLogDirectory?: string;
+  /** More of nats-server.conf. */
+  readonly natsConfig?: string;
+}
+
+/**
+ * One installation, as a hospital has it: a CA of its own, a nats-server with connect's stream, a Kafka, and a key.
+ * All on 127.0.0.1, all in one temporary directory.
+ */
+export class Site {
+  readonly lfhId: string;
+  readonly directory: string;
+  readonly ca: CertificateAuthority;
+  readonly nats: NatsServer;
+  readonly key: KeyPair;
+  readonly #kafka: KafkaServer | undefined;
+  readonly #peers = new Map<string, AdmittedPeer>();
+  readonly #connections: NatsConnection[] = [];
+
+  private constructor(parts: {
+    lfhId: string;
+    directory: string;
+    ca: CertificateAuthority;
+    nats: NatsServer;
+    key: KeyPair;
+    kafka: KafkaServer | undefined;
+  }) {
+    this.lfhId = parts.lfhId;
+    this.directory = parts.directory;
+    this.ca = parts.ca;
+    this.nats = parts.nats;
+    this.key = parts.key;
+    this.#kafka = parts.kafka;
+  }
+
+  static async start(lfhId: string, options: SiteOptions = {}): Promise<Site> {
+    const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
+    const key = createUser();
+    const ca = await createCertificateAuthority(lfhId);
+    const [nats, kafka] = await Promise.all([
+      NatsServer.start({
+        directory: join(directory, 'nats'),
+        name: `nats-${syncName(lfhId)}`,
+        certificate: await ca.issue(),
+        accounts: accountsOf(key, []),
+        ...(options.natsVersion && { version: options.natsVersion }),
+        ...(options.natsConfig && { extra: options.natsConfig }),
+      }),
+      options.kafka === false
+        ? undefined
+        : KafkaServer.start({
+            directory: join(directory, 'kafka'),
+            ...(options.kafkaProperties && { properties: options.kafkaProperties }),
+            ...(options.kafkaLogDirectory && { logDirectory: options.kafkaLogDirectory }),
+          }),
+    ]);
+    const site = new Site({ lfhId, directory, ca, nats, key, kafka });
+    await site.createStream();
+    return site;
+  }
+
+  get kafka(): KafkaServer {
+    if (!this.#kafka) throw new Error(`${this.lfhId} was started without Kafka`);
+    return this.#kafka;
+  }
+
+  get publicKey(): string {
+    return this.key.getPublicKey();
+  }
+
+  get seed(): Uint8Array {
+    return this.key.getSeed();
+  }
+
+  /** Signs in with the node's own key, which may do everything in its account. */
+  async connect(): Promise<NatsConnection> {
+    const connection = await connect({
+      servers: [this.nats.url],
+      tls: { ca: this.ca.ca },
+      authenticator: nkeyAuthenticator(this.seed),
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 100,
+    });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** Makes connect's stream, as connect does at its start. */
+  async createStream(): Promise<void> {
+    await this.#request('$JS.API.STREAM.CREATE.EVENTS', EVENTS_STREAM);
+  }
+
+  /** Deletes the stream with all its durables and makes both anew: everything counts from 1 again. */
+  async recreateStream(): Promise<void> {
+    await this.#request('$JS.API.STREAM.DELETE.EVENTS', {});
+    await this.createStream();
+    for (const { lfhId } of this.#peers.values()) await this.createDurable(lfhId);
+  }
+
+  /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
+  async admit(peer: { readonly lfhId: string; readonly publicKey: string }, ackWaitMs?: number): Promise<void> {
+    this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys: [peer.publicKey] });
+    await this.createDurable(peer.lfhId, ackWaitMs);
+    await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
+  }
+
+  /** Takes the access away again; the live connection ends with it. */
+  async expel(lfhId: string): Promise<void> {
+    this.#peers.delete(lfhId);
+    await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
+  }
+
+  async createDurable(lfhId: string, ackWaitMs?: number): Promise<void> {
+    const config = durableConfig(lfhId, ackWaitMs);
+    await this.#request(`$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.${config.durable_name}`, { stream_name: 'EVENTS', config });
+  }
+
+  async deleteDurable(lfhId: string): Promise<void> {
+    await this.#request(`$JS.API.CONSUMER.DELETE.EVENTS.${syncName(lfhId)}`, {});
+  }
+
+  /** What the durable of a peer says of itself. */
+  async durableInfo(lfhId: string): Promise<DurableInfo> {
+    return (await this.#request(`$JS.API.CONSUMER.INFO.EVENTS.${syncName(lfhId)}`, {})) as DurableInfo;
+  }
+
+  /** Announces messages on EVENTS.sync as connect does: no headers, no message id, each stored before the next. */
+  async announce(payloads: readonly Uint8Array[], subject = SYNC_SUBJECT): Promise<void> {
+    const connection = await this.connect();
+    const jetstream = connection.jetstream();
+    const flight = 500;
+    for (let start = 0; start < payloads.length; start += flight) {
+      await Promise.all(payloads.slice(start, start + flight).map((payload) => jetstream.publish(subject, payload)));
+    }
+    await connection.close();
+  }
+
+  /** Signs in to this site as an admitted peer would. */
+  async connectAs(peer: Site): Promise<NatsConnection> {
+    const connection = await connect({
+      servers: [this.nats.url],
+      tls: { ca: this.ca.ca },
+      authenticator: nkeyAuthenticator(peer.seed),
+      inboxPrefix: inboxPrefix(syncName(peer.lfhId)),
+      reconnect: false,
+    });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** Writes a file into the site's directory and tells its path. */
+  async file(name: string, content: string | Uint8Array): Promise<string> {
+    const path = join(this.directory, name);
+    await writeFile(path, content);
+    return path;
+  }
+
+  /** Stops everything. The directory stays when LFH_SYNC_KEEP is set, for its logs. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+    await Promise.all([this.nats.stop(), this.#kafka?.stop()]);
+    if (process.env.LFH_SYNC_KEEP) process.stderr.write(`kept ${this.directory}\n`);
+    else await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #request(subject: string, body: unknown): Promise<unknown> {
+    const connection = await this.connect();
+    try {
+      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 5_000 });
+      const parsed = answer.json<{ error?: { description: string } }>();
+      if (parsed.error) throw new Error(`${subject}: ${parsed.error.description}`);
+      return parsed;
+    } finally {
+      await connection.close();
+    }
+  }
+}
+
+export interface DurableInfo {
+  readonly delivered: { readonly consumer_seq: number; readonly stream_seq: number };
+  readonly ack_floor: { readonly consumer_seq: number; readonly stream_seq: number };
+  readonly num_ack_pending: number;
+  readonly num_pending: number;
+}
+
+function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[]): string {
+  const includes = natsIncludes({ account: ACCOUNT, users: [key.getPublicKey()], peers });
+  return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
+}
