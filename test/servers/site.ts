@@ -121,6 +121,8 @@ export class Site {
     this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys: [peer.publicKey] });
     await this.createDurable(peer.lfhId, ackWaitMs);
     await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
+    // nats-server 2.15.2 connects a new account's imports only at the reload after the one that adds it (ADR 5).
+    await this.nats.reload({});
   }
 
   /** Takes the access away again; the live connection ends with it. */
