@@ -1,0 +1,83 @@
+/** What an ack subject tells about the message that carries it. */
+export interface AckSubject {
+  readonly deliveryCount: number;
+  readonly streamSequence: number;
+  readonly consumerSequence: number;
+  /** When the stream stored the message, in milliseconds since 1970. */
+  readonly time: number;
+  readonly pending: number;
+}
+
+const DOT = 46;
+const ZERO = 48;
+/** The longest number of nanoseconds since 1970 that a server writes (int64). */
+const MAX_TIME_DIGITS = 19;
+
+/**
+ * Makes a parser for the ack subjects of one durable; anything else gives undefined.
+ *
+ * The server writes `$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<ns>.<pending>`, or, with a domain and an
+ * account hash before the stream, eleven tokens, which may be followed by a random twelfth. The subject is the only
+ * place where the sequences are, and it comes from another organisation: a sequence that is no number, or too large to
+ * be counted with, must not get as far as the position.
+ */
+export function ackSubjectParser(stream: string, durable: string): (subject: string) => AckSubject | undefined {
+  const plain = `$JS.ACK.${stream}.${durable}.`;
+  const infix = `.${stream}.${durable}.`;
+  return (subject) => {
+    if (subject.startsWith(plain)) {
+      const parsed = parseNumbers(subject, plain.length, false);
+      if (parsed !== undefined) return parsed;
+    }
+    const start = afterDomain(subject);
+    return start !== undefined && subject.startsWith(infix, start)
+      ? parseNumbers(subject, start + infix.length, true)
+      : undefined;
+  };
+}
+
+/** Where `$JS.ACK.<domain>.<account hash>` ends. */
+function afterDomain(subject: string): number | undefined {
+  if (!subject.startsWith('$JS.ACK.')) return undefined;
+  const domainEnd = subject.indexOf('.', 8);
+  const hashEnd = subject.indexOf('.', domainEnd + 1);
+  return domainEnd > 8 && hashEnd > domainEnd + 1 ? hashEnd : undefined;
+}
+
+function parseNumbers(subject: string, start: number, mayEndInToken: boolean): AckSubject | undefined {
+  const reader = { at: start };
+  const deliveryCount = readNumber(subject, reader);
+  const streamSequence = readNumber(subject, reader);
+  const consumerSequence = readNumber(subject, reader);
+  const time = readTime(subject, reader);
+  const pending = readNumber(subject, reader);
+  if (!(deliveryCount > 0 && streamSequence > 0 && consumerSequence > 0 && time >= 0 && pending >= 0)) return undefined;
+  const ended = reader.at === subject.length + 1;
+  const random = mayEndInToken && reader.at < subject.length && !subject.includes('.', reader.at);
+  return ended || random ? { deliveryCount, streamSequence, consumerSequence, time, pending } : undefined;
+}
+
+/** Reads the token at `reader.at` and moves behind the dot after it; -1 for what is no number to count with. */
+function readNumber(subject: string, reader: { at: number }): number {
+  let value = 0;
+  const start = reader.at;
+  let at = start;
+  for (; at < subject.length; at += 1) {
+    const code = subject.charCodeAt(at);
+    if (code === DOT) break;
+    const digit = code - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  reader.at = at + 1;
+  return at > start && Number.isSafeInteger(value) ? value : -1;
+}
+
+/** Nanoseconds are beyond what a number holds exactly: the last six digits are cut off before it becomes one. */
+function readTime(subject: string, reader: { at: number }): number {
+  const dot = subject.indexOf('.', reader.at);
+  const token = dot < 0 ? '' : subject.slice(reader.at, dot);
+  reader.at = dot < 0 ? subject.length + 2 : dot + 1;
+  if (token.length > MAX_TIME_DIGITS || !/^[0-9]+$/.test(token)) return -1;
+  return token.length > 6 ? Number(token.slice(0, -6)) : 0;
+}

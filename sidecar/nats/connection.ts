@@ -1,0 +1,98 @@
+import { connect, type ConnectionOptions, nkeyAuthenticator, type NatsConnection } from 'nats';
+import { fromSeed } from 'nkeys.js';
+import { InvalidSpecError, TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import { fetchCertificates, verification } from './certificate.ts';
+import { certificateReason, type Remote, translate } from './errors.ts';
+import { parseServer, type ServerAddress } from './server-address.ts';
+
+export interface NatsOptions {
+  /** `tls://host:port`; `nats://` only with {@link allowPlaintext}. */
+  readonly server: string;
+  /** The NKey user seed (`SU…`), without a line end. */
+  readonly seed: Uint8Array;
+  /** PEM. Absent: the roots that Node trusts. */
+  readonly ca?: string | undefined;
+  /** What the server's certificate must be for, where that is not the host in {@link server}. */
+  readonly tlsServerName?: string | undefined;
+  /** The only inboxes that our user may subscribe to, without a final dot. */
+  readonly inboxPrefix: string;
+  /** What the server's administrator sees in the list of connections. */
+  readonly name: string;
+  /** Whose administrator can help, for messages; the server's own name unless given. */
+  readonly owner?: string | undefined;
+  /** For the node's own server only: messages of patients never cross to a peer in the clear. */
+  readonly allowPlaintext?: boolean | undefined;
+  readonly log: Logger;
+}
+
+export interface Connected {
+  readonly connection: NatsConnection;
+  readonly remote: Remote;
+}
+
+const CONNECT_TIMEOUT_MS = 5000;
+/** A server that is gone without a word is noticed after three of these at the latest. */
+const PING_INTERVAL_MS = 10_000;
+
+/**
+ * Connects to exactly one server, once.
+ *
+ * Never reconnects by itself, because after any break the peer must be taken over anew; and never listens to the server
+ * about other servers, because a peer could send us anywhere.
+ *
+ * @throws TransientError telling what is wrong and who can help
+ * @throws InvalidSpecError for a server, CA or seed that is none
+ */
+export async function connectNats(options: NatsOptions): Promise<Connected> {
+  const address = parseServer(options.server);
+  const remote: Remote = {
+    server: address.text,
+    owner: options.owner ?? address.text,
+    publicKey: publicKeyOf(options.seed),
+    expectedName: options.tlsServerName ?? address.host,
+    secure: address.secure,
+  };
+  if (!address.secure && !options.allowPlaintext) {
+    throw new TransientError('TlsRequired', `${address.text} must be reached with TLS: write tls:// instead of nats://`);
+  }
+  const tls = address.secure ? verification(address, options.ca, options.tlsServerName) : undefined;
+  try {
+    const connection = await connect({
+      servers: address.text,
+      name: options.name,
+      inboxPrefix: options.inboxPrefix,
+      authenticator: nkeyAuthenticator(options.seed),
+      // The library's type knows only some of what it passes on to Node.
+      ...(tls ? { tls: tls as NonNullable<ConnectionOptions['tls']> } : {}),
+      // Node tries all addresses of a name itself.
+      resolve: false,
+      reconnect: false,
+      ignoreClusterUpdates: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      pingInterval: PING_INTERVAL_MS,
+      maxPingOut: 2,
+      noAsyncTraces: true,
+    });
+    options.log.debug({ server: address.text, version: connection.info?.version }, 'connected to NATS');
+    return { connection, remote };
+  } catch (error) {
+    const chain = certificateReason(error) ? await certificatesOf(address, tls?.servername ?? '') : [];
+    throw translate(error, remote, chain);
+  }
+}
+
+function certificatesOf(address: ServerAddress, servername: string): ReturnType<typeof fetchCertificates> {
+  return address.secure ? fetchCertificates(address, servername, CONNECT_TIMEOUT_MS) : Promise.resolve([]);
+}
+
+function publicKeyOf(seed: Uint8Array): string {
+  let publicKey = '';
+  try {
+    publicKey = fromSeed(seed).getPublicKey();
+  } catch {
+    // The library's error is not kept as a cause: it is about a secret.
+  }
+  if (!publicKey.startsWith('U')) throw new InvalidSpecError('the NKey seed is not that of a user (SU…)');
+  return publicKey;
+}

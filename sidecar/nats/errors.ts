@@ -1,0 +1,180 @@
+import type { X509Certificate } from 'node:crypto';
+import { ErrorCode, type NatsError } from 'nats';
+import { type Reason, TransientError } from '../../common/errors.ts';
+
+/** Who is at the other end, for messages. */
+export interface Remote {
+  /** `host:port` */
+  readonly server: string;
+  /** Whose administrator can help: a peer's lfh_id, or "this node's NATS". */
+  readonly owner: string;
+  /** Our public NKey. */
+  readonly publicKey: string;
+  /** The name or address that the server's certificate must be for. */
+  readonly expectedName: string;
+  readonly secure: boolean;
+}
+
+const CERTIFICATE_REASONS: Readonly<Record<string, Reason>> = {
+  CERT_HAS_EXPIRED: 'CertificateExpired',
+  CERT_NOT_YET_VALID: 'CertificateNotYetValid',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'HostNameMismatch',
+};
+/** OpenSSL's names for every other way in which a chain of certificates can fail, as Node gives them. */
+const NOT_TRUSTED =
+  /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_|EE_KEY_|CA_(?:KEY|MD)_|ERROR_IN_)/;
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  [ErrorCode.ConnectionRefused]: 'nothing listens there',
+  ENOTFOUND: 'the name is not known to DNS',
+  EAI_AGAIN: 'DNS does not answer',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to it',
+  ETIMEDOUT: 'it does not answer',
+  [ErrorCode.Timeout]: 'it does not answer as a NATS server does',
+  [ErrorCode.AuthenticationTimeout]: 'signing in took too long',
+};
+
+/** Why a server's certificate was refused, or undefined where the error is about something else. */
+export function certificateReason(error: unknown): Reason | undefined {
+  const code = codeOf(error);
+  return CERTIFICATE_REASONS[code] ?? (NOT_TRUSTED.test(code) ? 'NotTrusted' : undefined);
+}
+
+/**
+ * Translates whatever ended a connection, or kept it from being made.
+ *
+ * @param chain the server's certificates where it was one of them that was refused
+ */
+export function translate(error: unknown, remote: Remote, chain: readonly X509Certificate[] = []): TransientError {
+  if (error instanceof TransientError) return error;
+  const { server, owner } = remote;
+  const failed = (reason: Reason, message: string): TransientError =>
+    new TransientError(reason, message, { cause: harmless(error) });
+  const code = codeOf(error);
+  const refusal = certificateReason(error);
+  if (!remote.secure && (refusal || code === ErrorCode.Tls || code.startsWith('ERR_SSL'))) {
+    return failed('TlsRequired', `${server} demands TLS: write tls:// instead of nats://`);
+  }
+  if (refusal) return failed(refusal, certificateMessage(refusal, remote, chain));
+  if (code === ErrorCode.ServerOptionNotAvailable) {
+    return failed('TlsRequired', `${server} does not speak TLS: ask the administrator of ${owner} to switch it on`);
+  }
+  if (/^ERR_SSL.*(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE)/.test(code)) {
+    return failed(
+      'KeyRefused',
+      `${server} demands a client certificate, and lfh-sync signs in with an NKey: ask the administrator of ${owner} to ` +
+        'remove "verify" from the tls block of the NATS server',
+    );
+  }
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL') || code === ErrorCode.Tls) {
+    return failed('TlsRequired', `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}`);
+  }
+  if (isKeyRefusal(code)) {
+    return failed(
+      'KeyRefused',
+      `${server} refuses our key ${remote.publicKey}: ask the administrator of ${owner} to give it access (it must be ` +
+        'among the publicKeys of the LfhSyncPeer for this node there)',
+    );
+  }
+  if (code === ErrorCode.PermissionsViolation) {
+    return failed('PermissionDenied', permissionMessage(remote, (error as NatsError).permissionContext));
+  }
+  const why = UNREACHABLE[code] ?? 'the connection was closed';
+  return failed(
+    'Unreachable',
+    `${server} cannot be reached: ${why}. Check the address and the firewalls, or ask the administrator of ${owner} whether ` +
+      'the NATS server is running',
+  );
+}
+
+/** The error for a durable that is not there, or is not as it must be. */
+export function consumerMissing(remote: Remote, what: string, cause?: unknown): TransientError {
+  return new TransientError(
+    'ConsumerMissing',
+    `${remote.server} ${what}: ask the administrator of ${remote.owner} whether there is an LfhSyncPeer for this node, and ` +
+      'whether its SendReady is true',
+    cause === undefined ? undefined : { cause: harmless(cause) },
+  );
+}
+
+/** A permission of ours that is missing, in the server's words: which subject, and whether to publish or subscribe. */
+export function permissionMessage(remote: Remote, context: NatsError['permissionContext']): string {
+  const what = context ? `${context.operation === 'publish' ? 'publish on' : 'subscribe to'} ${clean(context.subject)}` : 'do this';
+  return (
+    `${remote.server} does not allow our key ${remote.publicKey} to ${what}: ask the administrator of ${remote.owner} to ` +
+    'give it the permissions that lfh-sync needs'
+  );
+}
+
+/** Text that came from the other side, fit for a log line or a status: printable, and short. */
+export function clean(text: string): string {
+  const printable = text.replace(/[^\x20-\x7e]/g, '?');
+  return printable.length > 300 ? `${printable.slice(0, 300)}…` : printable;
+}
+
+/** The error as a cause that may be shown: a server chooses the text of its own errors. */
+function harmless(error: unknown): Error {
+  const text = error instanceof Error ? error.message : String(error ?? 'closed without an error');
+  return error instanceof Error && clean(text) === text ? error : new Error(clean(text));
+}
+
+function isKeyRefusal(code: string): boolean {
+  return (
+    code === ErrorCode.AuthorizationViolation ||
+    code === ErrorCode.AuthenticationExpired ||
+    code === ErrorCode.AccountExpired
+  );
+}
+
+/** Node's and the client library's errors both carry one; some of the latter hold one of the former. */
+function codeOf(error: unknown): string {
+  for (let next = error; next instanceof Error; next = (next as NatsError).chainedError ?? next.cause) {
+    const { code } = next as { code?: unknown };
+    if (typeof code === 'string' && code !== ErrorCode.Tls) return code;
+    if (!(next as NatsError).chainedError && !next.cause) return typeof code === 'string' ? code : '';
+  }
+  return '';
+}
+
+function certificateMessage(reason: Reason, remote: Remote, chain: readonly X509Certificate[]): string {
+  const { server, owner, expectedName } = remote;
+  const now = Date.now();
+  const leaf = chain[0];
+  const ask = `Ask the administrator of ${owner}`;
+  switch (reason) {
+    case 'CertificateExpired': {
+      const expired = chain.find(({ validTo }) => Date.parse(validTo) < now);
+      const when = expired ? `${describe(expired)} expired on ${day(expired.validTo)}` : 'a certificate (or its CA) has expired';
+      return `${server} is refused: ${when}. ${ask} to renew it; if it is their CA, put the new one into the peer's ca`;
+    }
+    case 'CertificateNotYetValid': {
+      const early = chain.find(({ validFrom }) => Date.parse(validFrom) > now);
+      const when = early ? `${describe(early)} is valid from ${day(early.validFrom)}` : 'a certificate is not valid yet';
+      return `${server} is refused: ${when}, and it is ${day(now)} here. Check the clocks here and there. ${ask}`;
+    }
+    case 'HostNameMismatch': {
+      const names = leaf?.subjectAltName ? clean(leaf.subjectAltName) : 'no name or address at all';
+      return (
+        `${server} is refused: its certificate${leaf ? ` (${describe(leaf)})` : ''} is for ${names}, not for ` +
+        `${expectedName}. ${ask} for a certificate with that name, or set tlsServerName to one of its names`
+      );
+    }
+    default: {
+      const issuer = leaf ? `: ${describe(leaf)}, issued by "${oneLine(leaf.issuer)}",` : '';
+      return `${server} is refused${issuer} is not signed by the CA given for it. ${ask} for the CA, and put it into the peer's ca`;
+    }
+  }
+}
+
+function describe(certificate: X509Certificate): string {
+  return `the certificate of "${oneLine(certificate.subject)}"`;
+}
+
+function oneLine(distinguishedName: string): string {
+  return clean(distinguishedName.replaceAll('\n', ', '));
+}
+
+function day(time: string | number): string {
+  return new Date(time).toISOString().replace('T', ' ').slice(0, 16).concat(' UTC');
+}

@@ -1,0 +1,230 @@
+import { ErrorCode, Events, type Msg, NatsError } from 'nats';
+import { TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { Delivered, PeerStream, ResetAnswer } from '../ports.ts';
+import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
+import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import { DeliveredBuffer } from './delivered-buffer.ts';
+import { consumerMissing, permissionMessage, translate } from './errors.ts';
+import { PullLoop, type PullOptions } from './pull-loop.ts';
+import type { Amount } from './pull-plan.ts';
+import type { PullStatus } from './pull-status.ts';
+import { resetDurable } from './reset.ts';
+
+export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
+  readonly stream: string;
+  /** Our durable consumer there, and the only thing we may touch. */
+  readonly durable: string;
+  /** Within what the durable allows; pulls beyond it are refused. */
+  readonly pull?: PullOptions | undefined;
+}
+
+/** As {@link PeerStream}, with what tests and reports look at besides. */
+export interface OpenPeerStream extends PeerStream {
+  /** Messages that were not our durable's. A server that works sends none. */
+  readonly dropped: number;
+}
+
+/** What a server that sends more than it was asked for may make us hold, in multiples of the limits. */
+const TOLERANCE = 4;
+const PULL: PullOptions = { maxBatch: 5000, expiresMs: 4000 };
+const DROPPED_LOG_MS = 10_000;
+const FLUSH_TIMEOUT_MS = 1000;
+const ACK = new TextEncoder().encode('+ACK');
+
+/**
+ * Connects to one of a peer's servers, for one durable of its stream.
+ *
+ * @throws TransientError with the reason and what to do; InvalidSpecError for a server, CA or seed that is none
+ */
+export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPeerStream> {
+  return new DurablePull(options, await connectNats({ ...options, allowPlaintext: false }));
+}
+
+class DurablePull implements OpenPeerStream {
+  readonly server: string;
+  readonly #options: PeerStreamOptions;
+  readonly #connected: Connected;
+  readonly #log: Logger;
+  readonly #parseAck: (subject: string) => AckSubject | undefined;
+  readonly #buffer = new DeliveredBuffer();
+  readonly #waiters = new Set<() => void>();
+  #limits: Amount = { messages: 0, bytes: 0 };
+  #pulls: PullLoop | undefined;
+  #failure: TransientError | undefined;
+  #closed = false;
+  #dropped = 0;
+  #droppedLogged = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PeerStreamOptions, connected: Connected) {
+    this.server = connected.remote.server;
+    this.#options = options;
+    this.#connected = connected;
+    this.#log = options.log;
+    this.#parseAck = ackSubjectParser(options.stream, options.durable);
+    void connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote)));
+    void this.#watchPermissions();
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  async reset(sequence?: number): Promise<ResetAnswer | undefined> {
+    this.#throwIfFailed();
+    try {
+      return await resetDurable(this.#connected, this.#options.stream, this.#options.durable, sequence);
+    } catch (error) {
+      // Why the connection ended says more than that the request got no answer.
+      throw this.#failure ?? error;
+    }
+  }
+
+  start(limits: Amount): void {
+    this.#throwIfFailed();
+    if (this.#pulls) throw new Error('the stream is being pulled already');
+    const { stream, durable, inboxPrefix, pull = PULL } = this.#options;
+    this.#limits = limits;
+    this.#pulls = new PullLoop({
+      ...pull,
+      connection: this.#connected.connection,
+      subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+      inboxPrefix,
+      limits,
+      held: () => this.#buffer.held,
+      onMessage: (message) => this.#receive(message),
+      onEnd: (why) => this.#fail(this.#explain(why)),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#pulls?.drain();
+    this.#throwIfFailed();
+  }
+
+  available(timeoutMs: number): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#buffer.length > 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(wake);
+        if (this.#failure) reject(this.#failure);
+        else resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.#waiters.add(wake);
+    });
+  }
+
+  take(limits: Amount): Delivered[] {
+    const taken = this.#buffer.take(limits);
+    if (taken.length > 0) this.#pulls?.refill();
+    return taken;
+  }
+
+  async close(): Promise<void> {
+    const { connection } = this.#connected;
+    const working = !this.#failure;
+    this.#closed = true;
+    this.#fail(new TransientError('Unreachable', `the connection to ${this.server} was closed by us`));
+    // The last ack may still wait in the library. It is worth a moment and no more: no ack is ever needed.
+    if (working && !connection.isClosed()) {
+      await Promise.race([connection.flush().catch(() => undefined), connection.closed(), pause(FLUSH_TIMEOUT_MS)]);
+    }
+    await connection.close();
+  }
+
+  #receive(message: Msg): void {
+    const { reply, data: payload } = message;
+    const ack = this.#parseAck(reply as string);
+    if (ack === undefined) return this.#drop();
+    const tooMuch =
+      this.#buffer.length >= this.#limits.messages * TOLERANCE || this.#buffer.bytes > this.#limits.bytes * TOLERANCE;
+    if (tooMuch) {
+      return this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
+    }
+    this.#buffer.push(new DeliveredMessage(payload, ack, reply as string, this));
+    if (this.#waiters.size > 0) this.#wake();
+  }
+
+  /** Sends an ack; not after a failure, when the position decides anyway. */
+  acknowledge(reply: string): void {
+    if (!this.#failure && !this.#connected.connection.isClosed()) this.#connected.connection.publish(reply, ACK);
+  }
+
+  #drop(): void {
+    this.#dropped += 1;
+    const now = performance.now();
+    if (now - this.#droppedLogged < DROPPED_LOG_MS) return;
+    this.#droppedLogged = now;
+    this.#log.warn({ server: this.server, dropped: this.#dropped }, 'dropped messages that are not from our durable');
+  }
+
+  #explain(why: PullStatus | NatsError | undefined): TransientError {
+    const { remote } = this.#connected;
+    if (why === undefined) return new TransientError('Unreachable', `${this.server} has fallen silent: no heartbeats`);
+    if (why instanceof NatsError) return translate(why, remote);
+    if (why.kind === 'missing') return consumerMissing(remote, why.what);
+    if (why.kind === 'exceeded') {
+      return new TransientError('PermissionDenied', `${this.server} ${why.what}: is a newer or older lfh-sync running there?`);
+    }
+    return new TransientError('Unreachable', `${this.server} ${'what' in why ? why.what : why.kind}`);
+  }
+
+  /** A server says no to a publish or a subscription in passing, and keeps the connection. */
+  async #watchPermissions(): Promise<void> {
+    for await (const status of this.#connected.connection.status()) {
+      if (status.type !== Events.Error || status.data !== ErrorCode.PermissionsViolation) continue;
+      const { remote } = this.#connected;
+      this.#fail(new TransientError('PermissionDenied', permissionMessage(remote, status.permissionContext)));
+    }
+  }
+
+  #fail(failure: TransientError): void {
+    if (this.#failure) return;
+    this.#failure = failure;
+    this.#pulls?.stop();
+    this.#buffer.clear();
+    this.#wake();
+    if (!this.#closed) void this.#connected.connection.close();
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiters]) wake();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) throw this.#failure;
+  }
+}
+
+class DeliveredMessage implements Delivered {
+  readonly payload: Uint8Array;
+  readonly streamSequence: number;
+  readonly consumerSequence: number;
+  readonly deliveryCount: number;
+  readonly time: number;
+  readonly pending: number;
+  readonly #reply: string;
+  readonly #stream: DurablePull;
+
+  constructor(payload: Uint8Array, ack: AckSubject, reply: string, stream: DurablePull) {
+    this.payload = payload;
+    this.streamSequence = ack.streamSequence;
+    this.consumerSequence = ack.consumerSequence;
+    this.deliveryCount = ack.deliveryCount;
+    this.time = ack.time;
+    this.pending = ack.pending;
+    this.#reply = reply;
+    this.#stream = stream;
+  }
+
+  ack(): void {
+    this.#stream.acknowledge(this.#reply);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
