@@ -50,7 +50,7 @@ export function translate(error: unknown, remote: Remote, chain: readonly X509Ce
   if (error instanceof TransientError) return error;
   const { server, owner } = remote;
   const failed = (reason: Reason, message: string): TransientError =>
-    new TransientError(reason, message, { cause: harmless(error) });
+    new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
   const code = codeOf(error);
   const refusal = certificateReason(error);
   if (!remote.secure && (refusal || code === ErrorCode.Tls || code.startsWith('ERR_SSL'))) {
@@ -80,7 +80,11 @@ export function translate(error: unknown, remote: Remote, chain: readonly X509Ce
   if (code === ErrorCode.PermissionsViolation) {
     return failed('PermissionDenied', permissionMessage(remote, (error as NatsError).permissionContext));
   }
-  const why = UNREACHABLE[code] ?? 'the connection was closed';
+  if (error === undefined) {
+    // A server that takes a user's key away closes the connection without a word; the next attempt tells.
+    return failed('Unreachable', `${server} closed the connection without saying why; trying again will tell`);
+  }
+  const why = UNREACHABLE[code] ?? 'the connection was broken off';
   return failed(
     'Unreachable',
     `${server} cannot be reached: ${why}. Check the address and the firewalls, or ask the administrator of ${owner} whether ` +
@@ -115,7 +119,7 @@ export function clean(text: string): string {
 
 /** The error as a cause that may be shown: a server chooses the text of its own errors. */
 function harmless(error: unknown): Error {
-  const text = error instanceof Error ? error.message : String(error ?? 'closed without an error');
+  const text = error instanceof Error ? error.message : String(error);
   return error instanceof Error && clean(text) === text ? error : new Error(clean(text));
 }
 

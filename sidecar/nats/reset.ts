@@ -1,4 +1,4 @@
-import { ErrorCode, headers, type Msg, NatsError } from 'nats';
+import { ErrorCode, headers, type Msg, type NatsConnection, NatsError } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { ResetAnswer } from '../ports.ts';
 import type { Connected } from './connection.ts';
@@ -9,6 +9,39 @@ const IDENTITY = /^[\x21-\x7e]{1,256}$/;
 const ANSWER_TIMEOUT_MS = 5000;
 
 /**
+ * A pull that is refused by its form, so that no durable ever delivers anything for it: a heartbeat must fit twice into
+ * the time that a pull waits.
+ */
+const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
+
+/**
+ * Throws `ConsumerMissing` unless the durable is there.
+ *
+ * Asked by its pull subject, the only one that tells: a server says at once that nobody answers there, while a reset for a
+ * durable that is missing is never answered at all.
+ */
+async function demandDurable({ connection, remote }: Connected, stream: string, durable: string): Promise<void> {
+  try {
+    await connection.request(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, IMPOSSIBLE_PULL, {
+      timeout: ANSWER_TIMEOUT_MS,
+      noMux: true,
+    });
+  } catch (error) {
+    throw explain(error, connection, remote, `${durable} on stream ${stream}`);
+  }
+}
+
+function explain(error: unknown, connection: NatsConnection, remote: Remote, durable: string): TransientError {
+  const code = error instanceof NatsError ? error.code : '';
+  if (code === ErrorCode.NoResponders) return consumerMissing(remote, `has no durable consumer ${durable}`);
+  if (code === ErrorCode.Timeout && !connection.isClosed()) {
+    const seconds = ANSWER_TIMEOUT_MS / 1000;
+    return new TransientError('Unreachable', `${remote.server} did not answer about ${durable} within ${seconds} s`);
+  }
+  return translate(error, remote);
+}
+
+/**
  * Asks the server to reset a durable (`processResetReq` in nats-server's `consumer.go`): what was handed out and not
  * acknowledged is forgotten, and delivery begins anew after `sequence`, or after the ack floor, with consumer sequence 1.
  *
@@ -17,11 +50,13 @@ const ANSWER_TIMEOUT_MS = 5000;
  * @returns undefined from a server before 2.14, which knows no such request and may not answer at all
  */
 export async function resetDurable(
-  { connection, remote }: Connected,
+  connected: Connected,
   stream: string,
   durable: string,
   sequence: number | undefined,
 ): Promise<ResetAnswer | undefined> {
+  const { connection, remote } = connected;
+  await demandDurable(connected, stream, durable);
   if (!canReset(connection.info?.version)) return undefined;
   const request = headers();
   request.set(IDENTITY_HEADER, '?');
@@ -33,14 +68,7 @@ export async function resetDurable(
       headers: request,
     });
   } catch (error) {
-    const code = error instanceof NatsError ? error.code : '';
-    if (code === ErrorCode.NoResponders) {
-      throw consumerMissing(remote, `has no durable consumer ${durable} on stream ${stream}`);
-    }
-    if (code === ErrorCode.Timeout && !connection.isClosed()) {
-      throw new TransientError('Unreachable', `${remote.server} did not answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
-    }
-    throw translate(error, remote);
+    throw explain(error, connection, remote, `${durable} on stream ${stream}`);
   }
   return readAnswer(answer, remote, durable);
 }
