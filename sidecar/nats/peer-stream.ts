@@ -53,6 +53,7 @@ class DurablePull implements OpenPeerStream {
   #pulls: PullLoop | undefined;
   #failure: TransientError | undefined;
   #closed = false;
+  #waking = false;
   #dropped = 0;
   #droppedLogged = Number.NEGATIVE_INFINITY;
 
@@ -145,7 +146,16 @@ class DurablePull implements OpenPeerStream {
       return this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
     }
     this.#buffer.push(new DeliveredMessage(payload, ack, reply as string, this));
-    if (this.#waiters.size > 0) this.#wake();
+    if (this.#waiters.size > 0 && !this.#waking) this.#wakeSoon();
+  }
+
+  /** After everything that the socket holds now was read: waking for each message would cost more than the messages. */
+  #wakeSoon(): void {
+    this.#waking = true;
+    setImmediate(() => {
+      this.#waking = false;
+      if (this.#failure || this.#buffer.length > 0) this.#wake();
+    });
   }
 
   /** Sends an ack; not after a failure, when the position decides anyway. */
