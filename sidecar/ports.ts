@@ -38,12 +38,12 @@ export interface TopicRefusal {
  */
 export interface ReplayWriter {
   /**
-   * Sends records, beginning a transaction when none is open. All records of one peer and topic go to one partition,
-   * in the order given, so that the replay is in order. Returns a location per record, in the order given.
+   * Begins a transaction and sends records and the position after them. All records of one peer and topic go to one
+   * partition, in the order given, so that the replay is in order. Returns a location per record, in the order given.
    */
-  send(records: readonly OutgoingRecord[]): Promise<RecordLocation[]>;
-  /** Adds the position to the open transaction and commits it. Durable and visible when this resolves. */
-  commit(position: Position): Promise<void>;
+  send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]>;
+  /** Commits what was sent. Durable and visible when this resolves. */
+  commit(): Promise<void>;
   /** Aborts what is open, if anything; never throws. */
   close(): Promise<void>;
 }
@@ -66,13 +66,15 @@ export interface KafkaPort {
 
 /** Which of the owners partitions this sidecar holds, kept by Kafka's group protocol. */
 export interface OwnersPort {
-  /** Partitions held now; empty until the group has been joined. */
+  /** Whether this sidecar is a member of the group and in contact with it. */
+  readonly joined: boolean;
+  /** Partitions held now; empty while not joined. */
   readonly held: ReadonlySet<number>;
-  /** Called after every change of {@link held}. */
+  /** Called after every change of {@link held} or {@link joined}. */
   onChange(listener: () => void): void;
   /**
-   * Resolves when the group has confirmed our membership after this call. A sidecar that was fenced asks before it
-   * takes over again: one that slept through a rebalance would otherwise fence the rightful owner.
+   * Resolves when what is held can be relied on: nobody else can have been given it yet. Asked before every take-over,
+   * since a sidecar that slept through a rebalance would otherwise fence the rightful owner.
    */
   confirmed(): Promise<void>;
 }

@@ -154,8 +154,8 @@ async function commitBatch(
     ...(await kafka.ensureTopics(topicsNamed(judged), { capped: true })),
   ]);
   const planned = plan(judged, topics, before, peer, Date.now());
-  const locations = planned.records.length > 0 ? await writer.send(planned.records) : [];
-  await writer.commit(planned.position);
+  const locations = await writer.send(planned.records, planned.position);
+  await writer.commit();
   batch.at(-1)?.ack();
   const seconds = (performance.now() - started) / 1000;
   report.committed(planned, batch.length, batch.at(-1)?.pending ?? 0, seconds, Date.now());

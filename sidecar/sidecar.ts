@@ -94,6 +94,7 @@ export class Sidecar {
     if (this.#running.has(peer.name)) return;
     if (peer.paused) report.state('Paused', 'paused in the settings');
     else if (peer.problem !== undefined) report.state('InvalidSettings', peer.problem);
+    else if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
     else if (!owned) report.state('NotOwned', 'another sidecar of this node replays this peer');
     else this.#start(peer, report);
   }
@@ -145,6 +146,8 @@ export class Sidecar {
     this.#ports.metrics.removePeer(name);
   }
 }
+
+const NOT_JOINED = 'not a member of the consumer group of this node\'s sidecars: waiting for Kafka';
 
 /** The durable's ack_wait, with something on top (operator/plan/durable.ts makes the durable). */
 const ACK_WAIT_MS = 31_000;

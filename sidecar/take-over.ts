@@ -39,7 +39,10 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       ? await resumeAfterReset(stream, answer, stored, request)
       : resumeWithoutReset(stored, request);
     // Written before the first pull: from here on, no position means that it was lost.
-    if (resumed.begin) await writer.commit(resumed.position);
+    if (resumed.begin) {
+      await writer.send([], resumed.position);
+      await writer.commit();
+    }
     const { position, chain, recreated } = resumed;
     return { writer, position, chain, recreated, canReset: answer !== undefined, stored: stored !== undefined };
   } catch (error) {

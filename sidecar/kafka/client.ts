@@ -1,0 +1,54 @@
+import { type ConnectionOptions as TlsOptions } from 'node:tls';
+import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import type { Logger } from '../../common/log.ts';
+
+/** How to reach the node's own Kafka. */
+export interface KafkaConnection {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Absent: no TLS. `ca` in PEM; without it the system's roots count. */
+  readonly tls?: { readonly ca?: string | undefined } | undefined;
+  readonly sasl?: KafkaSasl | undefined;
+  readonly log: Logger;
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * For what happens many times a second: a broker answers CONCURRENT_TRANSACTIONS for the few milliseconds in which it
+ * finishes the transaction before, and kafkajs's own 300 ms would allow 4 transactions a second. About 1 s in all.
+ */
+export const QUICK_RETRY: RetryOptions = { initialRetryTime: 2, multiplier: 1.5, factor: 0.2, maxRetryTime: 100, retries: 20 };
+
+/** For what may wait: about 5 s in all, after which our own backoff takes over and the status says so. */
+export const PATIENT_RETRY: RetryOptions = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 2000, retries: 5 };
+
+/** Makes a client; nothing connects yet. */
+export function createClient(connection: KafkaConnection, retry: RetryOptions): Kafka {
+  const config: KafkaConfig = {
+    brokers: [...connection.brokers],
+    clientId: connection.clientId,
+    connectionTimeout: 3_000,
+    authenticationTimeout: 5_000,
+    requestTimeout: 10_000,
+    retry,
+    logLevel: logLevel.INFO,
+    // Everything that matters comes back as an error of ours; the library's own view of it is for debugging. Its entries
+    // are made of names, numbers and stacks; only these are passed on.
+    logCreator: () => (entry) => {
+      const { message, groupId, broker, error, retryCount } = entry.log as Record<string, unknown>;
+      connection.log.debug({ kafkajs: entry.namespace, groupId, broker, error, retryCount }, String(message));
+    },
+  };
+  if (connection.tls) config.ssl = tlsOptions(connection.tls);
+  if (connection.sasl) config.sasl = { ...connection.sasl } as SASLOptions;
+  return new Kafka(config);
+}
+
+function tlsOptions(tls: { readonly ca?: string | undefined }): TlsOptions {
+  return { minVersion: 'TLSv1.2', ...(tls.ca !== undefined && { ca: tls.ca }) };
+}

@@ -1,0 +1,163 @@
+import type { Consumer, Kafka } from 'kafkajs';
+import { delay, sleep } from '../../common/backoff.ts';
+import { OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { OwnersPort } from '../ports.ts';
+import { translate } from './errors.ts';
+import type { Topics } from './topics.ts';
+
+/** The least that brokers allow by default; a dead sidecar's peers are taken over after this. */
+const SESSION_TIMEOUT_MS = 6_000;
+/** Within this after a heartbeat was sent the group cannot have given our partitions to anybody else. */
+const RELIABLE_MS = SESSION_TIMEOUT_MS - 1_000;
+/** kafkajs sends heartbeats between fetches, and notices a rebalance only then. */
+const FETCH_WAIT_MS = 400;
+const HEARTBEAT_MS = 400;
+const WATCH_MS = 500;
+
+/**
+ * Membership in the group that spreads a node's peers over its sidecars.
+ *
+ * Only for liveness: two sidecars that both believe to hold a peer fence each other, and one of them wins. But the one
+ * that is wrong should notice before it fences, so what is held is forgotten as soon as it cannot be relied on.
+ */
+export class Owners implements OwnersPort {
+  readonly #kafka: Kafka;
+  readonly #topics: Topics;
+  readonly #group: string;
+  readonly #log: Logger;
+  readonly #listeners: (() => void)[] = [];
+  readonly #stop = new AbortController();
+  #assigned: ReadonlySet<number> = new Set();
+  #held: ReadonlySet<number> = new Set();
+  /** When the group last answered, and the time before: the last request cannot have been sent earlier than that. */
+  #answered = Number.NEGATIVE_INFINITY;
+  #answeredBefore = Number.NEGATIVE_INFINITY;
+  #waiting: (() => void)[] = [];
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(kafka: Kafka, topics: Topics, node: string, log: Logger) {
+    this.#kafka = kafka;
+    this.#topics = topics;
+    this.#group = ownersGroup(node);
+    this.#log = log;
+  }
+
+  get held(): ReadonlySet<number> {
+    return this.#held;
+  }
+
+  get joined(): boolean {
+    return this.#reliable();
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async confirmed(): Promise<void> {
+    if (this.#reliable()) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Joins the group and stays in it, through every failure, until {@link stop}. */
+  start(): void {
+    this.#running = this.#keepMember();
+  }
+
+  /** Leaves the group, so that another sidecar need not wait for our session to end. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #keepMember(): Promise<void> {
+    const { signal } = this.#stop;
+    const watch = setInterval(() => this.#update(), WATCH_MS);
+    for (let failures = 0; !signal.aborted; ) {
+      const started = performance.now();
+      try {
+        await this.#topics.ensure([OWNERS_TOPIC]);
+        await this.#member();
+      } catch (error) {
+        if (performance.now() - started > 60_000) failures = 0;
+        failures += 1;
+        const problem = messageOf(translate(error, `join the consumer group ${this.#group}`));
+        this.#log.warn({ group: this.#group, problem }, 'not a member of the owners group; trying again');
+        this.#forget();
+        await sleep(delay(failures, Math.random()), signal);
+      }
+    }
+    clearInterval(watch);
+    this.#forget();
+  }
+
+  /** Is a member until stopped, or until kafkajs gives up. */
+  async #member(): Promise<void> {
+    const consumer = this.#kafka.consumer({
+      groupId: this.#group,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      rebalanceTimeout: SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: { retries: 3, restartOnFailure: async () => false },
+    });
+    const { signal } = this.#stop;
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic: OWNERS_TOPIC });
+      const ended = this.#follow(consumer, signal);
+      await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+      await ended;
+    } finally {
+      await consumer.disconnect().catch(() => undefined);
+    }
+  }
+
+  /** Rejects with what makes kafkajs crash; resolves when stopped. */
+  #follow(consumer: Consumer, signal: AbortSignal): Promise<void> {
+    const { GROUP_JOIN, HEARTBEAT, CRASH } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#assigned = new Set(payload.memberAssignment[OWNERS_TOPIC]);
+      this.#log.info({ group: this.#group, partitions: this.#assigned.size }, 'joined the owners group');
+      this.#answer();
+    });
+    consumer.on(HEARTBEAT, () => this.#answer());
+    const ended = new Promise<void>((resolve, reject) => {
+      consumer.on(CRASH, ({ payload }) => reject(payload.error));
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    ended.catch(() => undefined);
+    return ended;
+  }
+
+  #answer(): void {
+    this.#answeredBefore = this.#answered;
+    this.#answered = performance.now();
+    this.#update();
+  }
+
+  #forget(): void {
+    this.#assigned = new Set();
+    this.#answered = Number.NEGATIVE_INFINITY;
+    this.#answeredBefore = Number.NEGATIVE_INFINITY;
+    this.#update();
+  }
+
+  #reliable(): boolean {
+    return performance.now() - this.#answeredBefore < RELIABLE_MS;
+  }
+
+  #update(): void {
+    const reliable = this.#reliable();
+    const held = reliable ? this.#assigned : new Set<number>();
+    if (reliable) {
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    }
+    if (held.size === this.#held.size && held.isSubsetOf(this.#held)) return;
+    this.#held = held;
+    for (const listener of this.#listeners) listener();
+  }
+}

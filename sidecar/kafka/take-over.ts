@@ -1,0 +1,107 @@
+import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import { positionTopic, transactionalId } from '../../common/contract/names.ts';
+import { TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { ReplayWriter } from '../ports.ts';
+import { decodePosition, type Position } from '../replay/position.ts';
+import { translate } from './errors.ts';
+import { type FetchedRecord, Fetcher } from './fetch.ts';
+import type { Topics } from './topics.ts';
+import { POSITION_KEY, TransactionalWriter } from './writer.ts';
+
+/** After this Kafka aborts what a crashed sidecar left open, which readers of the same topics wait for. */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+/** How long to wait for somebody else's transaction in a position topic, where nobody but us should write. */
+const STABLE_DEADLINE_MS = 15_000;
+const POLL_MS = 50;
+
+export interface KafkaTakeOver {
+  readonly kafka: Kafka;
+  readonly topics: Topics;
+  readonly node: string;
+  readonly log: Logger;
+}
+
+/** Fences every earlier writer of a peer and then, not before, reads the peer's position. */
+export async function takeOverInKafka(
+  { kafka, topics, node, log }: KafkaTakeOver,
+  peerName: string,
+): Promise<{ writer: ReplayWriter; position: Position | undefined }> {
+  const topic = positionTopic(peerName);
+  await requireCompaction(topics, topic);
+  const producer = kafka.producer({
+    transactionalId: transactionalId(node, peerName),
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  const writer = new TransactionalWriter(producer, topics, peerName, topic, log);
+  try {
+    await fence(producer);
+    return { writer, position: await readPosition(kafka, topic, await topics.firstOffset(topic)) };
+  } catch (error) {
+    await writer.close();
+    throw translate(error, `take over ${peerName}`);
+  }
+}
+
+/** kafkajs asks for a producer id, which is what fences, only with the first transaction. */
+async function fence(producer: Producer): Promise<void> {
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.abort();
+}
+
+async function requireCompaction(topics: Topics, topic: string): Promise<void> {
+  const found = (await topics.ensure([topic], { fresh: true })).get(topic);
+  if (found && 'cleanupPolicy' in found && found.cleanupPolicy === 'compact') return;
+  throw new TransientError(
+    'TopicNotCompacted',
+    `${topic} must have cleanup.policy=compact and nothing else: Kafka would delete the position of a peer that is silent for ` +
+      'long. Set it with kafka-configs.sh',
+  );
+}
+
+/**
+ * Reads to the high watermark of the first fetch, which was made after fencing: whatever our predecessor committed is
+ * below it. The last stable offset would not do, since it stays behind while any transaction is open.
+ */
+async function readPosition(kafka: Kafka, topic: string, first: bigint): Promise<Position | undefined> {
+  const fetcher = new Fetcher(kafka);
+  try {
+    await fetcher.connect();
+    const newest = await readNewest(fetcher, topic, first);
+    if (!newest?.value) return undefined;
+    const position = decodePosition(newest.value.toString('utf8'));
+    if (position) return position;
+    throw new TransientError(
+      'PositionLost',
+      `record ${newest.offset} of ${topic} is not a position: something else has written there. Nothing is replayed before ` +
+        'it is repaired, since any guess would lose or repeat messages',
+    );
+  } finally {
+    await fetcher.disconnect();
+  }
+}
+
+async function readNewest(fetcher: Fetcher, topic: string, first: bigint): Promise<FetchedRecord | undefined> {
+  const deadline = performance.now() + STABLE_DEADLINE_MS;
+  let newest: FetchedRecord | undefined;
+  let next = first;
+  let target: bigint | undefined;
+  for (;;) {
+    const fetched = await fetcher.fetch(topic, 0, next);
+    target ??= fetched.highWatermark;
+    newest = fetched.records.findLast(({ key }) => key?.toString('utf8') === POSITION_KEY) ?? newest;
+    const stuck = fetched.next === next;
+    next = fetched.next;
+    if (next >= target) return newest;
+    if (!stuck) continue;
+    if (performance.now() > deadline) {
+      throw new TransientError('KafkaUnavailable', `a transaction that is not ours is open in ${topic}; waiting for its end`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}

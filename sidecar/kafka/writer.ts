@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { CompressionTypes, type Message, type Producer, type TopicMessages, type Transaction } from 'kafkajs';
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import { encodePosition, type Position } from '../replay/position.ts';
+import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
+import { translateInTransaction } from './errors.ts';
+import type { Topics } from './topics.ts';
+
+/** The only key in a position topic, so that compaction leaves one record. */
+export const POSITION_KEY = 'position';
+
+/** What a record adds to a batch besides its value: lengths, offset and time deltas. */
+const RECORD_BYTES = 40;
+/** The header of a batch, with something on top. */
+const BATCH_BYTES = 256;
+
+/** Writes transactions of one peer, through a producer that has fenced all before it. */
+export class TransactionalWriter implements ReplayWriter {
+  readonly #producer: Producer;
+  readonly #topics: Topics;
+  readonly #peerHash: number;
+  readonly #positionTopic: string;
+  readonly #log: Logger;
+  #transaction: Transaction | undefined;
+
+  constructor(producer: Producer, topics: Topics, peerName: string, positionTopic: string, log: Logger) {
+    this.#producer = producer;
+    this.#topics = topics;
+    this.#peerHash = createHash('sha256').update(peerName).digest().readUInt32BE(0);
+    this.#positionTopic = positionTopic;
+    this.#log = log;
+  }
+
+  async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
+    try {
+      this.#transaction = await this.#producer.transaction();
+      const requests = this.#split(records);
+      const last = requests.at(-1) ?? { topicMessages: [], indexes: [] };
+      const positionRecord = { key: POSITION_KEY, value: encodePosition(position), partition: 0 };
+      const withPosition = [...last.topicMessages, { topic: this.#positionTopic, messages: [positionRecord] }];
+      const locations = new Array<RecordLocation>(records.length);
+      for (const request of requests.slice(0, -1)) await this.#produce(request.topicMessages, request.indexes, locations);
+      await this.#produce(withPosition, last.indexes, locations);
+      return locations;
+    } catch (error) {
+      throw translateInTransaction(error, 'send a batch to Kafka');
+    }
+  }
+
+  async commit(): Promise<void> {
+    if (!this.#transaction) throw new Error('nothing was sent that could be committed');
+    try {
+      await this.#transaction.commit();
+      this.#transaction = undefined;
+    } catch (error) {
+      throw translateInTransaction(error, 'commit a batch in Kafka');
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      if (this.#transaction?.isActive()) await this.#transaction.abort();
+    } catch (error) {
+      // Whoever takes over next aborts it, or Kafka does when it times out.
+      this.#log.debug({ problem: messageOf(error) }, 'could not abort a transaction');
+    }
+    await this.#producer.disconnect().catch(() => undefined);
+  }
+
+  async #produce(
+    topicMessages: readonly TopicMessages[],
+    indexes: readonly (readonly number[])[],
+    locations: RecordLocation[],
+  ): Promise<void> {
+    const transaction = this.#transaction as Transaction;
+    const answers = await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1, compression: CompressionTypes.None });
+    const offsets = new Map(answers.map(({ topicName, partition, baseOffset }) => [topicName, { partition, baseOffset }]));
+    for (const [at, { topic }] of topicMessages.entries()) {
+      const answer = offsets.get(topic);
+      for (const [nth, index] of (indexes[at] ?? []).entries()) {
+        const offset = answer?.baseOffset === undefined ? '?' : String(BigInt(answer.baseOffset) + BigInt(nth));
+        locations[index] = { topic, partition: answer?.partition ?? 0, offset };
+      }
+    }
+  }
+
+  /**
+   * Cuts records into requests, since what is sent to one partition at once becomes one record batch, and a broker takes
+   * batches up to the topic's max.message.bytes only.
+   */
+  #split(records: readonly OutgoingRecord[]): Request[] {
+    const requests: Request[] = [];
+    const open = new Map<string, { request: number; bytes: number }>();
+    for (const [index, record] of records.entries()) {
+      const topic = this.#topics.known(record.topic);
+      const size = sizeOf(record);
+      const current = open.get(record.topic) ?? { request: 0, bytes: BATCH_BYTES };
+      if (current.bytes > BATCH_BYTES && current.bytes + size > topic.maxMessageBytes) {
+        current.request += 1;
+        current.bytes = BATCH_BYTES;
+      }
+      current.bytes += size;
+      open.set(record.topic, current);
+      requests[current.request] ??= new Request();
+      requests[current.request]?.add(index, record, this.#peerHash % topic.partitions);
+    }
+    return requests;
+  }
+}
+
+class Request {
+  readonly topicMessages: { topic: string; messages: Message[] }[] = [];
+  /** For each of the topics, which records of the batch its messages are. */
+  readonly indexes: number[][] = [];
+  readonly #places = new Map<string, number>();
+
+  add(index: number, record: OutgoingRecord, partition: number): void {
+    let place = this.#places.get(record.topic);
+    if (place === undefined) {
+      place = this.topicMessages.push({ topic: record.topic, messages: [] }) - 1;
+      this.indexes.push([]);
+      this.#places.set(record.topic, place);
+    }
+    const { value, headers } = record;
+    this.topicMessages[place]?.messages.push(headers ? { key: null, value, headers: { ...headers }, partition } : { key: null, value, partition });
+    this.indexes[place]?.push(index);
+  }
+}
+
+function sizeOf(record: OutgoingRecord): number {
+  let size = record.value.length + RECORD_BYTES;
+  for (const [name, text] of Object.entries(record.headers ?? {})) size += name.length + text.length + 10;
+  return size;
+}
