@@ -114,7 +114,7 @@ export class Sidecar {
           isAllowedFormat: formatMatcher(peer.allowFormats),
           maxMessageBytes: settings.maxMessageBytes,
         },
-        limits: settings.batch,
+        limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
         kafka: this.#ports.kafka,
         owners: this.#ports.owners,
         announcements: this.#ports.announcements,
@@ -158,9 +158,9 @@ function partitionOf(peer: LoadedPeer): number {
 
 /** Changes whenever a running replay of the peer would have to be started anew. A hash, since the seed is part of it. */
 function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
-  const { lfhId, maxMessageBytes, batch, seed } = settings;
+  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, seed } = settings;
   return createHash('sha256')
     .update(seed)
-    .update(JSON.stringify([lfhId, maxMessageBytes, batch, peer]))
+    .update(JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, peer]))
     .digest('hex');
 }

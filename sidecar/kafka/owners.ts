@@ -156,7 +156,7 @@ export class Owners implements OwnersPort {
     if (reliable) {
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
-    if (held.size === this.#held.size && held.isSubsetOf(this.#held)) return;
+    if (held.size === this.#held.size && [...held].every((partition) => this.#held.has(partition))) return;
     this.#held = held;
     for (const listener of this.#listeners) listener();
   }

@@ -1,0 +1,146 @@
+import { STREAM, SYNC_SUBJECT } from './names.ts';
+import { parseJson, type Shape, ShapeError } from './shapes.ts';
+
+/** Where to begin with a peer that was never replayed. */
+export type StartFrom =
+  | { readonly policy: 'Earliest' }
+  | { readonly policy: 'Latest' }
+  | { readonly policy: 'Time'; readonly time: string };
+
+/** A peer in `LFH_SYNC_PEERS`. */
+export interface PeerSettings {
+  readonly name: string;
+  readonly lfhId: string;
+  readonly servers: readonly string[];
+  readonly caFile?: string;
+  readonly tlsServerName?: string;
+  readonly paused: boolean;
+  readonly startFrom: StartFrom;
+  readonly allowFormats: readonly string[];
+  readonly allowOrigins: readonly string[];
+  readonly stream: string;
+  readonly subject: string;
+  readonly consumer?: string;
+}
+
+/** A peer with the files that its settings name. */
+export interface LoadedPeer extends PeerSettings {
+  /** PEM. Absent: the system's roots count. */
+  readonly ca?: string;
+  /** Why this peer cannot be replayed with these settings; the others can. */
+  readonly problem?: string;
+}
+
+/** What connect takes in: its /fhir and /x12 routes, older nodes' names, and what its /ingress recognizes. */
+export const DEFAULT_FORMATS = ['FHIR*', 'X12*', 'HL7*', 'CDA*', 'CCDA*', 'DICOM*', 'IMAGE*', 'NCPDP*', 'ASTM*'] as const;
+
+type Field = 'optional' | 'required';
+const FIELDS: Readonly<Record<keyof PeerSettings, Field>> = {
+  name: 'required',
+  lfhId: 'required',
+  servers: 'required',
+  caFile: 'optional',
+  tlsServerName: 'optional',
+  paused: 'optional',
+  startFrom: 'optional',
+  allowFormats: 'optional',
+  allowOrigins: 'optional',
+  stream: 'optional',
+  subject: 'optional',
+  consumer: 'optional',
+};
+
+const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const SERVER = /^tls:\/\/(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+const FILE = /^[A-Za-z0-9._-]+$/;
+const HOST = /^[A-Za-z0-9.:_-]+$/;
+/** One token of a NATS subject: a dot, `*` or `>` would name other subjects than meant. */
+const TOKEN = /^[A-Za-z0-9_-]+$/;
+const SUBJECT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** The list of peers: JSON, each with the fields of {@link PeerSettings}. */
+export const peerList: Shape<readonly PeerSettings[]> = {
+  expected: 'a JSON list of peers, each {"name", "lfhId", "servers", …}; see "A peer" below',
+  encode: (peers) => JSON.stringify(peers),
+  decode: (value) => {
+    const list = parseJson(value);
+    if (!Array.isArray(list)) throw new ShapeError('', 'expected a JSON list');
+    const peers = list.map((entry, index) => decodePeer(entry, `[${index}]`));
+    for (const field of ['name', 'lfhId'] as const) requireUnique(peers, field);
+    return peers;
+  },
+};
+
+function decodePeer(entry: unknown, path: string): PeerSettings {
+  const fields = objectAt(entry, path, Object.keys(FIELDS));
+  for (const [name, need] of Object.entries(FIELDS)) {
+    if (need === 'required' && fields[name] === undefined) throw new ShapeError(path, `${name} is missing`);
+  }
+  const at = (name: string): string => `${path}.${name}`;
+  const optional = <Value>(name: keyof PeerSettings, decode: (value: unknown, path: string) => Value): object =>
+    fields[name] === undefined ? {} : { [name]: decode(fields[name], at(name)) };
+  const textOf = (pattern: RegExp, expected: string) => (value: unknown, where: string) =>
+    textAt(value, where, pattern, expected);
+  const listAt = (name: keyof PeerSettings, fallback: readonly string[], pattern: RegExp, expected: string): readonly string[] =>
+    fields[name] === undefined ? fallback : textsAt(fields[name], at(name), pattern, expected);
+
+  const servers = textsAt(fields.servers, at('servers'), SERVER, 'tls://host:port');
+  if (servers.length === 0) throw new ShapeError(at('servers'), 'expected at least one server');
+  return {
+    name: textAt(fields.name, at('name'), NAME, 'lower-case letters, digits, - and .'),
+    lfhId: textAt(fields.lfhId, at('lfhId'), /^[^\p{Cc}]{1,253}$/u, 'the connect_lfh_id of the peer, 1 to 253 characters'),
+    servers,
+    ...optional('caFile', textOf(FILE, 'the name of a file in the settings directory')),
+    ...optional('tlsServerName', textOf(HOST, 'a host name')),
+    paused: fields.paused === undefined ? false : booleanAt(fields.paused, at('paused')),
+    startFrom: fields.startFrom === undefined ? { policy: 'Earliest' } : startFromAt(fields.startFrom, at('startFrom')),
+    allowFormats: listAt('allowFormats', DEFAULT_FORMATS, /^[A-Za-z0-9._*-]{1,249}$/, 'a data_format, in which * stands for anything'),
+    allowOrigins: listAt('allowOrigins', [], /^[^\p{Cc}]{1,253}$/u, 'a connect_lfh_id'),
+    stream: fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
+    subject: fields.subject === undefined ? SYNC_SUBJECT : textAt(fields.subject, at('subject'), SUBJECT, 'a subject'),
+    ...optional('consumer', textOf(TOKEN, 'letters, digits, _ and -')),
+  };
+}
+
+function startFromAt(value: unknown, path: string): StartFrom {
+  const { policy, time } = objectAt(value, path, ['policy', 'time']);
+  if (policy === 'Earliest' || policy === 'Latest') {
+    if (time !== undefined) throw new ShapeError(`${path}.time`, `has no meaning with ${policy}`);
+    return { policy };
+  }
+  if (policy !== 'Time') throw new ShapeError(`${path}.policy`, 'expected Earliest, Latest or Time');
+  const written = textAt(time, `${path}.time`, TIME, 'a time such as 2026-11-24T08:00:00Z');
+  if (Number.isNaN(Date.parse(written))) throw new ShapeError(`${path}.time`, 'expected a time that exists');
+  return { policy, time: written };
+}
+
+function objectAt(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ShapeError(path, 'expected an object');
+  // The name of an unknown field is not told: a secret can be pasted there too.
+  const unknown = Object.keys(value).filter((name) => !known.includes(name)).length;
+  if (unknown > 0) throw new ShapeError(path, `has ${unknown} unknown field(s); known are ${known.join(', ')}`);
+  return value as Record<string, unknown>;
+}
+
+function textAt(value: unknown, path: string, pattern: RegExp, expected: string): string {
+  if (typeof value !== 'string' || !pattern.test(value)) throw new ShapeError(path, `expected ${expected}`);
+  return value;
+}
+
+function textsAt(value: unknown, path: string, pattern: RegExp, expected: string): readonly string[] {
+  if (!Array.isArray(value)) throw new ShapeError(path, `expected a list, of ${expected}`);
+  return value.map((part, index) => textAt(part, `${path}[${index}]`, pattern, expected));
+}
+
+function booleanAt(value: unknown, path: string): boolean {
+  if (typeof value !== 'boolean') throw new ShapeError(path, 'expected true or false');
+  return value;
+}
+
+function requireUnique(peers: readonly PeerSettings[], field: 'name' | 'lfhId'): void {
+  for (const [index, peer] of peers.entries()) {
+    const first = peers.findIndex((other) => other[field] === peer[field]);
+    if (first !== index) throw new ShapeError(`[${index}].${field}`, `is the same as that of [${first}]`);
+  }
+}

@@ -1,0 +1,76 @@
+import type { Reason } from '../errors.ts';
+
+/** What `/status` tells, for people and for the operator. */
+
+/** Why a message is not replayed though nothing is wrong with it. Each with what it means. */
+export const SKIP_REASONS = {
+  AlreadyReplayed: 'Delivered again although it is in Kafka: an acknowledgement was lost or late. Nothing to do.',
+  OwnMessage: 'Its lfh_id is our own: the peer sent back what we sent. Nothing to do.',
+  BeforeStart: 'Older than startFrom. Nothing to do.',
+} as const;
+export type SkipReason = keyof typeof SKIP_REASONS;
+
+/** Why a message ends in LFH_EXCEPTION instead of being replayed. Each with what to do about it. */
+export const REJECT_REASONS = {
+  Empty: 'The message has no bytes. Something other than connect publishes on EVENTS.sync there.',
+  TooLarge: 'Larger than LFH_SYNC_MAX_MESSAGE_BYTES. Raise it if such messages are wanted.',
+  TooLargeForKafka: "Larger than max.message.bytes of LFH_SYNC or of its format's topic. Raise that.",
+  NotUtf8: 'Not UTF-8. Something other than connect publishes on EVENTS.sync there.',
+  NotJson: 'Not JSON. Something other than connect publishes on EVENTS.sync there.',
+  NotAnObject: 'JSON, but not an object. Something other than connect publishes on EVENTS.sync there.',
+  MissingField: 'A field that every message has is missing; error_msg names it.',
+  WrongType: 'A field has the wrong type; error_msg names it.',
+  InvalidField: 'A field has the right type but not a value that can be; error_msg names it.',
+  ForeignOrigin: "Its lfh_id is neither the peer's nor in allowOrigins. Add it there if the peer may pass it on.",
+  BadBase64: 'data is not base64.',
+  ContentMismatch: 'data is not what data_format says.',
+  IllegalTopic: 'data_format is not a name that Kafka allows for a topic.',
+  ForbiddenTopic: "data_format names one of our own, connect's or Kafka's topics. Ask the peer's administrator why.",
+  FormatNotAllowed: 'data_format is not in allowFormats. Add it there if it is wanted.',
+  TopicRefused: 'The topic named by data_format cannot be had; error_msg says why.',
+} as const;
+export type RejectReason = keyof typeof REJECT_REASONS;
+
+export interface PositionStatus {
+  readonly sequence: number;
+  /** When the peer's stream stored that message; null before the first. */
+  readonly time: string | null;
+  readonly identity: string | null;
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly lfhId: string;
+  /** Whether this sidecar is the one that replays it. */
+  readonly owned: boolean;
+  readonly reason: Reason;
+  /** For a person: what is wrong, where, what to do. */
+  readonly message: string;
+  /** Since when the reason is what it is. */
+  readonly since: string;
+  readonly server: string | null;
+  readonly position: PositionStatus | null;
+  /** Messages that the peer has for us and that are not replayed yet; null while not known. */
+  readonly lag: number | null;
+  readonly replayed: number;
+  readonly skipped: Readonly<Record<SkipReason, number>>;
+  readonly rejected: Readonly<Record<RejectReason, number>>;
+  readonly lastReplayTime: string | null;
+  /** How often a delivery did not follow the one before it. */
+  readonly gaps: number;
+  readonly streamRecreated: number;
+}
+
+export interface SidecarStatus {
+  readonly lfhId: string;
+  readonly node: string;
+  readonly version: string;
+  readonly startedAt: string;
+  readonly settings: {
+    /** Refused: the newest do not parse, and the last good ones are in force. */
+    readonly state: 'Current' | 'Refused' | 'RestartNeeded';
+    readonly message: string;
+  };
+  readonly kafka: { readonly joined: boolean };
+  readonly peers: readonly PeerStatus[];
+}

@@ -1,0 +1,79 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What is told over HTTP. Each is asked anew for every request. */
+export interface Probes {
+  /** Whether the process should go on living. */
+  readonly healthy: () => boolean;
+  /** Whether it does its work; a text says what is missing. */
+  readonly ready: () => true | string;
+  readonly status: () => unknown;
+  readonly metrics: () => Promise<string>;
+}
+
+export interface ProbeServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/**
+ * Serves `/healthz`, `/readyz`, `/status` (JSON) and `/metrics` (Prometheus). For reading only, and for small questions:
+ * whoever holds a connection open without asking is cut off.
+ *
+ * @param address `host:port`; port 0 takes any free one
+ * @throws what listening throws, such as EADDRINUSE
+ */
+export async function startProbeServer(address: string, probes: Probes): Promise<ProbeServer> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, maxHeaderSize: 8_192 }, (request, response) => {
+    void respond(request, response, probes);
+  });
+  server.maxConnections = 100;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(Number(address.slice(colon + 1)), host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, probes: Probes): Promise<void> {
+  const { code, type, body } = await answerTo(request, probes).catch(() => text(500, 'failed; see the log'));
+  response.writeHead(code, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+async function answerTo(request: IncomingMessage, probes: Probes): Promise<Answer> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET and HEAD');
+  switch (new URL(request.url ?? '/', 'http://localhost').pathname) {
+    case '/healthz':
+      return probes.healthy() ? text(200, 'ok') : text(503, 'ending');
+    case '/readyz': {
+      const ready = probes.ready();
+      return ready === true ? text(200, 'ok') : text(503, ready);
+    }
+    case '/status':
+      return { code: 200, type: 'application/json', body: `${JSON.stringify(probes.status())}\n` };
+    case '/metrics':
+      return { code: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await probes.metrics() };
+    default:
+      return text(404, 'there are /healthz, /readyz, /status and /metrics');
+  }
+}
+
+function text(code: number, body: string): Answer {
+  return { code, type: 'text/plain; charset=utf-8', body: `${body}\n` };
+}

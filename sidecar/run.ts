@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs';
+import { APP_SYNC_SUBJECT, inboxPrefix, syncName } from '../common/contract/names.ts';
+import type { LoadedPeer } from '../common/contract/peers.ts';
+import type { SidecarStatus } from '../common/contract/status.ts';
+import { createLogger, type Logger } from '../common/log.ts';
+import { startProbeServer } from '../common/probe-server.ts';
+import { Announcements } from './announcements.ts';
+import { type LoadedSettings, loadSettings, watchSettings } from './config.ts';
+import { openKafka } from './kafka/kafka.ts';
+import type { KafkaSasl } from './kafka/client.ts';
+import { createMetrics } from './metrics.ts';
+import { openAnnouncer } from './nats/announce.ts';
+import { openPeerStream } from './nats/peer-stream.ts';
+import type { KafkaPort, PeerStream } from './ports.ts';
+import { Sidecar } from './sidecar.ts';
+
+/**
+ * Puts something around the ports. Chaos tests kill the process between two steps of a real transaction this way; nothing
+ * in the product knows of it.
+ */
+export interface Wrapping {
+  readonly kafka?: (port: KafkaPort) => KafkaPort;
+  readonly stream?: (stream: PeerStream) => PeerStream;
+}
+
+/**
+ * Runs the sidecar until `signal`: settings, Kafka, NATS, the replays, and the HTTP server that tells of them.
+ *
+ * @throws InvalidSpecError or MissingReferenceError when the settings it starts with are wrong, and whatever is a bug
+ */
+export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping: Wrapping = {}): Promise<void> {
+  const started = await loadSettings(env);
+  const log = createLogger({ name: 'lfh-sync-sidecar', level: started.logLevel });
+  const metrics = createMetrics();
+  const kafka = openKafka({ ...kafkaOptions(started), log });
+  const announcer = started.announce ? openAnnouncer(announceOptions(started, log)) : undefined;
+  const announcements = announcer && new Announcements(announcer, log, (count) => metrics.announceFailed(count));
+  const bug = Promise.withResolvers<never>();
+
+  const sidecar = new Sidecar(
+    {
+      kafka: wrapping.kafka?.(kafka) ?? kafka,
+      owners: kafka.owners,
+      openStream: async (settings, peer, server) => {
+        const stream = await openPeerStream(streamOptions(settings, peer, server, log));
+        return wrapping.stream?.(stream) ?? stream;
+      },
+      announcements,
+      metrics,
+      log,
+      onBug: bug.reject,
+    },
+    started,
+  );
+  let settingsStatus: SidecarStatus['settings'] = { state: 'Current', message: '' };
+  const startedAt = new Date().toISOString();
+  const probes = await startProbeServer(started.httpAddress, {
+    healthy: () => !signal.aborted,
+    ready: () => kafka.owners.joined || 'not a member of the owners group: is Kafka up?',
+    status: (): SidecarStatus => ({
+      lfhId: started.lfhId,
+      node: started.node,
+      version: VERSION,
+      startedAt,
+      settings: settingsStatus,
+      kafka: { joined: kafka.owners.joined },
+      peers: sidecar.peers(),
+    }),
+    metrics: () => metrics.text(),
+  });
+  log.info({ lfhId: started.lfhId, port: probes.port, peers: started.peers.length, version: VERSION }, 'started');
+  kafka.owners.start();
+
+  const ended = new AbortController();
+  const stop = AbortSignal.any([signal, ended.signal]);
+  const watch = watchSettings(
+    env,
+    started,
+    {
+      onChange: (settings, restartNeeded) => {
+        log.level = settings.logLevel;
+        settingsStatus =
+          restartNeeded.length === 0
+            ? { state: 'Current', message: '' }
+            : { state: 'RestartNeeded', message: `${restartNeeded.join(', ')} take effect at the next start` };
+        log.info({ peers: settings.peers.length, restartNeeded }, 'took up changed settings');
+        sidecar.apply(settings);
+      },
+      onProblem: (message) => {
+        settingsStatus = { state: 'Refused', message };
+        log.error({ problem: message }, 'the settings were changed to something that does not parse; the last good ones stay');
+      },
+    },
+    stop,
+  );
+  try {
+    await Promise.race([bug.promise, watch]);
+  } finally {
+    ended.abort();
+    await watch;
+    await sidecar.stop();
+    await announcements?.drained();
+    await announcer?.close();
+    await kafka.close();
+    await probes.close();
+    log.info('ended');
+  }
+}
+
+const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+function kafkaOptions(settings: LoadedSettings): Omit<Parameters<typeof openKafka>[0], 'log'> {
+  const { kafkaBrokers, node, kafkaTls, kafkaCa } = settings;
+  return {
+    brokers: kafkaBrokers,
+    node,
+    clientId: `lfh-sync-${node}`,
+    tls: kafkaTls ? { ca: kafkaCa } : undefined,
+    sasl: saslOf(settings),
+    partitions: settings.newTopicPartitions,
+    replicationFactor: settings.newTopicReplicationFactor,
+    maxTopics: settings.maxTopics,
+  };
+}
+
+function saslOf(settings: LoadedSettings): KafkaSasl | undefined {
+  const { kafkaSaslMechanism: mechanism, kafkaSaslUsername: username, kafkaPassword: password } = settings;
+  return mechanism && username && password !== undefined ? { mechanism, username, password } : undefined;
+}
+
+function announceOptions(settings: LoadedSettings, log: Logger): Parameters<typeof openAnnouncer>[0] {
+  return {
+    servers: settings.natsServers,
+    subject: APP_SYNC_SUBJECT,
+    seed: settings.seed,
+    ca: settings.localCa,
+    inboxPrefix: inboxPrefix(`${syncName(settings.lfhId)}.own`),
+    name: 'lfh-sync-sidecar',
+    allowPlaintext: true,
+    log,
+  };
+}
+
+function streamOptions(settings: LoadedSettings, peer: LoadedPeer, server: string, log: Logger): Parameters<typeof openPeerStream>[0] {
+  const own = syncName(settings.lfhId);
+  return {
+    server,
+    owner: peer.name,
+    seed: settings.seed,
+    ca: peer.ca,
+    tlsServerName: peer.tlsServerName,
+    stream: peer.stream,
+    durable: peer.consumer ?? own,
+    inboxPrefix: inboxPrefix(own),
+    name: own,
+    log: log.child({ peer: peer.name }),
+  };
+}
+
