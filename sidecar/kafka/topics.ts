@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes, type ITopicConfig, type Kafka } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
 import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { TopicLimits, TopicRefusal } from '../ports.ts';
@@ -140,7 +140,7 @@ const COMPACTED = [
 async function describe(admin: Admin, name: string): Promise<Topic> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] }],
   });
   const entries = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
   const { topics } = await admin.fetchTopicMetadata({ topics: [name] });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { CompressionTypes, type Message, type Producer, type TopicMessages, type Transaction } from 'kafkajs';
+import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
@@ -74,7 +74,7 @@ export class TransactionalWriter implements ReplayWriter {
     locations: RecordLocation[],
   ): Promise<void> {
     const transaction = this.#transaction as Transaction;
-    const answers = await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1, compression: CompressionTypes.None });
+    const answers = await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1 });
     const offsets = new Map(answers.map(({ topicName, partition, baseOffset }) => [topicName, { partition, baseOffset }]));
     for (const [at, { topic }] of topicMessages.entries()) {
       const answer = offsets.get(topic);

@@ -54,7 +54,8 @@ class LocalAnnouncer implements Announcer {
     let start = 0;
     while (start < fitting.length) {
       let end = start;
-      for (let bytes = 0; end < fitting.length && bytes < CHUNK_BYTES; end += 1) bytes += sizeOf(fitting[end] as Announcement);
+      for (let bytes = 0; end < fitting.length && bytes < CHUNK_BYTES; end += 1)
+        bytes += sizeOf(fitting[end] as Announcement);
       await this.#send(connected, fitting.slice(start, end));
       start = end;
     }
@@ -75,9 +76,13 @@ class LocalAnnouncer implements Announcer {
   async #send({ connection, remote }: Connected, messages: readonly Announcement[]): Promise<void> {
     const { subject } = this.#options;
     try {
-      for (const { id, payload } of messages.slice(0, -1)) connection.publish(subject, payload, { headers: withId(id) });
+      for (const { id, payload } of messages.slice(0, -1))
+        connection.publish(subject, payload, { headers: withId(id) });
       const { id, payload } = messages.at(-1) as Announcement;
-      const confirmation = await connection.request(subject, payload, { headers: withId(id), timeout: CONFIRM_TIMEOUT_MS });
+      const confirmation = await connection.request(subject, payload, {
+        headers: withId(id),
+        timeout: CONFIRM_TIMEOUT_MS,
+      });
       throwIfRefused(confirmation.string(), subject);
     } catch (error) {
       if (error instanceof TransientError) throw error;
@@ -97,19 +102,29 @@ class LocalAnnouncer implements Announcer {
     let failures = 0;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        const connected = await connectNats({ ...this.#options, server: servers[attempt % servers.length] ?? '', owner: OWNER });
+        const connected = await connectNats({
+          ...this.#options,
+          server: servers[attempt % servers.length] ?? '',
+          owner: OWNER,
+        });
         failures = 0;
         this.#connected = connected;
         if (signal.aborted) await connected.connection.close();
         const error = await connected.connection.closed();
         this.#problem = translate(error ?? undefined, connected.remote);
       } catch (error) {
-        this.#problem = error instanceof TransientError ? error : new TransientError('Unreachable', messageOf(error), { cause: error });
+        this.#problem =
+          error instanceof TransientError
+            ? error
+            : new TransientError('Unreachable', messageOf(error), { cause: error });
       }
       this.#connected = undefined;
       if (signal.aborted) return;
       failures += 1;
-      this.#options.log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWNER} is not connected`);
+      this.#options.log.warn(
+        { reason: this.#problem.reason, problem: messageOf(this.#problem) },
+        `${OWNER} is not connected`,
+      );
       await sleep(delay(failures, Math.random()), signal);
     }
   }
@@ -137,7 +152,8 @@ function throwIfRefused(confirmation: string, subject: string): void {
   } catch {
     throw new TransientError('Unreachable', noStream(subject));
   }
-  if (error) throw new TransientError('Unreachable', `${OWNER} does not store ${subject}: ${clean(String(error.description))}`);
+  if (error)
+    throw new TransientError('Unreachable', `${OWNER} does not store ${subject}: ${clean(String(error.description))}`);
 }
 
 function noStream(subject: string): string {

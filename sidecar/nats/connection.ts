@@ -54,7 +54,10 @@ export async function connectNats(options: NatsOptions): Promise<Connected> {
     secure: address.secure,
   };
   if (!address.secure && !options.allowPlaintext) {
-    throw new TransientError('TlsRequired', `${address.text} must be reached with TLS: write tls:// instead of nats://`);
+    throw new TransientError(
+      'TlsRequired',
+      `${address.text} must be reached with TLS: write tls:// instead of nats://`,
+    );
   }
   const tls = address.secure ? verification(address, options.ca, options.tlsServerName) : undefined;
   try {

@@ -104,7 +104,9 @@ export function consumerMissing(remote: Remote, what: string, cause?: unknown): 
 
 /** A permission of ours that is missing, in the server's words: which subject, and whether to publish or subscribe. */
 export function permissionMessage(remote: Remote, context: NatsError['permissionContext']): string {
-  const what = context ? `${context.operation === 'publish' ? 'publish on' : 'subscribe to'} ${clean(context.subject)}` : 'do this';
+  const what = context
+    ? `${context.operation === 'publish' ? 'publish on' : 'subscribe to'} ${clean(context.subject)}`
+    : 'do this';
   return (
     `${remote.server} does not allow our key ${remote.publicKey} to ${what}: ask the administrator of ${remote.owner} to ` +
     'give it the permissions that lfh-sync needs'
@@ -149,12 +151,16 @@ function certificateMessage(reason: Reason, remote: Remote, chain: readonly X509
   switch (reason) {
     case 'CertificateExpired': {
       const expired = chain.find(({ validTo }) => Date.parse(validTo) < now);
-      const when = expired ? `${describe(expired)} expired on ${day(expired.validTo)}` : 'a certificate (or its CA) has expired';
+      const when = expired
+        ? `${describe(expired)} expired on ${day(expired.validTo)}`
+        : 'a certificate (or its CA) has expired';
       return `${server} is refused: ${when}. ${ask} to renew it; if it is their CA, put the new one into the peer's ca`;
     }
     case 'CertificateNotYetValid': {
       const early = chain.find(({ validFrom }) => Date.parse(validFrom) > now);
-      const when = early ? `${describe(early)} is valid from ${day(early.validFrom)}` : 'a certificate is not valid yet';
+      const when = early
+        ? `${describe(early)} is valid from ${day(early.validFrom)}`
+        : 'a certificate is not valid yet';
       return `${server} is refused: ${when}, and it is ${day(now)} here. Check the clocks here and there. ${ask}`;
     }
     case 'HostNameMismatch': {

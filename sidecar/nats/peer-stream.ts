@@ -143,7 +143,9 @@ class DurablePull implements OpenPeerStream {
     const tooMuch =
       this.#buffer.length >= this.#limits.messages * TOLERANCE || this.#buffer.bytes > this.#limits.bytes * TOLERANCE;
     if (tooMuch) {
-      return this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
+      return this.#fail(
+        new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`),
+      );
     }
     this.#buffer.push(new DeliveredMessage(payload, ack, reply as string, this));
     if (this.#waiters.size > 0 && !this.#waking) this.#wakeSoon();
@@ -177,7 +179,10 @@ class DurablePull implements OpenPeerStream {
     if (why instanceof NatsError) return translate(why, remote);
     if (why.kind === 'missing') return consumerMissing(remote, why.what);
     if (why.kind === 'exceeded') {
-      return new TransientError('PermissionDenied', `${this.server} ${why.what}: is a newer or older lfh-sync running there?`);
+      return new TransientError(
+        'PermissionDenied',
+        `${this.server} ${why.what}: is a newer or older lfh-sync running there?`,
+      );
     }
     return new TransientError('Unreachable', `${this.server} ${'what' in why ? why.what : why.kind}`);
   }
@@ -201,7 +206,7 @@ class DurablePull implements OpenPeerStream {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiters]) wake();
+    for (const wake of this.#waiters) wake();
   }
 
   #throwIfFailed(): void {

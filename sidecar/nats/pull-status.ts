@@ -39,7 +39,8 @@ function conflict(words: string): PullStatus {
   if (words.includes('batch completed')) return { kind: 'over' };
   if (words.includes('consumer deleted')) return { kind: 'missing', what: 'has deleted our durable consumer' };
   if (words.includes('push based')) return { kind: 'missing', what: 'has a push consumer where our durable should be' };
-  if (words.includes('maxrequest')) return { kind: 'exceeded', what: 'has a durable for us that allows only smaller pulls' };
+  if (words.includes('maxrequest'))
+    return { kind: 'exceeded', what: 'has a durable for us that allows only smaller pulls' };
   if (words.includes('leadership change')) return { kind: 'gone', what: 'has handed our durable to another server' };
   if (words.includes('server shutdown')) return { kind: 'gone', what: 'is shutting down' };
   return { kind: 'gone', what: 'ended a pull for a reason of its own' };

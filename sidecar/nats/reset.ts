@@ -82,7 +82,10 @@ export function canReset(version: string | undefined): boolean {
 
 function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer {
   const unreadable = (): TransientError =>
-    new TransientError('Unreachable', `${remote.server} answered the reset of ${durable} in a way we do not understand`);
+    new TransientError(
+      'Unreachable',
+      `${remote.server} answered the reset of ${durable} in a way we do not understand`,
+    );
   let parsed: unknown;
   try {
     parsed = JSON.parse(answer.string());
@@ -91,7 +94,8 @@ function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer {
   }
   if (typeof parsed !== 'object' || parsed === null) throw unreadable();
   const { error, reset_seq, num_pending, config } = parsed as Record<string, unknown>;
-  if (error !== undefined) throw consumerMissing(remote, `cannot reset our durable consumer ${durable} (${describe(error)})`);
+  if (error !== undefined)
+    throw consumerMissing(remote, `cannot reset our durable consumer ${durable} (${describe(error)})`);
   const policy = (config as { ack_policy?: unknown } | undefined)?.ack_policy;
   if (policy !== undefined && policy !== 'all') {
     // One ack stands for a batch. Elsewhere the others of the batch would come again, behind newer ones.

@@ -1,4 +1,4 @@
-import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { connect, nkeyAuthenticator } from 'nats';
 import type { ConsumerInfo } from 'nats';
 
@@ -57,7 +57,7 @@ for (;;) {
       { topic: raw, messages: values.slice(start, start + 250).map((value) => ({ value })) },
       { topic: dataTopic, messages: records.slice(start, start + 250) },
     ];
-    await transaction.sendBatch({ topicMessages, compression: CompressionTypes.None });
+    await transaction.sendBatch({ topicMessages });
   }
   await transaction.send({ topic: position, messages: [{ key: 'position', value: String(last.seq) }] });
   await transaction.commit();
