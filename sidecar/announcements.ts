@@ -1,5 +1,5 @@
-import type { Logger } from '../common/log.ts';
 import { messageOf } from '../common/errors.ts';
+import type { Logger } from '../common/log.ts';
 import type { AnnouncePort } from './ports.ts';
 
 export interface Announcement {

@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { sleep } from '../common/backoff.ts';
 import type { LoadedPeer, PeerSettings } from '../common/contract/peers.ts';
 import { decodeSettings, SETTINGS, type Settings } from '../common/contract/settings.ts';
-import { InvalidSpecError, messageOf, MissingReferenceError } from '../common/errors.ts';
+import { InvalidSpecError, MissingReferenceError, messageOf } from '../common/errors.ts';
 
 /** Settings with the files that they name. */
 export interface LoadedSettings extends Omit<Settings, 'peers'> {
@@ -141,7 +141,9 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 /** @throws InvalidSpecError; a private key pasted by mistake is named as what it is, and never told */
 function requirePem(setting: string, pem: string): string {
   if (/PRIVATE KEY/.test(pem)) {
-    throw new InvalidSpecError(`${setting}: holds a private key; remove it there, and make a new one, since this file is read by others`);
+    throw new InvalidSpecError(
+      `${setting}: holds a private key; remove it there, and make a new one, since this file is read by others`,
+    );
   }
   const certificates = pem.match(CERTIFICATE) ?? [];
   if (certificates.length === 0) throw new InvalidSpecError(`${setting}: holds no CERTIFICATE block; expected PEM`);
@@ -159,10 +161,14 @@ function requirePem(setting: string, pem: string): string {
 function readSeed(content: string): Uint8Array {
   const seed = content.trim();
   if (/^U[A-Z2-7]{55}$/.test(seed)) {
-    throw new InvalidSpecError('NATS_NK_FILE: holds a public key (U…); expected the seed (SU…), which nk -gen user prints first');
+    throw new InvalidSpecError(
+      'NATS_NK_FILE: holds a public key (U…); expected the seed (SU…), which nk -gen user prints first',
+    );
   }
   if (!/^SU[A-Z2-7]{56}$/.test(seed)) {
-    throw new InvalidSpecError('NATS_NK_FILE: expected the seed of an NKey user: SU and 56 more capital letters and digits');
+    throw new InvalidSpecError(
+      'NATS_NK_FILE: expected the seed of an NKey user: SU and 56 more capital letters and digits',
+    );
   }
   return new TextEncoder().encode(seed);
 }

@@ -1,4 +1,4 @@
-import { InvalidSpecError, messageOf, MissingReferenceError } from '../common/errors.ts';
+import { InvalidSpecError, MissingReferenceError, messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/log.ts';
 import { run } from './run.ts';
 

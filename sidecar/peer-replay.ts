@@ -3,9 +3,9 @@ import { syncName } from '../common/contract/names.ts';
 import type { LoadedPeer } from '../common/contract/peers.ts';
 import { FencedError, messageOf, type Reason } from '../common/errors.ts';
 import type { OwnersPort, PeerStream } from './ports.ts';
-import { AnotherStreamError, ChainBrokenError, runSession, type SessionContext } from './replay-session.ts';
 import type { Chain } from './replay/chain.ts';
 import { startTime } from './replay/resume.ts';
+import { AnotherStreamError, ChainBrokenError, runSession, type SessionContext } from './replay-session.ts';
 import { sweep } from './sweep.ts';
 import { positionLost, takeOver } from './take-over.ts';
 

@@ -117,4 +117,3 @@ export class PeerReport {
 function zeroes<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {
   return Object.fromEntries(Object.keys(names).map((name) => [name, 0])) as Record<Name, number>;
 }
-

@@ -1,6 +1,6 @@
-import type { Logger } from '../common/log.ts';
 import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../common/contract/names.ts';
 import { TransientError } from '../common/errors.ts';
+import type { Logger } from '../common/log.ts';
 import type { Announcements } from './announcements.ts';
 import type { PeerReport } from './peer-report.ts';
 import type { Delivered, KafkaPort, PeerStream, RecordLocation, ReplayWriter, TopicLimits } from './ports.ts';
@@ -117,13 +117,21 @@ async function gather(
   let since = performance.now();
   while (!signal.aborted) {
     if (batch.length === 0) since = performance.now();
-    for (const delivered of start.stream.take({ messages: limits.messages - batch.length, bytes: limits.bytes - bytes })) {
+    for (const delivered of start.stream.take({
+      messages: limits.messages - batch.length,
+      bytes: limits.bytes - bytes,
+    })) {
       verify(start, delivered);
       batch.push(delivered);
       bytes += delivered.payload.byteLength;
     }
     const full = batch.length >= limits.messages || bytes >= limits.bytes;
-    const size = { messages: batch.length, bytes, ageMs: performance.now() - since, pending: batch.at(-1)?.pending ?? 0 };
+    const size = {
+      messages: batch.length,
+      bytes,
+      ageMs: performance.now() - since,
+      pending: batch.at(-1)?.pending ?? 0,
+    };
     if (full || (!slot.busy && isComplete(size, limits))) break;
     if (batch.length === 0 && !slot.busy) report.caughtUp();
     const patience = batch.length === 0 || slot.busy ? IDLE_MS : Math.max(1, limits.ageMs - size.ageMs);

@@ -6,8 +6,8 @@ import { createLogger, type Logger } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { Announcements } from './announcements.ts';
 import { type LoadedSettings, loadSettings, watchSettings } from './config.ts';
-import { openKafka } from './kafka/kafka.ts';
 import type { KafkaSasl } from './kafka/client.ts';
+import { openKafka } from './kafka/kafka.ts';
 import { createMetrics } from './metrics.ts';
 import { openAnnouncer } from './nats/announce.ts';
 import { openPeerStream } from './nats/peer-stream.ts';
@@ -88,7 +88,10 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
       },
       onProblem: (message) => {
         settingsStatus = { state: 'Refused', message };
-        log.error({ problem: message }, 'the settings were changed to something that does not parse; the last good ones stay');
+        log.error(
+          { problem: message },
+          'the settings were changed to something that does not parse; the last good ones stay',
+        );
       },
     },
     stop,
@@ -107,7 +110,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
   }
 }
 
-const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
 
 function kafkaOptions(settings: LoadedSettings): Omit<Parameters<typeof openKafka>[0], 'log'> {
   const { kafkaBrokers, node, kafkaTls, kafkaCa } = settings;
@@ -141,7 +145,12 @@ function announceOptions(settings: LoadedSettings, log: Logger): Parameters<type
   };
 }
 
-function streamOptions(settings: LoadedSettings, peer: LoadedPeer, server: string, log: Logger): Parameters<typeof openPeerStream>[0] {
+function streamOptions(
+  settings: LoadedSettings,
+  peer: LoadedPeer,
+  server: string,
+  log: Logger,
+): Parameters<typeof openPeerStream>[0] {
   const own = syncName(settings.lfhId);
   return {
     server,
@@ -156,4 +165,3 @@ function streamOptions(settings: LoadedSettings, peer: LoadedPeer, server: strin
     log: log.child({ peer: peer.name }),
   };
 }
-

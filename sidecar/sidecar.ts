@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Logger } from '../common/log.ts';
+import { formatMatcher } from '../common/contract/formats.ts';
 import { ownersPartition, syncName } from '../common/contract/names.ts';
 import type { LoadedPeer } from '../common/contract/peers.ts';
-import { formatMatcher } from '../common/contract/formats.ts';
 import type { PeerStatus } from '../common/contract/status.ts';
+import type { Logger } from '../common/log.ts';
 import type { Announcements } from './announcements.ts';
 import type { LoadedSettings } from './config.ts';
 import type { Metrics } from './metrics.ts';
@@ -147,7 +147,7 @@ export class Sidecar {
   }
 }
 
-const NOT_JOINED = 'not a member of the consumer group of this node\'s sidecars: waiting for Kafka';
+const NOT_JOINED = "not a member of the consumer group of this node's sidecars: waiting for Kafka";
 
 /** The durable's ack_wait, with something on top (operator/plan/durable.ts makes the durable). */
 const ACK_WAIT_MS = 31_000;

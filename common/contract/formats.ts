@@ -64,6 +64,10 @@ function findFhirProblem(format: string, content: Buffer): string | undefined {
 
 /** MLLP's start byte and white space may come before the first segment. */
 function startsWith(content: Buffer, segments: readonly string[]): boolean {
-  const head = content.subarray(0, 64).toString('latin1').replace(/^[\v\s]+/, '').slice(0, 3);
+  const head = content
+    .subarray(0, 64)
+    .toString('latin1')
+    .replace(/^[\v\s]+/, '')
+    .slice(0, 3);
   return segments.includes(head);
 }

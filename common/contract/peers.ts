@@ -32,7 +32,17 @@ export interface LoadedPeer extends PeerSettings {
 }
 
 /** What connect takes in: its /fhir and /x12 routes, older nodes' names, and what its /ingress recognizes. */
-export const DEFAULT_FORMATS = ['FHIR*', 'X12*', 'HL7*', 'CDA*', 'CCDA*', 'DICOM*', 'IMAGE*', 'NCPDP*', 'ASTM*'] as const;
+export const DEFAULT_FORMATS = [
+  'FHIR*',
+  'X12*',
+  'HL7*',
+  'CDA*',
+  'CCDA*',
+  'DICOM*',
+  'IMAGE*',
+  'NCPDP*',
+  'ASTM*',
+] as const;
 
 type Field = 'optional' | 'required';
 const FIELDS: Readonly<Record<keyof PeerSettings, Field>> = {
@@ -82,22 +92,37 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     fields[name] === undefined ? {} : { [name]: decode(fields[name], at(name)) };
   const textOf = (pattern: RegExp, expected: string) => (value: unknown, where: string) =>
     textAt(value, where, pattern, expected);
-  const listAt = (name: keyof PeerSettings, fallback: readonly string[], pattern: RegExp, expected: string): readonly string[] =>
-    fields[name] === undefined ? fallback : textsAt(fields[name], at(name), pattern, expected);
+  const listAt = (
+    name: keyof PeerSettings,
+    fallback: readonly string[],
+    pattern: RegExp,
+    expected: string,
+  ): readonly string[] => (fields[name] === undefined ? fallback : textsAt(fields[name], at(name), pattern, expected));
 
   const servers = textsAt(fields.servers, at('servers'), SERVER, 'tls://host:port');
   if (servers.length === 0) throw new ShapeError(at('servers'), 'expected at least one server');
   return {
     name: textAt(fields.name, at('name'), NAME, 'lower-case letters, digits, - and .'),
-    lfhId: textAt(fields.lfhId, at('lfhId'), /^[^\p{Cc}]{1,253}$/u, 'the connect_lfh_id of the peer, 1 to 253 characters'),
+    lfhId: textAt(
+      fields.lfhId,
+      at('lfhId'),
+      /^[^\p{Cc}]{1,253}$/u,
+      'the connect_lfh_id of the peer, 1 to 253 characters',
+    ),
     servers,
     ...optional('caFile', textOf(FILE, 'the name of a file in the settings directory')),
     ...optional('tlsServerName', textOf(HOST, 'a host name')),
     paused: fields.paused === undefined ? false : booleanAt(fields.paused, at('paused')),
     startFrom: fields.startFrom === undefined ? { policy: 'Earliest' } : startFromAt(fields.startFrom, at('startFrom')),
-    allowFormats: listAt('allowFormats', DEFAULT_FORMATS, /^[A-Za-z0-9._*-]{1,249}$/, 'a data_format, in which * stands for anything'),
+    allowFormats: listAt(
+      'allowFormats',
+      DEFAULT_FORMATS,
+      /^[A-Za-z0-9._*-]{1,249}$/,
+      'a data_format, in which * stands for anything',
+    ),
     allowOrigins: listAt('allowOrigins', [], /^[^\p{Cc}]{1,253}$/u, 'a connect_lfh_id'),
-    stream: fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
+    stream:
+      fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
     subject: fields.subject === undefined ? SYNC_SUBJECT : textAt(fields.subject, at('subject'), SUBJECT, 'a subject'),
     ...optional('consumer', textOf(TOKEN, 'letters, digits, _ and -')),
   };
@@ -116,7 +141,8 @@ function startFromAt(value: unknown, path: string): StartFrom {
 }
 
 function objectAt(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ShapeError(path, 'expected an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ShapeError(path, 'expected an object');
   // The name of an unknown field is not told: a secret can be pasted there too.
   const unknown = Object.keys(value).filter((name) => !known.includes(name)).length;
   if (unknown > 0) throw new ShapeError(path, `has ${unknown} unknown field(s); known are ${known.join(', ')}`);

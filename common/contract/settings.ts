@@ -25,13 +25,24 @@ interface Extras {
   readonly reloadable?: boolean;
 }
 
-function setting<Value>(name: string, shape: Shape<Value>, fallback: Value | (() => Value), meaning: string, extras: Extras = {}): Setting<Value> {
+function setting<Value>(
+  name: string,
+  shape: Shape<Value>,
+  fallback: Value | (() => Value),
+  meaning: string,
+  extras: Extras = {},
+): Setting<Value> {
   const make = typeof fallback === 'function' ? (fallback as () => Value) : () => fallback;
   const fallbackText = extras.fallbackText ?? (fallback === undefined ? '' : shape.encode(make()));
   return { name, shape, meaning, fallback: make, fallbackText, reloadable: extras.reloadable ?? false };
 }
 
-function optional<Value>(name: string, shape: Shape<Value>, meaning: string, extras: Extras = {}): Setting<Value | undefined> {
+function optional<Value>(
+  name: string,
+  shape: Shape<Value>,
+  meaning: string,
+  extras: Extras = {},
+): Setting<Value | undefined> {
   return setting<Value | undefined>(name, shape as Shape<Value | undefined>, undefined, meaning, extras);
 }
 
@@ -42,32 +53,130 @@ const file = matching(/^[^\0]+$/, 'the path of a file, relative to the settings 
 const RELOADABLE = { reloadable: true };
 
 export const SETTINGS = {
-  lfhId: setting('CONNECT_LFH_ID', text, hostname, 'What this node calls itself in the messages it sends.', { fallbackText: 'the host name' }),
-  node: setting('LFH_SYNC_NODE', matching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and -'), 'local', 'Name of this installation in Kafka: transactional ids and the consumer group begin with it. All sidecars of a node have the same.'),
+  lfhId: setting('CONNECT_LFH_ID', text, hostname, 'What this node calls itself in the messages it sends.', {
+    fallbackText: 'the host name',
+  }),
+  node: setting(
+    'LFH_SYNC_NODE',
+    matching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and -'),
+    'local',
+    'Name of this installation in Kafka: transactional ids and the consumer group begin with it. All sidecars of a node have the same.',
+  ),
   peers: setting('LFH_SYNC_PEERS', peerList, [], 'The peers to receive from.', RELOADABLE),
-  syncSubscribers: setting('NATS_SYNC_SUBSCRIBERS', listOf(/^/, 'servers'), [], "connect's own subscribers. Must be empty: connect would replay the same messages a second time."),
-  natsServers: setting('NATS_SERVERS', listOf(NATS_URL, 'tls://host:port'), ['tls://nats-server:4222'], "This node's own NATS, where what was replayed is announced on EVENTS.app_sync."),
-  natsKeyFile: setting('NATS_NK_FILE', file, 'nats-server.nk', "The seed (SU…) of this node's NKey. Signs in at the peers and at the own NATS.", RELOADABLE),
-  caFile: optional('CONNECT_CA_FILE', file, "PEM of the CA of this node's own NATS. Absent: the system's roots.", RELOADABLE),
-  announce: setting('LFH_SYNC_ANNOUNCE', boolean, true, 'Whether to re-emit what was replayed on the own EVENTS.app_sync, as connect does.'),
-  kafkaBrokers: setting('KAFKA_BOOTSTRAP_SERVERS', listOf(BROKER, 'host:port'), ['kafka:9092'], "This node's own Kafka."),
+  syncSubscribers: setting(
+    'NATS_SYNC_SUBSCRIBERS',
+    listOf(/^/, 'servers'),
+    [],
+    "connect's own subscribers. Must be empty: connect would replay the same messages a second time.",
+  ),
+  natsServers: setting(
+    'NATS_SERVERS',
+    listOf(NATS_URL, 'tls://host:port'),
+    ['tls://nats-server:4222'],
+    "This node's own NATS, where what was replayed is announced on EVENTS.app_sync.",
+  ),
+  natsKeyFile: setting(
+    'NATS_NK_FILE',
+    file,
+    'nats-server.nk',
+    "The seed (SU…) of this node's NKey. Signs in at the peers and at the own NATS.",
+    RELOADABLE,
+  ),
+  caFile: optional(
+    'CONNECT_CA_FILE',
+    file,
+    "PEM of the CA of this node's own NATS. Absent: the system's roots.",
+    RELOADABLE,
+  ),
+  announce: setting(
+    'LFH_SYNC_ANNOUNCE',
+    boolean,
+    true,
+    'Whether to re-emit what was replayed on the own EVENTS.app_sync, as connect does.',
+  ),
+  kafkaBrokers: setting(
+    'KAFKA_BOOTSTRAP_SERVERS',
+    listOf(BROKER, 'host:port'),
+    ['kafka:9092'],
+    "This node's own Kafka.",
+  ),
   kafkaTls: setting('LFH_SYNC_KAFKA_TLS', boolean, false, 'Whether to use TLS to Kafka.'),
   kafkaCaFile: optional('LFH_SYNC_KAFKA_CA_FILE', file, "PEM of the CA of Kafka. Absent: the system's roots."),
-  kafkaSaslMechanism: optional('LFH_SYNC_KAFKA_SASL_MECHANISM', oneOf(['plain', 'scram-sha-256', 'scram-sha-512']), 'How to sign in at Kafka. Absent: not at all.'),
+  kafkaSaslMechanism: optional(
+    'LFH_SYNC_KAFKA_SASL_MECHANISM',
+    oneOf(['plain', 'scram-sha-256', 'scram-sha-512']),
+    'How to sign in at Kafka. Absent: not at all.',
+  ),
   kafkaSaslUsername: optional('LFH_SYNC_KAFKA_SASL_USERNAME', text, 'The user to sign in at Kafka as.'),
-  kafkaSaslPasswordFile: optional('LFH_SYNC_KAFKA_SASL_PASSWORD_FILE', file, 'The file with the password of that user.'),
-  newTopicPartitions: setting('KAFKA_ADMIN_NEW_TOPIC_PARTITIONS', wholeNumber(1, 1000), 1, 'Partitions of topics that are made here. Each peer has one of them in every topic, so its messages stay in order.'),
-  newTopicReplicationFactor: setting('KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR', wholeNumber(1, 100), 1, 'Replicas of topics that are made here. 3 wherever there are three brokers.'),
-  maxTopics: setting('LFH_SYNC_MAX_TOPICS', wholeNumber(0, 100_000), 1000, "No topic is made for a peer's new data_format when Kafka has this many; such messages are rejected."),
-  batchMaxMessages: setting('LFH_SYNC_BATCH_MAX_MESSAGES', wholeNumber(1, 10_000), 2000, 'Most messages in one transaction.', RELOADABLE),
-  batchMaxBytes: setting('LFH_SYNC_BATCH_MAX_BYTES', wholeNumber(65_536, 268_435_456), 8_388_608, 'Most bytes of messages in one transaction. About six times as much memory is used per peer.', RELOADABLE),
-  batchMaxAgeMs: setting('LFH_SYNC_BATCH_MAX_AGE_MS', wholeNumber(0, 10_000), 100, 'Longest that a message waits for more while the peer has a backlog, in milliseconds. Without a backlog none waits.', RELOADABLE),
-  maxMessageBytes: setting('LFH_SYNC_MAX_MESSAGE_BYTES', wholeNumber(1, 67_108_864), 1_000_000, "Largest message accepted from a peer, in bytes; larger ones are rejected. Kafka's topics must take them too.", RELOADABLE),
-  httpAddress: setting('LFH_SYNC_HTTP_ADDRESS', matching(ADDRESS, 'host:port'), '0.0.0.0:9877', 'Where /healthz, /readyz, /status and /metrics are served; port 0 takes any free one.'),
-  logLevel: setting('LFH_SYNC_LOG_LEVEL', oneOf(LOG_LEVELS), 'info', "How much is logged. trace has connect's own lines, one or more per message.", RELOADABLE),
+  kafkaSaslPasswordFile: optional(
+    'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE',
+    file,
+    'The file with the password of that user.',
+  ),
+  newTopicPartitions: setting(
+    'KAFKA_ADMIN_NEW_TOPIC_PARTITIONS',
+    wholeNumber(1, 1000),
+    1,
+    'Partitions of topics that are made here. Each peer has one of them in every topic, so its messages stay in order.',
+  ),
+  newTopicReplicationFactor: setting(
+    'KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR',
+    wholeNumber(1, 100),
+    1,
+    'Replicas of topics that are made here. 3 wherever there are three brokers.',
+  ),
+  maxTopics: setting(
+    'LFH_SYNC_MAX_TOPICS',
+    wholeNumber(0, 100_000),
+    1000,
+    "No topic is made for a peer's new data_format when Kafka has this many; such messages are rejected.",
+  ),
+  batchMaxMessages: setting(
+    'LFH_SYNC_BATCH_MAX_MESSAGES',
+    wholeNumber(1, 10_000),
+    2000,
+    'Most messages in one transaction.',
+    RELOADABLE,
+  ),
+  batchMaxBytes: setting(
+    'LFH_SYNC_BATCH_MAX_BYTES',
+    wholeNumber(65_536, 268_435_456),
+    8_388_608,
+    'Most bytes of messages in one transaction. About six times as much memory is used per peer.',
+    RELOADABLE,
+  ),
+  batchMaxAgeMs: setting(
+    'LFH_SYNC_BATCH_MAX_AGE_MS',
+    wholeNumber(0, 10_000),
+    100,
+    'Longest that a message waits for more while the peer has a backlog, in milliseconds. Without a backlog none waits.',
+    RELOADABLE,
+  ),
+  maxMessageBytes: setting(
+    'LFH_SYNC_MAX_MESSAGE_BYTES',
+    wholeNumber(1, 67_108_864),
+    1_000_000,
+    "Largest message accepted from a peer, in bytes; larger ones are rejected. Kafka's topics must take them too.",
+    RELOADABLE,
+  ),
+  httpAddress: setting(
+    'LFH_SYNC_HTTP_ADDRESS',
+    matching(ADDRESS, 'host:port'),
+    '0.0.0.0:9877',
+    'Where /healthz, /readyz, /status and /metrics are served; port 0 takes any free one.',
+  ),
+  logLevel: setting(
+    'LFH_SYNC_LOG_LEVEL',
+    oneOf(LOG_LEVELS),
+    'info',
+    "How much is logged. trace has connect's own lines, one or more per message.",
+    RELOADABLE,
+  ),
 } as const;
 
-export type Settings = { readonly [Key in keyof typeof SETTINGS]: (typeof SETTINGS)[Key] extends Setting<infer Value> ? Value : never };
+export type Settings = {
+  readonly [Key in keyof typeof SETTINGS]: (typeof SETTINGS)[Key] extends Setting<infer Value> ? Value : never;
+};
 
 /**
  * Decodes every setting.

@@ -22,10 +22,22 @@ export interface KafkaSasl {
  * For what happens many times a second: a broker answers CONCURRENT_TRANSACTIONS for the few milliseconds in which it
  * finishes the transaction before, and kafkajs's own 300 ms would allow 4 transactions a second. About 1 s in all.
  */
-export const QUICK_RETRY: RetryOptions = { initialRetryTime: 2, multiplier: 1.5, factor: 0.2, maxRetryTime: 100, retries: 20 };
+export const QUICK_RETRY: RetryOptions = {
+  initialRetryTime: 2,
+  multiplier: 1.5,
+  factor: 0.2,
+  maxRetryTime: 100,
+  retries: 20,
+};
 
 /** For what may wait: about 5 s in all, after which our own backoff takes over and the status says so. */
-export const PATIENT_RETRY: RetryOptions = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 2000, retries: 5 };
+export const PATIENT_RETRY: RetryOptions = {
+  initialRetryTime: 100,
+  multiplier: 2,
+  factor: 0.2,
+  maxRetryTime: 2000,
+  retries: 5,
+};
 
 /** Makes a client; nothing connects yet. */
 export function createClient(connection: KafkaConnection, retry: RetryOptions): Kafka {

@@ -31,7 +31,11 @@ export class RecordTooLargeError extends TransientError {}
 
 /** The Kafka protocol's name of an error, wherever in the chain it is. */
 export function protocolType(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause ?? (at as Wrapped).originalError, depth += 1) {
+  for (
+    let at = error, depth = 0;
+    at instanceof Error && depth < 10;
+    at = at.cause ?? (at as Wrapped).originalError, depth += 1
+  ) {
     const { type } = at as Wrapped;
     if (typeof type === 'string') return type;
   }
@@ -45,17 +49,23 @@ interface Wrapped extends Error {
 
 /** For requests whose failure leaves nothing behind. `doing` completes "could not …". */
 export function translate(error: unknown, doing: string): Error {
-  if (error instanceof TransientError || error instanceof FencedError || error instanceof UncertainCommitError) return error;
+  if (error instanceof TransientError || error instanceof FencedError || error instanceof UncertainCommitError)
+    return error;
   const type = protocolType(error);
   const options = { cause: error };
   if (type !== undefined && FENCED.has(type)) {
     return new FencedError(`another sidecar has taken this peer over (${type} while trying to ${doing})`, options);
   }
   if (type !== undefined && TOO_LARGE.has(type)) {
-    return new RecordTooLargeError('KafkaRefused', `Kafka took a record for too large while trying to ${doing}`, options);
+    return new RecordTooLargeError(
+      'KafkaRefused',
+      `Kafka took a record for too large while trying to ${doing}`,
+      options,
+    );
   }
   const advice = type === undefined ? undefined : REFUSED[type];
-  if (advice !== undefined) return new TransientError('KafkaRefused', `could not ${doing}: ${type}; ${advice}`, options);
+  if (advice !== undefined)
+    return new TransientError('KafkaRefused', `could not ${doing}: ${type}; ${advice}`, options);
   if (!isOfKafka(error)) return error as Error;
   return new TransientError('KafkaUnavailable', `could not ${doing}: ${messageOf(error)}`, options);
 }

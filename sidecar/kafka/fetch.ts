@@ -49,7 +49,9 @@ export class Fetcher {
   readonly #cluster: Cluster;
 
   constructor(kafka: Kafka) {
-    const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster');
+    const symbol = Object.getOwnPropertySymbols(kafka).find(
+      ({ description }) => description === 'private:Kafka:createCluster',
+    );
     const create = symbol && (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
     if (!create) throw new Error('this is not the kafkajs that sidecar/kafka/fetch.ts was written for (2.2.4)');
     this.#cluster = create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED });
@@ -75,7 +77,14 @@ export class Fetcher {
       maxWaitTime: 0,
       minBytes: 0,
       maxBytes: MAX_BYTES,
-      topics: [{ topic, partitions: [{ partition, currentLeaderEpoch: -1, fetchOffset: String(offset), logStartOffset: -1, maxBytes: MAX_BYTES }] }],
+      topics: [
+        {
+          topic,
+          partitions: [
+            { partition, currentLeaderEpoch: -1, fetchOffset: String(offset), logStartOffset: -1, maxBytes: MAX_BYTES },
+          ],
+        },
+      ],
     });
     const fetched = responses[0]?.partitions[0];
     if (!fetched) throw new Error(`Kafka's answer to a fetch of ${topic} has no partition in it`);

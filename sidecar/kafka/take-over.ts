@@ -100,7 +100,10 @@ async function readNewest(fetcher: Fetcher, topic: string, first: bigint): Promi
     if (next >= target) return newest;
     if (!stuck) continue;
     if (performance.now() > deadline) {
-      throw new TransientError('KafkaUnavailable', `a transaction that is not ours is open in ${topic}; waiting for its end`);
+      throw new TransientError(
+        'KafkaUnavailable',
+        `a transaction that is not ours is open in ${topic}; waiting for its end`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

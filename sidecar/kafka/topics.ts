@@ -48,7 +48,8 @@ export class Topics {
     if (options.fresh) for (const name of names) this.#known.delete(name);
     // One after the other: topics are made a few times in a node's life, and the limit counts them.
     const found = new Map<string, Topic | TopicRefusal>();
-    for (const name of names) found.set(name, this.#known.get(name) ?? (await this.#ask(name, options.capped ?? false)));
+    for (const name of names)
+      found.set(name, this.#known.get(name) ?? (await this.#ask(name, options.capped ?? false)));
     return found;
   }
 
@@ -140,7 +141,9 @@ const COMPACTED = [
 async function describe(admin: Admin, name: string): Promise<Topic> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] }],
+    resources: [
+      { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] },
+    ],
   });
   const entries = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
   const { topics } = await admin.fetchTopicMetadata({ topics: [name] });

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { encodePosition, type Position } from '../replay/position.ts';
 import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
+import { encodePosition, type Position } from '../replay/position.ts';
 import { translateInTransaction } from './errors.ts';
 import type { Topics } from './topics.ts';
 
@@ -40,7 +40,8 @@ export class TransactionalWriter implements ReplayWriter {
       const positionRecord = { key: POSITION_KEY, value: encodePosition(position), partition: 0 };
       const withPosition = [...last.topicMessages, { topic: this.#positionTopic, messages: [positionRecord] }];
       const locations = new Array<RecordLocation>(records.length);
-      for (const request of requests.slice(0, -1)) await this.#produce(request.topicMessages, request.indexes, locations);
+      for (const request of requests.slice(0, -1))
+        await this.#produce(request.topicMessages, request.indexes, locations);
       await this.#produce(withPosition, last.indexes, locations);
       return locations;
     } catch (error) {
@@ -75,7 +76,9 @@ export class TransactionalWriter implements ReplayWriter {
   ): Promise<void> {
     const transaction = this.#transaction as Transaction;
     const answers = await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1 });
-    const offsets = new Map(answers.map(({ topicName, partition, baseOffset }) => [topicName, { partition, baseOffset }]));
+    const offsets = new Map(
+      answers.map(({ topicName, partition, baseOffset }) => [topicName, { partition, baseOffset }]),
+    );
     for (const [at, { topic }] of topicMessages.entries()) {
       const answer = offsets.get(topic);
       for (const [nth, index] of (indexes[at] ?? []).entries()) {
@@ -123,7 +126,9 @@ class Request {
       this.#places.set(record.topic, place);
     }
     const { value, headers } = record;
-    this.topicMessages[place]?.messages.push(headers ? { key: null, value, headers: { ...headers }, partition } : { key: null, value, partition });
+    this.topicMessages[place]?.messages.push(
+      headers ? { key: null, value, headers: { ...headers }, partition } : { key: null, value, partition },
+    );
     this.indexes[place]?.push(index);
   }
 }

@@ -20,7 +20,6 @@ export interface Announcer extends AnnouncePort {
 type Announcement = Parameters<AnnouncePort['announce']>[0][number];
 
 const OWNER = "this node's NATS";
-const CONFIRM_TIMEOUT_MS = 5000;
 /** What is sent before the server is asked whether it keeps up; the library would hold all of it otherwise. */
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -73,27 +72,14 @@ class LocalAnnouncer implements Announcer {
     await this.#running;
   }
 
-  async #send({ connection, remote }: Connected, messages: readonly Announcement[]): Promise<void> {
+  async #send(connected: Connected, messages: readonly Announcement[]): Promise<void> {
+    const { connection } = connected;
     const { subject } = this.#options;
-    try {
-      for (const { id, payload } of messages.slice(0, -1))
-        connection.publish(subject, payload, { headers: withId(id) });
-      const { id, payload } = messages.at(-1) as Announcement;
-      const confirmation = await connection.request(subject, payload, {
-        headers: withId(id),
-        timeout: CONFIRM_TIMEOUT_MS,
-      });
-      throwIfRefused(confirmation.string(), subject);
-    } catch (error) {
-      if (error instanceof TransientError) throw error;
-      const code = error instanceof NatsError ? error.code : '';
-      if (code === ErrorCode.NoResponders) throw new TransientError('Unreachable', noStream(subject), { cause: error });
-      if (code === ErrorCode.PermissionsViolation) {
-        const context = (error as NatsError).permissionContext;
-        throw new TransientError('PermissionDenied', permissionMessage(remote, context), { cause: error });
-      }
-      throw translate(error, remote);
-    }
+    const last = messages.at(-1) as Announcement;
+    for (const { id, payload } of messages.slice(0, -1)) connection.publish(subject, payload, { headers: withId(id) });
+    const confirmation = await ask(connected, subject, last.payload, withId(last.id));
+    if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
+    throwIfRefused(confirmation.string(), subject);
   }
 
   async #keepConnected(): Promise<void> {

@@ -1,4 +1,4 @@
-import { connect, type ConnectionOptions, nkeyAuthenticator, type NatsConnection } from 'nats';
+import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { fromSeed } from 'nkeys.js';
 import { InvalidSpecError, TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';

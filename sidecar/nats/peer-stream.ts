@@ -1,14 +1,14 @@
-import { ErrorCode, Events, type Msg, NatsError } from 'nats';
+import { ErrorCode, Events, type Msg } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Delivered, PeerStream, ResetAnswer } from '../ports.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 import { DeliveredBuffer } from './delivered-buffer.ts';
-import { consumerMissing, permissionMessage, translate } from './errors.ts';
+import { explainEnd, pullSubject } from './durable.ts';
+import { permissionMessage, translate } from './errors.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
-import type { PullStatus } from './pull-status.ts';
 import { resetDurable } from './reset.ts';
 
 export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
@@ -74,27 +74,27 @@ class DurablePull implements OpenPeerStream {
   async reset(sequence?: number): Promise<ResetAnswer | undefined> {
     this.#throwIfFailed();
     try {
-      return await resetDurable(this.#connected, this.#options.stream, this.#options.durable, sequence);
+      return await resetDurable(this.#connected, this.#options, sequence);
     } catch (error) {
-      // Why the connection ended says more than that the request got no answer.
-      throw this.#failure ?? error;
+      this.#fail(translate(error, this.#connected.remote));
+      throw this.#failure;
     }
   }
 
   start(limits: Amount): void {
     this.#throwIfFailed();
     if (this.#pulls) throw new Error('the stream is being pulled already');
-    const { stream, durable, inboxPrefix, pull = PULL } = this.#options;
+    const { inboxPrefix, pull = PULL } = this.#options;
     this.#limits = limits;
     this.#pulls = new PullLoop({
       ...pull,
       connection: this.#connected.connection,
-      subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+      subject: pullSubject(this.#options),
       inboxPrefix,
       limits,
       held: () => this.#buffer.held,
       onMessage: (message) => this.#receive(message),
-      onEnd: (why) => this.#fail(this.#explain(why)),
+      onEnd: (why) => void explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure)),
     });
   }
 
@@ -171,20 +171,6 @@ class DurablePull implements OpenPeerStream {
     if (now - this.#droppedLogged < DROPPED_LOG_MS) return;
     this.#droppedLogged = now;
     this.#log.warn({ server: this.server, dropped: this.#dropped }, 'dropped messages that are not from our durable');
-  }
-
-  #explain(why: PullStatus | NatsError | undefined): TransientError {
-    const { remote } = this.#connected;
-    if (why === undefined) return new TransientError('Unreachable', `${this.server} has fallen silent: no heartbeats`);
-    if (why instanceof NatsError) return translate(why, remote);
-    if (why.kind === 'missing') return consumerMissing(remote, why.what);
-    if (why.kind === 'exceeded') {
-      return new TransientError(
-        'PermissionDenied',
-        `${this.server} ${why.what}: is a newer or older lfh-sync running there?`,
-      );
-    }
-    return new TransientError('Unreachable', `${this.server} ${'what' in why ? why.what : why.kind}`);
   }
 
   /** A server says no to a publish or a subscription in passing, and keeps the connection. */

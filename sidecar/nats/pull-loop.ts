@@ -1,6 +1,6 @@
 import { createInbox, type Msg, type NatsConnection, type NatsError, type Subscription } from 'nats';
-import { nextPull, type Amount } from './pull-plan.ts';
-import { pullStatus, type PullStatus } from './pull-status.ts';
+import { type Amount, nextPull } from './pull-plan.ts';
+import { type PullStatus, pullStatus } from './pull-status.ts';
 
 /** What the durable allows, and how soon a pull of ours is forgotten. */
 export interface PullOptions {

@@ -6,10 +6,13 @@ export type PullStatus =
   | { readonly kind: 'over' }
   /** The pull is over because the next message does not fit into what is left of its bytes. */
   | { readonly kind: 'too-large' }
-  /** There is no such durable (any more), or none to pull from. */
+  /** Nobody takes pulls: there is no such durable, or the server has only just started, or is about to stop. */
+  | { readonly kind: 'unanswered' }
+  /** There is no such durable any more, or none to pull from. */
   | { readonly kind: 'missing'; readonly what: string }
   /** The durable allows less than was asked for. */
   | { readonly kind: 'exceeded'; readonly what: string }
+  /** Whoever takes pulls there has ended this one for reasons of its own. */
   | { readonly kind: 'gone'; readonly what: string };
 
 /**
@@ -26,7 +29,7 @@ export function pullStatus(code: number, description: string): PullStatus {
     case 408:
       return { kind: 'over' };
     case 503:
-      return { kind: 'missing', what: 'has no such durable consumer for us' };
+      return { kind: 'unanswered' };
     case 409:
       return conflict(words);
     default:
@@ -39,8 +42,7 @@ function conflict(words: string): PullStatus {
   if (words.includes('batch completed')) return { kind: 'over' };
   if (words.includes('consumer deleted')) return { kind: 'missing', what: 'has deleted our durable consumer' };
   if (words.includes('push based')) return { kind: 'missing', what: 'has a push consumer where our durable should be' };
-  if (words.includes('maxrequest'))
-    return { kind: 'exceeded', what: 'has a durable for us that allows only smaller pulls' };
+  if (words.includes('maxrequest')) return { kind: 'exceeded', what: 'allows our durable only smaller pulls' };
   if (words.includes('leadership change')) return { kind: 'gone', what: 'has handed our durable to another server' };
   if (words.includes('server shutdown')) return { kind: 'gone', what: 'is shutting down' };
   return { kind: 'gone', what: 'ended a pull for a reason of its own' };

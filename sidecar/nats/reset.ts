@@ -1,45 +1,13 @@
-import { ErrorCode, headers, type Msg, type NatsConnection, NatsError } from 'nats';
+import { headers, type Msg } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { ResetAnswer } from '../ports.ts';
 import type { Connected } from './connection.ts';
-import { clean, consumerMissing, type Remote, translate } from './errors.ts';
+import { type Durable, demandDurable } from './durable.ts';
+import { clean, consumerMissing, type Remote } from './errors.ts';
+import { ask } from './request.ts';
 
 const IDENTITY_HEADER = 'Nats-Stream-Identity';
 const IDENTITY = /^[\x21-\x7e]{1,256}$/;
-const ANSWER_TIMEOUT_MS = 5000;
-
-/**
- * A pull that is refused by its form, so that no durable ever delivers anything for it: a heartbeat must fit twice into
- * the time that a pull waits.
- */
-const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
-
-/**
- * Throws `ConsumerMissing` unless the durable is there.
- *
- * Asked by its pull subject, the only one that tells: a server says at once that nobody answers there, while a reset for a
- * durable that is missing is never answered at all.
- */
-async function demandDurable({ connection, remote }: Connected, stream: string, durable: string): Promise<void> {
-  try {
-    await connection.request(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, IMPOSSIBLE_PULL, {
-      timeout: ANSWER_TIMEOUT_MS,
-      noMux: true,
-    });
-  } catch (error) {
-    throw explain(error, connection, remote, `${durable} on stream ${stream}`);
-  }
-}
-
-function explain(error: unknown, connection: NatsConnection, remote: Remote, durable: string): TransientError {
-  const code = error instanceof NatsError ? error.code : '';
-  if (code === ErrorCode.NoResponders) return consumerMissing(remote, `has no durable consumer ${durable}`);
-  if (code === ErrorCode.Timeout && !connection.isClosed()) {
-    const seconds = ANSWER_TIMEOUT_MS / 1000;
-    return new TransientError('Unreachable', `${remote.server} did not answer about ${durable} within ${seconds} s`);
-  }
-  return translate(error, remote);
-}
 
 /**
  * Asks the server to reset a durable (`processResetReq` in nats-server's `consumer.go`): what was handed out and not
@@ -51,26 +19,18 @@ function explain(error: unknown, connection: NatsConnection, remote: Remote, dur
  */
 export async function resetDurable(
   connected: Connected,
-  stream: string,
-  durable: string,
+  of: Durable,
   sequence: number | undefined,
 ): Promise<ResetAnswer | undefined> {
   const { connection, remote } = connected;
-  await demandDurable(connected, stream, durable);
+  await demandDurable(connected, of);
   if (!canReset(connection.info?.version)) return undefined;
-  const request = headers();
-  request.set(IDENTITY_HEADER, '?');
+  const fields = headers();
+  fields.set(IDENTITY_HEADER, '?');
   const body = sequence === undefined ? '' : JSON.stringify({ seq: sequence + 1 });
-  let answer: Msg;
-  try {
-    answer = await connection.request(`$JS.API.CONSUMER.RESET.${stream}.${durable}`, body, {
-      timeout: ANSWER_TIMEOUT_MS,
-      headers: request,
-    });
-  } catch (error) {
-    throw explain(error, connection, remote, `${durable} on stream ${stream}`);
-  }
-  return readAnswer(answer, remote, durable);
+  const answer = await ask(connected, `$JS.API.CONSUMER.RESET.${of.stream}.${of.durable}`, body, fields);
+  if (answer === undefined) throw consumerMissing(remote, `does not let us reset ${of.durable} on stream ${of.stream}`);
+  return readAnswer(answer, remote, of.durable);
 }
 
 /** Reset came with 2.14. What a peer says about itself can only harm its own replay. */
@@ -94,8 +54,7 @@ function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer {
   }
   if (typeof parsed !== 'object' || parsed === null) throw unreadable();
   const { error, reset_seq, num_pending, config } = parsed as Record<string, unknown>;
-  if (error !== undefined)
-    throw consumerMissing(remote, `cannot reset our durable consumer ${durable} (${describe(error)})`);
+  if (error !== undefined) throw consumerMissing(remote, `cannot reset our durable ${durable} (${describe(error)})`);
   const policy = (config as { ack_policy?: unknown } | undefined)?.ack_policy;
   if (policy !== undefined && policy !== 'all') {
     // One ack stands for a batch. Elsewhere the others of the batch would come again, behind newer ones.

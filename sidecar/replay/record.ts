@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type { LfhMessage } from '../../common/contract/message.ts';
 import { EXCEPTION_TOPIC } from '../../common/contract/names.ts';
 import type { OutgoingRecord } from '../ports.ts';

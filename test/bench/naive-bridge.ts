@@ -1,6 +1,6 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
-import { connect, nkeyAuthenticator } from 'nats';
 import type { ConsumerInfo } from 'nats';
+import { connect, nkeyAuthenticator } from 'nats';
 
 /**
  * What a good programmer would write in an afternoon: pull 500 messages, write two records each and the position in one
@@ -30,7 +30,11 @@ const nc = await connect({
 });
 const info = { stream_name: settings.stream, name: settings.durable } as ConsumerInfo;
 const consumer = nc.jetstream().consumers.getPullConsumerFor(info);
-const producer = new Kafka({ brokers: settings.brokers, logLevel: logLevel.NOTHING, retry: { initialRetryTime: 2 } }).producer({
+const producer = new Kafka({
+  brokers: settings.brokers,
+  logLevel: logLevel.NOTHING,
+  retry: { initialRetryTime: 2 },
+}).producer({
   transactionalId: 'naive-bridge',
   idempotent: true,
   maxInFlightRequests: 1,
@@ -47,7 +51,16 @@ for (;;) {
   const records = values.map((value) => {
     const { uuid, lfh_id, operation, consuming_endpoint_url, data, data_format } = JSON.parse(value.toString());
     const now = new Date().toISOString();
-    const record = { uuid, lfh_id, operation, creation_date: now, store_date: now, consuming_endpoint_url, data, data_format };
+    const record = {
+      uuid,
+      lfh_id,
+      operation,
+      creation_date: now,
+      store_date: now,
+      consuming_endpoint_url,
+      data,
+      data_format,
+    };
     return { value: JSON.stringify(record) };
   });
   const transaction = await producer.transaction();

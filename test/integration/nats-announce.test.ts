@@ -65,7 +65,10 @@ describe("announcing on the node's own NATS", function () {
     const made = announcer();
     await connected(made);
     await made.announce(messages(1, 500));
-    assert.deepEqual(await stored(), messages(1, 500).map(({ payload }) => String(payload)));
+    assert.deepEqual(
+      await stored(),
+      messages(1, 500).map(({ payload }) => String(payload)),
+    );
   });
 
   it('stores a message that is announced again only once', async () => {
@@ -94,7 +97,11 @@ describe("announcing on the node's own NATS", function () {
     const made = announcer();
     await connected(made);
     const huge = { id: 'huge', payload: Buffer.alloc(2_000_000) };
-    await fails(made.announce([...messages(1, 2), huge, ...messages(3, 4)]), 'PermissionDenied', /^1 message.*max_payload/);
+    await fails(
+      made.announce([...messages(1, 2), huge, ...messages(3, 4)]),
+      'PermissionDenied',
+      /^1 message.*max_payload/,
+    );
     assert.equal((await stored()).length, 4);
   });
 
@@ -116,7 +123,12 @@ describe("announcing on the node's own NATS", function () {
     const made = announcer();
     await connected(made);
     await site.nats.stop();
-    await until('it noticed', () => made.announce([]).then(() => false, () => true));
+    await until('it noticed', () =>
+      made.announce([]).then(
+        () => false,
+        () => true,
+      ),
+    );
     const began = performance.now();
     await fails(made.announce(messages(1, 3)), 'Unreachable', /this node's NATS|closed|listens/);
     assert.ok(performance.now() - began < 100);
@@ -136,7 +148,12 @@ describe("announcing on the node's own NATS", function () {
   it('says that its key is refused', async () => {
     const stranger = createUser();
     const made = announcer({ seed: stranger.getSeed() });
-    await until('it tried', () => made.announce([]).then(() => false, (error: TransientError) => error.reason === 'KeyRefused'));
+    await until('it tried', () =>
+      made.announce([]).then(
+        () => false,
+        (error: TransientError) => error.reason === 'KeyRefused',
+      ),
+    );
     await fails(made.announce(messages(1, 1)), 'KeyRefused', new RegExp(stranger.getPublicKey()));
   });
 

@@ -8,7 +8,11 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { InvalidSpecError, type Reason, TransientError } from '../../common/errors.ts';
 import { connectNats, type NatsOptions } from '../../sidecar/nats/connection.ts';
-import { type CertificateAuthority, type CertificateOptions, createCertificateAuthority } from '../servers/certificates.ts';
+import {
+  type CertificateAuthority,
+  type CertificateOptions,
+  createCertificateAuthority,
+} from '../servers/certificates.ts';
 import { NatsServer } from '../servers/nats-server.ts';
 import { freePort } from '../servers/process.ts';
 
@@ -87,7 +91,14 @@ describe('connecting to a NATS server', () => {
 
   it('refuses a certificate for localhost where the URL has an address', async () => {
     const server = await serve({ names: [{ type: 'dns', value: 'localhost' }] });
-    await refuses(options(server.url), 'HostNameMismatch', /DNS:localhost/, /not for 127\.0\.0\.1/, /hospital-a/, /tlsServerName/);
+    await refuses(
+      options(server.url),
+      'HostNameMismatch',
+      /DNS:localhost/,
+      /not for 127\.0\.0\.1/,
+      /hospital-a/,
+      /tlsServerName/,
+    );
     await accepts(options(`tls://localhost:${server.port}`));
   });
 
@@ -95,20 +106,35 @@ describe('connecting to a NATS server', () => {
     const server = await serve({ names: [{ type: 'dns', value: 'nats.hospital-a.example' }] });
     await refuses(options(server.url), 'HostNameMismatch');
     await accepts(options(server.url, { tlsServerName: 'nats.hospital-a.example' }));
-    await refuses(options(server.url, { tlsServerName: 'nats.hospital-b.example' }), 'HostNameMismatch', /hospital-b\.example/);
+    await refuses(
+      options(server.url, { tlsServerName: 'nats.hospital-b.example' }),
+      'HostNameMismatch',
+      /hospital-b\.example/,
+    );
   });
 
   it("says whose certificate is not the CA's, and who issued it", async () => {
     const server = await serve();
     const other = await createCertificateAuthority('hospital-c');
-    await refuses(options(server.url, { ca: other.ca }), 'NotTrusted', /CN=nats/, /CN=hospital-a/, /administrator of hospital-a/);
+    await refuses(
+      options(server.url, { ca: other.ca }),
+      'NotTrusted',
+      /CN=nats/,
+      /CN=hospital-a/,
+      /administrator of hospital-a/,
+    );
     await refuses(options(server.url, { ca: undefined }), 'NotTrusted');
   });
 
   it('says when a certificate expired', async () => {
     const server = await serve({ notBefore: -3, notAfter: -1 });
     const yesterday = new Date(Date.now() - 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
-    await refuses(options(server.url), 'CertificateExpired', new RegExp(`CN=nats.*expired on ${yesterday}`), /hospital-a/);
+    await refuses(
+      options(server.url),
+      'CertificateExpired',
+      new RegExp(`CN=nats.*expired on ${yesterday}`),
+      /hospital-a/,
+    );
   });
 
   it('says from when on a certificate is valid', async () => {
@@ -126,7 +152,11 @@ describe('connecting to a NATS server', () => {
 
   it('says that a server demands TLS where it was told to do without', async () => {
     const server = await serve();
-    await refuses(options(`nats://127.0.0.1:${server.port}`, { allowPlaintext: true }), 'TlsRequired', /write tls:\/\//);
+    await refuses(
+      options(`nats://127.0.0.1:${server.port}`, { allowPlaintext: true }),
+      'TlsRequired',
+      /write tls:\/\//,
+    );
   });
 
   it('refuses TLS 1.1', async () => {
@@ -134,7 +164,9 @@ describe('connecting to a NATS server', () => {
     const { cert, key: privateKey } = await ca.issue();
     const old = createServer((socket) => {
       socket.on('error', () => undefined);
-      socket.write('INFO {"server_id":"x","version":"2.15.2","tls_required":true,"max_payload":1024,"headers":true}\r\n');
+      socket.write(
+        'INFO {"server_id":"x","version":"2.15.2","tls_required":true,"max_payload":1024,"headers":true}\r\n',
+      );
       const secured = new TLSSocket(socket, {
         isServer: true,
         cert,
@@ -165,7 +197,12 @@ describe('connecting to a NATS server', () => {
 
   it('says that nothing listens, or that nobody knows the name', async () => {
     const port = await freePort();
-    await refuses(options(`tls://127.0.0.1:${port}`), 'Unreachable', new RegExp(`127.0.0.1:${port}`), /nothing listens/);
+    await refuses(
+      options(`tls://127.0.0.1:${port}`),
+      'Unreachable',
+      new RegExp(`127.0.0.1:${port}`),
+      /nothing listens/,
+    );
     await refuses(options('tls://no-such-host.invalid:4222'), 'Unreachable', /DNS/);
   });
 

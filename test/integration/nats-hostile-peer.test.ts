@@ -139,7 +139,10 @@ describe('a server that was changed to do harm', () => {
     stream.start({ messages: 100, bytes: 1e6 });
     await stream.available(10_000);
     const taken = stream.take({ messages: 100, bytes: 1e6 });
-    assert.deepEqual(taken.map(({ payload }) => Buffer.from(payload).toString()), ['ours']);
+    assert.deepEqual(
+      taken.map(({ payload }) => Buffer.from(payload).toString()),
+      ['ours'],
+    );
     assert.equal(taken[0]?.streamSequence, 7);
     assert.equal(stream.dropped, foreign.length);
     assert.match(log, /dropped/);

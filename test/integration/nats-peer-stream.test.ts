@@ -73,9 +73,17 @@ describe("a peer's stream", function () {
     stream.start({ messages: 100, bytes: 1e6 });
     const received = await receive(stream, 302);
     assert.deepEqual(received.map(textOf), texts(1, 302).map(String));
-    assert.deepEqual(received.map(({ consumerSequence }) => consumerSequence), counts(1, 302));
-    assert.deepEqual(received.map(({ streamSequence }) => streamSequence), [...counts(1, 300), 302, 303]);
-    assert.ok(received.every(({ deliveryCount, time }) => deliveryCount === 1 && time >= began - 1 && time <= Date.now()));
+    assert.deepEqual(
+      received.map(({ consumerSequence }) => consumerSequence),
+      counts(1, 302),
+    );
+    assert.deepEqual(
+      received.map(({ streamSequence }) => streamSequence),
+      [...counts(1, 300), 302, 303],
+    );
+    assert.ok(
+      received.every(({ deliveryCount, time }) => deliveryCount === 1 && time >= began - 1 && time <= Date.now()),
+    );
     assert.deepEqual([received[0]?.pending, received.at(-1)?.pending], [301, 0]);
   });
 
@@ -117,8 +125,14 @@ describe("a peer's stream", function () {
     second.start({ messages: 100, bytes: 1e6 });
     const again = await receive(second, 30);
     assert.ok(performance.now() - began < 2000, 'not after ack_wait');
-    assert.deepEqual(again.map(({ streamSequence }) => streamSequence), counts(21, 50));
-    assert.deepEqual(again.map(({ consumerSequence }) => consumerSequence), counts(1, 30));
+    assert.deepEqual(
+      again.map(({ streamSequence }) => streamSequence),
+      counts(21, 50),
+    );
+    assert.deepEqual(
+      again.map(({ consumerSequence }) => consumerSequence),
+      counts(1, 30),
+    );
   });
 
   it("moves the durable's floor with an ack, up to the message acked and no further", async () => {
@@ -187,7 +201,10 @@ describe("a peer's stream", function () {
     await stream.reset();
     stream.start({ messages: 16, bytes: 100_000 });
     const all = await receive(stream, 41);
-    assert.deepEqual(all.map(({ consumerSequence }) => consumerSequence), counts(1, 41));
+    assert.deepEqual(
+      all.map(({ consumerSequence }) => consumerSequence),
+      counts(1, 41),
+    );
     assert.ok(huge.equals(all[20]?.payload ?? Buffer.alloc(0)));
   });
 
@@ -208,7 +225,12 @@ describe("a peer's stream", function () {
   it('says at once that there is no such durable, when it is reset and when it is pulled', async () => {
     await site.deleteDurable(B);
     const began = performance.now();
-    await fails((await connect()).reset(), 'ConsumerMissing', /lfh-sync-hospital-b on stream EVENTS/, /administrator of hospital-a/);
+    await fails(
+      (await connect()).reset(),
+      'ConsumerMissing',
+      /lfh-sync-hospital-b on stream EVENTS/,
+      /administrator of hospital-a/,
+    );
     const stream = await connect();
     stream.start({ messages: 10, bytes: 1e6 });
     await fails(stream.available(10_000), 'ConsumerMissing', /administrator of hospital-a/);
@@ -229,7 +251,11 @@ describe("a peer's stream", function () {
     await site.deleteDurable(B);
     const connection = await site.connect();
     const jsm = await connection.jetstreamManager();
-    await jsm.consumers.add(STREAM, { durable_name: DURABLE, ack_policy: 'explicit' as never, filter_subject: SYNC_SUBJECT });
+    await jsm.consumers.add(STREAM, {
+      durable_name: DURABLE,
+      ack_policy: 'explicit' as never,
+      filter_subject: SYNC_SUBJECT,
+    });
     await fails((await connect()).reset(), 'ConsumerMissing', /ack policy/);
     await connection.close();
   });
@@ -245,7 +271,11 @@ describe("a peer's stream", function () {
   });
 
   it('says which permission is missing', async () => {
-    await fails((await connect({ durable: 'lfh-sync-other' })).reset(), 'PermissionDenied', /MSG\.NEXT\.EVENTS\.lfh-sync-other/);
+    await fails(
+      (await connect({ durable: 'lfh-sync-other' })).reset(),
+      'PermissionDenied',
+      /MSG\.NEXT\.EVENTS\.lfh-sync-other/,
+    );
     const stream = await connect({ inboxPrefix: '_INBOX.somebody' });
     stream.start({ messages: 10, bytes: 1e6 });
     await fails(stream.available(10_000), 'PermissionDenied', /subscribe to _INBOX\.somebody/);
@@ -341,7 +371,6 @@ async function receive(stream: OpenPeerStream, count: number, atMost = count): P
   assert.ok(all.length >= count && all.length <= atMost, `${all.length} messages came`);
   return all;
 }
-
 
 async function fails(promise: Promise<unknown>, reason: Reason, ...says: RegExp[]): Promise<void> {
   await assert.rejects(promise, (error: unknown) => {

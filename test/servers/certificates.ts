@@ -1,6 +1,16 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { BasicConstraintsExtension, cryptoProvider, ExtendedKeyUsageExtension, type JsonGeneralName, KeyUsageFlags, KeyUsagesExtension, SubjectAlternativeNameExtension, type X509Certificate, X509CertificateGenerator } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  cryptoProvider,
+  ExtendedKeyUsageExtension,
+  type JsonGeneralName,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  type X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 
 /** Certificates for test servers, each site with a CA of its own, as hospitals have. */
 
@@ -50,7 +60,11 @@ export async function createCertificateAuthority(name: string): Promise<Certific
   return { ca: ca.toString('pem'), issue: (options = {}) => issue(ca, keys, options) };
 }
 
-async function issue(ca: X509Certificate, caKeys: webcrypto.CryptoKeyPair, options: CertificateOptions): Promise<ServerCertificate> {
+async function issue(
+  ca: X509Certificate,
+  caKeys: webcrypto.CryptoKeyPair,
+  options: CertificateOptions,
+): Promise<ServerCertificate> {
   const keys = await generateKeys();
   const cert = await X509CertificateGenerator.create({
     subject: 'CN=nats',

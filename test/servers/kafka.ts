@@ -102,7 +102,18 @@ export class KafkaServer {
 
   #java(mainClass: string, ...args: string[]): string[] {
     const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`;
-    return ['java', '-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4', log4j, '-cp', this.#classPath, mainClass, ...args];
+    return [
+      'java',
+      '-Xmx512m',
+      '-Xms128m',
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=4',
+      log4j,
+      '-cp',
+      this.#classPath,
+      mainClass,
+      ...args,
+    ];
   }
 
   async #format(): Promise<void> {
@@ -137,12 +148,24 @@ export class KafkaServer {
         .join(''),
     );
     const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
-    const [java, ...args] = this.#java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', this.#propertiesFile);
+    const [java, ...args] = this.#java(
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      clusterId,
+      '-c',
+      this.#propertiesFile,
+    );
     await execute(java as string, args);
   }
 
   async #answers(): Promise<boolean> {
-    const client = new Kafka({ brokers: this.brokers, logLevel: logLevel.NOTHING, connectionTimeout: 500, retry: { retries: 0 } });
+    const client = new Kafka({
+      brokers: this.brokers,
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 500,
+      retry: { retries: 0 },
+    });
     const admin = client.admin();
     try {
       await admin.connect();

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServerCertificate } from './certificates.ts';
 import { cached, execute } from './cache.ts';
+import type { ServerCertificate } from './certificates.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
 /** The one we are made for, and one from before resets (2.14) and stream identities (2.15). */

@@ -88,7 +88,12 @@ export class SidecarProcess {
   async start(): Promise<void> {
     const command = [process.execPath, this.#options.main ?? join(ROOT, 'sidecar', 'main.ts')];
     const env = { LFH_SYNC_SETTINGS_DIR: join(this.#directory, 'settings'), ...this.#options.env };
-    this.#process = new ServerProcess(this.#options.name ?? `sidecar of ${this.#site.lfhId}`, command, this.logFile, env);
+    this.#process = new ServerProcess(
+      this.#options.name ?? `sidecar of ${this.#site.lfhId}`,
+      command,
+      this.logFile,
+      env,
+    );
     await this.#process.ready(async () => (await this.#get('/healthz')).ok, 20_000);
   }
 
@@ -120,7 +125,12 @@ export class SidecarProcess {
   }
 
   /** Waits until a peer's status is as wanted; a failure tells what it was instead. */
-  async peerBecomes(site: Site, what: string, wanted: (status: PeerStatus) => boolean, timeoutMs = 30_000): Promise<PeerStatus> {
+  async peerBecomes(
+    site: Site,
+    what: string,
+    wanted: (status: PeerStatus) => boolean,
+    timeoutMs = 30_000,
+  ): Promise<PeerStatus> {
     let last: PeerStatus | undefined;
     const condition = async (): Promise<boolean> => {
       last = await this.peer(site);

@@ -133,7 +133,10 @@ export class Site {
 
   async createDurable(lfhId: string, ackWaitMs?: number): Promise<void> {
     const config = durableConfig(lfhId, ackWaitMs);
-    await this.#request(`$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.${config.durable_name}`, { stream_name: 'EVENTS', config });
+    await this.#request(`$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.${config.durable_name}`, {
+      stream_name: 'EVENTS',
+      config,
+    });
   }
 
   async deleteDurable(lfhId: string): Promise<void> {

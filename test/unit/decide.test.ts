@@ -65,7 +65,11 @@ describe('decide', () => {
       ['null', 'NotAnObject', text('null')],
       ['a list', 'NotAnObject', text('[]')],
       ['an object with nothing in it', 'MissingField', text('{}')],
-      ['null everything', 'WrongType', messageBytes(Object.fromEntries(Object.keys(messageFields()).map((k) => [k, null])))],
+      [
+        'null everything',
+        'WrongType',
+        messageBytes(Object.fromEntries(Object.keys(messageFields()).map((k) => [k, null]))),
+      ],
       ...(['uuid', 'lfh_id', 'operation', 'data', 'data_format'] as const).flatMap(
         (field): [string, RejectReason, Buffer][] => [
           [`a message without ${field}`, 'MissingField', messageBytes({ [field]: undefined })],
@@ -128,7 +132,10 @@ describe('decide', () => {
 
     it('what is older than the start, and nothing as old as it', () => {
       const position = { sequence: 0, from: 1000 };
-      assert.deepEqual(decide(candidate(messageBytes(), 1, 999), position, rules), { kind: 'skip', reason: 'BeforeStart' });
+      assert.deepEqual(decide(candidate(messageBytes(), 1, 999), position, rules), {
+        kind: 'skip',
+        reason: 'BeforeStart',
+      });
       assert.equal(decide(candidate(messageBytes(), 1, 1000), position, rules).kind, 'replay');
     });
 
@@ -147,7 +154,10 @@ describe('decide', () => {
   });
 
   it('replays no JSON whose topic is illegal, forbidden or not allowed', () => {
-    const formats = fc.oneof(fc.string(), fc.constantFrom('LFH_X', '__x', 'RETRANSMIT', 'retransmit', 'FHIR-R4', 'X12'));
+    const formats = fc.oneof(
+      fc.string(),
+      fc.constantFrom('LFH_X', '__x', 'RETRANSMIT', 'retransmit', 'FHIR-R4', 'X12'),
+    );
     fc.assert(
       fc.property(formats, (format) => {
         const decision = decide(candidate(messageBytes({ data_format: format })), beginning, rules);

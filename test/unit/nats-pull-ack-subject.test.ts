@@ -27,7 +27,14 @@ describe('ack subjects', () => {
 
   it('takes no other stream and no other durable', () => {
     const tail = '1.2.3.1700000000000000000.4';
-    for (const owner of ['EVENTS.lfh-sync-c', 'OTHER.lfh-sync-b', 'EVENTS.lfh-sync-b2', 'EVENTS.lfh-sync', '*.>', 'EVENTS.']) {
+    for (const owner of [
+      'EVENTS.lfh-sync-c',
+      'OTHER.lfh-sync-b',
+      'EVENTS.lfh-sync-b2',
+      'EVENTS.lfh-sync',
+      '*.>',
+      'EVENTS.',
+    ]) {
       assert.equal(parse(`$JS.ACK.${owner}.${tail}`), undefined, owner);
       assert.equal(parse(`$JS.ACK.hub.HASH.${owner}.${tail}`), undefined, owner);
     }
@@ -53,7 +60,8 @@ describe('ack subjects', () => {
 
   it('takes neither fewer nor more tokens', () => {
     const full = '$JS.ACK.EVENTS.lfh-sync-b.1.2.3.1700000000000000000.4';
-    for (let end = 0; end < full.length - 1; end += 1) assert.equal(parse(full.slice(0, end)), undefined, full.slice(0, end));
+    for (let end = 0; end < full.length - 1; end += 1)
+      assert.equal(parse(full.slice(0, end)), undefined, full.slice(0, end));
     assert.equal(parse(`${full}.`), undefined);
     assert.equal(parse(`${full}.5`), undefined);
     assert.equal(parse(`$JS.ACK.hub.HASH.${full.slice(8)}.xyz.more`), undefined);

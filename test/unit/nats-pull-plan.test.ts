@@ -9,27 +9,42 @@ const IDLE: PullState = {
   pulls: 0,
   oversized: false,
 };
-const limits = fc.record({ messages: fc.integer({ min: 2, max: 50_000 }), bytes: fc.integer({ min: 2, max: 2 ** 30 }) });
+const limits = fc.record({
+  messages: fc.integer({ min: 2, max: 50_000 }),
+  bytes: fc.integer({ min: 2, max: 2 ** 30 }),
+});
 const amount = fc.record({ messages: fc.nat(60_000), bytes: fc.nat(2 ** 30) });
 
 describe('the plan of pulls', () => {
   it('never asks for more than there is room for, whatever is held and outstanding', () => {
     fc.assert(
-      fc.property(limits, amount, amount, fc.integer({ min: 1, max: 10_000 }), fc.integer({ min: 1, max: 3 }), (max, held, outstanding, maxBatch, pulls) => {
-        const pull = nextPull(max, maxBatch, { held, outstanding, pulls, oversized: false });
-        if (pull === undefined) return;
-        assert.ok(held.messages + outstanding.messages + pull.batch <= max.messages);
-        assert.ok(held.bytes + outstanding.bytes + (pull.maxBytes ?? 0) <= max.bytes);
-        assert.ok(pull.batch >= 1 && pull.batch <= maxBatch && (pull.maxBytes ?? 0) >= 1);
-      }),
+      fc.property(
+        limits,
+        amount,
+        amount,
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.integer({ min: 1, max: 3 }),
+        (max, held, outstanding, maxBatch, pulls) => {
+          const pull = nextPull(max, maxBatch, { held, outstanding, pulls, oversized: false });
+          if (pull === undefined) return;
+          assert.ok(held.messages + outstanding.messages + pull.batch <= max.messages);
+          assert.ok(held.bytes + outstanding.bytes + (pull.maxBytes ?? 0) <= max.bytes);
+          assert.ok(pull.batch >= 1 && pull.batch <= maxBatch && (pull.maxBytes ?? 0) >= 1);
+        },
+      ),
     );
   });
 
   it('always pulls when nothing is held or outstanding, or the stream would stand still', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 100 }), (messages, bytes, maxBatch) => {
-        assert.ok(nextPull({ messages, bytes }, maxBatch, IDLE));
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 1, max: 100 }),
+        (messages, bytes, maxBatch) => {
+          assert.ok(nextPull({ messages, bytes }, maxBatch, IDLE));
+        },
+      ),
     );
   });
 

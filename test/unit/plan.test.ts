@@ -19,7 +19,15 @@ const start: Position = { stream: 'EVENTS', identity: 'i', sequence: 10, time: 5
 const roomy = { maxMessageBytes: 1_000_000 };
 
 function delivery(streamSequence: number, payload: Uint8Array, consumerSequence = streamSequence): Delivered {
-  return { payload, streamSequence, consumerSequence, deliveryCount: 1, time: 1000 + streamSequence, pending: 0, ack() {} };
+  return {
+    payload,
+    streamSequence,
+    consumerSequence,
+    deliveryCount: 1,
+    time: 1000 + streamSequence,
+    pending: 0,
+    ack() {},
+  };
 }
 
 function topics(format: TopicLimits | TopicRefusal = roomy) {
@@ -47,9 +55,24 @@ describe('a plan', () => {
       ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
     );
     assert.deepEqual(planned.records[0]?.value, good);
-    assert.deepEqual(planned.records.map(({ headers }) => headers !== undefined), [false, false, true, false, false]);
-    assert.deepEqual(planned.replays.map(({ rawRecord, dataRecord }) => [rawRecord, dataRecord]), [[0, 1], [3, 4]]);
-    assert.deepEqual([...planned.skips], [['AlreadyReplayed', 1], ['OwnMessage', 1]]);
+    assert.deepEqual(
+      planned.records.map(({ headers }) => headers !== undefined),
+      [false, false, true, false, false],
+    );
+    assert.deepEqual(
+      planned.replays.map(({ rawRecord, dataRecord }) => [rawRecord, dataRecord]),
+      [
+        [0, 1],
+        [3, 4],
+      ],
+    );
+    assert.deepEqual(
+      [...planned.skips],
+      [
+        ['AlreadyReplayed', 1],
+        ['OwnMessage', 1],
+      ],
+    );
     assert.deepEqual(planned.position, { ...start, sequence: 16, time: 1016, consumerSequence: 16 });
   });
 
@@ -74,7 +97,11 @@ describe('a plan', () => {
   });
 
   it('accounts for every delivery once, whatever comes', () => {
-    const payload = fc.oneof(fc.constant(good), fc.uint8Array({ maxLength: 50 }), fc.constant(messageBytes({ uuid: 1 })));
+    const payload = fc.oneof(
+      fc.constant(good),
+      fc.uint8Array({ maxLength: 50 }),
+      fc.constant(messageBytes({ uuid: 1 })),
+    );
     const deliveries = fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), payload), { maxLength: 30 });
     fc.assert(
       fc.property(deliveries, (steps) => {
@@ -91,7 +118,9 @@ describe('a plan', () => {
   });
 
   it('replays each message once, however its deliveries are cut into batches and repeated after a crash', () => {
-    const cuts = fc.array(fc.record({ size: fc.integer({ min: 1, max: 7 }), commits: fc.boolean() }), { maxLength: 40 });
+    const cuts = fc.array(fc.record({ size: fc.integer({ min: 1, max: 7 }), commits: fc.boolean() }), {
+      maxLength: 40,
+    });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), cuts, (count, batches) => {
         const stream = Array.from({ length: count }, (_, index) => delivery(index + 1, good));
@@ -101,12 +130,21 @@ describe('a plan', () => {
         for (const { size, commits } of attempts) {
           // A delivery before the position comes again when its ack was lost.
           const first = Math.max(0, position.sequence - 2);
-          const planned = plan(judge(stream.slice(first, first + size + 2), position, rules), topics(), position, 'a', 0);
+          const planned = plan(
+            judge(stream.slice(first, first + size + 2), position, rules),
+            topics(),
+            position,
+            'a',
+            0,
+          );
           if (!commits) continue;
           written.push(...planned.replays.map(({ delivered }) => delivered.streamSequence));
           position = planned.position;
         }
-        assert.deepEqual(written, stream.map(({ streamSequence }) => streamSequence));
+        assert.deepEqual(
+          written,
+          stream.map(({ streamSequence }) => streamSequence),
+        );
       }),
     );
   });
@@ -118,7 +156,14 @@ describe('a position', () => {
   });
 
   it('is not guessed from anything else', () => {
-    for (const value of ['', 'null', '{}', '[]', JSON.stringify({ ...start, sequence: -1 }), JSON.stringify({ ...start, sequence: '5' })]) {
+    for (const value of [
+      '',
+      'null',
+      '{}',
+      '[]',
+      JSON.stringify({ ...start, sequence: -1 }),
+      JSON.stringify({ ...start, sequence: '5' }),
+    ]) {
       assert.equal(decodePosition(value), undefined, value);
     }
   });

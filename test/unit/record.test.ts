@@ -75,8 +75,8 @@ describe('the exception record', () => {
   });
 
   it('has an id of its own for every message', () => {
-    const ids = [41, 42, 43].map(
-      (sequence) => exceptionRecord(Buffer.from('x'), rejection, { ...source, sequence }, NOW, 10_000).value.toString(),
+    const ids = [41, 42, 43].map((sequence) =>
+      exceptionRecord(Buffer.from('x'), rejection, { ...source, sequence }, NOW, 10_000).value.toString(),
     );
     assert.equal(new Set(ids).size, 3);
   });

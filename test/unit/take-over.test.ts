@@ -5,7 +5,14 @@ import { Chain } from '../../sidecar/replay/chain.ts';
 import type { Position } from '../../sidecar/replay/position.ts';
 import { isOfAnotherStream, resume, startTime } from '../../sidecar/replay/resume.ts';
 
-const stored: Position = { stream: 'EVENTS', identity: 'one', sequence: 100, time: 5_000, consumerSequence: 9, from: 3 };
+const stored: Position = {
+  stream: 'EVENTS',
+  identity: 'one',
+  sequence: 100,
+  time: 5_000,
+  consumerSequence: 9,
+  from: 3,
+};
 const begin = { stream: 'EVENTS', from: 77 };
 
 function delivered(streamSequence: number, consumerSequence: number, time = 0): Delivered {
@@ -29,21 +36,35 @@ describe('resuming', () => {
   });
 
   it('wants proof where there is no position but something may have been acked', () => {
-    assert.deepEqual(resume(undefined, { floor: 5, identity: 'one', pending: 0 }, begin), { kind: 'unproven', floor: 5 });
+    assert.deepEqual(resume(undefined, { floor: 5, identity: 'one', pending: 0 }, begin), {
+      kind: 'unproven',
+      floor: 5,
+    });
   });
 
   it('begins anew with a stream that was recreated, and keeps the start time', () => {
     const found = resume(stored, { floor: 0, identity: 'two', pending: 0 }, begin);
     assert.equal(found.kind, 'recreated');
-    assert.deepEqual(found.kind === 'recreated' && [found.position.sequence, found.position.identity, found.position.from], [0, 'two', 3]);
+    assert.deepEqual(
+      found.kind === 'recreated' && [found.position.sequence, found.position.identity, found.position.from],
+      [0, 'two', 3],
+    );
   });
 
   it('begins anew when the settings name another stream', () => {
-    assert.equal(resume(stored, { floor: 100, identity: 'one', pending: 0 }, { ...begin, stream: 'OTHER' }).kind, 'recreated');
+    assert.equal(
+      resume(stored, { floor: 100, identity: 'one', pending: 0 }, { ...begin, stream: 'OTHER' }).kind,
+      'recreated',
+    );
   });
 
   it('looks at the message at the position again where the server tells no identity', () => {
-    for (const [floor, resetTo] of [[100, 99], [120, 99], [50, 50], [0, 0]] as const) {
+    for (const [floor, resetTo] of [
+      [100, 99],
+      [120, 99],
+      [50, 50],
+      [0, 0],
+    ] as const) {
       const found = resume({ ...stored, identity: null }, { floor, identity: null, pending: 0 }, begin);
       assert.equal(found.kind === 'continue' && found.resetTo, resetTo);
     }
@@ -105,7 +126,9 @@ describe('a chain of deliveries', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 0, max: 49 }), (count, missed) => {
         const chain = new Chain(0);
-        const seen = Array.from({ length: count }, (_, index) => index + 1).filter((sequence) => sequence !== missed + 1);
+        const seen = Array.from({ length: count }, (_, index) => index + 1).filter(
+          (sequence) => sequence !== missed + 1,
+        );
         const accepted: number[] = [];
         for (const sequence of seen) {
           if (!chain.accept(delivered(sequence, sequence))) break;
