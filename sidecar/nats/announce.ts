@@ -1,9 +1,10 @@
-import { ErrorCode, headers, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { headers, type MsgHdrs, type NatsConnection } from 'nats';
 import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { AnnouncePort } from '../ports.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
-import { clean, permissionMessage, translate } from './errors.ts';
+import { clean, translate } from './errors.ts';
+import { ask } from './request.ts';
 
 export interface AnnounceOptions extends Omit<NatsOptions, 'server' | 'owner'> {
   /** The servers of the node's own NATS; one is used at a time. */
@@ -50,18 +51,12 @@ class LocalAnnouncer implements Announcer {
     if (!this.#connected) throw this.#problem;
     const connected = this.#connected;
     const fitting = messages.filter((message) => sizeOf(message) <= maxPayload(connected.connection));
-    let start = 0;
-    while (start < fitting.length) {
-      let end = start;
-      for (let bytes = 0; end < fitting.length && bytes < CHUNK_BYTES; end += 1)
-        bytes += sizeOf(fitting[end] as Announcement);
-      await this.#send(connected, fitting.slice(start, end));
-      start = end;
-    }
+    for (const chunk of chunks(fitting)) await this.#send(connected, chunk);
     if (fitting.length < messages.length) {
       throw new TransientError(
         'PermissionDenied',
-        `${messages.length - fitting.length} message(s) are larger than max_payload of ${OWNER}; raise it to what the peers' NATS servers have`,
+        `${messages.length - fitting.length} message(s) are larger than max_payload of ${OWNER}: raise it to what the ` +
+          "peers' NATS servers have",
       );
     }
   }
@@ -73,10 +68,16 @@ class LocalAnnouncer implements Announcer {
   }
 
   async #send(connected: Connected, messages: readonly Announcement[]): Promise<void> {
-    const { connection } = connected;
+    const { connection, remote } = connected;
     const { subject } = this.#options;
     const last = messages.at(-1) as Announcement;
-    for (const { id, payload } of messages.slice(0, -1)) connection.publish(subject, payload, { headers: withId(id) });
+    try {
+      for (const { id, payload } of messages.slice(0, -1)) {
+        connection.publish(subject, payload, { headers: withId(id) });
+      }
+    } catch (error) {
+      throw translate(error, remote);
+    }
     const confirmation = await ask(connected, subject, last.payload, withId(last.id));
     if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
     throwIfRefused(confirmation.string(), subject);
@@ -114,6 +115,20 @@ class LocalAnnouncer implements Announcer {
       await sleep(delay(failures, Math.random()), signal);
     }
   }
+}
+
+function* chunks(messages: readonly Announcement[]): Generator<readonly Announcement[]> {
+  let chunk: Announcement[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    chunk.push(message);
+    bytes += message.payload.byteLength;
+    if (bytes < CHUNK_BYTES) continue;
+    yield chunk;
+    chunk = [];
+    bytes = 0;
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /** As the server counts it: `NATS/1.0`, the one header and the line ends included. */

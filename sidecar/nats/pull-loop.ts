@@ -62,7 +62,7 @@ export class PullLoop {
 
   /** Sends pulls for as much as there is room for. */
   refill(): void {
-    while (!this.#stopped && !this.#draining) {
+    while (!this.#stopped && !this.#draining && !this.#options.connection.isClosed()) {
       const request = nextPull(this.#options.limits, this.#options.maxBatch, {
         held: this.#options.held(),
         outstanding: this.#outstanding,

@@ -81,7 +81,7 @@ describe('the status of a pull', () => {
     [409, 'Message Size Exceeds MaxBytes', 'too-large'],
     [409, 'Consumer Deleted', 'missing'],
     [409, 'Consumer is push based', 'missing'],
-    [503, '', 'missing'],
+    [503, '', 'unanswered'],
     [409, 'Exceeded MaxRequestBatch of 10', 'exceeded'],
     [409, 'Exceeded MaxRequestExpires of 1s', 'exceeded'],
     [409, 'Leadership Change', 'gone'],

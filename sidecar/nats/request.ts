@@ -1,0 +1,40 @@
+import { ErrorCode, type Msg, type MsgHdrs, NatsError } from 'nats';
+import { TransientError } from '../../common/errors.ts';
+import type { Connected } from './connection.ts';
+import { translate } from './errors.ts';
+
+const ANSWER_TIMEOUT_MS = 5000;
+
+/**
+ * Asks, and waits for the one answer.
+ *
+ * Each request has an inbox of its own: a user whose permissions lack that is told so. Such a request is never settled by
+ * the library when the connection ends, so that end is waited for as well.
+ *
+ * @returns undefined when the server says that nobody listens on the subject
+ * @throws TransientError for everything else that is not an answer
+ */
+export async function ask(
+  { connection, remote }: Connected,
+  subject: string,
+  body: string | Uint8Array,
+  headers?: MsgHdrs,
+): Promise<Msg | undefined> {
+  const ended = connection.closed().then((error) => {
+    throw translate(error ?? undefined, remote);
+  });
+  // Where the answer was first, nobody waits for it any more.
+  ended.catch(() => undefined);
+  try {
+    const options = { timeout: ANSWER_TIMEOUT_MS, noMux: true, ...(headers && { headers }) };
+    return await Promise.race([connection.request(subject, body, options), ended]);
+  } catch (error) {
+    const code = error instanceof NatsError ? error.code : '';
+    if (code === ErrorCode.NoResponders) return undefined;
+    if (code === ErrorCode.Timeout) {
+      const seconds = ANSWER_TIMEOUT_MS / 1000;
+      throw new TransientError('Unreachable', `${remote.server} did not answer on ${subject} within ${seconds} s`);
+    }
+    throw translate(error, remote);
+  }
+}
