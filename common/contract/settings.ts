@@ -43,7 +43,7 @@ function optional<Value>(
   meaning: string,
   extras: Extras = {},
 ): Setting<Value | undefined> {
-  return setting<Value | undefined>(name, shape as Shape<Value | undefined>, undefined, meaning, extras);
+  return setting<Value | undefined>(name, shape, undefined, meaning, extras);
 }
 
 const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
@@ -189,7 +189,7 @@ export function decodeSettings(find: (name: string) => string | undefined): Sett
   const decoded: Record<string, unknown> = {};
   for (const [key, { name, shape, fallback }] of Object.entries(SETTINGS)) {
     const found = find(name);
-    decoded[key] = found === undefined ? fallback() : decodeOne(name, shape as Shape<unknown>, found);
+    decoded[key] = found === undefined ? fallback() : decodeOne(name, shape, found);
   }
   const settings = decoded as unknown as Settings;
   requireConsistency(settings);
