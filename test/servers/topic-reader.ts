@@ -1,0 +1,54 @@
+import { Fetcher } from '../../sidecar/kafka/fetch.ts';
+import type { KafkaServer } from './kafka.ts';
+
+export interface ReadRecord {
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Reads a topic from its beginning to its end as of the call: committed records only. Empty when there is no such topic. */
+export async function readTopic(kafka: KafkaServer, topic: string): Promise<ReadRecord[]> {
+  const client = kafka.client();
+  const admin = client.admin();
+  const fetcher = new Fetcher(client);
+  await Promise.all([admin.connect(), fetcher.connect()]);
+  try {
+    if (!(await admin.listTopics()).includes(topic)) return [];
+    const records: ReadRecord[] = [];
+    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+      records.push(...(await readPartition(fetcher, topic, partition, BigInt(low), BigInt(high))));
+    }
+    return records;
+  } finally {
+    await Promise.all([admin.disconnect(), fetcher.disconnect()]);
+  }
+}
+
+/** The uuid of every message in LFH_SYNC, in the order of the topic. */
+export async function replayedUuids(kafka: KafkaServer, topic = 'LFH_SYNC'): Promise<string[]> {
+  const records = await readTopic(kafka, topic);
+  return records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid);
+}
+
+async function readPartition(
+  fetcher: Fetcher,
+  topic: string,
+  partition: number,
+  low: bigint,
+  high: bigint,
+): Promise<ReadRecord[]> {
+  const records: ReadRecord[] = [];
+  for (let next = low; next < high; ) {
+    const fetched = await fetcher.fetch(topic, partition, next);
+    for (const { offset, key, value, headers } of fetched.records) {
+      const texts = Object.entries(headers).map(([name, bytes]) => [name, bytes.toString('utf8')]);
+      records.push({ partition, offset, key, value: value ?? Buffer.alloc(0), headers: Object.fromEntries(texts) });
+    }
+    if (fetched.next === next) break;
+    next = fetched.next;
+  }
+  return records;
+}
