@@ -65,8 +65,8 @@ export class Fetcher {
     return this.#cluster.disconnect();
   }
 
-  /** Fetches once from `offset`. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
-  async fetch(topic: string, partition: number, offset: bigint): Promise<Fetched> {
+  /** Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
+  async fetch(topic: string, partition: number, offset: bigint, waitMs = 0): Promise<Fetched> {
     const cluster = this.#cluster;
     await cluster.addTargetTopic(topic);
     const leaders = cluster.findLeaderForPartitions(topic, [partition]);
@@ -74,8 +74,8 @@ export class Fetcher {
     const { responses } = await broker.fetch({
       replicaId: -1,
       isolationLevel: READ_COMMITTED,
-      maxWaitTime: 0,
-      minBytes: 0,
+      maxWaitTime: waitMs,
+      minBytes: waitMs > 0 ? 1 : 0,
       maxBytes: MAX_BYTES,
       topics: [
         {

@@ -1,6 +1,6 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import type { ConsumerInfo } from 'nats';
-import { connect, nkeyAuthenticator } from 'nats';
+import { connect, type JsMsg, nkeyAuthenticator } from 'nats';
 
 /**
  * What a good programmer would write in an afternoon: pull 500 messages, write two records each and the position in one
@@ -28,7 +28,7 @@ const nc = await connect({
   authenticator: nkeyAuthenticator(new TextEncoder().encode(settings.seed)),
   inboxPrefix: settings.inboxPrefix,
 });
-const info = { stream_name: settings.stream, name: settings.durable } as ConsumerInfo;
+const info = { stream_name: settings.stream, name: settings.durable, config: {} } as ConsumerInfo;
 const consumer = nc.jetstream().consumers.getPullConsumerFor(info);
 const producer = new Kafka({
   brokers: settings.brokers,
@@ -42,9 +42,20 @@ const producer = new Kafka({
 });
 await producer.connect();
 
+const arrived: JsMsg[] = [];
+let wake: () => void = () => undefined;
+await consumer.consume({
+  max_messages: 500,
+  expires: 4_000,
+  callback: (message) => {
+    arrived.push(message);
+    wake();
+  },
+});
+
 for (;;) {
-  const batch = [];
-  for await (const message of await consumer.fetch({ max_messages: 500, expires: 1000 })) batch.push(message);
+  if (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+  const batch = arrived.splice(0, 500);
   const last = batch.at(-1);
   if (!last) continue;
   const values = batch.map((message) => Buffer.from(message.data));

@@ -143,6 +143,12 @@ export class Site {
     await this.#request(`$JS.API.CONSUMER.DELETE.EVENTS.${syncName(lfhId)}`, {});
   }
 
+  /** Holds back everything a durable has to deliver, or lets it go on. */
+  async pauseDurable(lfhId: string, paused: boolean): Promise<void> {
+    const body = paused ? { pause_until: new Date(Date.now() + 3_600_000).toISOString() } : {};
+    await this.#request(`$JS.API.CONSUMER.PAUSE.EVENTS.${syncName(lfhId)}`, body);
+  }
+
   /** What the durable of a peer says of itself. */
   async durableInfo(lfhId: string): Promise<DurableInfo> {
     return (await this.#request(`$JS.API.CONSUMER.INFO.EVENTS.${syncName(lfhId)}`, {})) as DurableInfo;
@@ -205,6 +211,7 @@ export interface DurableInfo {
   readonly ack_floor: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly num_ack_pending: number;
   readonly num_pending: number;
+  readonly num_waiting: number;
 }
 
 function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[]): string {
