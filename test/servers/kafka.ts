@@ -5,6 +5,8 @@ import { cached, execute } from './cache.ts';
 import { freePort, ServerProcess } from './process.ts';
 
 const VERSION = '4.3.1';
+/** 16 bytes in base64url; any will do, since no two of these clusters ever meet. */
+const CLUSTER_ID = 'bGZoLXN5bmMtZm9yLXRlc3Q';
 const POM = join(import.meta.dirname, 'pom.xml');
 
 /** A class path of Kafka and its tools: the directory in KAFKA_LIBS, else from the cache, else fetched with Maven. */
@@ -147,12 +149,11 @@ export class KafkaServer {
         .map(([name, value]) => `${name}=${value}\n`)
         .join(''),
     );
-    const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
     const [java, ...args] = this.#java(
       'kafka.tools.StorageTool',
       'format',
       '-t',
-      clusterId,
+      CLUSTER_ID,
       '-c',
       this.#propertiesFile,
     );
