@@ -4,11 +4,11 @@ import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../common/contract/names.ts';
 import { Fetcher } from '../../sidecar/kafka/fetch.ts';
 import { type ConnectMessage, connectMessage } from '../servers/connect-message.ts';
+import { percentile, table } from '../servers/figures.ts';
 import { ServerProcess, until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
 import { replayedUuids } from '../servers/topic-reader.ts';
-import { percentile, table } from './figures.ts';
 
 /**
  * Throughput and latency of the sidecar beside a naive bridge: same run, same messages, same peer, same Kafka, in turns.

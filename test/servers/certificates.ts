@@ -83,7 +83,7 @@ async function issue(
 }
 
 async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(KEY, true, ["sign", "verify"]);
+  return webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {

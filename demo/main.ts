@@ -1,0 +1,112 @@
+import { connectMessage } from '../test/servers/connect-message.ts';
+import { table } from '../test/servers/figures.ts';
+import { until } from '../test/servers/process.ts';
+import { SidecarProcess } from '../test/servers/sidecar-process.ts';
+import { Site } from '../test/servers/site.ts';
+import { readTopic, replayedUuids } from '../test/servers/topic-reader.ts';
+import { ADMISSION, PATIENT } from './patient.ts';
+import { begin, say, showLog } from './story.ts';
+
+/**
+ * Two nodes on this machine, each with a CA, a nats-server and a Kafka of its own, and a sidecar as a process of its own:
+ * what one takes in appears at the other, once and only once, whatever is killed meanwhile.
+ */
+const STORM = 5_000;
+const started = performance.now();
+const sent = { a: [] as string[], b: [] as string[] };
+
+begin('Two hospitals, each with its own CA, nats-server (TLS, NKeys) and Kafka');
+const [a, b] = await Promise.all([Site.start('hospital-a'), Site.start('hospital-b')]);
+try {
+  for (const site of [a, b])
+    say(`${site.lfhId}: NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}, key ${site.publicKey}`);
+  await Promise.all([a.admit(b), b.admit(a)]);
+  say('Each lets the other in: one user, in an account of its own, that may pull its own durable and nothing else.');
+  const trace = { LFH_SYNC_LOG_LEVEL: 'trace' };
+  const [ofA, ofB] = await Promise.all([
+    SidecarProcess.start(a, { peers: [{ site: b }], settings: trace }),
+    SidecarProcess.start(b, { peers: [{ site: a }], settings: trace }),
+  ]);
+  await Promise.all([ofA.replaying(b), ofB.replaying(a)]);
+  say("A sidecar runs beside each and replays the other's messages into its own Kafka.");
+
+  begin('hospital-a takes in a FHIR R4 Patient; connect there announces it on EVENTS.sync');
+  const patient = connectMessage({ lfhId: a.lfhId, content: PATIENT });
+  await a.announce([patient.payload]);
+  sent.a.push(patient.uuid);
+  await ofB.peerBecomes(a, 'is replayed', ({ replayed }) => replayed === 1);
+  say("The log of hospital-b's sidecar:");
+  await showLog(ofB, b.lfhId, ({ uuid }) => uuid === patient.uuid);
+  await showRecord(b, 'LFH_SYNC', patient.uuid, 'the very bytes that hospital-a announced');
+  await showRecord(b, 'FHIR-R4', patient.uuid, 'the record that connect would have written, with the same uuid');
+
+  begin('It does not go round in a loop');
+  say('hospital-b announces the same message, as a node would that passes on what it got.');
+  await b.announce([patient.payload]);
+  await ofA.peerBecomes(b, 'is skipped', ({ skipped }) => skipped.OwnMessage === 1);
+  await showLog(ofA, a.lfhId, ({ msg }) => msg.includes('received a message') || msg.includes('local LFH message'));
+  say(`hospital-a's LFH_SYNC holds ${(await readTopic(a.kafka, 'LFH_SYNC')).length} records.`);
+
+  begin('The other way round: hospital-b takes in an HL7 v2 admission');
+  const admission = connectMessage({ lfhId: b.lfhId, content: ADMISSION, format: 'HL7-V2', url: '/ingress' });
+  await b.announce([admission.payload]);
+  sent.b.push(admission.uuid);
+  await ofA.peerBecomes(b, 'is replayed', ({ replayed }) => replayed === 1);
+  await showRecord(a, 'LFH_SYNC', admission.uuid, 'the very bytes that hospital-b announced');
+  await showRecord(a, 'HL7-V2', admission.uuid, 'upstream loses these: it takes everything but X12_… for JSON');
+
+  begin('A message that nobody can read is kept aside, and stops nothing');
+  await a.announce([Buffer.from('{"uuid": "this is not a message')]);
+  await ofB.peerBecomes(a, 'is rejected', ({ rejected }) => rejected.NotJson === 1);
+  const [exception] = await readTopic(b.kafka, 'LFH_EXCEPTION');
+  const { error_msg } = JSON.parse(String(exception?.value)) as { error_msg: string };
+  say(`LFH_EXCEPTION:${exception?.partition}:${exception?.offset} - ${error_msg}`);
+  for (const [name, value] of Object.entries(exception?.headers ?? {})) say(`  ${name}: ${value}`);
+
+  begin(`${STORM} messages, and kill -9 of hospital-b's sidecar in the middle`);
+  const storm = Array.from({ length: STORM }, (_, index) =>
+    connectMessage({ lfhId: a.lfhId, content: { ...PATIENT, id: `demo-${index}` } }),
+  );
+  sent.a.push(...storm.map(({ uuid }) => uuid));
+  const publishing = a.announce(storm.map(({ payload }) => payload));
+  const { replayed } = await ofB.peerBecomes(a, 'is half way', (status) => status.replayed > STORM / 4, 60_000);
+  await ofB.kill();
+  say(`Killed after ${replayed} messages, in the middle of a transaction or not: it does not matter.`);
+  await publishing;
+  await ofB.start();
+  say('Started again. Kafka notices the dead one after 6 s; then the peer is taken over from the position in Kafka.');
+  await until(
+    'hospital-b has them all',
+    async () => (await replayedUuids(b.kafka)).length >= sent.a.length,
+    60_000,
+    250,
+  );
+
+  begin('What was sent, and what arrived');
+  const rows = [await reckon(a, b, sent.a), await reckon(b, a, sent.b)];
+  say(table(['', 'sent', 'replayed', 'skipped', 'rejected', 'lost', 'duplicated'], rows).replaceAll('\n', '\n   '));
+  say(
+    `Every record was read back from Kafka and compared by its uuid. ${Math.round((performance.now() - started) / 1000)} s.`,
+  );
+  if (rows.some(([, , , , , lost, duplicated]) => lost !== '0' || duplicated !== '0')) process.exitCode = 1;
+  await Promise.all([ofA.stop(), ofB.stop()]);
+
+  async function reckon(from: Site, to: Site, uuids: readonly string[]): Promise<string[]> {
+    const found = await replayedUuids(to.kafka);
+    const distinct = new Set(found);
+    const { skipped } = await (to === b ? ofB : ofA).peer(from);
+    const lost = uuids.filter((uuid) => !distinct.has(uuid)).length;
+    const skips = to === a ? skipped.OwnMessage : 0;
+    const rejects = (await readTopic(to.kafka, 'LFH_EXCEPTION')).length;
+    const figures = [uuids.length + skips + rejects, found.length, skips, rejects, lost, found.length - distinct.size];
+    return [`${from.lfhId} to ${to.lfhId}`, ...figures.map(String)];
+  }
+} finally {
+  await Promise.all([a.stop(), b.stop()]);
+}
+
+async function showRecord(site: Site, topic: string, uuid: string, remark: string): Promise<void> {
+  const records = await readTopic(site.kafka, topic);
+  const found = records.find(({ value }) => value.includes(uuid));
+  say(`${site.lfhId}'s Kafka: ${topic}:${found?.partition}:${found?.offset}, ${found?.value.length} bytes - ${remark}`);
+}
