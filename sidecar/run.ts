@@ -33,8 +33,13 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
   const log = createLogger({ name: 'lfh-sync-sidecar', level: started.logLevel });
   const metrics = createMetrics();
   const kafka = openKafka({ ...kafkaOptions(started), log });
-  const announcer = started.announce ? openAnnouncer(announceOptions(started, log)) : undefined;
-  const announcements = announcer && new Announcements(announcer, log, (count) => metrics.announceFailed(count));
+  let own = started;
+  let announcer = started.announce ? openAnnouncer(announceOptions(started, log)) : undefined;
+  const announcements =
+    announcer &&
+    new Announcements({ announce: async (messages) => announcer?.announce(messages) }, log, (count) =>
+      metrics.announceFailed(count),
+    );
   const bug = Promise.withResolvers<never>();
 
   const sidecar = new Sidecar(
@@ -84,6 +89,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
             ? { state: 'Current', message: '' }
             : { state: 'RestartNeeded', message: `${restartNeeded.join(', ')} take effect at the next start` };
         log.info({ peers: settings.peers.length, restartNeeded }, 'took up changed settings');
+        if (announcer && !signsInAlike(settings, own)) {
+          void announcer.close();
+          announcer = openAnnouncer(announceOptions(settings, log));
+        }
+        own = settings;
         sidecar.apply(settings);
       },
       onProblem: (message) => {
@@ -143,6 +153,11 @@ function announceOptions(settings: LoadedSettings, log: Logger): Parameters<type
     allowPlaintext: true,
     log,
   };
+}
+
+/** Whether the own NATS would see no difference. */
+function signsInAlike(one: LoadedSettings, other: LoadedSettings): boolean {
+  return one.localCa === other.localCa && Buffer.compare(one.seed, other.seed) === 0;
 }
 
 function streamOptions(

@@ -158,9 +158,9 @@ function partitionOf(peer: LoadedPeer): number {
 
 /** Changes whenever a running replay of the peer would have to be started anew. A hash, since the seed is part of it. */
 function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
-  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, seed } = settings;
+  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, seed } = settings;
   return createHash('sha256')
     .update(seed)
-    .update(JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, peer]))
+    .update(JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, peer]))
     .digest('hex');
 }

@@ -1,4 +1,4 @@
-import { STREAM, SYNC_SUBJECT } from './names.ts';
+import { STREAM } from './names.ts';
 import { parseJson, type Shape, ShapeError } from './shapes.ts';
 
 /** Where to begin with a peer that was never replayed. */
@@ -19,7 +19,6 @@ export interface PeerSettings {
   readonly allowFormats: readonly string[];
   readonly allowOrigins: readonly string[];
   readonly stream: string;
-  readonly subject: string;
   readonly consumer?: string;
 }
 
@@ -44,20 +43,39 @@ export const DEFAULT_FORMATS = [
   'ASTM*',
 ] as const;
 
-type Field = 'optional' | 'required';
-const FIELDS: Readonly<Record<keyof PeerSettings, Field>> = {
-  name: 'required',
-  lfhId: 'required',
-  servers: 'required',
-  caFile: 'optional',
-  tlsServerName: 'optional',
-  paused: 'optional',
-  startFrom: 'optional',
-  allowFormats: 'optional',
-  allowOrigins: 'optional',
-  stream: 'optional',
-  subject: 'optional',
-  consumer: 'optional',
+/** Every field of a peer: whether it must be there or what it is otherwise, and what it means. */
+export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: string; readonly meaning: string }>> = {
+  name: {
+    need: 'required',
+    meaning: 'Name of the peer here, in logs, status and metrics: lower-case letters, digits, `-` and `.`.',
+  },
+  lfhId: { need: 'required', meaning: "The peer's own `CONNECT_LFH_ID`, which its messages carry." },
+  servers: {
+    need: 'required',
+    meaning:
+      "The peer's NATS servers, `tls://host:port`. They are tried in turn; what a server says of further ones is ignored.",
+  },
+  caFile: {
+    need: "the system's roots",
+    meaning: "PEM file in the settings directory with the CA of the peer's NATS. It vouches for this peer only.",
+  },
+  tlsServerName: {
+    need: 'the host in `servers`',
+    meaning: "Name that the server's certificate must be for, where it is not the host.",
+  },
+  paused: { need: '`false`', meaning: 'Whether to leave the peer alone for now.' },
+  startFrom: {
+    need: '`{"policy": "Earliest"}`',
+    meaning:
+      'Where to begin with a peer that was never replayed: `Earliest`, `Latest`, or `Time` with a `time`. Has no effect once there is a position.',
+  },
+  allowFormats: {
+    need: 'see below',
+    meaning: 'Patterns of `data_format`, in which `*` stands for anything. Others are rejected.',
+  },
+  allowOrigins: { need: '`[]`', meaning: 'Further `lfh_id`s whose messages may come through this peer.' },
+  stream: { need: '`EVENTS`', meaning: "The peer's stream." },
+  consumer: { need: 'made from our own `CONNECT_LFH_ID`', meaning: 'Name of our durable consumer there.' },
 };
 
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -66,7 +84,6 @@ const FILE = /^[A-Za-z0-9._-]+$/;
 const HOST = /^[A-Za-z0-9.:_-]+$/;
 /** One token of a NATS subject: a dot, `*` or `>` would name other subjects than meant. */
 const TOKEN = /^[A-Za-z0-9_-]+$/;
-const SUBJECT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
 /** The list of peers: JSON, each with the fields of {@link PeerSettings}. */
@@ -83,8 +100,8 @@ export const peerList: Shape<readonly PeerSettings[]> = {
 };
 
 function decodePeer(entry: unknown, path: string): PeerSettings {
-  const fields = objectAt(entry, path, Object.keys(FIELDS));
-  for (const [name, need] of Object.entries(FIELDS)) {
+  const fields = objectAt(entry, path, Object.keys(PEER_FIELDS));
+  for (const [name, { need }] of Object.entries(PEER_FIELDS)) {
     if (need === 'required' && fields[name] === undefined) throw new ShapeError(path, `${name} is missing`);
   }
   const at = (name: string): string => `${path}.${name}`;
@@ -123,7 +140,6 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     allowOrigins: listAt('allowOrigins', [], /^[^\p{Cc}]{1,253}$/u, 'a connect_lfh_id'),
     stream:
       fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
-    subject: fields.subject === undefined ? SYNC_SUBJECT : textAt(fields.subject, at('subject'), SUBJECT, 'a subject'),
     ...optional('consumer', textOf(TOKEN, 'letters, digits, _ and -')),
   };
 }

@@ -2,6 +2,40 @@ import type { Reason } from '../errors.ts';
 
 /** What `/status` tells, for people and for the operator. */
 
+/** Every reason of a peer, with what it means and what to do. */
+export const REASON_TEXTS: Readonly<Record<Reason, string>> = {
+  Starting: 'The peer is being taken over. Passes by itself within seconds.',
+  Replaying: 'All is well.',
+  Paused: 'Paused in the settings.',
+  NotOwned: "Another sidecar of this node replays this peer. Look at that one's status.",
+  NotTrusted:
+    "The peer's certificate is not from a CA that is trusted for this peer. Compare `caFile` with the peer's CA.",
+  CertificateExpired: "The certificate of the peer's server has expired. Its administrator must renew it.",
+  CertificateNotYetValid: "The certificate of the peer's server is not valid yet. Compare the clocks.",
+  HostNameMismatch:
+    "The certificate of the peer's server is for another name. Correct `servers` or set `tlsServerName`.",
+  TlsRequired: "The peer's server does not speak TLS. Its administrator must turn it on.",
+  KeyRefused:
+    "The peer's server does not accept this node's key. Ask its administrator to add the public key in the message.",
+  PermissionDenied:
+    'The peer lets us sign in but not do what is needed. Its administrator should let lfh-sync write our access.',
+  Unreachable: "No connection to the peer's server, or it has fallen silent. Tried again with a growing delay.",
+  ConsumerMissing:
+    'Our durable consumer is not there. Its administrator must apply our node as a peer; after that, wait.',
+  PositionLost:
+    'Kafka holds no position although messages were replayed before. A person decides; the message says how.',
+  StreamRecreated: "The peer's stream turned out to be a new one. Everything in it is replayed.",
+  ChainBroken: 'Another process was handed messages of ours; they are being asked for again. Passes by itself.',
+  KafkaUnavailable: "This node's Kafka cannot be reached or does not answer. Tried again.",
+  KafkaRefused: "This node's Kafka refuses: rights, disk or limits. The message says which.",
+  TopicNotCompacted:
+    'A position topic is not compacted, so Kafka would delete the position. Set cleanup.policy=compact.',
+  Fenced: 'Another sidecar of this node took the peer over in between. Passes by itself.',
+  UncertainCommit:
+    'A transaction failed in the middle. What became of it is being found out; nothing is lost or repeated.',
+  InvalidSettings: "This peer's settings name something that is missing or wrong; the message says what.",
+};
+
 /** Why a message is not replayed though nothing is wrong with it. Each with what it means. */
 export const SKIP_REASONS = {
   AlreadyReplayed: 'Delivered again although it is in Kafka: an acknowledgement was lost or late. Nothing to do.',
