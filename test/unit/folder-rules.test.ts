@@ -6,66 +6,194 @@ import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** What crosses a border of design.md's "Layout", by the file it would stand in. */
-const CROSSINGS: readonly [file: string, code: string][] = [
-  ['common/a.ts', "import '../sidecar/main.ts';"],
-  ['common/b.ts', "import '../operator/main.ts';"],
-  ['common/c.ts', "import 'kafkajs';"],
-  ['common/d.ts', "import 'pino';"],
-  ['sidecar/a.ts', "import '../operator/plan/durable.ts';"],
-  ['sidecar/b.ts', "import 'kafkajs';"],
-  ['sidecar/c.ts', "import 'nats';"],
-  ['sidecar/d.ts', "import '../test/servers/site.ts';"],
-  ['sidecar/nats/a.ts', "import 'kafkajs';"],
-  ['sidecar/nats/b.ts', "import '../../operator/plan/durable.ts';"],
-  ['sidecar/kafka/a.ts', "import 'nats';"],
-  ['operator/a.ts', "import '../sidecar/ports.ts';"],
-  ['sidecar/replay/a.ts', "import 'node:fs';"],
-  ['sidecar/replay/b.ts', "import '../../common/log.ts';"],
-  ['sidecar/replay/c.ts', 'export const now = Date.now();'],
-  ['sidecar/replay/d.ts', 'export const luck = Math.random();'],
-  ['sidecar/replay/e.ts', 'setTimeout(String, 1);'],
-  ['sidecar/replay/f.ts', "import '../kafka/client.ts';"],
-  ['operator/plan/a.ts', "import 'nats';"],
-  ['operator/plan/b.ts', 'export const now = Date.now();'],
-  ['sidecar/e.ts', 'export default 1;'],
-];
+/** A file that must not lint: where it lies, what it says, which rule must object. */
+type Crossing = readonly [path: string, source: string, rule: string];
 
-describe('the lint', () => {
-  let directory: string;
-  let findings: Map<string, string>;
+const IMPORTS = 'eslint(no-restricted-imports)';
 
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-lint-'));
-    await cp(join(ROOT, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
-    await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
-    const files: (readonly [string, string])[] = [...CROSSINGS, ['sidecar/fine.ts', "import './ports.ts';"]];
-    for (const [file, code] of files) {
-      await mkdir(dirname(join(directory, file)), { recursive: true });
-      await writeFile(join(directory, file), `${code}\n`);
+const CROSSINGS: Readonly<Record<string, readonly Crossing[]>> = {
+  'common imports neither operator nor sidecar': [
+    ['common/to-sidecar.ts', "export { there } from '../sidecar/there.ts';", IMPORTS],
+    ['common/to-operator.ts', "export { there } from '../operator/there.ts';", IMPORTS],
+    ['common/contract/to-sidecar.ts', "export type { There } from '../../sidecar/there.ts';", IMPORTS],
+  ],
+  'operator and sidecar never import each other': [
+    ['operator/to-sidecar.ts', "export { there } from '../sidecar/there.ts';", IMPORTS],
+    ['operator/nats/to-sidecar.ts', "export { there } from '../../sidecar/there.ts';", IMPORTS],
+    ['operator/plan/to-sidecar.ts', "export { there } from '../../sidecar/there.ts';", IMPORTS],
+    ['sidecar/to-operator.ts', "export { there } from '../operator/there.ts';", IMPORTS],
+    ['sidecar/kafka/to-operator.ts', "export { there } from '../../operator/there.ts';", IMPORTS],
+    ['sidecar/nats/to-operator.ts', "export { there } from '../../operator/there.ts';", IMPORTS],
+    ['sidecar/replay/to-operator.ts', "export { there } from '../../operator/there.ts';", IMPORTS],
+    ['sidecar/metrics.ts', "export { there } from '../operator/there.ts';", IMPORTS],
+  ],
+  'the product imports nothing that tests or shows it': [
+    ['common/to-test.ts', "export { there } from '../test/there.ts';", IMPORTS],
+    ['operator/to-test.ts', "export { there } from '../test/there.ts';", IMPORTS],
+    ['sidecar/to-demo.ts', "export { there } from '../demo/there.ts';", IMPORTS],
+    ['sidecar/kafka/to-test.ts', "export { there } from '../../test/there.ts';", IMPORTS],
+  ],
+  'a client library is imported only where it is wrapped': [
+    ['sidecar/kafkajs.ts', "export { Kafka } from 'kafkajs';", IMPORTS],
+    ['sidecar/kafkajs-inside.ts', "export { Kafka } from 'kafkajs/src/index.js';", IMPORTS],
+    ['sidecar/kafkajs-type.ts', "export type { Kafka } from 'kafkajs';", IMPORTS],
+    ['sidecar/kafkajs-later.ts', "export const later = () => import('kafkajs');", IMPORTS],
+    ['sidecar/nats/kafkajs.ts', "export { Kafka } from 'kafkajs';", IMPORTS],
+    ['operator/kafkajs.ts', "export { Kafka } from 'kafkajs';", IMPORTS],
+    ['sidecar/nats.ts', "export { connect } from 'nats';", IMPORTS],
+    ['sidecar/kafka/nats.ts', "export { connect } from 'nats';", IMPORTS],
+    ['operator/nats.ts', "export { connect } from 'nats';", IMPORTS],
+    ['sidecar/nkeys.ts', "export { createUser } from 'nkeys.js';", IMPORTS],
+    ['operator/nkeys.ts', "export { createUser } from 'nkeys.js';", IMPORTS],
+    ['sidecar/prom.ts', "export { Counter } from 'prom-client';", IMPORTS],
+    ['common/prom.ts', "export { Counter } from 'prom-client';", IMPORTS],
+    ['sidecar/pino.ts', "export { pino } from 'pino';", IMPORTS],
+    ['common/pino.ts', "export { pino } from 'pino';", IMPORTS],
+    ['sidecar/one-nobody-wraps.ts', "export { createClient } from '@example/client';", IMPORTS],
+  ],
+  'decisions import no client library, logger, input or output': [
+    ...['nats', 'kafkajs', 'nkeys.js', 'pino', 'prom-client', 'node:fs', 'fs', 'node:dns/promises', 'node:net'].flatMap(
+      (module, n): Crossing[] => [
+        [`sidecar/replay/imports-${n}.ts`, `export * as imported from '${module}';`, IMPORTS],
+        [`operator/plan/imports-${n}.ts`, `export * as imported from '${module}';`, IMPORTS],
+      ],
+    ),
+    ['sidecar/replay/to-kafka.ts', "export { there } from '../kafka/there.ts';", IMPORTS],
+    ['sidecar/replay/to-shell.ts', "export { there } from '../there.ts';", IMPORTS],
+    ['operator/plan/to-nats.ts', "export { there } from '../nats/there.ts';", IMPORTS],
+    ['operator/plan/logger.ts', "export { there } from '../../common/log.ts';", IMPORTS],
+    ['sidecar/replay/console.ts', "export const say = () => console.log('x');", 'eslint(no-console)'],
+    ['operator/plan/process.ts', 'export const home = process.env.HOME;', 'eslint(no-restricted-globals)'],
+    ['operator/plan/fetch.ts', "export const got = () => fetch('http://x');", 'eslint(no-restricted-globals)'],
+  ],
+  'decisions use no clock': [
+    ['sidecar/replay/now.ts', 'export const at = Date.now();', 'eslint(no-restricted-properties)'],
+    ['sidecar/replay/new-date.ts', 'export const at = new Date();', 'lfh-sync(no-clock)'],
+    ['operator/plan/date.ts', 'export const at = Date();', 'lfh-sync(no-clock)'],
+    ['operator/plan/global.ts', 'export const at = globalThis.Date.now();', 'eslint(no-restricted-globals)'],
+    ['sidecar/replay/performance.ts', 'export const at = performance.now();', 'eslint(no-restricted-globals)'],
+    ['sidecar/replay/timer.ts', 'setTimeout(() => undefined, 1);', 'eslint(no-restricted-globals)'],
+    ['operator/plan/timers.ts', "export { setTimeout } from 'node:timers/promises';", IMPORTS],
+  ],
+  'decisions use no randomness': [
+    ['sidecar/replay/random.ts', 'export const n = Math.random();', 'eslint(no-restricted-properties)'],
+    ['operator/plan/random.ts', 'export const { random } = Math;', 'eslint(no-restricted-properties)'],
+    ['operator/plan/uuid.ts', 'export const id = crypto.randomUUID();', 'eslint(no-restricted-globals)'],
+    ['sidecar/replay/uuid.ts', "export { randomUUID } from 'node:crypto';", IMPORTS],
+  ],
+  'no file imports itself through others': [
+    ['sidecar/a.ts', "export { b } from './b.ts';", 'import(no-cycle)'],
+    ['sidecar/b.ts', "import { a } from './a.ts';\nexport const b = a;", 'import(no-cycle)'],
+  ],
+  'nothing is exported without a name': [
+    ['sidecar/default.ts', 'export default 1;', 'import(no-default-export)'],
+    ['test/default.ts', 'export default 1;', 'import(no-default-export)'],
+  ],
+  'a promise is awaited, and nothing is any': [
+    ['sidecar/floating.ts', 'Promise.resolve(1);', 'typescript(no-floating-promises)'],
+    ['test/floating.ts', 'Promise.resolve(1);', 'typescript(no-floating-promises)'],
+    ['common/any.ts', 'export let thing: any;', 'typescript(no-explicit-any)'],
+  ],
+  'a file and a function stay small enough to read': [
+    ['sidecar/long.ts', lines(301), 'eslint(max-lines)'],
+    ['test/long.ts', lines(501), 'eslint(max-lines)'],
+    ['sidecar/branches.ts', branches(13), 'eslint(complexity)'],
+  ],
+  'only what a person watches in a terminal prints': [
+    ['sidecar/print.ts', "console.log('x');", 'eslint(no-console)'],
+    ['test/unit/print.ts', "console.log('x');", 'eslint(no-console)'],
+  ],
+};
+
+/** Files just inside the rules: without these, a lint that objects to everything would pass the tests above. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  'common/log.ts': "export { pino } from 'pino';\nexport const there = 1;",
+  'common/errors.ts': 'export const there = 1;',
+  'common/contract/names.ts': "export { there } from '../errors.ts';",
+  'common/files.ts': "export { readFile } from 'node:fs/promises';",
+  'operator/there.ts': "export { there } from '../common/contract/names.ts';",
+  'operator/nats/there.ts': "export { connect as there } from 'nats';\nexport { createUser } from 'nkeys.js';",
+  'operator/plan/there.ts': "export { createHash } from 'node:crypto';",
+  'sidecar/there.ts': 'export const there = 1;\nexport interface There {}',
+  'sidecar/ports.ts': 'export const there = Date.now();',
+  'sidecar/kafka/there.ts': "export { Kafka as there } from 'kafkajs';\nexport * from 'kafkajs/src/index.js';",
+  'sidecar/nats/there.ts': "export { connect as there } from 'nats';\nexport { createUser } from 'nkeys.js';",
+  'sidecar/replay/there.ts':
+    "import { there } from '../ports.ts';\nexport { there as name } from '../../common/contract/names.ts';\n" +
+    'export const at = new Date(there).toISOString();\nexport const parsed = Date.parse(at);',
+  'sidecar/long-enough.ts': lines(300),
+  'sidecar/branches-enough.ts': branches(12),
+  'test/there.ts': "export { Kafka } from 'kafkajs';\nexport { connect as there } from 'nats';",
+  'test/servers/print.ts': "console.log('x');",
+  'test/bench/print.ts': "console.log('x');",
+  'demo/there.ts': "export { there } from '../sidecar/there.ts';\nconsole.log('x');",
+};
+
+describe('Folder rules: a file that crosses one breaks the lint', () => {
+  let tree: string;
+  let found: ReadonlyMap<string, readonly string[]>;
+
+  before('lint a tree of our layout with the very rules of the repository', async () => {
+    tree = await mkdtemp(join(tmpdir(), 'lfh-sync-lint-'));
+    for (const part of ['.oxlintrc.json', 'lint', 'tsconfig.json', 'package.json']) {
+      await cp(join(ROOT, part), join(tree, part), { recursive: true });
     }
-    findings = await lint(directory);
+    await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
+    for (const [path, source] of Object.entries(ALLOWED)) await write(path, source);
+    for (const [path, source] of Object.values(CROSSINGS).flat()) await write(path, source);
+    found = await lint(tree);
   });
 
-  after(() => rm(directory, { recursive: true }));
+  after(() => rm(tree, { recursive: true, force: true }));
 
-  for (const [file, code] of CROSSINGS) {
-    it(`breaks on ${code} in ${file}`, () => {
-      assert.match(findings.get(file) ?? '', /no-restricted|no-default-export/);
+  async function write(path: string, source: string): Promise<void> {
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), `${source}\n`);
+  }
+
+  for (const [rule, crossings] of Object.entries(CROSSINGS)) {
+    it(rule, () => {
+      for (const [path, source, expected] of crossings) {
+        assert.ok(found.get(path)?.includes(expected), `${path}: ${source}\nfound: ${String(found.get(path))}`);
+      }
     });
   }
 
-  it('lets pass what crosses nothing', () => {
-    assert.equal(findings.get('sidecar/fine.ts'), undefined);
+  it('leaves alone what is allowed', () => {
+    assert.deepEqual(
+      Object.fromEntries(Object.keys(ALLOWED).flatMap((path) => (found.has(path) ? [[path, found.get(path)]] : []))),
+      {},
+    );
   });
 });
 
-function lint(directory: string): Promise<Map<string, string>> {
-  const oxlint = join(ROOT, 'node_modules', '.bin', 'oxlint');
-  return new Promise((resolve) => {
-    execFile(oxlint, ['-f', 'unix'], { cwd: directory }, (_error, stdout) => {
-      const lines = stdout.split('\n').map((line) => /^([^:]+):\d+:\d+: (.*)$/.exec(line));
-      resolve(new Map(lines.flatMap((found) => (found ? [[found[1] ?? '', found[2] ?? '']] : []))));
-    });
+/** What oxlint objects to in a tree: the rules broken, by file. */
+function lint(tree: string): Promise<ReadonlyMap<string, readonly string[]>> {
+  const oxlint = join(ROOT, 'node_modules', 'oxlint', 'bin', 'oxlint');
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [oxlint, '--type-aware', '--format', 'json'],
+      { cwd: tree, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => {
+        try {
+          const { diagnostics } = JSON.parse(stdout) as { diagnostics: { filename: string; code: string }[] };
+          const byFile = Map.groupBy(diagnostics, (diagnostic) => diagnostic.filename);
+          resolve(new Map([...byFile].map(([file, those]) => [file, those.map((diagnostic) => diagnostic.code)])));
+        } catch (cause) {
+          reject(new Error(`oxlint did not run: ${stderr || (error?.message ?? stdout)}`, { cause }));
+        }
+      },
+    );
   });
+}
+
+function lines(count: number): string {
+  return Array.from({ length: count }, (_, n) => `export const line${n} = ${n};`).join('\n');
+}
+
+/** A function of that complexity: one, and one more for each branch. */
+function branches(complexity: number): string {
+  const cases = Array.from({ length: complexity - 1 }, (_, n) => `  if (n === ${n}) return ${n * 2};`);
+  return `export function branches(n: number): number {\n${cases.join('\n')}\n  return n;\n}`;
 }
