@@ -15,7 +15,7 @@ import { NatsServer } from '../servers/nats-server.ts';
 const DURABLE = 'lfh-sync-hospital-b';
 const NEXT = `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${DURABLE}`;
 const RESET = `$JS.API.CONSUMER.RESET.EVENTS.${DURABLE}`;
-const INFO = 'INFO {"server_id":"x","version":"2.15.2","headers":true,"tls_required":true,"max_payload":1048576}\r\n';
+const INFO = { server_id: 'x', version: '2.15.2', headers: true, tls_required: true, max_payload: 1048576 };
 
 interface Pull {
   readonly request: { readonly batch: number; readonly max_bytes?: number };
@@ -39,10 +39,16 @@ class HostileServer {
     this.#server = server;
   }
 
-  static async start(certificate: ServerCertificate, onPull: (pull: Pull) => void): Promise<HostileServer> {
+  /** @param info more of what the server says about itself */
+  static async start(
+    certificate: ServerCertificate,
+    onPull: (pull: Pull) => void,
+    info: object = {},
+  ): Promise<HostileServer> {
     const server = createServer();
     const hostile = new HostileServer(server);
-    server.on('connection', (socket) => hostile.#serve(socket, certificate, onPull));
+    const greeting = `INFO ${JSON.stringify({ ...INFO, ...info })}\r\n`;
+    server.on('connection', (socket) => hostile.#serve(socket, certificate, greeting, onPull));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return hostile;
   }
@@ -56,14 +62,14 @@ class HostileServer {
     this.#server.close();
   }
 
-  #serve(raw: Socket, { cert, key }: ServerCertificate, onPull: (pull: Pull) => void): void {
+  #serve(raw: Socket, { cert, key }: ServerCertificate, greeting: string, onPull: (pull: Pull) => void): void {
     this.#sockets.add(raw.on('error', () => undefined));
-    raw.write(INFO);
+    raw.write(greeting);
     const socket = new TLSSocket(raw, { isServer: true, cert, key }).on('error', () => undefined);
     const inboxes = new Map<string, string>();
     let text = '';
     let count = 0;
-    socket.write(INFO);
+    socket.write(greeting);
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');
       for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
@@ -107,9 +113,9 @@ describe('a server that was changed to do harm', () => {
     server.stop();
   });
 
-  async function begin(onPull: (pull: Pull) => void): Promise<void> {
+  async function begin(onPull: (pull: Pull) => void, info?: object): Promise<void> {
     log = '';
-    server = await HostileServer.start(certificate, onPull);
+    server = await HostileServer.start(certificate, onPull, info);
     stream = await openPeerStream({
       server: server.url,
       seed: key.getSeed(),
@@ -169,6 +175,25 @@ describe('a server that was changed to do harm', () => {
     await stream.available(10_000);
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 50, 'the first pull was for 50');
+  });
+
+  it('sends us nowhere by naming other servers before it hangs up', async () => {
+    let visits = 0;
+    const trap = createServer((socket) => {
+      visits += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+    try {
+      const elsewhere = `127.0.0.1:${(trap.address() as { port: number }).port}`;
+      await begin(() => server.stop(), { connect_urls: [elsewhere] });
+      stream.start({ messages: 100, bytes: 1e6 });
+      await assert.rejects(stream.available(10_000), TransientError);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      assert.equal(visits, 0);
+    } finally {
+      trap.close();
+    }
   });
 
   async function untilItFails(): Promise<never> {

@@ -321,8 +321,13 @@ describe("a peer's stream", function () {
 
 describe("a peer's stream on a nats-server that cannot reset", function () {
   this.timeout(120_000);
+  let site: Site;
+  before(async () => {
+    site = await Site.start('hospital-old', { kafka: false, natsVersion: 'beforeReset' });
+  });
+  after(() => site.stop());
+
   it('says so at once, pulls all the same, and tells a durable that is missing', async () => {
-    const site = await Site.start('hospital-old', { kafka: false, natsVersion: 'beforeReset' });
     const key = createUser();
     await site.admit({ lfhId: B, publicKey: key.getPublicKey() });
     await site.announce(texts(1, 100));
@@ -353,7 +358,6 @@ describe("a peer's stream on a nats-server that cannot reset", function () {
     const second = await openPeerStream(options);
     await fails(second.reset(), 'ConsumerMissing', /administrator of hospital-old/);
     await second.close();
-    await site.stop();
   });
 });
 
