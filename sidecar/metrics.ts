@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { METRICS } from '../common/contract/metric-names.ts';
-import type { RejectReason, SkipReason } from '../common/contract/status.ts';
+import { REJECT_REASONS, type RejectReason, SKIP_REASONS, type SkipReason } from '../common/contract/status.ts';
 
 /** The metrics of one peer. */
 export interface PeerMetrics {
@@ -70,24 +70,13 @@ export function createMetrics(): Metrics {
       chainBroken: () => all.chainBreaks.inc({ peer }),
       streamRecreated: () => all.streamRecreated.inc({ peer }),
     }),
-    removePeer: (peer) => removeSeries(Object.values(all), peer),
+    removePeer: (peer) => {
+      const { skipped, rejected, ...others } = all;
+      for (const metric of Object.values(others)) metric.remove({ peer });
+      for (const reason of Object.keys(SKIP_REASONS)) skipped.remove({ peer, reason });
+      for (const reason of Object.keys(REJECT_REASONS)) rejected.remove({ peer, reason });
+    },
     announceFailed: (count) => announceFailures.inc(count),
     text: () => registry.metrics(),
   };
-}
-
-interface Labelled {
-  get(): Promise<{ values: { labels: Partial<Record<string, string | number>> }[] }>;
-  remove(labels: Partial<Record<string, string | number>>): void;
-}
-
-function removeSeries(metrics: readonly Labelled[], peer: string): void {
-  for (const metric of metrics) {
-    void metric.get().then(({ values }) => {
-      for (const { labels } of values) {
-        const { le: _, ...own } = labels;
-        if (own.peer === peer) metric.remove(own);
-      }
-    });
-  }
 }

@@ -80,7 +80,7 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
 
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const SERVER = /^tls:\/\/(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
-const FILE = /^[A-Za-z0-9._-]+$/;
+const FILE = /^(?!\.\.?$)[A-Za-z0-9._-]+$/;
 const HOST = /^[A-Za-z0-9.:_-]+$/;
 /** One token of a NATS subject: a dot, `*` or `>` would name other subjects than meant. */
 const TOKEN = /^[A-Za-z0-9_-]+$/;

@@ -133,9 +133,9 @@ async function latency(contender: Contender): Promise<void> {
   const fetcher = new Fetcher(site.kafka.client());
   await fetcher.connect();
   let next = await endOf(contender.topic);
-  let publishing = true;
+  const progress = { publishing: true };
   const reading = (async () => {
-    while (publishing || publishedAt.size > 0) {
+    while (progress.publishing || publishedAt.size > 0) {
       const fetched = await fetcher.fetch(contender.topic, 0, next, 100);
       const now = performance.now();
       next = fetched.next;
@@ -156,7 +156,7 @@ async function latency(contender: Contender): Promise<void> {
     publishedAt.set(uuid, performance.now());
     await jetstream.publish('EVENTS.sync', payload);
   }
-  publishing = false;
+  progress.publishing = false;
   await reading;
   await fetcher.disconnect();
   for (const { lfhId } of contenders) await origin.pauseDurable(lfhId, false);
