@@ -5,6 +5,8 @@ import { REJECT_REASONS, type RejectReason, SKIP_REASONS, type SkipReason } from
 /** The metrics of one peer. */
 export interface PeerMetrics {
   connected(yes: boolean): void;
+  /** Another sidecar replays the peer now, and tells its position and lag. */
+  released(): void;
   position(sequence: number): void;
   lag(messages: number): void;
   replayed(count: number): void;
@@ -58,6 +60,10 @@ export function createMetrics(): Metrics {
   return {
     forPeer: (peer) => ({
       connected: (yes) => all.connected.set({ peer }, yes ? 1 : 0),
+      released: () => {
+        all.position.remove({ peer });
+        all.lag.remove({ peer });
+      },
       position: (sequence) => all.position.set({ peer }, sequence),
       lag: (messages) => all.lag.set({ peer }, messages),
       replayed: (count) => all.replayed.inc({ peer }, count),

@@ -47,14 +47,19 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
       failures += 1;
       report(replay, error);
       remember(memory, error);
-      await sleep(error instanceof ChainBrokenError ? 0 : delay(failures, Math.random()), signal);
+      await sleep(patience(error, failures), signal);
     }
   }
 }
 
+/** A broken chain is mended by asking again, at once; a server that breaks it on purpose is not asked so often. */
+function patience(error: unknown, failures: number): number {
+  return error instanceof ChainBrokenError && failures <= 3 ? 0 : delay(failures, Math.random());
+}
+
 async function runOnce(replay: PeerReplay, server: string, memory: Memory, signal: AbortSignal): Promise<void> {
   // One that slept through a rebalance would fence the rightful owner: the group has the word.
-  await Promise.race([replay.owners.confirmed(), aborted(signal)]);
+  await replay.owners.confirmed(signal);
   if (signal.aborted) return;
   const stream = await replay.openStream(server);
   try {
@@ -115,11 +120,4 @@ function report(replay: PeerReplay, error: unknown): void {
 function reasonOf(error: unknown): Reason {
   if (error instanceof Error && 'reason' in error) return error.reason as Reason;
   throw error;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -42,7 +42,12 @@ export class PeerReport {
     this.#metrics.connected(reason === 'Replaying');
   }
 
+  /** What only the owner knows is told by the owner only. */
   owned(owned: boolean): void {
+    if (this.#status.owned && !owned) {
+      this.#update({ lag: null, server: null });
+      this.#metrics.released();
+    }
     this.#update({ owned });
   }
 

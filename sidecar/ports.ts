@@ -74,9 +74,9 @@ export interface OwnersPort {
   onChange(listener: () => void): void;
   /**
    * Resolves when what is held can be relied on: nobody else can have been given it yet. Asked before every take-over,
-   * since a sidecar that slept through a rebalance would otherwise fence the rightful owner.
+   * since a sidecar that slept through a rebalance would otherwise fence the rightful owner. Or when `signal` is aborted.
    */
-  confirmed(): Promise<void>;
+  confirmed(signal: AbortSignal): Promise<void>;
 }
 
 /** One message as the peer's durable delivered it. */

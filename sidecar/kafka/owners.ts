@@ -56,9 +56,12 @@ export class Owners implements OwnersPort {
     this.#listeners.push(listener);
   }
 
-  async confirmed(): Promise<void> {
-    if (this.#reliable()) return;
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  async confirmed(signal: AbortSignal): Promise<void> {
+    if (this.#reliable() || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   /** Joins the group and stays in it, through every failure, until {@link stop}. */

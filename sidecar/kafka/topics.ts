@@ -53,6 +53,11 @@ export class Topics {
     return found;
   }
 
+  /** Forgets what topics take: somebody has changed one of them. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   /** Number of partitions of a topic that {@link ensure} has found. */
   known(name: string): Topic {
     const topic = this.#known.get(name);

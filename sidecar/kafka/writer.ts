@@ -4,7 +4,7 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
-import { translateInTransaction } from './errors.ts';
+import { RecordTooLargeError, translateInTransaction } from './errors.ts';
 import type { Topics } from './topics.ts';
 
 /** The only key in a position topic, so that compaction leaves one record. */
@@ -45,7 +45,10 @@ export class TransactionalWriter implements ReplayWriter {
       await this.#produce(withPosition, last.indexes, locations);
       return locations;
     } catch (error) {
-      throw translateInTransaction(error, 'send a batch to Kafka');
+      const translated = translateInTransaction(error, 'send a batch to Kafka');
+      // The limit was lowered since it was read; the next take-over reads it again and rejects the record.
+      if (translated instanceof RecordTooLargeError) this.#topics.forget();
+      throw translated;
     }
   }
 

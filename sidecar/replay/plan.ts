@@ -36,9 +36,17 @@ export interface Plan {
   readonly position: Position;
 }
 
-/** Decides about each delivery in turn. They come in the order of the stream. */
+/**
+ * Decides about each delivery in turn, each by the position after the one before it: a sequence that comes a second time
+ * within one batch is as much a repeat as one that was committed long ago.
+ */
 export function judge(deliveries: readonly Delivered[], position: Position, rules: Rules): Judged[] {
-  return deliveries.map((delivered) => ({ delivered, decision: decide(delivered, position, rules) }));
+  let at = position;
+  return deliveries.map((delivered) => {
+    const decision = decide(delivered, at, rules);
+    at = advance(at, delivered);
+    return { delivered, decision };
+  });
 }
 
 /** The topics that peers' messages name, which must exist before the transaction begins. */
