@@ -112,10 +112,12 @@ describe('bytes that no NATS server would send', function () {
   it('end the stream when they are no NATS protocol, and are not printed', async () => {
     const printed: string[] = [];
     const { log } = console;
+    // oxlint-disable-next-line no-console -- it is what the library would print with
     console.log = (...args: unknown[]) => void printed.push(args.map(String).join(' '));
     try {
       await fails(await open(afterSigningIn((socket) => void socket.write('Jane Doe, born 1970\r\n'))));
     } finally {
+      // oxlint-disable-next-line no-console -- it is what the library would print with
       console.log = log;
     }
     assert.deepEqual(printed, []);
