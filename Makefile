@@ -1,59 +1,61 @@
-# Everything a person does here. Needs Node 20 or newer with npm; Node 24, which runs the TypeScript, comes with it.
-SHELL := /bin/bash
+# What a person does here. Node 20 or newer with npm is enough: Node 24, which runs the TypeScript, comes with `npm ci`.
+# The commands themselves are the scripts of package.json.
 .DEFAULT_GOAL := help
-NPX := npm exec --silent --
+RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check lint format types dead-code coverage docs build clean
+.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build clean
 
 help: ## List what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: servers ## Two nodes: a message taken in at one appears at the other, once
-	@$(NPX) node demo/main.ts
+	$(RUN) demo
 
-test: servers ## All tests, on real servers (about 8 minutes)
-	@$(NPX) mocha
+test: servers ## All tests, on real servers (minutes)
+	$(RUN) test
 
-test-unit: $(INSTALLED) ## Only the tests that need no servers (seconds)
-	@$(NPX) mocha --no-config --extension ts --reporter ./test/reporter.cjs 'test/unit/**/*.test.ts'
+test-unit: $(INSTALLED) ## The tests that need no servers (seconds)
+	$(RUN) test:unit
 
 bench: servers ## Throughput and latency, beside a naive bridge in the same run
-	@$(NPX) node test/bench/main.ts
+	$(RUN) bench
 
-servers: $(INSTALLED) ## Find or build nats-server and Kafka (once; about 2 minutes)
-	@$(NPX) node test/servers/build.ts
+servers: $(INSTALLED) ## Find or build nats-server and Kafka (once, in ~/.cache/lfh-sync)
+	$(RUN) servers
 
-check: $(INSTALLED) ## Format, lint, types, dead code
-	@$(NPX) biome check --error-on-warnings .
-	@$(NPX) oxlint --type-aware --deny-warnings
-	@$(NPX) tsc --noEmit
-	@$(NPX) knip
+check: static test-unit ## Before a commit: format, lint, types, dead code (changes nothing), unit tests
 
-lint: $(INSTALLED) ## Lint, the folder rules included
-	@$(NPX) oxlint --type-aware --deny-warnings
+static: $(INSTALLED)
+	$(RUN) format:check
+	$(RUN) lint
+	$(RUN) types
+	$(RUN) dead-code
 
-format: $(INSTALLED) ## Format everything
-	@$(NPX) biome check --write .
+format: $(INSTALLED) ## Format everything (check only looks)
+	$(RUN) format
+
+lint: $(INSTALLED) ## Lint with type information, the folder rules included
+	$(RUN) lint
 
 types: $(INSTALLED) ## Check the types
-	@$(NPX) tsc --noEmit
+	$(RUN) types
 
-dead-code: $(INSTALLED) ## Find what nobody uses
-	@$(NPX) knip
+dead-code: $(INSTALLED) ## Find what nobody uses, or nothing but tests
+	$(RUN) dead-code
 
-coverage: servers ## All tests, with coverage
-	@$(NPX) c8 mocha
+coverage: servers ## All tests, with the coverage of what ships (coverage/index.html)
+	$(RUN) coverage
 
 docs: $(INSTALLED) ## Write the generated pages in docs/ anew
-	@$(NPX) node docs/generate.ts
+	$(RUN) docs
 
 build: $(INSTALLED) ## Compile what ships into dist/
-	@$(NPX) tsc -p tsconfig.build.json
+	$(RUN) build
 
-clean: ## Remove what was built in the tree; the servers' cache stays
+clean: ## Remove what was made in the tree; the servers' cache stays
 	@rm -rf dist coverage node_modules
 
-$(INSTALLED): package.json package-lock.json $(wildcard patches/*)
+$(INSTALLED): package-lock.json $(wildcard patches/*)
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
