@@ -2,6 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { cached, execute } from './cache.ts';
+import type { ServerCertificate } from './certificates.ts';
 import { freePort, ServerProcess } from './process.ts';
 
 const VERSION = '4.3.1';
@@ -25,6 +26,12 @@ export interface KafkaOptions {
   /** Where the records are kept; by default in `directory`. A small file system here makes a Kafka that is full. */
   readonly logDirectory?: string;
   readonly properties?: Readonly<Record<string, string>>;
+  /** Adds a listener with TLS on which a user has to sign in, beside the one without. */
+  readonly secure?: {
+    readonly certificate: ServerCertificate;
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 /**
@@ -36,18 +43,22 @@ export class KafkaServer {
   readonly #classPath: string;
   readonly #port: number;
   readonly #controllerPort: number;
+  readonly #securePort: number;
   #process: ServerProcess | undefined;
 
-  private constructor(options: KafkaOptions, classPath: string, port: number, controllerPort: number) {
+  private constructor(options: KafkaOptions, classPath: string, ports: readonly [number, number, number]) {
     this.#options = options;
     this.#classPath = classPath;
-    this.#port = port;
-    this.#controllerPort = controllerPort;
+    [this.#port, this.#controllerPort, this.#securePort] = ports;
   }
 
   static async start(options: KafkaOptions): Promise<KafkaServer> {
     await mkdir(options.directory, { recursive: true });
-    const kafka = new KafkaServer(options, await kafkaClassPath(), await freePort(), await freePort());
+    const kafka = new KafkaServer(options, await kafkaClassPath(), [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ]);
     await kafka.#format();
     await kafka.start();
     return kafka;
@@ -55,6 +66,11 @@ export class KafkaServer {
 
   get brokers(): string[] {
     return [`127.0.0.1:${this.#port}`];
+  }
+
+  /** As {@link brokers}, but with TLS and SASL. */
+  get secureBrokers(): string[] {
+    return [`127.0.0.1:${this.#securePort}`];
   }
 
   get logFile(): string {
@@ -141,6 +157,7 @@ export class KafkaServer {
       // A killed broker is let back in when its old session has ended: 9 s by default.
       'broker.session.timeout.ms': '2000',
       'broker.heartbeat.interval.ms': '500',
+      ...this.#secureListener(),
       ...this.#options.properties,
     };
     await writeFile(
@@ -158,6 +175,26 @@ export class KafkaServer {
       this.#propertiesFile,
     );
     await execute(java as string, args);
+  }
+
+  #secureListener(): Record<string, string> {
+    const { secure } = this.#options;
+    if (!secure) return {};
+    const plain = `PLAINTEXT://127.0.0.1:${this.#port}`;
+    const safe = `SASL_SSL://127.0.0.1:${this.#securePort}`;
+    const oneLine = (pem: string): string => pem.trim().replaceAll('\n', ' \\\n');
+    return {
+      listeners: `${plain},${safe},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      'advertised.listeners': `${plain},${safe}`,
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.sasl_ssl.plain.sasl.jaas.config':
+        'org.apache.kafka.common.security.plain.PlainLoginModule required ' +
+        `user_${secure.username}="${secure.password}";`,
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.certificate.chain': oneLine(secure.certificate.cert),
+      'ssl.keystore.key': oneLine(secure.certificate.key),
+    };
   }
 
   async #answers(): Promise<boolean> {

@@ -146,6 +146,11 @@ export class SidecarProcess {
     return this.peerBecomes(site, 'is replayed', ({ reason }) => reason === 'Replaying', timeoutMs);
   }
 
+  /** Waits until its log has something. */
+  logs(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+    return until(`the log says ${pattern}`, async () => pattern.test(await this.log()), timeoutMs, 100);
+  }
+
   log(): Promise<string> {
     return readFile(this.logFile, 'utf8');
   }

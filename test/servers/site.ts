@@ -18,6 +18,8 @@ export interface SiteOptions {
   readonly kafka?: boolean;
   readonly kafkaProperties?: Readonly<Record<string, string>>;
   readonly kafkaLogDirectory?: string;
+  /** A user who signs in at Kafka's listener with TLS; its certificate is from the site's CA. */
+  readonly kafkaUser?: { readonly username: string; readonly password: string };
   /** More of nats-server.conf. */
   readonly natsConfig?: string;
 }
@@ -56,7 +58,7 @@ export class Site {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
     const key = createUser();
     const ca = await createCertificateAuthority(lfhId);
-    const [nats, kafka] = await Promise.all([
+    const [nats, kafka] = await allOrNone([
       NatsServer.start({
         directory: join(directory, 'nats'),
         name: `nats-${syncName(lfhId)}`,
@@ -71,6 +73,7 @@ export class Site {
             directory: join(directory, 'kafka'),
             ...(options.kafkaProperties && { properties: options.kafkaProperties }),
             ...(options.kafkaLogDirectory && { logDirectory: options.kafkaLogDirectory }),
+            ...(options.kafkaUser && { secure: { ...options.kafkaUser, certificate: await ca.issue() } }),
           }),
     ]);
     const site = new Site({ lfhId, directory, ca, nats, key, kafka });
@@ -217,4 +220,19 @@ export interface DurableInfo {
 function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[]): string {
   const includes = natsIncludes({ account: ACCOUNT, users: [key.getPublicKey()], peers });
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
+}
+
+/** Like Promise.all, but stops what did start when something else did not: it would keep the process from ending. */
+async function allOrNone<A extends Stoppable, B extends Stoppable | undefined>(
+  starting: readonly [Promise<A>, Promise<B> | undefined],
+): Promise<[A, B | undefined]> {
+  const outcomes = await Promise.allSettled(starting);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (!failed) return Promise.all(starting);
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') await outcome.value?.stop();
+  throw failed.reason;
+}
+
+interface Stoppable {
+  stop(): Promise<void>;
 }
