@@ -1,0 +1,75 @@
+import type { Delivered, KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
+import { run } from '../../sidecar/run.ts';
+
+/**
+ * The product's sidecar, but killed, as by kill -9, at one step of one batch. The ports are the real ones; what is put
+ * around them only counts and kills.
+ *
+ * CRASH_AT: one of {@link STEPS}; CRASH_ON: which transaction, 1 for the first (which is the position before any message).
+ */
+export const STEPS = ['before-send', 'after-send', 'before-commit', 'after-commit', 'before-ack', 'after-ack'] as const;
+
+const at = process.env.CRASH_AT;
+const on = Number(process.env.CRASH_ON);
+let transaction = 0;
+
+function reach(step: (typeof STEPS)[number]): void {
+  if (step === at && transaction === on) process.kill(process.pid, 'SIGKILL');
+}
+
+function crashingWriter(writer: ReplayWriter): ReplayWriter {
+  return {
+    send: async (records, position) => {
+      transaction += 1;
+      reach('before-send');
+      const locations = await writer.send(records, position);
+      reach('after-send');
+      return locations;
+    },
+    commit: async () => {
+      reach('before-commit');
+      await writer.commit();
+      reach('after-commit');
+    },
+    close: () => writer.close(),
+  };
+}
+
+function crashingKafka(kafka: KafkaPort): KafkaPort {
+  return {
+    takeOver: async (peerName) => {
+      const { writer, position } = await kafka.takeOver(peerName);
+      return { writer: crashingWriter(writer), position };
+    },
+    ensureTopics: (topics, options) => kafka.ensureTopics(topics, options),
+  };
+}
+
+function crashingStream(stream: PeerStream): PeerStream {
+  return {
+    server: stream.server,
+    reset: (sequence) => stream.reset(sequence),
+    start: (limits) => stream.start(limits),
+    stop: () => stream.stop(),
+    available: (timeoutMs) => stream.available(timeoutMs),
+    take: (limits) => stream.take(limits).map(crashingDelivery),
+    close: () => stream.close(),
+  };
+}
+
+function crashingDelivery(delivered: Delivered): Delivered {
+  const { payload, streamSequence, consumerSequence, deliveryCount, time, pending } = delivered;
+  const ack = (): void => {
+    reach('before-ack');
+    delivered.ack();
+    // What was published leaves the process with the next turn of the event loop.
+    setImmediate(() => setImmediate(() => reach('after-ack')));
+  };
+  return { payload, streamSequence, consumerSequence, deliveryCount, time, pending, ack };
+}
+
+if (import.meta.main) {
+  const stop = new AbortController();
+  process.on('SIGTERM', () => stop.abort());
+  await run(process.env, stop.signal, { kafka: crashingKafka, stream: crashingStream });
+}

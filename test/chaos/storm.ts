@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { connectMessage } from '../servers/connect-message.ts';
+import { until } from '../servers/process.ts';
+import type { Site } from '../servers/site.ts';
+import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
+
+/** Messages sent through some sites, and what must come of them at another. */
+export class Storm {
+  readonly #sent = new Map<Site, string[]>();
+
+  /** Announces `count` more messages at a site, as connect does. */
+  async send(from: Site, count: number, bytes = 200): Promise<void> {
+    const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
+    const messages = Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
+    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...messages.map(({ uuid }) => uuid)]);
+    await from.announce(messages.map(({ payload }) => payload));
+  }
+
+  get count(): number {
+    return [...this.#sent.values()].reduce((sum, uuids) => sum + uuids.length, 0);
+  }
+
+  /** Waits until as many have arrived, then demands that each is there once, in its origin's order, in both topics. */
+  async arrivedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
+    const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
+    await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      const found = await replayedUuids(at.kafka, topic);
+      assert.equal(new Set(found).size, found.length, `${topic} has repeats`);
+      for (const [from, uuids] of this.#sent) {
+        const own = new Set(uuids);
+        assert.deepEqual(
+          found.filter((uuid) => own.has(uuid)),
+          uuids,
+          `${topic} does not have what ${from.lfhId} sent, in that order`,
+        );
+      }
+    }
+    assert.deepEqual(await readTopic(at.kafka, 'LFH_EXCEPTION'), []);
+  }
+
+  /** Waits until the durable of `receiver` at a site has nothing left, acknowledged to the end. */
+  async acknowledged(from: Site, receiver: Site, timeoutMs = 30_000): Promise<void> {
+    const done = async (): Promise<boolean> => {
+      const { num_pending, num_ack_pending } = await from.durableInfo(receiver.lfhId);
+      return num_pending === 0 && num_ack_pending === 0;
+    };
+    await until(`${from.lfhId} knows that all has arrived`, done, timeoutMs);
+  }
+}
