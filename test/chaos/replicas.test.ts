@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { until } from '../servers/process.ts';
+import { SidecarProcess } from '../servers/sidecar-process.ts';
+import { Site } from '../servers/site.ts';
+import { Storm } from './storm.ts';
+
+const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
+
+describe('several sidecars of one node', () => {
+  let b: Site;
+  let origins: Site[];
+  let running: SidecarProcess[] = [];
+  const storm = new Storm();
+
+  before(async () => {
+    const names = ['hospital-a', 'hospital.c', 'hospital-d', 'hospital*e'];
+    [b, ...origins] = (await Promise.all([
+      Site.start('hospital-b'),
+      ...names.map((name) => Site.start(name, { kafka: false })),
+    ])) as [Site, ...Site[]];
+    for (const origin of origins) await origin.admit(b);
+  });
+
+  afterEach(async () => {
+    await Promise.all(running.map((sidecar) => sidecar.stop()));
+    running = [];
+  });
+
+  after(() => Promise.all([b, ...origins].map((site) => site.stop())));
+
+  async function startSidecars(count: number): Promise<void> {
+    const peers = origins.map((site) => ({ site }));
+    const options = { peers, settings: SETTINGS };
+    running = await Promise.all(Array.from({ length: count }, () => SidecarProcess.start(b, options)));
+    await eachReplayedByOne(running);
+  }
+
+  /** Waits until every peer is replayed, by exactly one of the sidecars given. */
+  async function eachReplayedByOne(sidecars: readonly SidecarProcess[]): Promise<void> {
+    const shared = async (): Promise<boolean> => {
+      const statuses = await Promise.all(sidecars.map((sidecar) => sidecar.status()));
+      const replaying = statuses.map(({ peers }) => peers.filter(({ reason }) => reason === 'Replaying'));
+      const names = replaying.flat().map(({ name }) => name);
+      return names.length === origins.length && new Set(names).size === origins.length;
+    };
+    await until('each peer is replayed by one sidecar', shared, 60_000, 100);
+  }
+
+  /** One that replays something, and the others. */
+  async function pickBusy(): Promise<[busy: SidecarProcess, others: SidecarProcess[]]> {
+    const statuses = await Promise.all(running.map((sidecar) => sidecar.status()));
+    const index = statuses.findIndex(({ peers }) => peers.some(({ reason }) => reason === 'Replaying'));
+    return [running[index] as SidecarProcess, running.filter((_, other) => other !== index)];
+  }
+
+  const sendEverywhere = (count: number): Promise<unknown> =>
+    Promise.all(origins.map((origin) => storm.send(origin, count)));
+
+  it('share the peers, and each peer is replayed by one of them', async () => {
+    await startSidecars(3);
+    await sendEverywhere(200);
+    await storm.arrivedOnce(b);
+    const statuses = await Promise.all(running.map((sidecar) => sidecar.status()));
+    const busy = statuses.filter(({ peers }) => peers.some(({ owned }) => owned));
+    assert.ok(busy.length > 1, 'more than one of them has work');
+  });
+
+  it('take over from one that is killed', async () => {
+    await startSidecars(2);
+    const [victim, others] = await pickBusy();
+    const sending = sendEverywhere(500);
+    await victim.kill();
+    await sending;
+    await eachReplayedByOne(others);
+    await storm.arrivedOnce(b);
+  });
+
+  it('are not disturbed by one that was paused past its session with a pull parked, and goes on', async () => {
+    await startSidecars(2);
+    const [sleeper, others] = await pickBusy();
+    await sendEverywhere(100);
+    sleeper.process.signal('SIGSTOP');
+    await sendEverywhere(100);
+    await eachReplayedByOne(others);
+    await storm.arrivedOnce(b);
+    sleeper.process.signal('SIGCONT');
+    await sendEverywhere(100);
+    await until('the sleeper is a member again', () => sleeper.isReady(), 30_000);
+    await eachReplayedByOne(running);
+    await sendEverywhere(100);
+    await storm.arrivedOnce(b);
+    for (const origin of origins) await storm.acknowledged(origin, b);
+    assert.doesNotMatch(await sleeper.log(), /"msg":"ended by an error/);
+  });
+});

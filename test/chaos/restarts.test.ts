@@ -1,0 +1,60 @@
+import { SidecarProcess } from '../servers/sidecar-process.ts';
+import { Site } from '../servers/site.ts';
+import { Storm } from './storm.ts';
+
+describe('a replay in full swing', () => {
+  let a: Site;
+  let b: Site;
+  let sidecar: SidecarProcess;
+  const storm = new Storm();
+
+  before(async () => {
+    [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
+    await a.admit(b);
+    const settings = { LFH_SYNC_BATCH_MAX_MESSAGES: '100' };
+    sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings });
+    await sidecar.replaying(a);
+  });
+
+  after(async () => {
+    await sidecar.stop();
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
+  /** Sends a backlog, waits until some of it is replayed, and then lets something happen. */
+  async function inTheMiddle(happens: () => Promise<unknown>): Promise<void> {
+    const { replayed } = await sidecar.peer(a);
+    await a.pauseDurable(b.lfhId, true);
+    await storm.send(a, 3_000, 1_500);
+    await a.pauseDurable(b.lfhId, false);
+    await sidecar.peerBecomes(a, 'has begun', (status) => status.replayed > replayed + 200);
+    await happens();
+    await storm.arrivedOnce(b, 90_000);
+    await storm.acknowledged(a, b);
+  }
+
+  it("outlives a restart of its node's Kafka", () => inTheMiddle(() => b.kafka.restart()));
+
+  it("outlives that its node's Kafka is killed", () =>
+    inTheMiddle(async () => {
+      await b.kafka.kill();
+      await b.kafka.start();
+    }));
+
+  it("outlives that its node's Kafka stands still for longer than a session", () =>
+    inTheMiddle(async () => {
+      b.kafka.pause();
+      await sidecar.peerBecomes(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 40_000);
+      b.kafka.resume();
+    }));
+
+  it("outlives a restart of the peer's NATS", () => inTheMiddle(() => a.nats.restart()));
+
+  it("outlives that the peer's NATS is killed", () =>
+    inTheMiddle(async () => {
+      await a.nats.kill();
+      await a.nats.start();
+    }));
+
+  it('outlives a restart of both', () => inTheMiddle(() => Promise.all([a.nats.restart(), b.kafka.restart()])));
+});
