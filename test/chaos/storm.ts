@@ -8,12 +8,14 @@ import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
 export class Storm {
   readonly #sent = new Map<Site, string[]>();
 
-  /** Announces `count` more messages at a site, as connect does. */
-  async send(from: Site, count: number, bytes = 200): Promise<void> {
+  /** Announces `count` more messages at a site, as connect does. @returns their uuids */
+  async send(from: Site, count: number, bytes = 200): Promise<string[]> {
     const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
     const messages = Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
-    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...messages.map(({ uuid }) => uuid)]);
+    const uuids = messages.map(({ uuid }) => uuid);
+    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
     await from.announce(messages.map(({ payload }) => payload));
+    return uuids;
   }
 
   get count(): number {

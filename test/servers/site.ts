@@ -119,6 +119,11 @@ export class Site {
     for (const { lfhId } of this.#peers.values()) await this.createDurable(lfhId);
   }
 
+  /** Removes the messages before a sequence, as their age would. */
+  async purge(firstKept: number): Promise<void> {
+    await this.#request('$JS.API.STREAM.PURGE.EVENTS', { seq: firstKept });
+  }
+
   /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
   async admit(peer: { readonly lfhId: string; readonly publicKey: string }, ackWaitMs?: number): Promise<void> {
     this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys: [peer.publicKey] });
