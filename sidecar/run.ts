@@ -21,6 +21,8 @@ import { Sidecar } from './sidecar.ts';
 export interface Wrapping {
   readonly kafka?: (port: KafkaPort) => KafkaPort;
   readonly stream?: (stream: PeerStream) => PeerStream;
+  /** Where a test made durables with a shorter one. */
+  readonly ackWaitMs?: number;
 }
 
 /**
@@ -51,6 +53,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
         return wrapping.stream?.(stream) ?? stream;
       },
       announcements,
+      ackWaitMs: wrapping.ackWaitMs ?? ACK_WAIT_MS,
       metrics,
       log,
       onBug: bug.reject,
@@ -119,6 +122,9 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     log.info('ended');
   }
 }
+
+/** The durable's ack_wait, with something on top (operator/plan/durable.ts makes the durable). */
+const ACK_WAIT_MS = 31_000;
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;

@@ -18,6 +18,8 @@ export interface SidecarPorts {
   readonly openStream: (settings: LoadedSettings, peer: LoadedPeer, server: string) => Promise<PeerStream>;
   readonly announcements: Announcements | undefined;
   readonly metrics: Metrics;
+  /** See `PeerReplay`. */
+  readonly ackWaitMs: number;
   readonly log: Logger;
   /** Ends the process: something happened that no retry is meant for. */
   readonly onBug: (error: unknown) => void;
@@ -121,7 +123,7 @@ export class Sidecar {
         report,
         log: this.#ports.log.child({ peer: peer.name }),
         openStream: (server) => this.#ports.openStream(settings, peer, server),
-        ackWaitMs: ACK_WAIT_MS,
+        ackWaitMs: this.#ports.ackWaitMs,
       },
       stop.signal,
     )
@@ -148,9 +150,6 @@ export class Sidecar {
 }
 
 const NOT_JOINED = "not a member of the consumer group of this node's sidecars: waiting for Kafka";
-
-/** The durable's ack_wait, with something on top (operator/plan/durable.ts makes the durable). */
-const ACK_WAIT_MS = 31_000;
 
 function partitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));

@@ -4,8 +4,8 @@ import { Chain } from './replay/chain.ts';
 
 /** As many as may be looked at together; their payloads are dropped at once. */
 const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
-/** Longer than a pull lives, so that silence means that nothing is on its way. */
-const SILENCE_MS = 6_000;
+/** Everything is due when the sweep begins, and comes at once. */
+const SILENCE_MS = 1_000;
 
 /**
  * Finds out what a durable has handed out and not got acknowledged, on a server that cannot reset it (before 2.14).
@@ -27,19 +27,21 @@ export async function sweep(
   await sleep(ackWaitMs, signal);
   const outstanding = new Set<number>();
   let last = lastSeen;
-  let stopped = false;
-  stream.start(SWEEP_LIMITS);
-  while (!signal.aborted) {
-    await stream.available(SILENCE_MS);
+  /** Whether there was anything, and all of it had been handed out before. */
+  const look = (): boolean => {
     const deliveries = stream.take(SWEEP_LIMITS);
-    if (deliveries.length === 0) break;
-    for (const delivered of deliveries) outstanding.add(delivered.streamSequence);
-    last = deliveries.at(-1)?.consumerSequence ?? last;
-    if (!stopped && deliveries.some(({ deliveryCount }) => deliveryCount === 1)) {
-      await stream.stop();
-      stopped = true;
+    for (const { streamSequence, consumerSequence } of deliveries) {
+      outstanding.add(streamSequence);
+      last = consumerSequence;
     }
-  }
+    return deliveries.length > 0 && deliveries.every(({ deliveryCount }) => deliveryCount > 1);
+  };
+  stream.start(SWEEP_LIMITS);
+  do await stream.available(SILENCE_MS);
+  while (look() && !signal.aborted);
+  // What was asked for and is delivered after this look would be outstanding as well.
+  await stream.stop();
+  while (look());
   await stream.close();
   await sleep(ackWaitMs, signal);
   return new Chain(

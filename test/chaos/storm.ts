@@ -13,8 +13,8 @@ export class Storm {
     const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
     const messages = Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
     const uuids = messages.map(({ uuid }) => uuid);
-    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
     await from.announce(messages.map(({ payload }) => payload));
+    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
     return uuids;
   }
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
 import { createUser, type KeyPair } from 'nkeys.js';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
 import { durableConfig, EVENTS_STREAM } from '../../operator/plan/durable.ts';
@@ -36,6 +36,7 @@ export class Site {
   readonly key: KeyPair;
   readonly #kafka: KafkaServer | undefined;
   readonly #peers = new Map<string, AdmittedPeer>();
+  readonly #ackWaits = new Map<string, number>();
   readonly #connections: NatsConnection[] = [];
 
   private constructor(parts: {
@@ -81,6 +82,12 @@ export class Site {
     return site;
   }
 
+  /** A nats-server without TLS, as one that was never configured. */
+  static startPlainNats(site: Site): Promise<NatsServer> {
+    const accounts = accountsOf(site.key, []);
+    return NatsServer.start({ directory: join(site.directory, 'plain'), name: 'plain', accounts });
+  }
+
   get kafka(): KafkaServer {
     if (!this.#kafka) throw new Error(`${this.lfhId} was started without Kafka`);
     return this.#kafka;
@@ -94,11 +101,14 @@ export class Site {
     return this.key.getSeed();
   }
 
-  /** Signs in with the node's own key, which may do everything in its account. */
+  /**
+   * Signs in with the node's own key, which may do everything in its account; also where the certificate is one that
+   * nobody else should trust.
+   */
   async connect(): Promise<NatsConnection> {
     const connection = await connect({
       servers: [this.nats.url],
-      tls: { ca: this.ca.ca },
+      tls: { rejectUnauthorized: false } as TlsOptions,
       authenticator: nkeyAuthenticator(this.seed),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
@@ -116,7 +126,7 @@ export class Site {
   async recreateStream(): Promise<void> {
     await this.#request('$JS.API.STREAM.DELETE.EVENTS', {});
     await this.createStream();
-    for (const { lfhId } of this.#peers.values()) await this.createDurable(lfhId);
+    for (const { lfhId } of this.#peers.values()) await this.createDurable(lfhId, this.#ackWaits.get(lfhId));
   }
 
   /** Removes the messages before a sequence, as their age would. */
@@ -127,6 +137,7 @@ export class Site {
   /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
   async admit(peer: { readonly lfhId: string; readonly publicKey: string }, ackWaitMs?: number): Promise<void> {
     this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys: [peer.publicKey] });
+    if (ackWaitMs !== undefined) this.#ackWaits.set(peer.lfhId, ackWaitMs);
     await this.createDurable(peer.lfhId, ackWaitMs);
     await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
     // nats-server 2.15.2 connects a new account's imports only at the reload after the one that adds it (ADR 5).
@@ -149,6 +160,19 @@ export class Site {
 
   async deleteDurable(lfhId: string): Promise<void> {
     await this.#request(`$JS.API.CONSUMER.DELETE.EVENTS.${syncName(lfhId)}`, {});
+  }
+
+  /** How many messages the stream holds. */
+  async streamMessages(): Promise<number> {
+    const { state } = (await this.#request('$JS.API.STREAM.INFO.EVENTS', {})) as { state: { messages: number } };
+    return state.messages;
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    const admin = this.kafka.client().admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await admin.disconnect();
   }
 
   /** Holds back everything a durable has to deliver, or lets it go on. */
