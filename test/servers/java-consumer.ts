@@ -1,0 +1,16 @@
+import { join } from 'node:path';
+import { execute } from './cache.ts';
+import { type KafkaServer, kafkaClassPath } from './kafka.ts';
+
+/** What the Java consumer, which is right by definition, reads of a topic of one partition: committed values, in order. */
+export async function readWithJava(kafka: KafkaServer, topic: string, timeoutMs = 2_500): Promise<string[]> {
+  const { stdout } = await execute('java', [
+    `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`,
+    '-cp',
+    await kafkaClassPath(),
+    'org.apache.kafka.tools.consumer.ConsoleConsumer',
+    ...['--bootstrap-server', kafka.brokers.join(), '--topic', topic, '--from-beginning'],
+    ...['--isolation-level', 'read_committed', '--timeout-ms', String(timeoutMs)],
+  ]);
+  return stdout.split('\n').filter((line) => line !== '');
+}
