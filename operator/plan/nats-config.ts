@@ -1,4 +1,5 @@
 import { inboxPrefix, STREAM, syncName } from '../../common/contract/names.ts';
+import { InvalidSpecError } from '../../common/errors.ts';
 
 /**
  * The text that a node's nats-server includes inside its own configuration, as design.md's "A peer's access" has it.
@@ -13,7 +14,9 @@ export interface AdmittedPeer {
 }
 
 export interface NatsAccess {
-  /** Name of the account that the stream lives in. */
+  /** `Users` where the stream lives in the default account, which can export nothing; see {@link natsIncludes}. */
+  readonly isolation?: 'Accounts' | 'Users';
+  /** Name of the account that the stream lives in; not used with `Users`. */
   readonly account: string;
   /** NKey public keys that may do everything in that account: the node's own and the administrator's. */
   readonly users: readonly string[];
@@ -22,21 +25,44 @@ export interface NatsAccess {
 }
 
 export interface NatsIncludes {
-  /** Goes inside the main account's block. */
+  /** Goes inside the main account's block; with `Users` inside `authorization`. */
   readonly mainAccount: string;
-  /** Goes beside it, inside `accounts`. */
+  /** Goes beside it, inside `accounts`; empty with `Users`. */
   readonly peerAccounts: string;
 }
+
+interface Peer {
+  readonly account: string;
+  readonly keys: readonly string[];
+}
+
+const USER_KEY = /^U[A-Z2-7]{55}$/;
+const NAME = /^[A-Za-z0-9_-]+$/;
 
 /**
  * Writes an account for each peer. NATS checks the subject a client publishes to, not the *reply* subject it asks for: in
  * one shared account a peer could have its messages delivered to `EVENTS.sync`. Across an account boundary it cannot.
+ * With `Users` every peer is a user of the shared account, with the same permissions but without that boundary.
+ *
+ * @throws InvalidSpecError for what nats-server would not start with, or take without a word: a name or key that is none,
+ *   a key that two of them have (it refuses the whole configuration), a peer that is there twice (the last one replaces
+ *   the others). Never quotes a key, which may be a seed pasted in the wrong place.
  */
 export function natsIncludes(access: NatsAccess): NatsIncludes {
-  const stream = access.stream ?? STREAM;
+  const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
+  demandName('account', main);
+  demandName('stream', stream);
+  demandPublicKeys(access);
+  const users = [...new Set(access.users)].sort().map((key) => `    { nkey: ${key} }`);
   const peers = access.peers
-    .map((peer) => ({ account: syncName(peer.lfhId), keys: [...peer.publicKeys].sort() }))
+    .map(({ lfhId, publicKeys }): Peer => ({ account: syncName(lfhId), keys: [...new Set(publicKeys)].sort() }))
     .sort((a, b) => (a.account < b.account ? -1 : 1));
+  if (isolation === 'Users') {
+    return {
+      mainAccount: list('users', [...users, ...peers.flatMap((peer) => peerUsers(stream, peer))]),
+      peerAccounts: '',
+    };
+  }
   const exports = peers.flatMap(({ account }) => {
     const [next, reset, ack] = servicesOf(stream, account);
     return [
@@ -45,20 +71,24 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
       `    { service: ${quote(ack)}, accounts: [${account}] }`,
     ];
   });
-  const users = [...access.users].sort().map((key) => `    { nkey: ${key} }`);
   return {
-    mainAccount: `  users: [\n${lines(users)}  ]\n  exports: [\n${lines(exports)}  ]\n`,
-    peerAccounts: peers.map(({ account, keys }) => peerAccount(access.account, stream, account, keys)).join(''),
+    mainAccount: list('users', users) + list('exports', exports),
+    peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
   };
 }
 
-function peerAccount(main: string, stream: string, account: string, keys: readonly string[]): string {
-  const services = servicesOf(stream, account);
-  const publish = services.map(quote).join(', ');
-  const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: [${quote(`${inboxPrefix(account)}.>`)}] } }`;
-  const users = keys.map((key) => `    { nkey: ${key}, permissions: ${permissions} }`);
-  const imports = services.map((service) => `    { service: { account: ${main}, subject: ${quote(service)} } }`);
-  return `${account} {\n  users: [\n${lines(users)}  ]\n  imports: [\n${lines(imports)}  ]\n}\n`;
+function peerAccount(main: string, stream: string, peer: Peer): string {
+  const imports = servicesOf(stream, peer.account).map(
+    (service) => `    { service: { account: ${quote(main)}, subject: ${quote(service)} } }`,
+  );
+  return `${peer.account} {\n${list('users', peerUsers(stream, peer))}${list('imports', imports)}}\n`;
+}
+
+function peerUsers(stream: string, { account, keys }: Peer): string[] {
+  const publish = servicesOf(stream, account).map(quote).join(', ');
+  const subscribe = quote(`${inboxPrefix(account)}.>`);
+  const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: [${subscribe}] } }`;
+  return keys.map((key) => `    { nkey: ${key}, permissions: ${permissions} }`);
 }
 
 /** Pull, reset and acknowledge: all that a peer may do, and only with its own durable. */
@@ -70,10 +100,39 @@ function servicesOf(stream: string, durable: string): readonly [next: string, re
   ];
 }
 
-function quote(text: string): string {
-  return JSON.stringify(text);
+/** A dot or a wildcard would widen every permission it becomes part of. */
+function demandName(what: string, name: string): void {
+  if (NAME.test(name)) return;
+  throw new InvalidSpecError(`the NATS ${what} must be named with A-Z a-z 0-9 _ - only, not ${JSON.stringify(name)}`);
 }
 
-function lines(texts: readonly string[]): string {
-  return texts.map((text) => `${text}\n`).join('');
+function demandPublicKeys(access: NatsAccess): void {
+  const owners = new Map<string, string>();
+  const names = new Set<string>();
+  for (const key of access.users) own(owners, key, "the node's own users");
+  for (const { lfhId, publicKeys } of access.peers) {
+    const owner = `peer ${JSON.stringify(lfhId)}`;
+    if (names.has(lfhId)) throw new InvalidSpecError(`${owner} is there twice; remove one of them`);
+    names.add(lfhId);
+    for (const key of publicKeys) own(owners, key, owner);
+  }
+}
+
+function own(owners: Map<string, string>, key: string, owner: string): void {
+  if (!USER_KEY.test(key)) {
+    throw new InvalidSpecError(
+      `a public key of ${owner} is none: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
+    );
+  }
+  const other = owners.get(key) ?? owner;
+  if (other !== owner) throw new InvalidSpecError(`${other} and ${owner} have the same public key; each needs its own`);
+  owners.set(key, owner);
+}
+
+function list(name: string, entries: readonly string[]): string {
+  return `  ${name}: [\n${entries.map((entry) => `${entry}\n`).join('')}  ]\n`;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
 }
