@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import kafkajs from 'kafkajs';
 import { execute } from '../servers/cache.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
 import { Storm } from './storm.ts';
+
+const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 
 const AUTHORIZER = {
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
@@ -74,23 +77,26 @@ describe('a Kafka that', () => {
   it('can only be read has nothing acknowledged, and everything once when it can be written', async () => {
     const admin = b.kafka.client().admin();
     await admin.connect();
-    const topic = { resourceType: TOPIC, resourceName: 'LFH_SYNC', resourcePatternType: LITERAL };
+    const topic = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: 'LFH_SYNC',
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+    };
     const anybody = { ...topic, principal: 'User:ANONYMOUS', host: '*' };
     await admin.createAcls({
       acl: [
-        { ...anybody, operation: ALL, permissionType: ALLOW },
-        { ...anybody, operation: WRITE, permissionType: DENY },
+        { ...anybody, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
+        { ...anybody, operation: AclOperationTypes.WRITE, permissionType: AclPermissionTypes.DENY },
       ],
     });
     await storm.send(a, 500);
     await nothingIsAcknowledged();
     assert.match((await sidecar.peer(a)).message, /TOPIC_AUTHORIZATION_FAILED; allow this sidecar/);
-    await admin.deleteAcls({ filters: [{ ...anybody, operation: WRITE, permissionType: DENY }] });
+    await admin.deleteAcls({
+      filters: [{ ...anybody, operation: AclOperationTypes.WRITE, permissionType: AclPermissionTypes.DENY }],
+    });
     await admin.disconnect();
     await storm.arrivedOnce(b, 90_000);
     await storm.acknowledged(a, b);
   });
 });
-
-/** Kafka's own numbers; kafkajs does not export its enumerations to ECMAScript modules. */
-const [TOPIC, LITERAL, ALL, WRITE, DENY, ALLOW] = [2, 3, 2, 4, 2, 3];

@@ -14,10 +14,10 @@ describe('several sidecars of one node', () => {
 
   before(async () => {
     const names = ['hospital-a', 'hospital.c', 'hospital-d', 'hospital*e'];
-    [b, ...origins] = (await Promise.all([
+    [b, ...origins] = await Promise.all([
       Site.start('hospital-b'),
       ...names.map((name) => Site.start(name, { kafka: false })),
-    ])) as [Site, ...Site[]];
+    ]);
     for (const origin of origins) await origin.admit(b);
   });
 

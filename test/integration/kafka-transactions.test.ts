@@ -83,7 +83,7 @@ describe('Kafka', () => {
         const open = new Map<string, Transaction>();
         for (const [index, [who, does]] of script
           .split(' ')
-          .map((step) => [...step] as [string, string])
+          .map((step): [string, string] => [step.charAt(0), step.charAt(1)])
           .entries()) {
           const producer = everybody.get(who) ?? (await newProducer(`${topic}-${who}`));
           everybody.set(who, producer);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import kafkajs from 'kafkajs';
 import { headers } from 'nats';
 import { connectMessage } from '../servers/connect-message.ts';
 import { until } from '../servers/process.ts';
@@ -252,7 +253,10 @@ describe("a peer's messages", () => {
     const admin = b.kafka.client().admin();
     await admin.connect();
     const configEntries = [{ name: 'max.message.bytes', value: maxMessageBytes }];
-    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+    });
     await admin.disconnect();
   }
 });

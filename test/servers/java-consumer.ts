@@ -9,8 +9,15 @@ export async function readWithJava(kafka: KafkaServer, topic: string, timeoutMs 
     '-cp',
     await kafkaClassPath(),
     'org.apache.kafka.tools.consumer.ConsoleConsumer',
-    ...['--bootstrap-server', kafka.brokers.join(), '--topic', topic, '--from-beginning'],
-    ...['--isolation-level', 'read_committed', '--timeout-ms', String(timeoutMs)],
+    '--bootstrap-server',
+    kafka.brokers.join(),
+    '--topic',
+    topic,
+    '--from-beginning',
+    '--isolation-level',
+    'read_committed',
+    '--timeout-ms',
+    String(timeoutMs),
   ]);
   return stdout.split('\n').filter((line) => line !== '');
 }

@@ -59,7 +59,7 @@ export class Site {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
     const key = createUser();
     const ca = await createCertificateAuthority(lfhId);
-    const [nats, kafka] = await allOrNone([
+    const [nats, kafka] = await allOrNone(
       NatsServer.start({
         directory: join(directory, 'nats'),
         name: `nats-${syncName(lfhId)}`,
@@ -69,14 +69,14 @@ export class Site {
         ...(options.natsConfig && { extra: options.natsConfig }),
       }),
       options.kafka === false
-        ? undefined
+        ? Promise.resolve(undefined)
         : KafkaServer.start({
             directory: join(directory, 'kafka'),
             ...(options.kafkaProperties && { properties: options.kafkaProperties }),
             ...(options.kafkaLogDirectory && { logDirectory: options.kafkaLogDirectory }),
             ...(options.kafkaUser && { secure: { ...options.kafkaUser, certificate: await ca.issue() } }),
           }),
-    ]);
+    );
     const site = new Site({ lfhId, directory, ca, nats, key, kafka });
     await site.createStream();
     return site;
@@ -253,11 +253,12 @@ function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[]): string {
 
 /** Like Promise.all, but stops what did start when something else did not: it would keep the process from ending. */
 async function allOrNone<A extends Stoppable, B extends Stoppable | undefined>(
-  starting: readonly [Promise<A>, Promise<B> | undefined],
-): Promise<[A, B | undefined]> {
-  const outcomes = await Promise.allSettled(starting);
+  one: Promise<A>,
+  other: Promise<B>,
+): Promise<[A, B]> {
+  const outcomes = await Promise.allSettled([one, other]);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (!failed) return Promise.all(starting);
+  if (!failed) return [await one, await other];
   for (const outcome of outcomes) if (outcome.status === 'fulfilled') await outcome.value?.stop();
   throw failed.reason;
 }
