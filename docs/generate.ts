@@ -51,7 +51,7 @@ function statusPage(): string {
     '## Rejected',
     'Messages that end in `LFH_EXCEPTION`. The record has the fields of connect (`data`, `error_msg`, `uuid`, `error_date`, ' +
       '`data_record_location`), and headers: `lfh-sync-peer`, `lfh-sync-stream`, `lfh-sync-sequence` (where it still is at the peer), ' +
-      '`lfh-sync-reason`, `lfh-sync-size` and `lfh-sync-encoding`: `text`, `base64` for what is not UTF-8, or `base64-cut` for what ' +
+      '`lfh-sync-reason`, `lfh-sync-size` and `lfh-sync-encoding`: `text`, `base64` for what is not UTF-8 or has more than 64 KB, or `base64-cut` for what ' +
       'is larger than the topic takes; that has `lfh-sync-sha256` of the whole as well.',
     markdownTable(['reason', 'meaning, and what to do'], Object.entries(REJECT_REASONS)),
   );

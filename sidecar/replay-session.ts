@@ -7,7 +7,7 @@ import type { Delivered, KafkaPort, PeerStream, RecordLocation, ReplayWriter, To
 import { type BatchLimits, isComplete } from './replay/batch.ts';
 import type { Chain } from './replay/chain.ts';
 import type { Rules } from './replay/decide.ts';
-import { advance, judge, type Plan, plan, topicsNamed } from './replay/plan.ts';
+import { advance, countRejections, judge, type Plan, type PlannedRejection, plan, topicsNamed } from './replay/plan.ts';
 import type { Position } from './replay/position.ts';
 import { isOfAnotherStream } from './replay/resume.ts';
 
@@ -178,10 +178,13 @@ async function commitBatch(
 
 /** At trace level the seed document's own lines can be found, with ids and locations, and never a payload. */
 function logReplayed(log: Logger, planned: Plan, locations: readonly RecordLocation[]): void {
-  for (const { delivered, rejection } of planned.rejections) {
+  // One line for each reason: a peer that sends nothing but nonsense must not fill the log as well.
+  for (const [reason, count] of countRejections(planned.rejections)) {
+    const first = planned.rejections.find(({ rejection }) => rejection.reason === reason);
+    const { delivered, rejection } = first as PlannedRejection;
     log.warn(
-      { sequence: delivered.streamSequence, reason: rejection.reason, detail: rejection.detail },
-      'rejected a message; it is in LFH_EXCEPTION',
+      { reason, count, sequence: delivered.streamSequence, detail: rejection.detail },
+      'rejected messages, of which this is the first; they are in LFH_EXCEPTION',
     );
   }
   if (!log.isLevelEnabled('trace')) return;

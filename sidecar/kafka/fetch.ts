@@ -1,6 +1,7 @@
 import type { Kafka } from 'kafkajs';
 // kafkajs cannot fetch without joining a consumer group; see docs/adr/0003-kafkajs-internals.md.
 import Batch from 'kafkajs/src/consumer/batch.js';
+import { TransientError } from '../../common/errors.ts';
 
 /** What is used of kafkajs's own cluster object, by hand since it has no types. */
 interface Cluster {
@@ -87,12 +88,13 @@ export class Fetcher {
       ],
     });
     const fetched = responses[0]?.partitions[0];
-    if (!fetched) throw new Error(`Kafka's answer to a fetch of ${topic} has no partition in it`);
+    // A broker that throttles us answers so.
+    if (!fetched)
+      throw new TransientError('KafkaUnavailable', `Kafka did not answer a fetch of ${topic}; trying again`);
     const last = fetched.messages.at(-1);
     return {
       records: new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[],
-      // Nothing where there should be something: batches that compaction has emptied. (A broker that throttles us leaves the
-      // partition out of its answer instead.)
+      // Nothing where there should be something: batches that compaction has emptied.
       next: last ? BigInt(last.offset) + 1n : BigInt(fetched.lastStableOffset),
       highWatermark: BigInt(fetched.highWatermark),
       lastStable: BigInt(fetched.lastStableOffset),

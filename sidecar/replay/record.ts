@@ -58,7 +58,7 @@ export interface Source {
 /**
  * The record in LFH_EXCEPTION for a message that is not replayed.
  *
- * `data` is the message itself: as text where it is UTF-8, else in base64. What does not fit into the topic is cut;
+ * `data` is the message itself: as text where it is UTF-8 and of moderate size, else in base64. What does not fit into the topic is cut;
  * size and hash are in the headers and the whole stays in the peer's stream, under the sequence in the headers.
  *
  * @param maxMessageBytes what LFH_EXCEPTION takes at most
@@ -101,6 +101,9 @@ export function exceptionRecord(
   return { topic: EXCEPTION_TOPIC, value: value(data.json), headers };
 }
 
+/** Escaping much more takes long enough to be noticed by other peers; base64 takes nothing. */
+const MAX_TEXT_BYTES = 65_536;
+
 interface EncodedData {
   readonly json: string;
   readonly encoding: 'text' | 'base64' | 'base64-cut';
@@ -108,7 +111,7 @@ interface EncodedData {
 }
 
 function encodeWithin(bytes: Buffer, room: number): EncodedData {
-  if (bytes.length <= room && isUtf8(bytes)) {
+  if (bytes.length <= Math.min(room, MAX_TEXT_BYTES) && isUtf8(bytes)) {
     const text = pythonString(bytes.toString('utf8'));
     if (text.length <= room) return { json: text, encoding: 'text', cut: false };
   }

@@ -69,7 +69,7 @@ describe("a node's nats-server configuration", () => {
     const shuffled = fc.record({
       users: fc.shuffledSubarray([OWN, ADMINISTRATOR], { minLength: 2 }),
       peers: fc.shuffledSubarray(
-        peers.map(({ lfhId, publicKeys }) => ({ lfhId, publicKeys: [...publicKeys].reverse() })),
+        peers.map(({ lfhId, publicKeys }) => ({ lfhId, publicKeys: publicKeys.toReversed() })),
         { minLength: 2 },
       ),
       isolation: fc.constantFrom('Accounts' as const, 'Users' as const),
