@@ -6,7 +6,7 @@ import kafkajs from 'kafkajs';
 import { execute } from '../servers/cache.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
-import { Storm } from './storm.ts';
+import { Storm } from '../servers/storm.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
+import { Storm } from '../servers/storm.ts';
 import { STEPS } from './crashing-main.ts';
-import { Storm } from './storm.ts';
 
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };

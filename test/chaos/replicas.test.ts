@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
-import { Storm } from './storm.ts';
+import { Storm } from '../servers/storm.ts';
 
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 

@@ -1,6 +1,6 @@
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
-import { Storm } from './storm.ts';
+import { Storm } from '../servers/storm.ts';
 
 describe('a replay in full swing', () => {
   let a: Site;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { METRICS } from '../../common/contract/metric-names.ts';
 import { positionTopic, syncName } from '../../common/contract/names.ts';
-import { Storm } from '../chaos/storm.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { connectMessage } from '../servers/connect-message.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
+import { Storm } from '../servers/storm.ts';
 import { readTopic } from '../servers/topic-reader.ts';
 
 describe('peers of one sidecar', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { Storm } from '../chaos/storm.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
+import { Storm } from '../servers/storm.ts';
 
 describe('a sidecar', () => {
   let a: Site;

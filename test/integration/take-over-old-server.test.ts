@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { syncName } from '../../common/contract/names.ts';
-import { Storm } from '../chaos/storm.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
+import { Storm } from '../servers/storm.ts';
 import { replayedUuids } from '../servers/topic-reader.ts';
 import { ACK_WAIT_MS } from './short-ack-wait-main.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { positionTopic, syncName } from '../../common/contract/names.ts';
-import { Storm } from '../chaos/storm.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
+import { Storm } from '../servers/storm.ts';
 import { replayedUuids } from '../servers/topic-reader.ts';
 
 describe('taking a peer over', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { connectMessage } from '../servers/connect-message.ts';
-import { until } from '../servers/process.ts';
-import type { Site } from '../servers/site.ts';
-import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
+import { connectMessage } from './connect-message.ts';
+import { until } from './process.ts';
+import type { Site } from './site.ts';
+import { readTopic, replayedUuids } from './topic-reader.ts';
 
 /** Messages sent through some sites, and what must come of them at another. */
 export class Storm {
