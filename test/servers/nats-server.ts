@@ -100,38 +100,49 @@ export class NatsServer {
     await this.start();
   }
 
-  /** Takes up new accounts or a new certificate, as an administrator does: SIGHUP. Resolves when the log says so. */
+  /**
+   * Takes up new accounts or a new certificate, as an administrator does: SIGHUP. Resolves when the log says so.
+   *
+   * @throws with what nats-server says when it refuses the configuration: it goes on with the one it has
+   */
   async reload(change: { accounts?: string; certificate?: ServerCertificate }): Promise<void> {
-    this.#accounts = change.accounts ?? this.#accounts;
-    this.#certificate = change.certificate ?? this.#certificate;
+    const [accounts, certificate] = [this.#accounts, this.#certificate];
+    this.#accounts = change.accounts ?? accounts;
+    this.#certificate = change.certificate ?? certificate;
     await this.#writeConfig();
-    const before = occurrences(this.process.tail(100_000), RELOADED);
+    const outcomes = (): string[] => this.process.tail(100_000).match(RELOAD_ENDED) ?? [];
+    const before = outcomes().length;
     this.process.signal('SIGHUP');
-    await until('nats-server reloaded', () => occurrences(this.process.tail(100_000), RELOADED) > before, 10_000);
+    await until('nats-server reloaded', () => outcomes().length > before, 10_000);
+    const outcome = outcomes().at(-1) ?? '';
+    if (outcome.startsWith('Reloaded')) return;
+    [this.#accounts, this.#certificate] = [accounts, certificate];
+    await this.#writeConfig();
+    throw new Error(outcome);
   }
 
   async #writeConfig(): Promise<void> {
     const { directory, name, extra } = this.#options;
     const tls = this.#certificate;
+    const [cert, key] = [join(directory, 'server.pem'), join(directory, 'server.key')];
     if (tls) {
-      await writeFile(join(directory, 'server.pem'), tls.cert);
-      await writeFile(join(directory, 'server.key'), tls.key, { mode: 0o600 });
+      await writeFile(cert, tls.cert);
+      await writeFile(key, tls.key, { mode: 0o600 });
     }
     const config = [
       `server_name: ${JSON.stringify(name)}`,
       `listen: "127.0.0.1:${this.port}"`,
       `jetstream { store_dir: ${JSON.stringify(join(directory, 'jetstream'))}, max_file: 4G }`,
-      tls ? 'tls { cert_file: "server.pem", key_file: "server.key" }' : '',
+      tls ? `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }` : '',
       `accounts {\n${this.#accounts}\n}`,
       extra ?? '',
     ];
-    // Relative paths in it are relative to it.
-    await writeFile(this.#configFile, config.join('\n').replaceAll('"server.', `"${directory}/server.`));
+    await writeFile(this.#configFile, config.join('\n'));
   }
 }
 
 const READY = 'Server is ready';
-const RELOADED = 'Reloaded server configuration';
+const RELOAD_ENDED = /(Reloaded|Failed to reload) server configuration.*/g;
 
 function occurrences(text: string, part: string): number {
   return text.split(part).length - 1;

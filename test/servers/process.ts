@@ -77,7 +77,8 @@ export class ServerProcess {
 
 /**
  * Prefixes a command so that the kernel ends it with us, even when we are killed and can clean up nothing.
- * `setpriv` is util-linux's and is on every Debian.
+ * `setpriv` is util-linux's and is on every Debian. The kernel watches the *thread* that started the child: here the main
+ * one, which lives as long as the process. Started from a worker thread, a server would end with the worker.
  */
 function dyingWithUs(command: readonly string[]): readonly string[] {
   return existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', ...command] : command;
@@ -107,10 +108,17 @@ export async function until(
   throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
 }
 
-/** A port on 127.0.0.1 that is free now; below the kernel's own range, so that no outgoing connection takes it. */
+const taken = new Set<number>();
+
+/**
+ * A port on 127.0.0.1 that is free now; below the kernel's own range, so that no outgoing connection takes it, also
+ * while its server is stopped. Never the same one twice: it may have been given to a server that has yet to start.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (taken.has(port)) continue;
+    taken.add(port);
     if (await isFree(port)) return port;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
@@ -38,6 +38,7 @@ export class Site {
   readonly #peers = new Map<string, AdmittedPeer>();
   readonly #ackWaits = new Map<string, number>();
   readonly #connections: NatsConnection[] = [];
+  #failed = false;
 
   private constructor(parts: {
     lfhId: string;
@@ -78,6 +79,7 @@ export class Site {
           }),
     );
     const site = new Site({ lfhId, directory, ca, nats, key, kafka });
+    running.add(site);
     await site.createStream();
     return site;
   }
@@ -198,7 +200,7 @@ export class Site {
   }
 
   /** Signs in to this site as an admitted peer would. */
-  async connectAs(peer: Site): Promise<NatsConnection> {
+  async connectAs(peer: Pick<Site, 'lfhId' | 'seed'>): Promise<NatsConnection> {
     const connection = await connect({
       servers: [this.nats.url],
       tls: { ca: this.ca.ca },
@@ -217,12 +219,25 @@ export class Site {
     return path;
   }
 
-  /** Stops everything. The directory stays when LFH_SYNC_KEEP is set, for its logs. */
+  /** Stops everything. The directory stays, for its logs, when a test failed meanwhile or LFH_SYNC_KEEP is set. */
   async stop(): Promise<void> {
+    running.delete(this);
     await Promise.all(this.#connections.map((connection) => connection.close()));
     await Promise.all([this.nats.stop(), this.#kafka?.stop()]);
-    if (process.env.LFH_SYNC_KEEP) process.stderr.write(`kept ${this.directory}\n`);
+    if (this.#failed || process.env.LFH_SYNC_KEEP) await this.#tellLogs();
     else await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Keeps the directory: a test failed while this site ran. */
+  keep(): void {
+    this.#failed = true;
+  }
+
+  async #tellLogs(): Promise<void> {
+    const files = await readdir(this.directory, { recursive: true });
+    const logs = files.filter((file) => file.endsWith('.log') && !file.includes('records/')).sort();
+    const paths = logs.map((file) => `  ${join(this.directory, file)}\n`);
+    process.stderr.write(`kept the logs of ${this.lfhId}:\n${paths.join('')}`);
   }
 
   async #request(subject: string, body: unknown): Promise<unknown> {
@@ -236,6 +251,15 @@ export class Site {
       await connection.close();
     }
   }
+}
+
+const running = new Set<Site>();
+
+// A hook of every test, since this is evaluated outside of any `describe`. There is none in the demo and in benches.
+if (typeof afterEach === 'function') {
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') for (const site of running) site.keep();
+  });
 }
 
 export interface DurableInfo {
