@@ -93,7 +93,11 @@ export class Sidecar {
     const report = this.#report(peer);
     const owned = this.#ports.owners.held.has(partitionOf(peer));
     report.owned(owned);
-    if (this.#running.has(peer.name)) return;
+    if (this.#running.has(peer.name)) {
+      // It was told to end, but a Kafka that does not answer takes its time; what its last batch came to is not known.
+      if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
+      return;
+    }
     if (peer.paused) report.state('Paused', 'paused in the settings');
     else if (peer.problem !== undefined) report.state('InvalidSettings', peer.problem);
     else if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);

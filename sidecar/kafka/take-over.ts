@@ -7,6 +7,7 @@ import { decodePosition, type Position } from '../replay/position.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import type { Topics } from './topics.ts';
+import { within } from './within.ts';
 import { POSITION_KEY, TransactionalWriter } from './writer.ts';
 
 /** After this Kafka aborts what a crashed sidecar left open, which readers of the same topics wait for. */
@@ -14,6 +15,8 @@ const TRANSACTION_TIMEOUT_MS = 10_000;
 /** How long to wait for somebody else's transaction in a position topic, where nobody but us should write. */
 const STABLE_DEADLINE_MS = 15_000;
 const POLL_MS = 50;
+/** Longest that a take-over may take, the wait for a foreign transaction included. */
+const TAKE_OVER_DEADLINE_MS = 30_000;
 
 export interface KafkaTakeOver {
   readonly kafka: Kafka;
@@ -38,13 +41,23 @@ export async function takeOverInKafka(
     createPartitioner: Partitioners.DefaultPartitioner,
   });
   const writer = new TransactionalWriter(producer, topics, peerName, topic, log);
-  try {
+  const fenceAndRead = async (): Promise<Position | undefined> => {
     await fence(producer);
-    return { writer, position: await readPosition(kafka, topic, await topics.firstOffset(topic)) };
+    return readPosition(kafka, topic, await topics.firstOffset(topic));
+  };
+  try {
+    return { writer, position: await within(TAKE_OVER_DEADLINE_MS, fenceAndRead(), fellSilent) };
   } catch (error) {
     await writer.close();
     throw translate(error, `take over ${peerName}`);
   }
+}
+
+function fellSilent(): Error {
+  return new TransientError(
+    'KafkaUnavailable',
+    `Kafka has not answered within ${TAKE_OVER_DEADLINE_MS / 1000} s of a take-over`,
+  );
 }
 
 /** kafkajs asks for a producer id, which is what fences, only with the first transaction. */

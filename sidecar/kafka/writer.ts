@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs';
-import { messageOf } from '../../common/errors.ts';
+import { messageOf, UncertainCommitError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
 import { RecordTooLargeError, translateInTransaction } from './errors.ts';
 import type { Topics } from './topics.ts';
+import { within } from './within.ts';
+
+/**
+ * Longest that sending or committing a batch may take. Kafka aborts a transaction by itself when it is older than its
+ * time-out (10 s, see take-over.ts), so that nothing slower could commit.
+ */
+const STEP_DEADLINE_MS = 12_000;
+/** Closing is a courtesy: whoever takes over next aborts what was left open. */
+const CLOSE_DEADLINE_MS = 2_000;
 
 /** The only key in a position topic, so that compaction leaves one record. */
 export const POSITION_KEY = 'position';
@@ -34,16 +43,7 @@ export class TransactionalWriter implements ReplayWriter {
 
   async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
     try {
-      this.#transaction = await this.#producer.transaction();
-      const requests = this.#split(records);
-      const last = requests.at(-1) ?? { topicMessages: [], indexes: [] };
-      const positionRecord = { key: POSITION_KEY, value: encodePosition(position), partition: 0 };
-      const withPosition = [...last.topicMessages, { topic: this.#positionTopic, messages: [positionRecord] }];
-      const locations = new Array<RecordLocation>(records.length);
-      for (const request of requests.slice(0, -1))
-        await this.#produce(request.topicMessages, request.indexes, locations);
-      await this.#produce(withPosition, last.indexes, locations);
-      return locations;
+      return await within(STEP_DEADLINE_MS, this.#send(records, position), fellSilent);
     } catch (error) {
       const translated = translateInTransaction(error, 'send a batch to Kafka');
       // The limit was lowered since it was read; the next take-over reads it again and rejects the record.
@@ -52,10 +52,22 @@ export class TransactionalWriter implements ReplayWriter {
     }
   }
 
+  async #send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
+    this.#transaction = await this.#producer.transaction();
+    const requests = this.#split(records);
+    const last = requests.at(-1) ?? { topicMessages: [], indexes: [] };
+    const positionRecord = { key: POSITION_KEY, value: encodePosition(position), partition: 0 };
+    const withPosition = [...last.topicMessages, { topic: this.#positionTopic, messages: [positionRecord] }];
+    const locations = new Array<RecordLocation>(records.length);
+    for (const request of requests.slice(0, -1)) await this.#produce(request.topicMessages, request.indexes, locations);
+    await this.#produce(withPosition, last.indexes, locations);
+    return locations;
+  }
+
   async commit(): Promise<void> {
     if (!this.#transaction) throw new Error('nothing was sent that could be committed');
     try {
-      await this.#transaction.commit();
+      await within(STEP_DEADLINE_MS, this.#transaction.commit(), fellSilent);
       this.#transaction = undefined;
     } catch (error) {
       throw translateInTransaction(error, 'commit a batch in Kafka');
@@ -64,12 +76,12 @@ export class TransactionalWriter implements ReplayWriter {
 
   async close(): Promise<void> {
     try {
-      if (this.#transaction?.isActive()) await this.#transaction.abort();
+      if (this.#transaction?.isActive()) await within(CLOSE_DEADLINE_MS, this.#transaction.abort(), fellSilent);
     } catch (error) {
       // Whoever takes over next aborts it, or Kafka does when it times out.
       this.#log.debug({ problem: messageOf(error) }, 'could not abort a transaction');
     }
-    await this.#producer.disconnect().catch(() => undefined);
+    await within(CLOSE_DEADLINE_MS, this.#producer.disconnect(), fellSilent).catch(() => undefined);
   }
 
   async #produce(
@@ -113,6 +125,12 @@ export class TransactionalWriter implements ReplayWriter {
     }
     return requests;
   }
+}
+
+function fellSilent(): Error {
+  return new UncertainCommitError(
+    `Kafka has not answered within ${STEP_DEADLINE_MS / 1000} s; what became of the batch is found out at the next take-over`,
+  );
 }
 
 class Request {
