@@ -1,0 +1,124 @@
+import { sleep } from '../../common/backoff.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KINDS, type Lease } from '../kube/objects.ts';
+
+/** As client-go's own defaults for controllers. */
+const DURATION_S = 15;
+const RENEW_MS = 2_000;
+/** Gives up leading well before another may begin to. */
+const RENEW_DEADLINE_MS = 10_000;
+
+export interface LeaseOptions {
+  readonly api: KubeApi;
+  readonly namespace: string;
+  readonly name: string;
+  /** Unique to this process. */
+  readonly identity: string;
+  readonly log: Logger;
+}
+
+/**
+ * Leader election on a Lease, so that of several operators one works.
+ *
+ * Another's clock is never trusted: a lease has expired when it was seen unchanged for its duration on our own clock.
+ */
+export class Leadership {
+  readonly #options: LeaseOptions;
+  #seen: { readonly version: string; readonly at: number } | undefined;
+  #held: Lease | undefined;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when this process leads, or `signal` is aborted. */
+  async acquire(signal: AbortSignal): Promise<void> {
+    const { log, name } = this.#options;
+    for (let told = false; !signal.aborted; ) {
+      try {
+        if (await this.#tryOnce()) return;
+        if (!told) log.info({ lease: name }, 'another operator leads; waiting');
+        told = true;
+      } catch (error) {
+        log.warn({ lease: name, problem: messageOf(error) }, 'cannot reach the lease; trying again');
+      }
+      await sleep(RENEW_MS, signal);
+    }
+  }
+
+  /** Keeps leading. Resolves when `signal` is aborted; rejects when the lease is lost or cannot be renewed in time. */
+  async keep(signal: AbortSignal): Promise<void> {
+    let renewed = performance.now();
+    for (;;) {
+      await sleep(RENEW_MS, signal);
+      if (signal.aborted) return;
+      try {
+        if (!(await this.#tryOnce())) throw new LeaseLostError(this.#options.name);
+        renewed = performance.now();
+      } catch (error) {
+        if (error instanceof LeaseLostError || performance.now() - renewed > RENEW_DEADLINE_MS) throw error;
+      }
+    }
+  }
+
+  /** Lets another begin at once. */
+  async release(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    if (!held) return;
+    const spec = { ...held.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
+    await this.#options.api.replace({ ...held, spec }).catch(() => undefined);
+  }
+
+  async #tryOnce(): Promise<boolean> {
+    const { api, namespace, name, identity } = this.#options;
+    const found = await api.get<Lease>(KINDS.lease, namespace, name);
+    if (!found) {
+      const { apiVersion, kind } = KINDS.lease;
+      const spec = { holderIdentity: identity, leaseDurationSeconds: DURATION_S, leaseTransitions: 0 };
+      this.#held = await api.create<Lease>({
+        apiVersion,
+        kind,
+        metadata: { namespace, name },
+        spec: { ...spec, acquireTime: microTime(), renewTime: microTime() },
+      });
+      return true;
+    }
+    const holder = found.spec?.holderIdentity ?? '';
+    if (holder !== identity && holder !== '' && !this.#hasExpired(found)) return false;
+    const taken =
+      holder === identity
+        ? {}
+        : { acquireTime: microTime(), leaseTransitions: (found.spec?.leaseTransitions ?? 0) + 1 };
+    const spec = {
+      ...found.spec,
+      ...taken,
+      holderIdentity: identity,
+      leaseDurationSeconds: DURATION_S,
+      renewTime: microTime(),
+    };
+    this.#held = await api.replace<Lease>({ ...found, spec });
+    return true;
+  }
+
+  #hasExpired({ metadata, spec }: Lease): boolean {
+    const version = metadata.resourceVersion ?? '';
+    if (this.#seen?.version !== version) this.#seen = { version, at: performance.now() };
+    return performance.now() - this.#seen.at > (spec?.leaseDurationSeconds ?? DURATION_S) * 1000;
+  }
+}
+
+/** Thrown when another operator has become the leader: this process must stop working at once. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+  constructor(lease: string) {
+    super(`the lease ${lease} is held by another operator now`);
+  }
+}
+
+/** A time as a Lease has it: with microseconds. */
+function microTime(): string {
+  return new Date().toISOString().replace('Z', '000Z');
+}

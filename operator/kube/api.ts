@@ -1,0 +1,189 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeError } from './errors.ts';
+import { type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+
+/** Who owns the fields that we write (server-side apply). */
+export const FIELD_MANAGER = 'lfh-sync';
+
+const REQUEST_TIMEOUT_MS = 15_000;
+/** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
+const WATCH_SECONDS = 300;
+const WATCH_SILENCE_MS = 120_000;
+
+export interface Listing<Value extends KubeObject> {
+  readonly items: readonly Value[];
+  readonly resourceVersion: string;
+}
+
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: KubeObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
+}
+
+/**
+ * The Kubernetes API, as much as is used here: plain JSON in and out, so that what a watch delivers and what a read returns
+ * look the same (the library's own object API turns times into Dates and knows no status subresource). Where and as whom
+ * is the library's business.
+ *
+ * Every method throws KubeError with the server's own words.
+ */
+export class KubeApi {
+  readonly #config: KubeConfig;
+
+  constructor(config: KubeConfig) {
+    this.#config = config;
+  }
+
+  async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
+    try {
+      return (await this.#request('GET', pathOf(kind, namespace, name))) as Value;
+    } catch (error) {
+      if (error instanceof KubeError && error.isNotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Without `namespace`: in all of them. */
+  async list<Value extends KubeObject>(kind: Kind, namespace?: string, labelSelector = ''): Promise<Listing<Value>> {
+    const query = labelSelector === '' ? {} : { labelSelector };
+    const answer = (await this.#request('GET', pathOf(kind, namespace), query)) as {
+      items: Value[];
+      metadata: { resourceVersion: string };
+    };
+    // The items of a list do not say what they are.
+    const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
+    return { items, resourceVersion: answer.metadata.resourceVersion };
+  }
+
+  /** @throws KubeError with `isAlreadyExists` where there is one of that name */
+  async create<Value extends KubeObject>(object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace);
+    return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+  }
+
+  /** @throws KubeError with `isConflict` where it has changed since `metadata.resourceVersion` */
+  async replace<Value extends KubeObject>(object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+  }
+
+  /**
+   * Server-side apply: the object has these fields from us, and loses those that we gave it before and do not any more.
+   * Forced, because what is applied here is ours alone; somebody else's hand in it is undone.
+   */
+  async apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
+    return (await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER, force: 'true' }, object)) as Value;
+  }
+
+  /** Nothing happens where it is not there. */
+  async delete(kind: Kind, namespace: string, name: string): Promise<void> {
+    try {
+      await this.#request('DELETE', pathOf(kind, namespace, name));
+    } catch (error) {
+      if (!(error instanceof KubeError && error.isNotFound)) throw error;
+    }
+  }
+
+  /**
+   * Follows what changes after `resourceVersion`, until the server ends the watch (in minutes) or `signal` is aborted.
+   *
+   * @throws KubeError; with `isGone` when that version is too old, so that everything must be listed anew
+   */
+  async watch(
+    kind: Kind,
+    namespace: string | undefined,
+    resourceVersion: string,
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const query = {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(WATCH_SECONDS),
+      resourceVersion,
+    };
+    const path = pathOf(kind, namespace);
+    const response = await this.#open('GET', path, query, undefined, { signal, silenceMs: WATCH_SILENCE_MS });
+    try {
+      if (response.statusCode !== 200) throw KubeError.of(`watch ${path}`, response, await textOf(response));
+      for await (const line of linesOf(response)) {
+        const event = JSON.parse(line) as WatchEvent;
+        if (event.type === 'ERROR') throw new KubeError(`watch ${path}`, event.object.code ?? 500, event.object);
+        onEvent(event);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw KubeError.from(`watch ${path}`, error);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    query: Readonly<Record<string, string>> = {},
+    body?: unknown,
+  ): Promise<unknown> {
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const doing = `${method} ${path}`;
+    try {
+      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS });
+      const text = await textOf(response);
+      const { statusCode = 0 } = response;
+      if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);
+      return JSON.parse(text);
+    } catch (error) {
+      throw KubeError.from(doing, error);
+    }
+  }
+
+  async #open(
+    method: string,
+    path: string,
+    query: Readonly<Record<string, string>>,
+    body: unknown,
+    { signal, silenceMs }: { signal: AbortSignal; silenceMs: number },
+  ): Promise<IncomingMessage> {
+    const server = this.#config.getCurrentCluster()?.server;
+    if (server === undefined) throw new Error('the kubeconfig names no cluster');
+    const url = new URL(server.replace(/\/$/, '') + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const options: RequestOptions = { method, signal, timeout: silenceMs };
+    await this.#config.applyToHTTPSOptions(options);
+    const type = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
+    const headers = {
+      ...(options.headers as Record<string, string>),
+      accept: 'application/json',
+      'content-type': type,
+    };
+    const request = httpsRequest(url, { ...options, headers });
+    request.on('timeout', () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+    request.end(body === undefined ? undefined : JSON.stringify(body));
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    // An error after this point shows to whoever reads the response.
+    request.on('error', (error) => response.destroy(error));
+    return response;
+  }
+}
+
+/** readline's own iterator does not end when the connection breaks. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of response) {
+    const lines = (rest + (chunk as string)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of response) text += chunk as string;
+  return text;
+}

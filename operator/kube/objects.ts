@@ -1,0 +1,100 @@
+/** The little of Kubernetes objects that is read or written here; each as the API server's JSON has it. */
+
+export interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: Metadata;
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface Secret extends KubeObject {
+  /** base64 */
+  readonly data?: Readonly<Record<string, string>>;
+  readonly type?: string;
+}
+
+/** Ready addresses behind a Service. */
+export interface EndpointSlice extends KubeObject {
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+}
+
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** A kind as a path of the API has it. */
+export interface Kind {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+}
+
+export const GROUP = 'sync.linuxforhealth.io';
+const API_VERSION = `${GROUP}/v1alpha1`;
+
+export const KINDS = {
+  node: { apiVersion: API_VERSION, kind: 'LfhSyncNode', plural: 'lfhsyncnodes' },
+  peer: { apiVersion: API_VERSION, kind: 'LfhSyncPeer', plural: 'lfhsyncpeers' },
+  secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
+  configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+  pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  event: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
+  endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
+  lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
+  statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
+  deployment: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  daemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
+} as const satisfies Record<string, Kind>;
+
+const BY_KIND = new Map<string, Kind>(Object.values(KINDS).map((kind) => [kind.kind, kind]));
+
+/** @throws for a kind that is not in {@link KINDS}, which is a bug */
+export function kindOf(object: KubeObject): Kind {
+  const found = BY_KIND.get(object.kind);
+  if (!found) throw new Error(`operator/kube/objects.ts does not list the kind ${object.kind}`);
+  return found;
+}
+
+/** `/api/v1/namespaces/<ns>/<plural>[/<name>]`, or the collection of all namespaces. */
+export function pathOf(kind: Kind, namespace?: string, name?: string): string {
+  const group = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`;
+  const where = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  const what = name === undefined ? '' : `/${encodeURIComponent(name)}`;
+  return `${group}${where}/${kind.plural}${what}`;
+}
