@@ -45,6 +45,18 @@ export function ownersGroup(node: string): string {
   return `lfh-sync.${node}.owners`;
 }
 
+/** Each sidecar is a NATS service of this name on its node's own NATS; the operator finds them all by it. */
+export const STATUS_SERVICE = 'lfh-sync';
+
+/**
+ * Where every sidecar of a node answers with its status: one request, an answer from each.
+ *
+ * @param node the setting LFH_SYNC_NODE, whose shape keeps a dot, `*` and `>` out of the subject
+ */
+export function statusSubject(node: string): string {
+  return `${STATUS_SERVICE}.${node}.status`;
+}
+
 /** The owners partition a peer belongs to: whoever holds it replays the peer. */
 export function ownersPartition(peerName: string): number {
   return createHash('sha256').update(peerName, 'utf8').digest().readUInt32BE(0) % OWNERS_PARTITIONS;
