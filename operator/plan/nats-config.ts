@@ -22,6 +22,8 @@ export interface NatsAccess {
   readonly users: readonly string[];
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
+  /** Public key of a user who may do nothing: who signs in with it proves that the server runs this very text. */
+  readonly canary?: string;
 }
 
 export interface NatsIncludes {
@@ -35,6 +37,9 @@ interface Peer {
   readonly account: string;
   readonly keys: readonly string[];
 }
+
+/** Ends the one line that is not part of what the canary proves. */
+export const CANARY_MARK = '# canary';
 
 const USER_KEY = /^U[A-Z2-7]{55}$/;
 const NAME = /^[A-Za-z0-9_-]+$/;
@@ -54,6 +59,7 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   demandName('stream', stream);
   demandPublicKeys(access);
   const users = [...new Set(access.users)].sort().map((key) => `    { nkey: ${key} }`);
+  if (access.canary !== undefined) users.push(canaryUser(access.canary));
   const peers = access.peers
     .map(({ lfhId, publicKeys }): Peer => ({ account: syncName(lfhId), keys: [...new Set(publicKeys)].sort() }))
     .sort((a, b) => (a.account < b.account ? -1 : 1));
@@ -84,6 +90,10 @@ function peerAccount(main: string, stream: string, peer: Peer): string {
   return `${peer.account} {\n${list('users', peerUsers(stream, peer))}${list('imports', imports)}}\n`;
 }
 
+function canaryUser(key: string): string {
+  return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
+}
+
 function peerUsers(stream: string, { account, keys }: Peer): string[] {
   const publish = servicesOf(stream, account).map(quote).join(', ');
   const subscribe = quote(`${inboxPrefix(account)}.>`);
@@ -110,6 +120,7 @@ function demandPublicKeys(access: NatsAccess): void {
   const owners = new Map<string, string>();
   const names = new Set<string>();
   for (const key of access.users) own(owners, key, "the node's own users");
+  if (access.canary !== undefined) own(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys } of access.peers) {
     const owner = `peer ${JSON.stringify(lfhId)}`;
     if (names.has(lfhId)) throw new InvalidSpecError(`${owner} is there twice; remove one of them`);

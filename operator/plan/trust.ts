@@ -1,0 +1,103 @@
+import { X509Certificate } from 'node:crypto';
+
+/** Certificates of authorities, as people paste them: read, judged and put together. Pure; the time is given. */
+
+export interface Authority {
+  /** SHA-256, as nobody else has. */
+  readonly fingerprint: string;
+  readonly pem: string;
+}
+
+export interface TrustProblem {
+  readonly reason:
+    | 'CertificateInvalid'
+    | 'CertificateExpired'
+    | 'CertificateNotYetValid'
+    | 'NotACertificateAuthority'
+    | 'PrivateKeyPasted';
+  /** Which certificate, and what to do; never a byte of it. */
+  readonly message: string;
+}
+
+export interface Trust {
+  /** In the order they were given, each once. */
+  readonly authorities: readonly Authority[];
+  readonly problems: readonly TrustProblem[];
+}
+
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const BASE64_LINE = 64;
+
+/**
+ * Reads a PEM text that should hold authorities. What is wrong with one of them is told and the others still count, since
+ * one certificate that has expired must not cut off a peer whose new one is there already.
+ *
+ * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
+ */
+export function readTrust(pem: string, where: string, now: number): Trust {
+  const blocks = [...pem.matchAll(BLOCK)];
+  const authorities = new Map<string, Authority>();
+  const problems: TrustProblem[] = [];
+  if (blocks.length === 0) problems.push(noBlocks(pem, where));
+  for (const [index, [block, label]] of blocks.entries()) {
+    const place = `${where}, block ${index + 1}`;
+    const judged = judge(block, label ?? '', place, now);
+    if ('reason' in judged) problems.push(judged);
+    else authorities.set(judged.fingerprint, judged);
+  }
+  return { authorities: [...authorities.values()], problems };
+}
+
+/** All of them in one PEM text, each once, in the order given; ends with a line's end. Empty where there are none. */
+export function bundle(authorities: readonly Authority[]): string {
+  const once = new Map(authorities.map((authority) => [authority.fingerprint, authority.pem]));
+  return [...once.values()].join('');
+}
+
+function noBlocks(pem: string, where: string): TrustProblem {
+  const what = pem.trim() === '' ? 'is empty' : 'holds no PEM block';
+  return { reason: 'CertificateInvalid', message: `${where} ${what}: expected -----BEGIN CERTIFICATE-----` };
+}
+
+function judge(block: string, label: string, place: string, now: number): Authority | TrustProblem {
+  if (label.includes('PRIVATE KEY')) {
+    return {
+      reason: 'PrivateKeyPasted',
+      message: `${place} is a private key, which nobody else may have: remove it, and consider it compromised`,
+    };
+  }
+  if (label !== 'CERTIFICATE') {
+    return { reason: 'CertificateInvalid', message: `${place} is no CERTIFICATE block` };
+  }
+  const certificate = parse(block);
+  if (!certificate) return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate` };
+  const name = `${place} (${certificate.subject.replaceAll('\n', ', ')})`;
+  if (!certificate.ca) {
+    return {
+      reason: 'NotACertificateAuthority',
+      message: `${name} is no certificate authority: give the CA that signed the server's certificate`,
+    };
+  }
+  if (certificate.validToDate.getTime() < now) {
+    return { reason: 'CertificateExpired', message: `${name} has expired on ${certificate.validToDate.toISOString()}` };
+  }
+  if (certificate.validFromDate.getTime() > now) {
+    const from = certificate.validFromDate.toISOString();
+    return { reason: 'CertificateNotYetValid', message: `${name} is not valid before ${from}; are the clocks right?` };
+  }
+  return { fingerprint: certificate.fingerprint256, pem: canonicalPem(certificate) };
+}
+
+function parse(block: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(block);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Written anew, so that blanks and line ends of whoever pasted it make no difference. */
+function canonicalPem(certificate: X509Certificate): string {
+  const lines = certificate.raw.toString('base64').match(new RegExp(`.{1,${BASE64_LINE}}`, 'g')) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}

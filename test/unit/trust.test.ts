@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { bundle, readTrust } from '../../operator/plan/trust.ts';
+import { createCertificateAuthority } from '../servers/certificates.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const WHERE = 'spec.ca.inline';
+
+describe('trust', () => {
+  let ca: string;
+  let other: string;
+  let server: { cert: string; key: string };
+
+  before(async () => {
+    const authority = await createCertificateAuthority('hospital-a');
+    ca = authority.ca;
+    other = (await createCertificateAuthority('hospital-b')).ca;
+    server = await authority.issue();
+  });
+
+  function problemsOf(pem: string, days = 0): string[] {
+    return readTrust(pem, WHERE, Date.now() + days * DAY_MS).problems.map(({ reason }) => reason);
+  }
+
+  it('reads every authority of a text, in its order, each once', () => {
+    const { authorities, problems } = readTrust(
+      `comment\r\n${other}\r\n${ca.replaceAll('\n', '\r\n')}\n${ca}`,
+      WHERE,
+      Date.now(),
+    );
+    assert.deepEqual(problems, []);
+    assert.equal(authorities.length, 2);
+    const [first, second] = [readTrust(other, WHERE, Date.now()), readTrust(ca, WHERE, Date.now())];
+    assert.deepEqual(authorities, [...first.authorities, ...second.authorities]);
+  });
+
+  it('bundles what several texts hold, each authority once, however it was written', () => {
+    const one = readTrust(ca, WHERE, Date.now()).authorities;
+    const same = readTrust(ca.replaceAll('\n', '\r\n'), WHERE, Date.now()).authorities;
+    const text = bundle([...one, ...same]);
+    assert.equal(text.match(/BEGIN CERTIFICATE/g)?.length, 1);
+    assert.ok(text.endsWith('-----END CERTIFICATE-----\n'));
+    assert.equal(bundle(readTrust(text, WHERE, Date.now()).authorities), text);
+  });
+
+  const BAD: readonly [what: string, pem: () => string, reason: string][] = [
+    ['an empty text', () => ' \n', 'CertificateInvalid'],
+    ['text that is no PEM', () => 'hospital-b', 'CertificateInvalid'],
+    [
+      'a block of garbage',
+      () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      'CertificateInvalid',
+    ],
+    [
+      'a block of something else',
+      () => '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n',
+      'CertificateInvalid',
+    ],
+    ["a server's certificate", () => server.cert, 'NotACertificateAuthority'],
+    ['a private key', () => server.key, 'PrivateKeyPasted'],
+  ];
+  for (const [what, pem, reason] of BAD) {
+    it(`tells of ${what}, and still trusts what is beside it`, () => {
+      const { authorities, problems } = readTrust(pem() + ca, WHERE, Date.now());
+      assert.deepEqual(problemsOf(pem()), [reason]);
+      assert.equal(authorities.length, 1);
+      assert.equal(problems.length, pem().includes('BEGIN') ? 1 : 0);
+    });
+  }
+
+  it('tells which certificate has expired, and which is not valid yet', () => {
+    assert.deepEqual(problemsOf(other + ca, 400), ['CertificateExpired', 'CertificateExpired']);
+    assert.deepEqual(problemsOf(ca, -10), ['CertificateNotYetValid']);
+    const [problem] = readTrust(other + ca, WHERE, Date.now() + 400 * DAY_MS).problems;
+    assert.match(problem?.message ?? '', /^spec\.ca\.inline, block 1 \(CN=hospital-b\) has expired on \d{4}-/);
+  });
+
+  it('never repeats a byte of a key', () => {
+    const secret = server.key.split('\n')[1] ?? '';
+    assert.ok(secret.length > 20);
+    const { authorities, problems } = readTrust(server.key + ca, WHERE, Date.now());
+    assert.ok(!JSON.stringify({ authorities, problems }).includes(secret));
+  });
+});
