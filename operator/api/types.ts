@@ -1,0 +1,468 @@
+/** Made by `npm run types:generate` from the CRDs in crds/; a test fails when it differs. */
+
+import type { Metadata } from '../kube/objects.ts';
+
+/**
+ * This installation of LinuxForHealth connect: its NATS, its Kafka and its key. Every LfhSyncPeer is a peer of one node.
+ */
+export interface LfhSyncNode {
+  apiVersion: 'sync.linuxforhealth.io/v1alpha1';
+  kind: 'LfhSyncNode';
+  metadata: Metadata;
+  spec: LfhSyncNodeSpec;
+  status?: LfhSyncNodeStatus;
+}
+/**
+ * What is wanted.
+ */
+export interface LfhSyncNodeSpec {
+  /**
+   * Our own connect_lfh_id, as connect has it in CONNECT_LFH_ID. Cannot be changed.
+   */
+  lfhId: string;
+  /**
+   * The connect that gets the sidecar. Absent: no sidecar is injected, and this node receives from its peers only where somebody else runs one.
+   */
+  connect?: {
+    /**
+     * What runs connect. Each of its pods gets a sidecar.
+     */
+    workloadRef: {
+      /**
+       * Kind of the workload.
+       */
+      kind?: 'Deployment' | 'StatefulSet';
+      /**
+       * Name of the workload, in the same namespace.
+       */
+      name: string;
+    };
+  };
+  /**
+   * Our own NATS, with connect's stream.
+   */
+  nats: {
+    /**
+     * Its servers as the operator and the sidecars reach them, tls://host:port; usually one, the name of a Service. The operator checks every pod behind it.
+     */
+    servers: readonly string[];
+    /**
+     * The same servers as other sites reach them; goes into the invitation. Absent or empty: the invitation names no server, and whoever applies it does not receive from us.
+     */
+    advertise?: readonly string[];
+    /**
+     * The certificate authorities that vouch for our own NATS, as PEM. They go into the invitation. Absent: the system's roots do.
+     */
+    ca?: CaSource;
+    /**
+     * What runs our NATS. Its pods are told when the configuration changes, and restarted with reload Restart.
+     */
+    workloadRef?: {
+      /**
+       * Kind of the workload.
+       */
+      kind?: 'StatefulSet' | 'Deployment' | 'DaemonSet';
+      /**
+       * Name of the workload, in the same namespace.
+       */
+      name: string;
+    };
+    /**
+     * How nats-server comes to read a changed configuration. Reloader: a container beside it does that, as in the official chart. Restart: by a rolling restart of workloadRef. None: somebody else does.
+     */
+    reload?: 'Reloader' | 'Restart' | 'None';
+    /**
+     * What keeps the peers apart. Accounts: an account for each, which is safe against a hostile peer. Users: permissions within one account, for a NATS whose stream is in the default account; docs/security.md tells what that lacks.
+     */
+    isolation?: 'Accounts' | 'Users';
+    /**
+     * Name of the NATS account that connect's stream is in. Has no meaning with isolation Users.
+     */
+    account?: string;
+    /**
+     * Further public NKeys (U…) that may do everything in that account, such as an administrator's. Our own need not be here. A seed (S…) never belongs here.
+     */
+    users?: readonly string[];
+  };
+  /**
+   * Our own Kafka, where the sidecars write what they receive.
+   */
+  kafka: {
+    /**
+     * Brokers to ask first, host:port.
+     */
+    brokers: readonly string[];
+    /**
+     * Whether to use TLS to Kafka.
+     */
+    tls?: boolean;
+    /**
+     * The certificate authorities that vouch for Kafka, as PEM. Absent: the system's roots do.
+     */
+    ca?: CaSource;
+    /**
+     * How to sign in at Kafka. Absent: not at all.
+     */
+    sasl?: {
+      /**
+       * The SASL mechanism.
+       */
+      mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+      /**
+       * The user to sign in as.
+       */
+      username: string;
+      /**
+       * The Secret with the password of that user.
+       */
+      passwordSecretRef: {
+        /**
+         * Name of the Secret, in the same namespace.
+         */
+        name: string;
+        /**
+         * Which of its entries. Only this one is mounted.
+         */
+        key?: string;
+      };
+    };
+    /**
+     * The topics that the sidecars make. Those that are there already stay as they are.
+     */
+    topics?: {
+      /**
+       * Partitions of new topics. Each peer has one of them, so its messages stay in order.
+       */
+      partitions?: number;
+      /**
+       * Replicas of new topics; 3 wherever there are three brokers.
+       */
+      replicationFactor?: number;
+    };
+  };
+  /**
+   * The NKey that this node signs in with, at its own NATS and at its peers.
+   */
+  key?: {
+    /**
+     * A Secret with a key that was made elsewhere: the seed (SU…) in its entry nats-server.nk. Absent: the operator makes one, in the Secret named as the node with -nkey.
+     */
+    secretRef?: {
+      /**
+       * Name of the Secret, in the same namespace.
+       */
+      name: string;
+    };
+    /**
+     * Raise it to have a new key made. The previous one stays for spec.key.overlap, and for as long as a peer accepts no other; status.previousKeyInUseBy names those.
+     */
+    rotation?: number;
+    /**
+     * How long the previous key stays at least, such as 90s, 30m or 24h.
+     */
+    overlap?: string;
+  };
+  /**
+   * FHIR servers that what was received is transmitted to, by their base URLs; as connect's CONNECT_EXTERNAL_FHIR_SERVERS has them. Whoever may read this object sees a password in them.
+   */
+  fhirServers?: readonly string[];
+}
+/**
+ * What is observed.
+ */
+export interface LfhSyncNodeStatus {
+  /**
+   * The metadata.generation that this status is about.
+   */
+  observedGeneration?: number;
+  /**
+   * KeyReady, NatsConfigLive, SidecarReady and Ready over them; Reconciling and Stalled only while true. docs/api.md lists every reason and what to do about it.
+   */
+  conditions?: readonly Condition[];
+  /**
+   * What this node is called at its peers: lfh-sync- and its lfhId, or a hash of it where that is no name for NATS.
+   */
+  name?: string;
+  /**
+   * The public keys that peers should accept, the one in force first; two during a rotation.
+   */
+  publicKeys?: readonly string[];
+  /**
+   * The spec.key.rotation that made the key in force.
+   */
+  rotation?: number;
+  /**
+   * When that key was made.
+   */
+  rotatedAt?: string;
+  /**
+   * Names of the peers that still accept only the previous key. They need the new invitation.
+   */
+  previousKeyInUseBy?: readonly string[];
+  /**
+   * Name of the ConfigMap with syncpeer.yaml, which the other side applies to have this node as its peer.
+   */
+  invitation?: string;
+  /**
+   * The peers of this node.
+   */
+  peers?: {
+    /**
+     * How many there are.
+     */
+    total?: number;
+    /**
+     * How many of them are ready.
+     */
+    ready?: number;
+  };
+  /**
+   * What the sidecar is injected into, such as Deployment/connect.
+   */
+  workload?: string;
+  /**
+   * Hash of the NATS configuration that every server of ours was last seen to run.
+   */
+  configHash?: string;
+}
+
+/**
+ * Another LinuxForHealth node, and what is synchronized with it: we receive from it where spec.servers is set, it may receive from us where spec.publicKeys is.
+ */
+export interface LfhSyncPeer {
+  apiVersion: 'sync.linuxforhealth.io/v1alpha1';
+  kind: 'LfhSyncPeer';
+  metadata: Metadata;
+  spec: LfhSyncPeerSpec;
+  status?: LfhSyncPeerStatus;
+}
+/**
+ * What is wanted.
+ */
+export interface LfhSyncPeerSpec {
+  /**
+   * The peer's own connect_lfh_id, which its messages carry and under which it may sign in here. Cannot be changed.
+   */
+  lfhId: string;
+  /**
+   * Which of our nodes this is a peer of.
+   */
+  nodeRef?: {
+    /**
+     * Name of the LfhSyncNode, in the same namespace.
+     */
+    name?: string;
+  };
+  /**
+   * The peer's NATS servers, tls://host:port. They are tried in turn; what a server says of further ones is ignored. Absent or empty: nothing is received from this peer.
+   */
+  servers?: readonly string[];
+  /**
+   * The certificate authorities that vouch for the servers of this peer, and of no other, as PEM. Absent: the system's roots do.
+   */
+  ca?: CaSource;
+  /**
+   * Name that the certificate of the peer's servers must be for, where it is not the host in spec.servers.
+   */
+  tlsServerName?: string;
+  /**
+   * The peer's public NKeys (U…), with which it may receive from us; two while it rotates them. Absent or empty: it may not. A seed (S…) never belongs here.
+   */
+  publicKeys?: readonly string[];
+  /**
+   * How we receive from the peer.
+   */
+  receive?: {
+    /**
+     * Leaves the peer alone for now. What it has for us waits there and is received afterwards.
+     */
+    paused?: boolean;
+    /**
+     * Where to begin with a peer that was never replayed. Has no effect once there is a position.
+     */
+    startFrom?: {
+      /**
+       * Earliest: everything that the peer still has. Latest: what it takes in from now on. Time: what it took in since then.
+       */
+      policy?: 'Earliest' | 'Latest' | 'Time';
+      /**
+       * With policy Time: messages that the peer's stream stored before are skipped. With a time zone, such as 2026-11-24T08:00:00Z.
+       */
+      time?: string;
+    };
+    /**
+     * Patterns of data_format, in which * stands for anything; a message of another format ends in LFH_EXCEPTION. Absent: what connect takes in, which is FHIR*, X12*, HL7*, CDA*, CCDA*, DICOM*, IMAGE*, NCPDP*, ASTM*.
+     */
+    allowFormats?: readonly string[];
+    /**
+     * Further lfh_ids whose messages may come through this peer, beside its own. Messages of others end in LFH_EXCEPTION.
+     */
+    allowOrigins?: readonly string[];
+    /**
+     * The peer's stream.
+     */
+    stream?: string;
+    /**
+     * The subject of the messages there.
+     */
+    subject?: string;
+    /**
+     * Name of our durable consumer at the peer. Absent: the one that lfh-sync makes there, lfh-sync- and our own lfhId.
+     */
+    consumer?: string;
+  };
+  /**
+   * How the peer receives from us.
+   */
+  send?: {
+    /**
+     * Takes the peer's access away for now. What it has not received waits, for as long as our stream keeps it.
+     */
+    paused?: boolean;
+    /**
+     * What receives at the peer. Sidecar: lfh-sync, which may use one durable and nothing else. Connect: a connect without lfh-sync, which makes its own consumer and is granted what that takes; the condition SendReady says so.
+     */
+    client?: 'Sidecar' | 'Connect';
+  };
+}
+/**
+ * What is observed.
+ */
+export interface LfhSyncPeerStatus {
+  /**
+   * The metadata.generation that this status is about.
+   */
+  observedGeneration?: number;
+  /**
+   * ReceiveReady, SendReady and Ready over them; Reconciling and Stalled only while true. docs/api.md lists every reason and what to do about it.
+   */
+  conditions?: readonly Condition[];
+  /**
+   * What the peer is called on NATS and in Kafka: lfh-sync- and its lfhId, or a hash of it where that is no name for NATS.
+   */
+  name?: string;
+  /**
+   * What we receive; as the sidecar that replays the peer reports it.
+   */
+  receive?: {
+    /**
+     * Stream sequence of the peer's last message that is committed in our Kafka.
+     */
+    position?: number;
+    /**
+     * Messages that the peer has for us and that are not replayed yet.
+     */
+    lag?: number;
+    /**
+     * When a message was last replayed.
+     */
+    lastReplayTime?: string;
+    /**
+     * Messages written to Kafka since the sidecar took the peer over.
+     */
+    replayed?: number;
+    /**
+     * Messages not written because there was no need, since the sidecar took the peer over; docs/status.md tells why.
+     */
+    skipped?: number;
+    /**
+     * Messages that ended in LFH_EXCEPTION since the sidecar took the peer over; docs/status.md tells why.
+     */
+    rejected?: number;
+    /**
+     * The peer's server that we are connected to.
+     */
+    server?: string;
+    /**
+     * The public key of ours that the peer accepts.
+     */
+    key?: string;
+  };
+  /**
+   * What the peer receives; as our NATS tells it.
+   */
+  send?: {
+    /**
+     * Messages that we have for the peer and that it was not handed yet.
+     */
+    pending?: number;
+    /**
+     * Stream sequence up to which the peer has acknowledged everything.
+     */
+    ackFloor?: number;
+    /**
+     * When the peer was last seen to ask for messages.
+     */
+    lastPullTime?: string;
+    /**
+     * The peer's public key that it is signed in with.
+     */
+    connectedKey?: string;
+  };
+}
+
+/**
+ * Where certificate authorities are written; exactly one of the three.
+ */
+export interface CaSource {
+  /**
+   * The certificates themselves, one or more CERTIFICATE blocks. Never a private key.
+   */
+  inline?: string;
+  /**
+   * The ConfigMap that holds them.
+   */
+  configMapRef?: {
+    /**
+     * Name of the ConfigMap, in the same namespace.
+     */
+    name: string;
+    /**
+     * Which of its entries.
+     */
+    key?: string;
+  };
+  /**
+   * The Secret that holds them, such as one that cert-manager writes.
+   */
+  secretRef?: {
+    /**
+     * Name of the Secret, in the same namespace.
+     */
+    name: string;
+    /**
+     * Which of its entries. Only this one is read.
+     */
+    key?: string;
+  };
+}
+
+/**
+ * One aspect of the observed state, as metav1.Condition has it.
+ */
+export interface Condition {
+  /**
+   * Which aspect.
+   */
+  type: string;
+  /**
+   * Whether it is so; Unknown where nothing fresh is known.
+   */
+  status: 'True' | 'False' | 'Unknown';
+  /**
+   * The metadata.generation that was looked at.
+   */
+  observedGeneration?: number;
+  /**
+   * When the status last changed.
+   */
+  lastTransitionTime: string;
+  /**
+   * Why, as a name; docs/api.md tells what to do.
+   */
+  reason: string;
+  /**
+   * Why, for a person.
+   */
+  message: string;
+}
