@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Consumer, Producer, Transaction } from 'kafkajs';
 import { positionTopic } from '../../common/contract/names.ts';
-import { FencedError, TransientError } from '../../common/errors.ts';
+import { FencedError, TransientError, UncertainCommitError } from '../../common/errors.ts';
 import { createLogger } from '../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../sidecar/kafka/kafka.ts';
 import type { Position } from '../../sidecar/replay/position.ts';
@@ -203,6 +203,26 @@ describe('Kafka', () => {
       await assert.rejects(sending, { reason: 'KafkaRefused', name: 'TransientError' });
       await large.writer.close();
     });
+  });
+
+  it('that falls silent in the middle of a batch is given up on, and what was sent then never shows', async () => {
+    const { writer } = await ours.takeOver('silent');
+    await ours.ensureTopics(['SILENT']);
+    kafka.pause();
+    const started = performance.now();
+    try {
+      await assert.rejects(writer.send([{ topic: 'SILENT', value: Buffer.from('lost') }], first), UncertainCommitError);
+      await writer.close();
+      assert.ok(performance.now() - started < 20_000, `it took ${performance.now() - started} ms`);
+    } finally {
+      kafka.resume();
+    }
+    const heir = await ours.takeOver('silent');
+    assert.equal(heir.position, undefined);
+    await heir.writer.send([{ topic: 'SILENT', value: Buffer.from('kept') }], first);
+    await heir.writer.commit();
+    await heir.writer.close();
+    assert.deepEqual(await readWithKafkajs('SILENT', 'kept'), ['kept']);
   });
 
   it('that is down is a transient error, within seconds', async () => {
