@@ -49,7 +49,9 @@ export function ownersGroup(node: string): string {
 export const STATUS_SERVICE = 'lfh-sync';
 
 /**
- * Where every sidecar of a node answers with its status: one request, an answer from each.
+ * Where every sidecar of a node answers with its status: one request, an answer from each. The nats package puts the
+ * endpoints of a service into a queue group, `q` unless named, of which one member answers: each sidecar needs a group of
+ * its own.
  *
  * @param node the setting LFH_SYNC_NODE, whose shape keeps a dot, `*` and `>` out of the subject
  */

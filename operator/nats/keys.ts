@@ -1,0 +1,114 @@
+import { hkdfSync } from 'node:crypto';
+import { createUser, fromSeed } from 'nkeys.js';
+import { InvalidSpecError } from '../../common/errors.ts';
+
+/** NKeys: made, read, judged and derived. No message here quotes a text that may hold a seed. */
+
+/** An NKey user. */
+export interface NodeKey {
+  /** `SU…`, without a line end. A secret. */
+  readonly seed: string;
+  /** `U…` */
+  readonly publicKey: string;
+}
+
+/** Keys whose seeds LinuxForHealth has published (upstream.md): everybody can sign in with them. */
+const PUBLISHED_KEYS: ReadonlySet<string> = new Set([
+  'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4',
+  'UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER',
+]);
+
+const SEED = /(?<![A-Z2-7])S[ACNOUX][A-Z2-7]{56}(?![A-Z2-7])/;
+const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+/** A user's seed begins with these, which read `SU` in base 32. */
+const USER_SEED_PREFIX = [0x95, 0x00] as const;
+
+/** Makes a key that nobody else has. */
+export function makeKey(): NodeKey {
+  const pair = createUser();
+  return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
+}
+
+/**
+ * The public key that belongs to a seed.
+ *
+ * A line end behind the seed is refused, since connect reads the very same file and cannot sign in with one.
+ *
+ * @throws InvalidSpecError saying what the text is instead, without a character of it
+ */
+export function publicKeyOf(seed: string): string {
+  const problem = problemOf(seed);
+  if (problem === undefined) {
+    try {
+      return fromSeed(Buffer.from(seed)).getPublicKey();
+    } catch {
+      // The library's error is not kept as a cause: it is about a secret.
+    }
+  }
+  throw new InvalidSpecError(
+    problem ?? 'the seed is damaged, its checksum does not fit: copy it again, all 58 characters of it',
+  );
+}
+
+/** Whether there is a seed in a text, of whatever kind: pasted where a public key, a name or a certificate belongs. */
+export function looksLikeSeed(text: string): boolean {
+  return SEED.test(text);
+}
+
+/** Whether everybody can sign in with this key, because its seed is in LinuxForHealth's sources or documentation. */
+export function isPublished(publicKey: string): boolean {
+  return PUBLISHED_KEYS.has(publicKey);
+}
+
+/**
+ * The key of the powerless user that stands in one generation of a node's nats-server configuration, and in no other.
+ * Whoever has the node's seed can derive it, so that it need not be kept anywhere, and nobody else can.
+ *
+ * @param configHash of the configuration, without the canary's own line
+ */
+export function canaryKey(nodeSeed: string, configHash: string): NodeKey {
+  return derivedKey(nodeSeed, `lfh-sync canary ${configHash}`);
+}
+
+/** The key of the user with which the operator looks into a peer's account from inside. Derived as the canary's is. */
+export function probeKey(nodeSeed: string, peerLfhId: string): NodeKey {
+  return derivedKey(nodeSeed, `lfh-sync probe ${peerLfhId}`);
+}
+
+function derivedKey(nodeSeed: string, info: string): NodeKey {
+  const seed = encodeUserSeed(new Uint8Array(hkdfSync('sha256', nodeSeed, '', info, 32)));
+  return { seed, publicKey: publicKeyOf(seed) };
+}
+
+function problemOf(seed: string): string | undefined {
+  if (seed === '') return 'the seed is empty';
+  if (seed.trim() !== seed && SEED.test(seed)) {
+    return 'there is a line end or a blank around the seed, with which connect cannot sign in: write the file without (printf %s)';
+  }
+  if (PUBLIC_KEY.test(seed)) return 'this is a public key: the seed belongs here, which begins with SU';
+  if (!/^S[A-Z2-7]{57}$/.test(seed)) {
+    return `this is no seed: expected SU and 56 more of A-Z 2-7, found a text of ${seed.length} characters`;
+  }
+  if (!seed.startsWith('SU')) return 'this is the seed of an account, operator or server: expected a user, SU…';
+  return undefined;
+}
+
+/** What nkeys.js can do but does not offer: a user's seed from 32 bytes that are given, prefix and checksum around them. */
+function encodeUserSeed(raw: Uint8Array): string {
+  const body = [...USER_SEED_PREFIX, ...raw];
+  const checksum = crc16(body);
+  let bits = '';
+  for (const byte of [...body, checksum & 0xff, checksum >> 8]) bits += byte.toString(2).padStart(8, '0');
+  return bits.replace(/.{1,5}/g, (five) => BASE32.charAt(Number.parseInt(five.padEnd(5, '0'), 2)));
+}
+
+/** CRC-16 as XMODEM has it, which NKeys end with. */
+function crc16(bytes: readonly number[]): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc;
+}

@@ -1,0 +1,95 @@
+import { syncName } from '../../common/contract/names.ts';
+import { type Connected, connectOnce, type Trust } from './connection.ts';
+import { isNoResponders, translate } from './errors.ts';
+import type { NodeKey } from './keys.ts';
+import { askAll } from './request.ts';
+
+/** Where a probe hears its answers: not where the peer does, which is in the same account. */
+export const PROBE_INBOX = '_INBOX.probe';
+
+/** A connection to a peer's account. */
+export interface PeerConnection {
+  /** The NKey it signed in with. */
+  readonly publicKey: string;
+  /** The address it comes from, as the server sees it. */
+  readonly host: string;
+  /** ISO 8601 */
+  readonly since: string;
+}
+
+/** What a peer finds when it signs in. */
+export interface PeerAccount {
+  /** Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable. */
+  readonly served: boolean;
+  /** Everybody else who is signed in, on all servers of the cluster. */
+  readonly connections: readonly PeerConnection[];
+}
+
+interface Connections {
+  readonly data?: {
+    readonly connections?: readonly {
+      readonly authorized_user?: string;
+      readonly ip: string;
+      readonly start: string;
+    }[];
+  };
+}
+
+/** Every account has this service, about its own connections; no system account is needed. */
+const CONNECTIONS_SUBJECT = '$SYS.REQ.ACCOUNT.PING.CONNZ';
+/** Refused by its form, so that no durable delivers anything for it: a heartbeat must fit twice into the time a pull waits. */
+const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
+const TIMEOUT_MS = 2000;
+
+/** All that a probe must be allowed to publish on; it listens below {@link PROBE_INBOX}. */
+export function probeSubjects(stream: string, peerLfhId: string): readonly [pull: string, connections: string] {
+  return [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${syncName(peerLfhId)}`, CONNECTIONS_SUBJECT];
+}
+
+/**
+ * Looks at a peer's account from inside, on one server: whether what the peer is about to ask for is there, and with which
+ * key it is connected. Nothing that this asks moves the peer's durable.
+ *
+ * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, the node's
+ * @throws TransientError; with `KeyRefused` the server does not have that account
+ */
+export async function lookIntoPeerAccount(
+  server: string,
+  key: NodeKey,
+  trust: Trust,
+  peer: { readonly lfhId: string; readonly stream: string },
+): Promise<PeerAccount> {
+  const connected = await connectOnce(server, key, trust, PROBE_INBOX);
+  const [pull, connections] = probeSubjects(peer.stream, peer.lfhId);
+  try {
+    const [served, answers] = await Promise.all([
+      isServed(connected, pull),
+      askAll(connected, connections, JSON.stringify({ auth: true }), TIMEOUT_MS),
+    ]);
+    return {
+      served,
+      connections: answers.flatMap(connectionsIn).filter(({ publicKey }) => publicKey !== key.publicKey),
+    };
+  } finally {
+    await connected.connection.close();
+  }
+}
+
+async function isServed({ connection, place }: Connected, pull: string): Promise<boolean> {
+  try {
+    await connection.request(pull, IMPOSSIBLE_PULL, { timeout: TIMEOUT_MS });
+    return true;
+  } catch (error) {
+    if (isNoResponders(error)) return false;
+    throw translate(error, place);
+  }
+}
+
+function connectionsIn(answer: string): PeerConnection[] {
+  const { data } = JSON.parse(answer) as Connections;
+  return (data?.connections ?? []).map(({ authorized_user, ip, start }) => ({
+    publicKey: authorized_user ?? '',
+    host: ip,
+    since: start,
+  }));
+}

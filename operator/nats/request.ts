@@ -1,0 +1,72 @@
+import { RequestStrategy } from 'nats';
+import { TransientError } from '../../common/errors.ts';
+import type { Connected } from './connection.ts';
+import { isNoResponders, translate } from './errors.ts';
+
+/** What nats-server calls these (`server/errors.json`). */
+export const API_ERRORS = {
+  consumerNotFound: 10014,
+  streamNotFound: 10059,
+  cannotUpdate: 10012,
+  pushConsumer: 10080,
+} as const;
+
+const ANSWER_TIMEOUT_MS = 5000;
+
+interface ApiAnswer {
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
+/**
+ * Asks JetStream's API.
+ *
+ * @param expected errors that the caller has an answer to
+ * @returns undefined for one of those
+ * @throws TransientError for any other, and where there is no JetStream
+ */
+export async function askJetStream<Answer>(
+  { connection, place }: Connected,
+  operation: string,
+  body: object = {},
+  expected: readonly number[] = [],
+): Promise<Answer | undefined> {
+  let answer: Answer & ApiAnswer;
+  try {
+    const options = { timeout: ANSWER_TIMEOUT_MS };
+    answer = (await connection.request(`$JS.API.${operation}`, JSON.stringify(body), options)).json();
+  } catch (error) {
+    if (!isNoResponders(error)) throw translate(error, place);
+    throw new TransientError(
+      'PermissionDenied',
+      `NATS server ${place.server} has no JetStream for the account of ${place.publicKey}: write "jetstream: enabled" into ` +
+        'the block of that account',
+      { cause: error },
+    );
+  }
+  const { error } = answer;
+  if (error === undefined) return answer;
+  if (expected.includes(error.err_code ?? 0)) return undefined;
+  const why = `${error.description ?? 'no reason given'} (${error.err_code ?? 'no code'})`;
+  throw new TransientError('Unreachable', `JetStream on NATS server ${place.server} refuses ${operation}: ${why}`);
+}
+
+/**
+ * Asks everybody who listens on a subject, and takes their answers until none has come for 300 ms, or the time is up.
+ *
+ * @returns none where nobody listens
+ */
+export async function askAll(
+  { connection, place }: Connected,
+  subject: string,
+  body: string,
+  timeoutMs: number,
+): Promise<string[]> {
+  const answers: string[] = [];
+  try {
+    const options = { strategy: RequestStrategy.JitterTimer, maxWait: timeoutMs, noMux: true };
+    for await (const answer of await connection.requestMany(subject, body, options)) answers.push(answer.string());
+  } catch (error) {
+    if (!isNoResponders(error)) throw translate(error, place);
+  }
+  return answers;
+}
