@@ -10,7 +10,7 @@ export interface Schema {
   readonly required?: readonly string[];
   readonly items?: Schema;
   readonly enum?: readonly string[];
-  readonly default?: unknown;
+  readonly default?: string | number | boolean | object;
   readonly format?: string;
   readonly pattern?: string;
   readonly minLength?: number;

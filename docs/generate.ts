@@ -4,14 +4,14 @@ import { METRICS } from '../common/contract/metric-names.ts';
 import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
 import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/status.ts';
+import { apiPage } from './api-page.ts';
+import { markdownTable, page } from './markdown.ts';
 
 /** Pages made from the code's own tables, so that they cannot say anything else. `make docs` writes them. */
 
-const NOTE = '<!-- Made by `make docs` from the code; a test fails when it differs. -->';
-
 /** Every generated page, by its path in docs/. */
 export function pages(): Readonly<Record<string, string>> {
-  return { 'settings.md': settingsPage(), 'status.md': statusPage(), 'metrics.md': metricsPage() };
+  return { 'api.md': apiPage(), 'settings.md': settingsPage(), 'status.md': statusPage(), 'metrics.md': metricsPage() };
 }
 
 function settingsPage(): string {
@@ -68,16 +68,6 @@ function metricsPage(): string {
       'vanish with the peer.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
   );
-}
-
-function page(title: string, ...parts: string[]): string {
-  return `${[`# ${title}`, NOTE, ...parts].join('\n\n')}\n`;
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 if (import.meta.main) {

@@ -1,4 +1,5 @@
-import { type ConditionStatus, type ConditionType, type ReasonOf, reasonEntry } from './reasons.ts';
+import type { ConditionStatus } from './reason-entry.ts';
+import { type ConditionType, type ReasonOf, reasonEntry } from './reasons.ts';
 import type { Condition } from './types.ts';
 
 /** Conditions of a status, as the Kubernetes API conventions have them. Pure: the time is given. */

@@ -1,0 +1,113 @@
+import { type Definition, readDefinitions, type Schema, walk } from '../crds/read.ts';
+import type { ReasonEntry } from '../operator/api/reason-entry.ts';
+import { CONDITIONS } from '../operator/api/reasons.ts';
+import { markdownTable, page } from './markdown.ts';
+
+/** docs/api.md: every field, from the CRDs, and every condition with its reasons. */
+export function apiPage(): string {
+  const definitions = readDefinitions();
+  return page(
+    'The API',
+    `\`${definitions[0]?.apiVersion}\`, namespaced. \`kubectl explain lfhsyncpeer.spec\` tells the same about the fields; ` +
+      '`kubectl get lfh` lists both kinds. What a rule refuses is never quoted, since a seed or a key may have been pasted there.',
+    ...definitions.flatMap(kindParts),
+    '## Conditions',
+    'A direction that is not asked for, or is paused, is True. `Ready` comes from what is seen on NATS and from what the sidecars ' +
+      'report; where nothing fresh is known it is Unknown, never True. Each reason is listed with who can end it: it passes by itself, ' +
+      "we have to do something here, or the peer's administrator has to.",
+    ...Object.entries(CONDITIONS).flatMap(conditionParts),
+  );
+}
+
+function kindParts({ kind, shortName, schema, columns }: Definition): string[] {
+  const { spec, status } = schema.properties ?? {};
+  if (!spec || !status) throw new Error(`${kind}: expected spec and status`);
+  return [
+    `## ${kind} (\`${shortName}\`)`,
+    schema.description ?? '',
+    `### Fields of ${kind}`,
+    markdownTable(['field', 'type', 'default', 'meaning'], fieldsOf(spec, 'spec')),
+    `### Rules of ${kind}`,
+    markdownTable(['where', 'rule'], rulesOf(schema)),
+    `### Status of ${kind}`,
+    markdownTable(
+      ['field', 'type', 'meaning'],
+      fieldsOf(status, 'status').map(([path = '', type = '', , meaning = '']) => [path, type, meaning]),
+    ),
+    `### Columns of ${kind}`,
+    markdownTable(
+      ['column', 'from', 'meaning'],
+      columns.map(({ name, jsonPath, description, priority }) => [
+        `${name.toUpperCase()}${priority ? ' (`-o wide`)' : ''}`,
+        `\`${jsonPath}\``,
+        description ?? '',
+      ]),
+    ),
+  ];
+}
+
+/** A row for each field below; a list's items are part of the list's own. */
+function fieldsOf(schema: Schema, root: string): string[][] {
+  const rows: string[][] = [];
+  const required = new Set<string>();
+  walk(
+    schema,
+    (path, field) => {
+      const prefix = field.type === 'array' ? `${path}[]` : path;
+      for (const name of (field.items ?? field).required ?? []) required.add(`${prefix}.${name}`);
+      if (path === root || path.endsWith('[]')) return;
+      rows.push([
+        `\`${path}\``,
+        typeOf(field),
+        required.has(path) ? 'required' : fallbackOf(field),
+        field.description ?? '',
+      ]);
+    },
+    root,
+  );
+  return rows;
+}
+
+function typeOf({ type, items, enum: names, format }: Schema): string {
+  if (items) return `list of ${typeOf(items)}`;
+  if (names) return names.map((name) => `\`${name}\``).join(' | ');
+  return format === 'date-time' ? 'time' : type;
+}
+
+/** Of an object whose fields have defaults of their own, those tell. */
+function fallbackOf({ default: fallback }: Schema): string {
+  return fallback === undefined || typeof fallback === 'object' ? '' : `\`${fallback}\``;
+}
+
+function rulesOf(schema: Schema): string[][] {
+  const rows: string[][] = [];
+  walk(schema, (path, field) => {
+    for (const { fieldPath = '', message } of field['x-kubernetes-validations'] ?? []) {
+      const where = `${path}${fieldPath}`;
+      rows.push([where === '' ? '' : `\`${where}\``, message]);
+    }
+  });
+  return rows;
+}
+
+function conditionParts([type, { of, meaning, reasons }]: readonly [
+  string,
+  { readonly of: readonly string[]; readonly meaning: string; readonly reasons: Readonly<Record<string, ReasonEntry>> },
+]): string[] {
+  const head = [`### ${type}`, `Of ${of.join(' and ')}. ${meaning}`];
+  const rows = Object.entries(reasons).map(([reason, { statuses, endedBy, text }]) => [
+    statuses.join(', '),
+    `\`${reason}\``,
+    endedBy ? WHO[endedBy] : '',
+    text,
+  ]);
+  return rows.length === 0
+    ? head
+    : [...head, markdownTable(['status', 'reason', 'ended by', 'what it means, and what to do'], rows)];
+}
+
+const WHO: Readonly<Record<NonNullable<ReasonEntry['endedBy']>, string>> = {
+  passes: 'itself',
+  we: 'us',
+  peer: 'the peer',
+};

@@ -1,0 +1,95 @@
+import { REASON_TEXTS } from '../../common/contract/status.ts';
+import { bad, fine, TRUST, unknown } from './reason-entry.ts';
+
+/** The reasons of a node's conditions. */
+
+/** Of KeyReady. */
+export const KEY = {
+  KeyMade: fine('The operator has made the key; it is in the Secret named as the node with -nkey.'),
+  KeyBrought: fine('The key is the one in `spec.key.secretRef`.'),
+  Rotating: fine(
+    'There is a new key, and the previous one still counts. Send the new invitation to the peers in ' +
+      '`status.previousKeyInUseBy`.',
+  ),
+  Reconciling: unknown('passes', 'The key is being made.'),
+  KeyLost: bad(
+    'we',
+    'The Secret with the key is gone, and peers know that key. Restore it, or raise `spec.key.rotation` to have a new one ' +
+      'made and send the new invitation to every peer.',
+  ),
+  PublishedKey: bad(
+    'we',
+    'The key is one that LinuxForHealth publishes with its seed, so that anybody can use it. Bring another, or raise ' +
+      '`spec.key.rotation`.',
+  ),
+  InvalidKey: bad('we', 'What the Secret holds is no seed of an NKey user (SU…). Correct it, or restore it.'),
+  MissingReference: bad('we', 'The Secret in `spec.key.secretRef` is not there, or has no nats-server.nk. Make it.'),
+} as const;
+
+/** Of NatsConfigLive. */
+export const NATS_CONFIG = {
+  Live: fine('Every nats-server runs the configuration that was written last; it was tried by signing in.'),
+  Reconciling: unknown('passes', 'No nats-server was asked yet.'),
+  ConfigNotLive: bad(
+    'passes',
+    'A nats-server runs an older configuration; the message says which. A mounted ConfigMap takes up to a minute. If it ' +
+      'stays: does the server include our files, and is it told to reload (`spec.nats.reload`)?',
+  ),
+  NoAuthorization: bad(
+    'we',
+    'A nats-server lets in a key that nobody has: it has no authorization at all. Include the files of the ConfigMap named ' +
+      'as the node with -nats.',
+  ),
+  IncludeMissing: bad(
+    'we',
+    'A nats-server does not include the files of the ConfigMap named as the node with -nats. Include them, inside its own ' +
+      'blocks.',
+  ),
+  NatsUnreachable: bad('passes', 'A nats-server does not answer, or none is found at `spec.nats.servers`.'),
+  NatsNotTrusted: bad(
+    'we',
+    "A nats-server's certificate is not from a CA in `spec.nats.ca`, or not for the name in `spec.nats.servers`.",
+  ),
+  NatsRefusedConfig: bad('we', 'A nats-server refuses the configuration and runs the previous one; its log says why.'),
+  UnsupportedAuth: bad(
+    'we',
+    'This NATS takes its users from an operator (JWT) or an auth callout, so a configuration file can add none.',
+  ),
+  Conflict: bad('we', 'An older LfhSyncNode has the same nats-server, and keeps it. Give each node its own.'),
+  InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
+  KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
+  CertificateExpired: bad('we', 'A CA in `spec.nats.ca` has expired. Put the new one there.'),
+  CertificateNotYetValid: bad('passes', 'A CA in `spec.nats.ca` is not valid yet. Compare the clocks.'),
+  ...TRUST,
+} as const;
+
+/** Of SidecarReady. */
+export const SIDECAR = {
+  Reporting: fine('The sidecars report, and have taken up their settings.'),
+  NotRequested: fine('`spec.connect` is absent, so no sidecar is injected.'),
+  Injected: unknown(
+    'passes',
+    'The sidecar was just put into the pod template of `status.workload`, and the new pods are awaited.',
+  ),
+  NoReport: unknown(
+    'passes',
+    "No sidecar answers over this node's NATS. Are the pods of connect running? Look at the log of their container lfh-sync.",
+  ),
+  SettingsNotLive: bad(
+    'we',
+    'A sidecar has refused its newest settings, or needs a restart to take them up; the message says which and why.',
+  ),
+  KafkaUnavailable: bad('passes', REASON_TEXTS.KafkaUnavailable),
+  ConnectAlsoSubscribes: bad(
+    'we',
+    "The workload sets connect's own NATS_SYNC_SUBSCRIBERS, so it would replay the same messages a second time. Remove it from the " +
+      'workload; make an LfhSyncPeer of each server in it.',
+  ),
+  WorkloadMissing: bad('we', 'The workload in `spec.connect.workloadRef` is not there. Make it, or correct the name.'),
+  Conflict: bad(
+    'we',
+    'Somebody else owns fields of the workload that the sidecar needs, or an older LfhSyncNode has the same workload; the ' +
+      'message says which.',
+  ),
+  MissingReference: bad('we', 'A Secret that `spec.kafka` names is not there, or lacks the key. Make it.'),
+} as const;

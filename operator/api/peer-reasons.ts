@@ -1,0 +1,122 @@
+import { REASON_TEXTS } from '../../common/contract/status.ts';
+import type { Reason } from '../../common/errors.ts';
+import { bad, badOrUnknown, type EndedBy, fine, type ReasonEntry, TRUST, unknown } from './reason-entry.ts';
+
+/** The reasons of a peer's conditions. */
+
+/** What the sidecar says itself; the texts are in the contract with it. */
+function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotOwned'>, ReasonEntry> {
+  const says = (endedBy: EndedBy, reason: Reason): ReasonEntry => bad(endedBy, REASON_TEXTS[reason]);
+  return {
+    Starting: says('passes', 'Starting'),
+    NotTrusted: says('we', 'NotTrusted'),
+    CertificateExpired: bad(
+      'peer',
+      "A certificate has expired; the message says which. One of the peer's server: its administrator must renew it. One in " +
+        '`spec.ca`: put the new one there, beside the old one where both are in use.',
+    ),
+    CertificateNotYetValid: bad(
+      'passes',
+      "A certificate, of the peer's server or in `spec.ca`, is not valid yet; the message says which. Compare the clocks.",
+    ),
+    HostNameMismatch: says('we', 'HostNameMismatch'),
+    TlsRequired: says('peer', 'TlsRequired'),
+    KeyRefused: says('peer', 'KeyRefused'),
+    PermissionDenied: says('peer', 'PermissionDenied'),
+    Unreachable: says('passes', 'Unreachable'),
+    ConsumerMissing: says('peer', 'ConsumerMissing'),
+    PositionLost: says('we', 'PositionLost'),
+    StreamRecreated: says('passes', 'StreamRecreated'),
+    ChainBroken: says('passes', 'ChainBroken'),
+    KafkaUnavailable: says('passes', 'KafkaUnavailable'),
+    KafkaRefused: says('we', 'KafkaRefused'),
+    TopicNotCompacted: says('we', 'TopicNotCompacted'),
+    Fenced: says('passes', 'Fenced'),
+    UncertainCommit: says('passes', 'UncertainCommit'),
+    InvalidSettings: says('we', 'InvalidSettings'),
+  };
+}
+
+const EITHER_DIRECTION = {
+  Conflict: bad(
+    'we',
+    'An older peer has the same lfhId or public key, and keeps its access. Delete one of them, or ask whose it is.',
+  ),
+  NodeMissing: bad('we', 'There is no LfhSyncNode of the name in `spec.nodeRef`. Make it, or correct the name.'),
+  NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem of its own. Look at that.'),
+  InvalidSpec: bad('we', 'The spec contradicts itself or the node; the message says where. Correct it.'),
+  AwaitingPeer: bad(
+    'peer',
+    "The other side has not applied our invitation yet. Send it the syncpeer.yaml of the ConfigMap in the node's " +
+      '`status.invitation`.',
+  ),
+} as const;
+
+/** Of ReceiveReady. */
+export const RECEIVE = {
+  Replaying: fine(REASON_TEXTS.Replaying),
+  NotRequested: fine('`spec.servers` names none, so nothing is received from this peer.'),
+  Paused: fine('`spec.receive.paused` is true. What the peer has for us waits there.'),
+  ...EITHER_DIRECTION,
+  Lagging: bad(
+    'we',
+    'Messages wait at the peer, and none was replayed for a while although the connection stands. Look at the log of the ' +
+      'sidecar, and at Kafka.',
+  ),
+  NoReport: unknown(
+    'passes',
+    'No sidecar has reported on this peer lately. Passes within seconds where one takes it over; otherwise look at the ' +
+      'condition SidecarReady of the node.',
+  ),
+  ...TRUST,
+  ...sidecarReasons(),
+} as const;
+
+/** Of SendReady. */
+export const SEND = {
+  Pulling: fine('The peer is there and fetches.'),
+  Connected: fine(
+    "The peer's connect, without lfh-sync, is signed in (`send.client: Connect`). The message says what more it may do.",
+  ),
+  NotRequested: fine('`spec.publicKeys` names none, so the peer may not receive from us.'),
+  Paused: fine('`spec.send.paused` is true, so the peer has no access for now.'),
+  ...EITHER_DIRECTION,
+  ConfigNotLive: bad(
+    'passes',
+    'Not every nats-server of this node lets the peer in yet. Look at the condition NatsConfigLive of the node.',
+  ),
+  NatsUnreachable: unknown(
+    'passes',
+    "This node's NATS could not be asked about the peer. Look at the condition NatsConfigLive of the node.",
+  ),
+  StreamMissing: bad(
+    'we',
+    "This node's NATS has no stream EVENTS. connect makes it when it starts: is it running, and in the account of " +
+      '`spec.nats.account`?',
+  ),
+  ConsumerMissing: bad('passes', "The peer's durable consumer is not there yet, or was removed. It is made again."),
+  NoPull: bad(
+    'peer',
+    'The peer did fetch before and has stopped. Ask its administrator; what it has not fetched waits here, for as long as ' +
+      'our stream keeps it.',
+  ),
+  Lagging: bad(
+    'peer',
+    'Messages wait for the peer, and it has acknowledged none for a while. Ask its administrator to look at its sidecar.',
+  ),
+  MessagesExpired: bad(
+    'peer',
+    "Our stream has dropped messages that the peer had not read. They are lost to it: tell it, and raise the stream's " +
+      'max_age or limits.',
+  ),
+  PublishedKey: bad(
+    'peer',
+    "LinuxForHealth publishes the peer's key with its seed, so that anybody can sign in as this peer. It needs a key of " +
+      'its own.',
+  ),
+  ClientNotSupported: bad(
+    'peer',
+    '`send.client: Connect` is not served: connect would share one consumer with ours, each acknowledging for the other. ' +
+      'Run lfh-sync there.',
+  ),
+} as const;
