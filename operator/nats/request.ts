@@ -1,13 +1,15 @@
 import { RequestStrategy } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Connected } from './connection.ts';
-import { isNoResponders, translate } from './errors.ts';
+import { isNoResponders, type Place, translate } from './errors.ts';
 
 /** What nats-server calls these (`server/errors.json`). */
 export const API_ERRORS = {
   consumerNotFound: 10014,
   streamNotFound: 10059,
   cannotUpdate: 10012,
+  notEnabled: 10076,
+  notEnabledForAccount: 10039,
   pushConsumer: 10080,
 } as const;
 
@@ -35,19 +37,27 @@ export async function askJetStream<Answer>(
     const options = { timeout: ANSWER_TIMEOUT_MS };
     answer = (await connection.request(`$JS.API.${operation}`, JSON.stringify(body), options)).json();
   } catch (error) {
-    if (!isNoResponders(error)) throw translate(error, place);
-    throw new TransientError(
-      'PermissionDenied',
-      `NATS server ${place.server} has no JetStream for the account of ${place.publicKey}: write "jetstream: enabled" into ` +
-        'the block of that account',
-      { cause: error },
-    );
+    throw isNoResponders(error) ? withoutJetStream(place, error) : translate(error, place);
   }
   const { error } = answer;
   if (error === undefined) return answer;
-  if (expected.includes(error.err_code ?? 0)) return undefined;
-  const why = `${error.description ?? 'no reason given'} (${error.err_code ?? 'no code'})`;
-  throw new TransientError('Unreachable', `JetStream on NATS server ${place.server} refuses ${operation}: ${why}`);
+  const { err_code: code = 0, description = 'no reason given' } = error;
+  if (expected.includes(code)) return undefined;
+  if (code === API_ERRORS.notEnabled || code === API_ERRORS.notEnabledForAccount) throw withoutJetStream(place);
+  const hint = code === API_ERRORS.streamNotFound ? '; connect makes its stream when it starts: is it running?' : '';
+  throw new TransientError(
+    'Unreachable',
+    `JetStream on NATS server ${place.server} refuses ${operation}: ${description} (${code})${hint}`,
+  );
+}
+
+function withoutJetStream({ server, publicKey }: Place, cause?: unknown): TransientError {
+  return new TransientError(
+    'PermissionDenied',
+    `NATS server ${server} has no JetStream for the account of ${publicKey}: give the server a jetstream block, and write ` +
+      '"jetstream: enabled" into the block of that account',
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 /**

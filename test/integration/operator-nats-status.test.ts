@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { STATUS_SERVICE, statusSubject, syncName } from '../../common/contract/names.ts';
+import type { SidecarStatus } from '../../common/contract/status.ts';
+import { TransientError } from '../../common/errors.ts';
+import { askSidecars } from '../../operator/nats/ask-sidecars.ts';
+import { type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
+import { makeKey, type NodeKey, probeKey } from '../../operator/nats/keys.ts';
+import { lookIntoPeerAccount, PROBE_INBOX, probeSubjects } from '../../operator/nats/peer-account.ts';
+import { durableConfig, EVENTS_STREAM } from '../../operator/plan/durable.ts';
+import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
+import { NatsServer } from '../servers/nats-server.ts';
+
+const STREAM = EVENTS_STREAM.name;
+
+describe('what the operator learns over NATS', () => {
+  const node = makeKey();
+  const peer = { lfhId: 'hospital.b', stream: STREAM };
+  const [oldKey, newKey] = [makeKey(), makeKey()];
+  let directory: string;
+  let ca: CertificateAuthority;
+  let server: NatsServer;
+  let own: OwnNats;
+  const connections: NatsConnection[] = [];
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-operator-status-'));
+    ca = await createCertificateAuthority('hospital-a');
+    server = await NatsServer.start({
+      directory,
+      name: 'hospital-a',
+      certificate: await ca.issue(),
+      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }`,
+    });
+    own = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+  });
+
+  afterEach(async () => {
+    await Promise.all(connections.splice(0).map((connection) => connection.close()));
+  });
+
+  after(async () => {
+    await own?.close();
+    await server?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function signIn(key: NodeKey, inboxPrefix = '_INBOX'): Promise<NatsConnection> {
+    const authenticator = nkeyAuthenticator(Buffer.from(key.seed));
+    const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator, inboxPrefix });
+    connections.push(connection);
+    return connection;
+  }
+
+  describe('from the sidecars', () => {
+    function statusOf(lfhId: string): SidecarStatus {
+      return {
+        lfhId,
+        node: 'local',
+        version: '1',
+        startedAt: '2026-11-24T00:00:00Z',
+        settings: { state: 'Current', message: '' },
+        kafka: { joined: true },
+        peers: [],
+      };
+    }
+
+    /** A sidecar's service; one without an answer is silent. */
+    async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
+      const connection = await signIn(node);
+      const queue = `q${connections.length}`;
+      const service = await connection.services.add({ name: STATUS_SERVICE, version: '1.0.0', queue });
+      service.addEndpoint('status', {
+        subject: statusSubject(nodeName),
+        handler: (_error, request) => {
+          if (answer !== undefined) setTimeout(() => request.respond(answer), delayMs);
+        },
+      });
+      await connection.flush();
+    }
+
+    it('is nothing where there are none', async () => {
+      assert.deepEqual(await askSidecars(own.connected, 'local', 1000), { statuses: [], unreadable: 0 });
+    });
+
+    it('is the status of each of its node, also of the slower one', async () => {
+      await serve(JSON.stringify(statusOf('first')));
+      await serve(JSON.stringify(statusOf('second')), 150);
+      await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
+      const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
+      assert.deepEqual([statuses, unreadable], [[statusOf('first'), statusOf('second')], 0]);
+    });
+
+    it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
+      await serve(undefined);
+      let started = performance.now();
+      assert.deepEqual(await askSidecars(own.connected, 'local', 500), { statuses: [], unreadable: 0 });
+      assert.ok(performance.now() - started < 2000);
+      await serve(JSON.stringify(statusOf('second')));
+      started = performance.now();
+      assert.equal((await askSidecars(own.connected, 'local', 10_000)).statuses.length, 1);
+      assert.ok(performance.now() - started < 5000);
+    });
+
+    it('is without what is no status, but that is counted', async () => {
+      const status = statusOf('first');
+      const { peers, ...withoutPeers } = status;
+      assert.deepEqual(peers, []);
+      const wrong = [
+        '',
+        'no JSON',
+        'null',
+        '[]',
+        '7',
+        withoutPeers,
+        { ...status, peers: [null] },
+        { ...status, settings: 1 },
+      ];
+      for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
+      await serve(JSON.stringify(status));
+      assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
+        statuses: [status],
+        unreadable: wrong.length,
+      });
+    });
+
+    it('is an error, with the server in it, where the connection is gone', async () => {
+      const closed = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+      await closed.close();
+      await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
+        assert.ok(error instanceof TransientError, String(error));
+        assert.match(error.message, new RegExp(server.host));
+        return true;
+      });
+    });
+  });
+
+  describe("from inside a peer's account", () => {
+    const probe = probeKey(node.seed, peer.lfhId);
+    const name = syncName(peer.lfhId);
+
+    function accounts(isolation: 'Accounts' | 'Users'): string {
+      const publicKeys = [oldKey.publicKey, newKey.publicKey];
+      const access = { account: 'LFH', users: [node.publicKey], peers: [{ lfhId: peer.lfhId, publicKeys }], isolation };
+      const { mainAccount, peerAccounts } = natsIncludes(access);
+      const publish = JSON.stringify(probeSubjects(peer.stream, peer.lfhId));
+      const permissions = `{ publish: { allow: ${publish} }, subscribe: { allow: ["${PROBE_INBOX}.>"] } }`;
+      const probeUser = `users: [\n { nkey: ${probe.publicKey}, permissions: ${permissions} }`;
+      return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts.replace('users: [', probeUser)}`;
+    }
+
+    function look(key = probe): ReturnType<typeof lookIntoPeerAccount> {
+      return lookIntoPeerAccount(server.url, key, { ca: ca.ca }, peer);
+    }
+
+    beforeEach(async () => {
+      await own.connected.connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(EVENTS_STREAM));
+      await own.ensureDurable(STREAM, durableConfig(peer.lfhId));
+    });
+
+    it('is whether it is served: only after the second reload, and only with its durable', async () => {
+      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }` });
+      await assert.rejects(look(), { reason: 'KeyRefused' });
+      await server.reload({ accounts: accounts('Accounts') });
+      assert.equal((await look()).served, false);
+      await server.reload({});
+      assert.equal((await look()).served, true);
+      await own.removeDurable(STREAM, name);
+      assert.equal((await look()).served, false);
+    });
+
+    it('is with which of its keys it is connected, since when and from where; looking moves nothing', async () => {
+      await server.reload({ accounts: accounts('Accounts') });
+      await server.reload({});
+      assert.deepEqual((await look()).connections, []);
+      await signIn(newKey);
+      const [connection, ...others] = (await look()).connections;
+      assert.deepEqual([connection?.publicKey, connection?.host, others], [newKey.publicKey, '127.0.0.1', []]);
+      assert.ok(Math.abs(Date.parse(connection?.since ?? '') - Date.now()) < 60_000);
+      await signIn(oldKey);
+      assert.equal((await look()).connections.length, 2);
+      const [durable] = await own.durables(STREAM);
+      assert.deepEqual([durable?.delivered, durable?.waiting], [0, 0]);
+    });
+
+    it("is the same with the node's own key, where peers have no accounts of their own", async () => {
+      await server.reload({ accounts: accounts('Users') });
+      await signIn(oldKey);
+      const { served, connections: found } = await look(node);
+      assert.deepEqual([served, found.map(({ publicKey }) => publicKey)], [true, [oldKey.publicKey]]);
+    });
+
+    it('lets the probe do nothing else', async () => {
+      await server.reload({ accounts: accounts('Accounts') });
+      await server.reload({});
+      const connection = await signIn(probe, PROBE_INBOX);
+      for (const subject of [
+        'EVENTS.sync',
+        `$JS.API.CONSUMER.RESET.${STREAM}.${name}`,
+        `$JS.ACK.${STREAM}.${name}.1`,
+      ]) {
+        await assert.rejects(connection.request(subject, '', { timeout: 5000 }), /Permissions Violation/, subject);
+      }
+      const stranger = await signIn(oldKey);
+      await assert.rejects(stranger.request('$SYS.REQ.ACCOUNT.PING.CONNZ', '', { timeout: 5000 }), /Permissions/);
+    });
+  });
+});
