@@ -320,7 +320,7 @@ export interface LfhSyncPeerSpec {
      */
     paused?: boolean;
     /**
-     * What receives at the peer. Sidecar: lfh-sync, which may use one durable and nothing else. Connect: a connect without lfh-sync, which makes its own consumer and is granted what that takes; the condition SendReady says so.
+     * What receives at the peer. Sidecar: lfh-sync, which may use one durable and nothing else. Connect: a connect without lfh-sync, which makes its own consumer and needs more rights for that; the condition SendReady tells what becomes of it.
      */
     client?: 'Sidecar' | 'Connect';
   };
