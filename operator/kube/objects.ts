@@ -39,15 +39,6 @@ export interface Secret extends KubeObject {
   readonly type?: string;
 }
 
-/** Ready addresses behind a Service. */
-export interface EndpointSlice extends KubeObject {
-  readonly endpoints?: readonly {
-    readonly addresses: readonly string[];
-    readonly conditions?: { readonly ready?: boolean };
-  }[];
-  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
-}
-
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string;
@@ -73,13 +64,8 @@ export const KINDS = {
   peer: { apiVersion: API_VERSION, kind: 'LfhSyncPeer', plural: 'lfhsyncpeers' },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
-  pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
   event: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
-  endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
   lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
-  statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
-  deployment: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
-  daemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
 } as const satisfies Record<string, Kind>;
 
 const BY_KIND = new Map<string, Kind>(Object.values(KINDS).map((kind) => [kind.kind, kind]));

@@ -36,7 +36,7 @@ export interface PlannedFiles {
 /**
  * @param written what stands there now
  * @param liveHash the hash that every server that answers was last seen to run
- * @param canaryOf the public key of the canary of a hash
+ * @param canaryOf the public key of the canary of a hash; undefined where there is no seed to make one from
  * @throws InvalidSpecError as natsIncludes does
  */
 export function natsFiles(
@@ -44,14 +44,15 @@ export function natsFiles(
   ca: string,
   written: WrittenFiles,
   liveHash: string | undefined,
-  canaryOf: (hash: string) => string,
+  canaryOf: (hash: string) => string | undefined,
 ): PlannedFiles {
   const { mainAccount, peerAccounts } = natsIncludes(access);
   const reload = reloadOf(peerAccounts, written, liveHash);
   const head = `# Written by lfh-sync; changes are undone.\n# Reload ${reload} of 2.\n`;
   const peersFile = head + peerAccounts;
   const hash = digest([head + mainAccount, peersFile, ca]);
-  const main = head + natsIncludes({ ...access, canary: canaryOf(hash) }).mainAccount;
+  const canary = canaryOf(hash);
+  const main = head + natsIncludes({ ...access, ...(canary !== undefined && { canary }) }).mainAccount;
   return { files: { [MAIN_FILE]: main, [PEERS_FILE]: peersFile, [CA_FILE]: ca }, hash, reload };
 }
 

@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import { boolean, listOf, matching, oneOf, type Shape, ShapeError, text } from '../common/contract/shapes.ts';
+import { InvalidSpecError } from '../common/errors.ts';
+import { LOG_LEVELS } from '../common/log-levels.ts';
+
+/** Every setting of the operator: read once from its environment, at start. */
+
+interface Setting<Value> {
+  readonly name: string;
+  readonly shape: Shape<Value>;
+  readonly meaning: string;
+  /** As it would be written; undefined: optional. */
+  readonly fallback: string | undefined;
+}
+
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export const OPERATOR_SETTINGS = {
+  namespace: {
+    name: 'POD_NAMESPACE',
+    shape: matching(NAMESPACE, 'the name of a namespace'),
+    meaning: "The operator's own namespace, where its Lease is. Given by the downward API.",
+    fallback: 'default',
+  },
+  identity: {
+    name: 'POD_NAME',
+    shape: text,
+    meaning: 'What this operator calls itself in the Lease and in events. Given by the downward API.',
+    fallback: undefined,
+  },
+  namespaces: {
+    name: 'LFH_SYNC_NAMESPACES',
+    shape: listOf(NAMESPACE, 'namespaces'),
+    meaning: 'The namespaces to look after. Absent: its own.',
+    fallback: undefined,
+  },
+  allNamespaces: {
+    name: 'LFH_SYNC_ALL_NAMESPACES',
+    shape: boolean,
+    meaning: 'Whether to look after every namespace. Needs cluster-wide rights.',
+    fallback: 'false',
+  },
+  httpAddress: {
+    name: 'LFH_SYNC_HTTP_ADDRESS',
+    shape: matching(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'host:port'),
+    meaning: 'Where /healthz, /readyz, /status and /metrics are served; port 0 takes any free one.',
+    fallback: '0.0.0.0:9878',
+  },
+  logLevel: { name: 'LFH_SYNC_LOG_LEVEL', shape: oneOf(LOG_LEVELS), meaning: 'How much is logged.', fallback: 'info' },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export interface OperatorConfig {
+  readonly namespace: string;
+  readonly identity: string;
+  /** undefined: all of them. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly httpAddress: string;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** @throws InvalidSpecError naming the setting and what is expected, without its value */
+export function readConfig(env: NodeJS.ProcessEnv): OperatorConfig {
+  const { namespace, identity, namespaces, allNamespaces, httpAddress, logLevel } = OPERATOR_SETTINGS;
+  const own = decode(namespace, env) ?? '';
+  return {
+    namespace: own,
+    identity: decode(identity, env) ?? `${hostname()}-${process.pid}`,
+    namespaces: decode(allNamespaces, env) ? undefined : (decode(namespaces, env) ?? [own]),
+    httpAddress: decode(httpAddress, env) ?? '',
+    logLevel: decode(logLevel, env) ?? 'info',
+  };
+}
+
+function decode<Value>({ name, shape, fallback }: Setting<Value>, env: NodeJS.ProcessEnv): Value | undefined {
+  const found = env[name] ?? fallback;
+  if (found === undefined) return undefined;
+  try {
+    return shape.decode(found);
+  } catch (error) {
+    if (error instanceof ShapeError) throw new InvalidSpecError(`${name}${error.path}: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+import type { Logger } from '../../common/log.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { Informer } from '../kube/informer.ts';
+import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../kube/objects.ts';
+import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
+import { NAMES, NODE_LABEL } from '../plan/plan.ts';
+
+/** What a turn over a node begins with: everything of the cluster that matters to it, as it was last seen. */
+export interface Snapshot {
+  readonly node: NodeObject;
+  readonly peers: readonly PeerObject[];
+  readonly otherNodes: readonly NodeObject[];
+  readonly references: References;
+  /** The Secret with its key: the one brought, or the one made. */
+  readonly keySecret: Secret | undefined;
+  /** As they are, to be compared with what they should be. */
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+}
+
+/** The part of the cluster that the operator watches, and which nodes a change is about. */
+export class Cluster {
+  readonly #nodes: Informer<NodeObject>[];
+  readonly #peers: Informer<PeerObject>[];
+  readonly #configMaps: Informer<ConfigMap>[];
+  readonly #secrets: Informer<Secret>[];
+
+  /** @param namespaces to watch; undefined: all of them */
+  constructor(api: KubeApi, namespaces: readonly string[] | undefined, log: Logger) {
+    const informers = <Value extends KubeObject>(kind: Kind): Informer<Value>[] =>
+      (namespaces ?? [undefined]).map((namespace) => new Informer<Value>(api, kind, namespace, log));
+    this.#nodes = informers(KINDS.node);
+    this.#peers = informers(KINDS.peer);
+    this.#configMaps = informers(KINDS.configMap);
+    this.#secrets = informers(KINDS.secret);
+  }
+
+  /** Follows every change until `signal`; `onChange` gets the key, `namespace/name`, of each node it may matter to. */
+  async run(onChange: (nodeKey: string) => void, signal: AbortSignal): Promise<void> {
+    const tell = (namespace: string, names: readonly string[]): void => {
+      for (const name of names) onChange(`${namespace}/${name}`);
+    };
+    for (const informer of this.#nodes) {
+      informer.onChange(({ metadata, spec }) => {
+        tell(metadata.namespace ?? '', [metadata.name]);
+        // One that was in conflict with this one may now go on.
+        for (const other of all(this.#nodes)) {
+          if (other.spec.nats.servers.some((server) => spec.nats.servers.includes(server))) {
+            tell(other.metadata.namespace ?? '', [other.metadata.name]);
+          }
+        }
+      });
+    }
+    for (const informer of this.#peers) {
+      informer.onChange((peer) => tell(peer.metadata.namespace ?? '', [nodeOf(peer)]));
+    }
+    for (const informer of [...this.#configMaps, ...this.#secrets]) {
+      informer.onChange((object: KubeObject) => tell(object.metadata.namespace ?? '', this.#interestedIn(object)));
+    }
+    await Promise.all(this.#all().map((informer) => informer.run(signal)));
+  }
+
+  /** Resolves when everything was listed once: before that, what is missing may only be unknown. */
+  async listed(): Promise<void> {
+    await Promise.all(this.#all().map((informer) => informer.listed));
+  }
+
+  /** Keys of all nodes. */
+  keys(): string[] {
+    return all(this.#nodes).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  }
+
+  peersOf(namespace: string, node: string): PeerObject[] {
+    return all(this.#peers).filter((peer) => peer.metadata.namespace === namespace && nodeOf(peer) === node);
+  }
+
+  /** undefined where the node is gone. */
+  snapshot(namespace: string, name: string): Snapshot | undefined {
+    const node = find(this.#nodes, namespace, name);
+    if (!node) return undefined;
+    const peers = this.peersOf(namespace, name);
+    const others = all(this.#nodes).filter(({ metadata }) => metadata.uid !== node.metadata.uid);
+    const keySecret = node.spec.key?.secretRef?.name ?? NAMES.key(name);
+    const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
+    const found = owned.flatMap((each) => find(this.#configMaps, namespace, each) ?? []);
+    return {
+      node,
+      peers,
+      otherNodes: others,
+      references: this.#references(namespace),
+      keySecret: find(this.#secrets, namespace, keySecret),
+      configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
+    };
+  }
+
+  #references(namespace: string): References {
+    return {
+      configMap: (name) => find(this.#configMaps, namespace, name)?.data ?? undefined,
+      secret: (name) => decoded(find(this.#secrets, namespace, name)),
+    };
+  }
+
+  /** Names of the nodes of its namespace that own an object or refer to it. */
+  #interestedIn({ metadata }: KubeObject): string[] {
+    const owner = metadata.labels?.[NODE_LABEL];
+    const nodes = all(this.#nodes).filter((node) => node.metadata.namespace === metadata.namespace);
+    const refer = nodes.filter((node) => {
+      const peers = this.peersOf(metadata.namespace ?? '', node.metadata.name);
+      return referencedBy(node, peers).has(metadata.name);
+    });
+    return [...new Set([...(owner === undefined ? [] : [owner]), ...refer.map((node) => node.metadata.name)])];
+  }
+
+  #all(): Informer<KubeObject>[] {
+    return [...this.#nodes, ...this.#peers, ...this.#configMaps, ...this.#secrets] as Informer<KubeObject>[];
+  }
+}
+
+/** Names of the ConfigMaps and Secrets that a node or one of its peers speaks of. */
+function referencedBy(node: NodeObject, peers: readonly PeerObject[]): ReadonlySet<string> {
+  const cas = [node.spec.nats.ca, node.spec.kafka.ca, ...peers.map(({ spec }) => spec.ca)];
+  const names = [
+    node.spec.key?.secretRef?.name ?? NAMES.key(node.metadata.name),
+    ...cas.flatMap((ca) => [ca?.configMapRef?.name, ca?.secretRef?.name]),
+  ];
+  return new Set(names.filter((name) => name !== undefined));
+}
+
+function nodeOf({ spec }: PeerObject): string {
+  return spec.nodeRef?.name ?? 'local';
+}
+
+function all<Value extends KubeObject>(informers: readonly Informer<Value>[]): Value[] {
+  return informers.flatMap((informer) => informer.all());
+}
+
+function find<Value extends KubeObject>(
+  informers: readonly Informer<Value>[],
+  namespace: string,
+  name: string,
+): Value | undefined {
+  for (const informer of informers) {
+    const found = informer.get(namespace, name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function decoded(secret: Secret | undefined): Texts | undefined {
+  if (!secret) return undefined;
+  const entries = Object.entries(secret.data ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
+}

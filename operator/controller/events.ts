@@ -1,0 +1,28 @@
+import type { Condition } from '../api/conditions.ts';
+
+/** What a person should notice in `kubectl describe`: a condition that became something else. */
+export interface Notice {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+}
+
+const NOTE_LENGTH = 1000;
+
+/** One notice for each condition whose status or reason has changed; Ready only repeats the others. */
+export function noticesOf(before: readonly Condition[], after: readonly Condition[]): Notice[] {
+  return after
+    .filter(({ type }) => type !== 'Ready')
+    .filter(({ type, status, reason }) => {
+      const known = before.find((condition) => condition.type === type);
+      return known?.status !== status || known.reason !== reason;
+    })
+    .filter(({ status, reason }) => status !== 'Unknown' && reason !== 'NotRequested')
+    .map(({ type, status, reason, message }) => ({
+      type: status === 'True' ? 'Normal' : 'Warning',
+      reason,
+      action: type,
+      note: message.slice(0, NOTE_LENGTH),
+    }));
+}

@@ -1,0 +1,111 @@
+import { InvalidSpecError } from '../../common/errors.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KubeError } from '../kube/errors.ts';
+import { GROUP, KINDS, type Secret } from '../kube/objects.ts';
+import { isPublished, makeKey, publicKeyOf } from '../nats/keys.ts';
+import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed.ts';
+import { NAMES, NODE_LABEL } from '../plan/plan.ts';
+import { PREVIOUS_SEED_FILE, SEED_FILE } from '../plan/sidecar-settings.ts';
+
+/** Nodes' keys in Secrets. Keys are created or replaced, never applied: an apply would overwrite a seed with a new one. */
+
+const PUBLIC_KEY = 'public-key';
+const PREVIOUS_PUBLIC_KEY = 'previous-public-key';
+const ROTATION = `${GROUP}/rotation`;
+const ROTATED_AT = `${GROUP}/rotated-at`;
+
+/** What a Secret holds; the seed stays here and in whoever signs in. */
+export interface StoredKey extends ObservedKey {
+  readonly seed: string | undefined;
+  readonly previousSeed: string | undefined;
+}
+
+/** Reads a Secret with a key; never throws for what is in it. */
+export function readKey(secret: Secret): StoredKey {
+  const { name, annotations } = secret.metadata;
+  const seed = textOf(secret, SEED_FILE);
+  const previous = textOf(secret, PREVIOUS_SEED_FILE);
+  return {
+    secret: name,
+    seed,
+    previousSeed: previous,
+    current: seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed),
+    previous: previous === undefined ? undefined : read(previous),
+    rotation: Number(annotations?.[ROTATION] ?? 0),
+    rotatedAt: annotations?.[ROTATED_AT],
+  };
+}
+
+/**
+ * Makes the node's first key. Where another has made one in the meantime, that one counts.
+ *
+ * The Secret outlives its node: whoever deletes a node by mistake would have to introduce it to every peer again.
+ */
+export async function createKey(api: KubeApi, node: NodeObject): Promise<Secret> {
+  const { name, namespace = '' } = node.metadata;
+  const { seed, publicKey } = makeKey();
+  const metadata = {
+    name: NAMES.key(name),
+    namespace,
+    labels: { 'app.kubernetes.io/managed-by': 'lfh-sync', [NODE_LABEL]: name },
+    annotations: { [ROTATION]: String(node.spec.key?.rotation ?? 0) },
+  };
+  const data = { [SEED_FILE]: encode(seed), [PUBLIC_KEY]: encode(publicKey) };
+  try {
+    return await api.create<Secret>({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data });
+  } catch (error) {
+    if (!(error instanceof KubeError && error.isAlreadyExists)) throw error;
+    const found = await api.get<Secret>(KINDS.secret, namespace, NAMES.key(name));
+    if (!found) throw error;
+    return found;
+  }
+}
+
+/** Puts a new key in force and keeps the one before. Fails where the Secret has changed since it was read. */
+export function rotateKey(api: KubeApi, secret: Secret, rotation: number, now: number): Promise<Secret> {
+  const { seed, publicKey } = makeKey();
+  const { [SEED_FILE]: before = '', [PUBLIC_KEY]: publicBefore = '' } = secret.data ?? {};
+  return api.replace<Secret>({
+    ...secret,
+    metadata: {
+      ...secret.metadata,
+      annotations: {
+        ...secret.metadata.annotations,
+        [ROTATION]: String(rotation),
+        [ROTATED_AT]: new Date(now).toISOString(),
+      },
+    },
+    data: {
+      ...secret.data,
+      [SEED_FILE]: encode(seed),
+      [PUBLIC_KEY]: encode(publicKey),
+      [PREVIOUS_SEED_FILE]: before,
+      [PREVIOUS_PUBLIC_KEY]: publicBefore,
+    },
+  });
+}
+
+/** Ends a rotation. */
+export function dropPreviousKey(api: KubeApi, secret: Secret): Promise<Secret> {
+  const { [PREVIOUS_SEED_FILE]: _seed, [PREVIOUS_PUBLIC_KEY]: _public, ...data } = secret.data ?? {};
+  return api.replace<Secret>({ ...secret, data });
+}
+
+function read(seed: string): KeyReading {
+  try {
+    const publicKey = publicKeyOf(seed);
+    return { publicKey, published: isPublished(publicKey) };
+  } catch (error) {
+    if (error instanceof InvalidSpecError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function textOf(secret: Secret, key: string): string | undefined {
+  const value = secret.data?.[key];
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8');
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

@@ -1,0 +1,250 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from '../../common/log.ts';
+import type { Condition } from '../api/conditions.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KubeError } from '../kube/errors.ts';
+import { type ConfigMap, GROUP, type KubeObject, type Secret } from '../kube/objects.ts';
+import { canaryKey } from '../nats/keys.ts';
+import { type KeyStep, keyStep } from '../plan/keys.ts';
+import { hashOf } from '../plan/nats-files.ts';
+import type { DataPlane, NodeObject, Observed, PeerObject } from '../plan/observed.ts';
+import { NAMES, type Plan, planNode, withoutPeers } from '../plan/plan.ts';
+import { advanceProgress } from '../plan/progress.ts';
+import { nodeStatus, type PeerStatusOf, type Progresses, peerStatus, previousKeyUsers } from '../plan/status.ts';
+import type { Cluster, Snapshot } from './cluster.ts';
+import { noticesOf } from './events.ts';
+import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
+import type { TurnResult } from './queue.ts';
+
+/** Keeps an object until what it gave others is taken back. */
+export const FINALIZER = `${GROUP}/access`;
+
+/** While something is on its way: a reload, a sidecar that starts. */
+const SOON_MS = 2_000;
+/** Otherwise: the data plane tells nothing by itself. */
+const HEARTBEAT_MS = 10_000;
+
+/** How the operator reaches a node's NATS and, over it, its sidecars. */
+export interface DataPlanePort {
+  /**
+   * Asks every nats-server what it runs, makes the durables that are wanted and removes those that are not, and asks the
+   * sidecars. Never throws for what is wrong there: that is what it reports.
+   */
+  visit(request: Visit): Promise<DataPlane>;
+}
+
+export interface Visit {
+  readonly node: NodeObject;
+  readonly plan: Plan;
+  readonly seed: string;
+  readonly previousSeed: string | undefined;
+}
+
+export interface ControllerOptions {
+  readonly api: KubeApi;
+  readonly cluster: Cluster;
+  readonly dataPlane: DataPlanePort;
+  readonly log: Logger;
+  readonly onNotice: (about: KubeObject, notices: ReturnType<typeof noticesOf>) => Promise<void>;
+}
+
+interface Memory {
+  /** What every server that answers was last seen to run. */
+  liveHash: string | undefined;
+  progress: Progresses;
+}
+
+/** One turn over a node and all its peers: observe, plan, apply, status. They are planned together since they share one server. */
+export class NodeController {
+  readonly #options: ControllerOptions;
+  readonly #memories = new Map<string, Memory>();
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  async turn(key: string): Promise<TurnResult> {
+    const [namespace = '', name = ''] = key.split('/');
+    const snapshot = this.#options.cluster.snapshot(namespace, name);
+    if (!snapshot) {
+      this.#memories.delete(key);
+      await this.#releasePeersOf(namespace, name);
+      return {};
+    }
+    if (snapshot.node.metadata.deletionTimestamp !== undefined) {
+      await this.#release(snapshot);
+      return {};
+    }
+    const memory = this.#memories.get(key) ?? { liveHash: undefined, progress: new Map() };
+    this.#memories.set(key, memory);
+    return this.#reconcile(snapshot, memory);
+  }
+
+  async #reconcile(snapshot: Snapshot, memory: Memory): Promise<TurnResult> {
+    const { node } = snapshot;
+    await this.#claim(snapshot);
+    const { stored, step } = await this.#key(snapshot);
+    const observed = observedFrom(snapshot, stored, memory.liveHash);
+    const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
+    const seed = step.step === 'use' ? stored?.seed : undefined;
+    const canaryOf = (hash: string): string | undefined => seed && canaryKey(seed, hash).publicKey;
+    const plan = planNode(observed, publicKeys, canaryOf, Date.now());
+    await this.#apply(plan.objects, snapshot.configMaps);
+    await this.#letGo(snapshot);
+    const dataPlane: DataPlane =
+      seed === undefined
+        ? { nats: undefined, sidecars: undefined }
+        : await this.#options.dataPlane.visit({ node, plan, seed, previousSeed: stored?.previousSeed });
+    memory.liveHash = liveHashOf(plan, dataPlane) ?? memory.liveHash;
+    memory.progress = advanceProgress(memory.progress, plan.peers, dataPlane, Date.now());
+    const peers = await this.#tellPeers(plan, step, dataPlane, memory);
+    const status = nodeStatus(observed, plan, step, dataPlane, peers, Date.now());
+    await this.#tell(node, status);
+    return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : SOON_MS };
+  }
+
+  /** Nothing may leave before what it gave others is taken back. */
+  async #claim({ node, peers }: Snapshot): Promise<void> {
+    for (const object of [node, ...peers]) {
+      const { deletionTimestamp, finalizers = [] } = object.metadata;
+      if (deletionTimestamp === undefined && !finalizers.includes(FINALIZER))
+        await this.#finalizers(object, [FINALIZER]);
+    }
+  }
+
+  /** The configuration without them was written: they may go. Never waits for NATS. */
+  async #letGo({ peers }: Snapshot): Promise<void> {
+    for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
+  }
+
+  async #release({ node, peers, configMaps }: Snapshot): Promise<void> {
+    const name = NAMES.nats(node.metadata.name);
+    const written = configMaps.get(name)?.data;
+    if (written) {
+      await this.#apply([withoutPeers({ node, written }, node.status?.publicKeys ?? [])], configMaps);
+    }
+    for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
+    await this.#finalizers(node, []);
+  }
+
+  /** Peers whose node is gone: nobody is left who could have given them anything. */
+  async #releasePeersOf(namespace: string, node: string): Promise<void> {
+    const orphans = this.#options.cluster.peersOf(namespace, node);
+    for (const peer of orphans) if (isLeaving(peer)) await this.#finalizers(peer, []);
+  }
+
+  async #finalizers(object: KubeObject, finalizers: readonly string[]): Promise<void> {
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace = '', uid } = metadata;
+    const change = { apiVersion, kind, metadata: { name, namespace, finalizers, ...(uid !== undefined && { uid }) } };
+    try {
+      await this.#options.api.apply(change);
+    } catch (error) {
+      // It went in the meantime: an apply would make it anew, but for the uid, which then is a conflict.
+      if (!(error instanceof KubeError && (error.isNotFound || error.isConflict))) throw error;
+    }
+  }
+
+  async #key(snapshot: Snapshot): Promise<{ stored: StoredKey | undefined; step: KeyStep }> {
+    const { api, log } = this.#options;
+    const { node, peers } = snapshot;
+    let secret: Secret | undefined = snapshot.keySecret;
+    for (;;) {
+      const stored = secret && readKey(secret);
+      const inUse = previousKeyUsers({ key: stored, peers });
+      const step = keyStep(node, stored, inUse, Date.now());
+      if (step.step === 'use' || step.step === 'stop') return { stored, step };
+      log.info({ node: node.metadata.name, namespace: node.metadata.namespace, step: step.step }, "the node's key");
+      if (step.step === 'create') secret = await createKey(api, node);
+      else if (!secret) return { stored, step };
+      else if (step.step === 'rotate') secret = await rotateKey(api, secret, node.spec.key?.rotation ?? 0, Date.now());
+      else secret = await dropPreviousKey(api, secret);
+    }
+  }
+
+  async #apply(objects: readonly ConfigMap[], found: ReadonlyMap<string, ConfigMap>): Promise<void> {
+    const { api, log } = this.#options;
+    for (const object of objects) {
+      if (isAsWanted(object, found.get(object.metadata.name))) continue;
+      try {
+        await api.apply(object);
+        log.info({ configMap: object.metadata.name, namespace: object.metadata.namespace }, 'written');
+      } catch (error) {
+        if (!(error instanceof KubeError && error.isNamespaceTerminating)) throw error;
+      }
+    }
+  }
+
+  async #tellPeers(plan: Plan, step: KeyStep, dataPlane: DataPlane, memory: Memory): Promise<PeerStatusOf[]> {
+    const statuses: PeerStatusOf[] = [];
+    for (const planned of plan.peers) {
+      const status = peerStatus(planned, plan, step, dataPlane, memory.progress, Date.now());
+      statuses.push(status);
+      await this.#tell(planned.peer, status);
+    }
+    return statuses;
+  }
+
+  async #tell(object: NodeObject | PeerObject, status: object): Promise<void> {
+    if (isDeepStrictEqual(object.status, plainJson(status))) return;
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace = '', uid } = metadata;
+    const change = { apiVersion, kind, metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
+    try {
+      await this.#options.api.apply(change, '/status');
+    } catch (error) {
+      if (error instanceof KubeError && (error.isNotFound || error.isConflict)) return;
+      throw error;
+    }
+    const [before, after] = [
+      object.status?.conditions ?? [],
+      (status as { conditions?: readonly Condition[] }).conditions ?? [],
+    ];
+    await this.#options.onNotice(object, noticesOf(before, after));
+  }
+}
+
+function observedFrom(snapshot: Snapshot, key: StoredKey | undefined, liveHash: string | undefined): Observed {
+  const { node, peers, otherNodes, references, configMaps } = snapshot;
+  const written = configMaps.get(NAMES.nats(node.metadata.name))?.data;
+  return { node, peers, otherNodes, references, key, written, liveHash };
+}
+
+function isLeaving({ metadata }: PeerObject): boolean {
+  return metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).includes(FINALIZER);
+}
+
+/** Whether an apply would change nothing. What others have added to the object is theirs. */
+function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
+  if (!found) return false;
+  const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
+    Object.entries(part).every(([name, value]) => whole[name] === value);
+  return (
+    within(wanted.data, found.data) &&
+    Object.keys(found.data ?? {}).length === Object.keys(wanted.data ?? {}).length &&
+    within(wanted.metadata.labels, found.metadata.labels) &&
+    (wanted.metadata.ownerReferences ?? []).every(({ uid }) =>
+      (found.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid),
+    )
+  );
+}
+
+/** What only a server says that was asked; anything else is a reason why it could not be. */
+const ANSWERS: ReadonlySet<string> = new Set(['Live', 'NoAuthorization', 'ConfigNotLive', 'IncludeMissing']);
+
+/** Every server that answers runs this configuration; those that do not answer read it when they start. */
+function liveHashOf({ files }: Plan, { nats }: DataPlane): string | undefined {
+  const answering = (nats?.servers ?? []).filter(({ outcome }) => ANSWERS.has(outcome));
+  const live = answering.length > 0 && answering.every(({ outcome }) => outcome === 'Live');
+  return live && files ? hashOf(files.files) : undefined;
+}
+
+function isSettled(conditions: readonly Condition[] | undefined, { files }: Plan, { nats }: DataPlane): boolean {
+  const ready = conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' && files?.reload === 2 && nats !== undefined;
+}
+
+/** As it would come back from the API server: without what is undefined. */
+function plainJson(value: object): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

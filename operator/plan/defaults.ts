@@ -1,0 +1,59 @@
+import { DEFAULT_FORMATS, type StartFrom } from '../../common/contract/peers.ts';
+import type { NodeObject, PeerObject } from './observed.ts';
+
+/** Specs with everything in them that may be left out. The API server fills in the CRD's defaults; these say the same. */
+
+export interface PeerWants {
+  readonly servers: readonly string[];
+  readonly publicKeys: readonly string[];
+  readonly receive: {
+    readonly paused: boolean;
+    readonly startFrom: StartFrom;
+    readonly allowFormats: readonly string[];
+    readonly allowOrigins: readonly string[];
+    readonly stream: string;
+    readonly consumer: string | undefined;
+  };
+  readonly send: { readonly paused: boolean; readonly client: 'Sidecar' | 'Connect' };
+}
+
+export function peerWants({ spec }: PeerObject): PeerWants {
+  const { servers = [], publicKeys = [], receive = {}, send = {} } = spec;
+  const {
+    paused = false,
+    startFrom,
+    allowFormats = DEFAULT_FORMATS,
+    allowOrigins = [],
+    stream = 'EVENTS',
+    consumer,
+  } = receive;
+  const { paused: sendPaused = false, client = 'Sidecar' } = send;
+  return {
+    servers,
+    publicKeys,
+    receive: { paused, startFrom: startFromOf(startFrom), allowFormats, allowOrigins, stream, consumer },
+    send: { paused: sendPaused, client },
+  };
+}
+
+export interface NodeWants {
+  readonly account: string;
+  readonly isolation: 'Accounts' | 'Users';
+  /** Public keys of its administrators. */
+  readonly users: readonly string[];
+  readonly advertise: readonly string[];
+  readonly rotation: number;
+  readonly kafka: { readonly tls: boolean; readonly partitions: number; readonly replicationFactor: number };
+}
+
+export function nodeWants({ spec }: NodeObject): NodeWants {
+  const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [] } = spec.nats;
+  const { tls = false, topics: { partitions = 1, replicationFactor = 1 } = {} } = spec.kafka;
+  const { rotation = 0 } = spec.key ?? {};
+  return { account, isolation, users, advertise, rotation, kafka: { tls, partitions, replicationFactor } };
+}
+
+function startFromOf(from: { readonly policy?: string; readonly time?: string } | undefined): StartFrom {
+  if (from?.policy === 'Time') return { policy: 'Time', time: from.time ?? '' };
+  return { policy: from?.policy === 'Latest' ? 'Latest' : 'Earliest' };
+}

@@ -1,0 +1,90 @@
+import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
+import type { Reason } from '../../common/errors.ts';
+import type { LfhSyncNode, LfhSyncPeer } from '../api/types.ts';
+import type { Metadata } from '../kube/objects.ts';
+import type { WrittenFiles } from './nats-files.ts';
+
+/** Everything that a turn over a node has read; what is planned depends on nothing else. */
+
+export type NodeObject = LfhSyncNode & { readonly metadata: Metadata };
+export type PeerObject = LfhSyncPeer & { readonly metadata: Metadata };
+
+/** A ConfigMap's or Secret's texts by key. */
+export type Texts = Readonly<Record<string, string>>;
+
+export interface References {
+  configMap(name: string): Texts | undefined;
+  secret(name: string): Texts | undefined;
+}
+
+/** What a seed turned out to be; the seed itself stays with whoever read it. */
+export type KeyReading =
+  | { readonly publicKey: string; readonly published: boolean; readonly problem?: undefined }
+  | { readonly publicKey?: undefined; readonly problem: string };
+
+/** The Secret with the node's key. */
+export interface ObservedKey {
+  readonly secret: string;
+  readonly current: KeyReading;
+  readonly previous: KeyReading | undefined;
+  /** The rotation that made it. */
+  readonly rotation: number;
+  readonly rotatedAt: string | undefined;
+}
+
+/** What one nats-server is found to run; see operator/nats/sign-in.ts. */
+export interface ServerReport {
+  readonly server: string;
+  /** A {@link Reason}: it could not be asked. */
+  readonly outcome: 'Live' | 'NoAuthorization' | 'ConfigNotLive' | 'IncludeMissing' | Reason;
+  /** For a person: which server, what is wrong, what to do. */
+  readonly message: string;
+}
+
+export interface ObservedDurable {
+  readonly name: string;
+  /** Messages that the peer has not been handed yet. */
+  readonly pending: number;
+  /** Stream sequence up to which the peer has acknowledged. */
+  readonly ackFloor: number;
+  /** Pulls that wait for messages: somebody is there. */
+  readonly waiting: number;
+  /** When the peer was last handed something. */
+  readonly lastActive?: string;
+}
+
+export interface ObservedNats {
+  readonly servers: readonly ServerReport[];
+  /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
+  readonly streamFirst: number | undefined;
+  /** undefined: could not be asked. */
+  readonly durables: readonly ObservedDurable[] | undefined;
+  /** Why JetStream could not be asked, or a durable not be made. */
+  readonly problem: string | undefined;
+}
+
+export interface Observed {
+  readonly node: NodeObject;
+  /** Those whose nodeRef is this node, the ones being deleted too. */
+  readonly peers: readonly PeerObject[];
+  /** Every other node that this operator sees. */
+  readonly otherNodes: readonly NodeObject[];
+  readonly references: References;
+  readonly key: ObservedKey | undefined;
+  readonly written: WrittenFiles;
+  /** The hash that every server that answers was last seen to run. */
+  readonly liveHash: string | undefined;
+}
+
+/** What the data plane says, read after the plan was applied. */
+export interface DataPlane {
+  readonly nats: ObservedNats | undefined;
+  /** Answers of the node's sidecars; undefined: could not be asked. */
+  readonly sidecars: readonly SidecarStatus[] | undefined;
+}
+
+/** The answer of the sidecar that replays a peer, or of any that knows it. */
+export function reportOf(peerName: string, sidecars: readonly SidecarStatus[]): PeerStatus | undefined {
+  const reports = sidecars.flatMap(({ peers }) => peers.filter(({ name }) => name === peerName));
+  return reports.find(({ owned }) => owned) ?? reports[0];
+}

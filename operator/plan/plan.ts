@@ -1,0 +1,173 @@
+import { InvalidSpecError } from '../../common/errors.ts';
+import { type ConfigMap, GROUP, type Metadata } from '../kube/objects.ts';
+import { type Admission, admit, nodeConflict } from './admission.ts';
+import { type ResolvedCa, resolveCa } from './authorities.ts';
+import { nodeWants, peerWants } from './defaults.ts';
+import { type DurableConfig, durableConfig } from './durable.ts';
+import { INVITATION_FILE, invitation } from './invitation.ts';
+import type { NatsAccess } from './nats-config.ts';
+import { CA_FILE, natsFiles, type PlannedFiles } from './nats-files.ts';
+import type { NodeProblem } from './node-conditions.ts';
+import type { NodeObject, Observed, PeerObject } from './observed.ts';
+import { sidecarFiles } from './sidecar-settings.ts';
+import { bundle } from './trust.ts';
+
+/** Names of what a node has, all in its namespace. */
+export const NAMES = {
+  key: (node: string): string => `${node}-nkey`,
+  nats: (node: string): string => `${node}-nats`,
+  sidecar: (node: string): string => `${node}-sidecar`,
+  invitation: (node: string): string => `${node}-invitation`,
+} as const;
+
+export const NODE_LABEL = `${GROUP}/node`;
+
+export interface PlannedPeer extends Admission {
+  readonly ca: ResolvedCa | undefined;
+}
+
+export interface Plan {
+  /** Each as it should be; what is not there is made, what has been changed comes back. */
+  readonly objects: readonly ConfigMap[];
+  readonly peers: readonly PlannedPeer[];
+  /** Durables that peers need; any other that begins with lfh-sync- is nobody's any more. */
+  readonly durables: readonly DurableConfig[];
+  readonly files: PlannedFiles | undefined;
+  /** Own CA, for whoever connects to the node's own NATS; undefined: the system's roots. */
+  readonly ownCa: string | undefined;
+  /** With one, nothing is applied: what was applied last stays. */
+  readonly problem: NodeProblem | undefined;
+}
+
+/** One label of a DNS name, since it becomes part of names in Kafka and of a NATS subject. */
+const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/**
+ * Plans everything that a node and its peers need: pure, so that the same cluster gives the same objects.
+ *
+ * @param publicKeys the node's, the one in force first; empty where it has none that may be used
+ * @param canaryOf public key of the canary of a configuration, see nats-files.ts
+ */
+export function planNode(
+  observed: Observed,
+  publicKeys: readonly string[],
+  canaryOf: (hash: string) => string | undefined,
+  now: number,
+): Plan {
+  const { node, references } = observed;
+  const ownCa = resolveCa(node.spec.nats.ca, 'spec.nats.ca', references, now);
+  const kafkaCa = resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', references, now);
+  const peers = plannedPeers(observed, publicKeys, now);
+  const admitted = peers.filter(({ conflict }) => conflict === undefined);
+  const sending = admitted.map(({ peer }) => peer).filter(maySend);
+  const base = {
+    peers,
+    durables: sending.map(({ spec }) => durableConfig(spec.lfhId)),
+    ownCa: ownCa && bundle(ownCa.authorities),
+  };
+  const problem = problemOf(observed, [ownCa, kafkaCa]);
+  if (problem) return { ...base, objects: [], files: undefined, problem };
+  try {
+    const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
+    const access = accessOf(node, publicKeys, sending);
+    const files = natsFiles(access, bundle(authorities), observed.written, observed.liveHash, canaryOf);
+    const receiving = admitted.filter(receives).map(({ peer, ca }) => ({ peer, authorities: ca?.authorities }));
+    const sidecar = sidecarFiles({ node, peers: receiving, ownCa: ownCa?.authorities, kafkaCa: kafkaCa?.authorities });
+    const objects = [natsConfigMap(node, files), owned(node, NAMES.sidecar(node.metadata.name), sidecar)];
+    if (publicKeys.length > 0) objects.push(invitationConfigMap(node, publicKeys, ownCa));
+    return { ...base, objects, files, problem: undefined };
+  } catch (error) {
+    if (!(error instanceof InvalidSpecError)) throw error;
+    return { ...base, objects: [], files: undefined, problem: { reason: 'InvalidSpec', message: error.message } };
+  }
+}
+
+function plannedPeers(
+  { node, peers, references }: Observed,
+  publicKeys: readonly string[],
+  now: number,
+): PlannedPeer[] {
+  const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return admit(node, [...publicKeys, ...nodeWants(node).users], staying).map((admission) => ({
+    ...admission,
+    ca: resolveCa(admission.peer.spec.ca, 'spec.ca', references, now),
+  }));
+}
+
+function maySend(peer: PeerObject): boolean {
+  const { publicKeys, send } = peerWants(peer);
+  return publicKeys.length > 0 && send.client === 'Sidecar';
+}
+
+/** A peer that is paused keeps its durable, and so its place, but not its access. */
+function accessOf(
+  node: NodeObject,
+  publicKeys: readonly string[],
+  sending: readonly PeerObject[],
+): Omit<NatsAccess, 'canary'> {
+  const { account, isolation, users } = nodeWants(node);
+  const peers = sending
+    .filter((peer) => !peerWants(peer).send.paused)
+    .map((peer) => ({ lfhId: peer.spec.lfhId, publicKeys: peerWants(peer).publicKeys }));
+  return { account, isolation, users: [...publicKeys, ...users], peers };
+}
+
+/**
+ * The files of a node that is being deleted: nobody's access is left in them. The ConfigMap stays, since a nats-server does
+ * not start without a file that it includes.
+ */
+export function withoutPeers(observed: Pick<Observed, 'node' | 'written'>, publicKeys: readonly string[]): ConfigMap {
+  const { node, written } = observed;
+  const access = accessOf(node, publicKeys, []);
+  return natsConfigMap(
+    node,
+    natsFiles(access, written?.[CA_FILE] ?? '', written, undefined, () => undefined),
+  );
+}
+
+/** Whose CA cannot be had is not replayed: the system's roots, or anybody's, must not vouch for it instead. */
+function receives({ peer, ca }: PlannedPeer): boolean {
+  return peerWants(peer).servers.length > 0 && (ca === undefined || ca.authorities.length > 0);
+}
+
+function problemOf({ node, otherNodes }: Observed, cas: readonly (ResolvedCa | undefined)[]): NodeProblem | undefined {
+  const { name } = node.metadata;
+  if (!NODE_NAME.test(name)) {
+    const message = `metadata.name ${name}: expected lower-case letters, digits and -, at most 63`;
+    return { reason: 'InvalidSpec', message };
+  }
+  const conflict = nodeConflict(node, otherNodes);
+  if (conflict !== undefined) return { reason: 'Conflict', message: conflict };
+  const unusable = cas.find((ca) => ca !== undefined && ca.authorities.length === 0);
+  if (unusable) return { reason: 'InvalidSpec', message: unusable.problems.map(({ message }) => message).join('; ') };
+  return undefined;
+}
+
+function natsConfigMap(node: NodeObject, { files }: PlannedFiles): ConfigMap {
+  return configMap(metadataOf(node, NAMES.nats(node.metadata.name)), files);
+}
+
+function invitationConfigMap(
+  node: NodeObject,
+  publicKeys: readonly string[],
+  ownCa: ResolvedCa | undefined,
+): ConfigMap {
+  const text = invitation(node, publicKeys, ownCa?.authorities);
+  return owned(node, NAMES.invitation(node.metadata.name), { [INVITATION_FILE]: text });
+}
+
+/** Goes when its node goes. */
+function owned(node: NodeObject, name: string, data: Readonly<Record<string, string>>): ConfigMap {
+  const { apiVersion, kind, metadata } = node;
+  const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true };
+  return configMap({ ...metadataOf(node, name), ownerReferences: [owner] }, data);
+}
+
+function configMap(metadata: Metadata, data: Readonly<Record<string, string>>): ConfigMap {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
+}
+
+function metadataOf({ metadata }: NodeObject, name: string): Metadata {
+  const labels = { 'app.kubernetes.io/managed-by': 'lfh-sync', [NODE_LABEL]: metadata.name };
+  return { name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }), labels };
+}

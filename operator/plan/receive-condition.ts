@@ -1,0 +1,66 @@
+import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
+import type { Reason } from '../../common/errors.ts';
+import type { ConditionDraft } from '../api/conditions.ts';
+import type { ResolvedCa } from './authorities.ts';
+import { peerWants } from './defaults.ts';
+import { type PeerObject, reportOf } from './observed.ts';
+import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
+
+export interface ReceiveInputs {
+  readonly peer: PeerObject;
+  readonly conflict: string | undefined;
+  readonly ca: ResolvedCa | undefined;
+  readonly sidecars: readonly SidecarStatus[] | undefined;
+  readonly received: Progress | undefined;
+  readonly now: number;
+}
+
+type Verdict = Omit<ConditionDraft<'ReceiveReady'>, 'type'>;
+
+/** Whether what the peer takes in arrives here: what the sidecar that replays it says, and nothing less. */
+export function receiveReady(inputs: ReceiveInputs): ConditionDraft<'ReceiveReady'> {
+  return { type: 'ReceiveReady', ...(beforeAsking(inputs) ?? asked(inputs)) };
+}
+
+/** What can be told without any sidecar. */
+function beforeAsking({ peer, conflict, ca }: ReceiveInputs): Verdict | undefined {
+  const { servers, receive } = peerWants(peer);
+  if (servers.length === 0) return ok('NotRequested', 'spec.servers names none: nothing is received');
+  if (conflict !== undefined) return no('Conflict', conflict);
+  if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
+  const [problem] = ca?.problems ?? [];
+  return problem && ca?.authorities.length === 0 ? no(problem.reason, problem.message) : undefined;
+}
+
+function asked(inputs: ReceiveInputs): Verdict {
+  const { peer, ca, sidecars = [] } = inputs;
+  if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
+  const report = reportOf(peer.metadata.name, sidecars);
+  if (!report) return unknown('NoReport', 'no sidecar has taken up this peer yet');
+  const verdict = reported(inputs, report);
+  // An authority that does not count any more matters to a person, and is often the cause.
+  const [problem] = ca?.problems ?? [];
+  return problem ? { ...verdict, message: `${verdict.message}; ${problem.message}` } : verdict;
+}
+
+function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): Verdict {
+  const { reason, message, lag } = report;
+  if (reason === 'Replaying') {
+    const behind = (lag ?? 0) > 0 && since(received, now) > STANDSTILL_MS;
+    return behind ? no('Lagging', `${lag} messages wait at the peer, and none is replayed`) : ok('Replaying', message);
+  }
+  if (reason === 'NotOwned') return unknown('NoReport', 'no sidecar holds this peer; one takes it over within seconds');
+  if (reason === 'Paused')
+    return unknown('NoReport', 'the sidecar has not taken up that this peer is not paused any more');
+  if (AWAITED.has(reason) && neverReplayed(peer, report)) {
+    return no('AwaitingPeer', `the other side has not applied this node's invitation yet: ${message}`);
+  }
+  return no(reason, message);
+}
+
+/** What a peer answers that does not know us yet. */
+const AWAITED: ReadonlySet<Reason> = new Set(['KeyRefused', 'ConsumerMissing', 'PermissionDenied']);
+
+function neverReplayed(peer: PeerObject, { position }: PeerStatus): boolean {
+  return position === null && (peer.status?.receive?.position ?? 0) === 0;
+}

@@ -1,0 +1,86 @@
+import { syncName } from '../../common/contract/names.ts';
+import type { PeerSettings } from '../../common/contract/peers.ts';
+import { encodeSettings, type Settings } from '../../common/contract/settings.ts';
+import { nodeWants, peerWants } from './defaults.ts';
+import type { NodeObject, PeerObject } from './observed.ts';
+import { type Authority, bundle } from './trust.ts';
+
+/** Keys of the node's Secret; the first is connect's own name for it. */
+export const SEED_FILE = 'nats-server.nk';
+export const PREVIOUS_SEED_FILE = 'previous.nk';
+/** As which the key of the Secret with Kafka's password is mounted. */
+export const KAFKA_PASSWORD_FILE = 'kafka-password';
+const OWN_CA_FILE = 'ca-own.crt';
+const KAFKA_CA_FILE = 'ca-kafka.crt';
+
+export interface ReceivingPeer {
+  readonly peer: PeerObject;
+  /** Whose certificates to accept; undefined: the system's roots. */
+  readonly authorities: readonly Authority[] | undefined;
+}
+
+export interface SidecarPlan {
+  readonly node: NodeObject;
+  readonly peers: readonly ReceivingPeer[];
+  readonly ownCa: readonly Authority[] | undefined;
+  readonly kafkaCa: readonly Authority[] | undefined;
+}
+
+/**
+ * What the sidecars read from their mounted directory: one file per setting, and one CA file *per peer*, so that one peer's
+ * CA cannot vouch for another.
+ */
+export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Record<string, string> {
+  const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
+    [OWN_CA_FILE, ownCa],
+    [KAFKA_CA_FILE, kafkaCa],
+    ...peers.map((each): [string, readonly Authority[] | undefined] => [caFileOf(each.peer), each.authorities]),
+  ];
+  const caFiles = authorities.flatMap(([file, found]) => (found ? [[file, bundle(found)] as const] : []));
+  const settings: Partial<Settings> = {
+    lfhId: node.spec.lfhId,
+    node: node.metadata.name,
+    peers: peers.map(peerSettings).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    natsServers: node.spec.nats.servers,
+    natsKeyFile: SEED_FILE,
+    ...(ownCa && { caFile: OWN_CA_FILE }),
+    ...kafkaSettings(node, kafkaCa !== undefined),
+  };
+  return { ...encodeSettings(settings), ...Object.fromEntries(caFiles) };
+}
+
+function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
+  const { tls, partitions, replicationFactor } = nodeWants(node).kafka;
+  const { brokers, sasl } = node.spec.kafka;
+  return {
+    kafkaBrokers: brokers,
+    kafkaTls: tls,
+    ...(hasCa && { kafkaCaFile: KAFKA_CA_FILE }),
+    ...(sasl && {
+      kafkaSaslMechanism: sasl.mechanism,
+      kafkaSaslUsername: sasl.username,
+      kafkaSaslPasswordFile: KAFKA_PASSWORD_FILE,
+    }),
+    newTopicPartitions: partitions,
+    newTopicReplicationFactor: replicationFactor,
+  };
+}
+
+function peerSettings({ peer, authorities }: ReceivingPeer): PeerSettings {
+  const { servers, receive } = peerWants(peer);
+  const { consumer, ...rest } = receive;
+  const { tlsServerName, lfhId } = peer.spec;
+  return {
+    name: peer.metadata.name,
+    lfhId,
+    servers,
+    ...(authorities && { caFile: caFileOf(peer) }),
+    ...(tlsServerName !== undefined && { tlsServerName }),
+    ...rest,
+    ...(consumer !== undefined && { consumer }),
+  };
+}
+
+function caFileOf({ spec }: PeerObject): string {
+  return `ca-${syncName(spec.lfhId)}.crt`;
+}

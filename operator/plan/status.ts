@@ -1,0 +1,150 @@
+import { syncName } from '../../common/contract/names.ts';
+import type { PeerStatus } from '../../common/contract/status.ts';
+import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../api/conditions.ts';
+import type { LfhSyncNode, LfhSyncPeer } from '../api/types.ts';
+import type { KeyStep } from './keys.ts';
+import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
+import {
+  type DataPlane,
+  type NodeObject,
+  type Observed,
+  type ObservedNats,
+  type PeerObject,
+  reportOf,
+} from './observed.ts';
+import { NAMES, type Plan, type PlannedPeer } from './plan.ts';
+import { receiveReady } from './receive-condition.ts';
+import { sendReady } from './send-condition.ts';
+import type { Progress } from './verdict.ts';
+
+export type NodeStatus = NonNullable<LfhSyncNode['status']>;
+export type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
+
+/** How far each direction of each peer had got when it last moved, by the peer's name. Kept from turn to turn. */
+export type Progresses = ReadonlyMap<string, { readonly received: Progress; readonly sent: Progress }>;
+
+/** The status of a peer after a turn over its node. */
+export function peerStatus(
+  planned: PlannedPeer,
+  plan: Plan,
+  step: KeyStep,
+  dataPlane: DataPlane,
+  progress: Progresses,
+  now: number,
+): PeerStatusOf {
+  const { peer, conflict, ca } = planned;
+  const before = peer.status ?? {};
+  const { nats, sidecars } = dataPlane;
+  const moved = progress.get(peer.metadata.name);
+  const obstacle = obstacleOf(plan, step);
+  const configLive = natsConfigLive(nats, plan.files?.reload ?? 2).status === 'True';
+  const drafts: ConditionDraft[] = obstacle ?? [
+    receiveReady({ peer, conflict, ca, sidecars, received: moved?.received, now }),
+    sendReady({ peer, conflict, nats, configLive, sent: moved?.sent, now }),
+  ];
+  return {
+    ...before,
+    observedGeneration: peer.metadata.generation ?? 0,
+    name: syncName(peer.spec.lfhId),
+    conditions: conditionsOf(before.conditions, drafts, peer, now),
+    ...receiveOf(sidecars && reportOf(peer.metadata.name, sidecars)),
+    ...sendOf(peer, nats),
+  };
+}
+
+function sendOf(peer: PeerObject, nats: ObservedNats | undefined): Pick<PeerStatusOf, 'send'> {
+  const durable = nats?.durables?.find(({ name }) => name === syncName(peer.spec.lfhId));
+  if (!durable) return {};
+  const { pending, ackFloor, lastActive } = durable;
+  return {
+    send: { ...peer.status?.send, pending, ackFloor, ...(lastActive !== undefined && { lastPullTime: lastActive }) },
+  };
+}
+
+/** The status of a node after a turn; `peers` as they are after it. */
+export function nodeStatus(
+  observed: Observed,
+  plan: Plan,
+  step: KeyStep,
+  dataPlane: DataPlane,
+  peers: readonly PeerStatusOf[],
+  now: number,
+): NodeStatus {
+  const { node, key } = observed;
+  const before = node.status ?? {};
+  const drafts: ConditionDraft[] = [
+    keyReady(step),
+    plan.problem
+      ? { type: 'NatsConfigLive', status: 'False', ...plan.problem }
+      : natsConfigLive(dataPlane.nats, plan.files?.reload ?? 2),
+    sidecarReady(dataPlane.sidecars),
+  ];
+  const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
+  const publicKeys = step.step === 'use' ? [...step.publicKeys] : before.publicKeys;
+  return {
+    ...before,
+    observedGeneration: node.metadata.generation ?? 0,
+    name: syncName(node.spec.lfhId),
+    conditions: conditionsOf(before.conditions, drafts, node, now),
+    ...(publicKeys && { publicKeys }),
+    ...(key && { rotation: key.rotation, ...(key.rotatedAt !== undefined && { rotatedAt: key.rotatedAt }) }),
+    previousKeyInUseBy: previousKeyUsers(observed),
+    ...(plan.files && { invitation: NAMES.invitation(node.metadata.name), configHash: plan.files.hash.slice(0, 12) }),
+    peers: { total: peers.length, ready: ready.length },
+  };
+}
+
+/** Peers that were last seen to accept the previous key and not the one in force. */
+export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>): string[] {
+  const previous = key?.previous?.publicKey;
+  if (previous === undefined) return [];
+  const using = peers.filter(
+    ({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.receive?.key === previous,
+  );
+  return using.map(({ metadata }) => metadata.name).sort();
+}
+
+/** What keeps both directions of every peer from being told. */
+function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefined {
+  const both = (status: 'False' | 'Unknown', message: string): ConditionDraft[] => [
+    { type: 'ReceiveReady', status, reason: 'NodeNotReady', message },
+    { type: 'SendReady', status, reason: 'NodeNotReady', message },
+  ];
+  if (problem) return both('False', `its LfhSyncNode: ${problem.message}`);
+  return step.step === 'stop' ? both('Unknown', `the node's key: ${step.message}`) : undefined;
+}
+
+function conditionsOf(
+  before: readonly Condition[] | undefined,
+  drafts: readonly ConditionDraft[],
+  { metadata }: NodeObject | PeerObject,
+  now: number,
+): readonly Condition[] {
+  const at = { generation: metadata.generation ?? 0, now };
+  const dependents = drafts.map(({ type }) => type);
+  const all = drafts.reduce<readonly Condition[]>(
+    (conditions, draft) => withCondition(conditions, draft, at),
+    before ?? [],
+  );
+  return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at);
+}
+
+function receiveOf(report: PeerStatus | undefined): Pick<PeerStatusOf, 'receive'> {
+  if (!report) return {};
+  const { position, lag, lastReplayTime, replayed, skipped, rejected, server } = report;
+  return {
+    receive: {
+      ...(position && { position: position.sequence }),
+      ...(lag !== null && { lag }),
+      ...(lastReplayTime !== null && { lastReplayTime }),
+      replayed,
+      skipped: sum(skipped),
+      rejected: sum(rejected),
+      ...(server !== null && { server }),
+    },
+  };
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((all, count) => all + count, 0);
+}

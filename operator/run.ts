@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs';
+import { messageOf } from '../common/errors.ts';
+import { createLogger } from '../common/log.ts';
+import { startProbeServer } from '../common/probe-server.ts';
+import { readConfig } from './config.ts';
+import { Cluster } from './controller/cluster.ts';
+import { dataPlane } from './controller/data-plane.ts';
+import { Leadership } from './controller/lease.ts';
+import { NodeController } from './controller/node-controller.ts';
+import { notifier } from './controller/notify.ts';
+import { Queue } from './controller/queue.ts';
+import { KubeApi } from './kube/api.ts';
+import { loadKubeConfig } from './kube/config.ts';
+import { createMetrics } from './metrics.ts';
+
+const LEASE = 'lfh-sync-operator';
+/** Turns wait for the network most of the time. */
+const CONCURRENT_NODES = 4;
+/** Every node gets a turn at least this often, whatever was missed. */
+const RESYNC_MS = 5 * 60_000;
+
+/**
+ * Runs the operator until `signal`: waits to be the leader, watches, and gives every node its turns.
+ *
+ * @throws InvalidSpecError for settings that are wrong, LeaseLostError when another operator leads, and whatever is a bug
+ */
+export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const config = readConfig(env);
+  const log = createLogger({ name: 'lfh-sync-operator', level: config.logLevel });
+  const api = new KubeApi(loadKubeConfig(env));
+  const metrics = createMetrics();
+  const cluster = new Cluster(api, config.namespaces, log);
+  const controller = new NodeController({
+    api,
+    cluster,
+    dataPlane,
+    log,
+    onNotice: notifier(api, config.identity, log),
+  });
+  const queue = new Queue({
+    concurrency: CONCURRENT_NODES,
+    turn: async (key) => {
+      const started = performance.now();
+      const ended = (outcome: 'ok' | 'failed'): void => metrics.turn((performance.now() - started) / 1000, outcome);
+      const result = await controller.turn(key).catch((error: unknown) => {
+        ended('failed');
+        throw error;
+      });
+      ended('ok');
+      metrics.queued(queue.depth);
+      return result;
+    },
+    onError: (key, error, failures) =>
+      log[failures > 2 ? 'error' : 'warn'](
+        { node: key, failures, problem: messageOf(error), err: error },
+        'a turn failed',
+      ),
+  });
+  const ended = new AbortController();
+  const stop = AbortSignal.any([signal, ended.signal]);
+  const lease = new Leadership({ api, namespace: config.namespace, name: LEASE, identity: config.identity, log });
+  let state: 'Waiting' | 'Listing' | 'Working' = 'Waiting';
+  const probes = await startProbeServer(config.httpAddress, {
+    healthy: () => !ended.signal.aborted,
+    // One that waits to lead is as ready as it can be.
+    ready: () =>
+      state !== 'Listing' || 'not everything was listed yet: is the API server reachable, are the CRDs installed?',
+    status: () => ({ version: VERSION, state, namespaces: config.namespaces ?? 'all', queued: queue.depth }),
+    metrics: () => metrics.text(),
+  });
+  log.info({ version: VERSION, port: probes.port, namespaces: config.namespaces ?? 'all' }, 'started');
+  try {
+    await lease.acquire(stop);
+    if (stop.aborted) return;
+    log.info({ lease: LEASE }, 'leading');
+    metrics.leading(true);
+    state = 'Listing';
+    const kept = lease.keep(stop);
+    kept.catch(() => ended.abort());
+    // Until everything is listed a change tells too little: what it speaks of may merely be unknown.
+    const early = new Set<string>();
+    let onChange = (key: string): void => void early.add(key);
+    const watched = cluster.run((key) => onChange(key), stop);
+    await Promise.race([cluster.listed(), aborted(stop)]);
+    state = 'Working';
+    onChange = (key) => queue.add(key);
+    for (const key of [...early, ...cluster.keys()]) queue.add(key);
+    const resync = setInterval(() => cluster.keys().forEach((key) => queue.add(key)), RESYNC_MS);
+    await kept.finally(() => clearInterval(resync));
+    await watched;
+  } finally {
+    ended.abort();
+    await queue.stop();
+    metrics.leading(false);
+    await lease.release();
+    await probes.close();
+    log.info('ended');
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
