@@ -87,7 +87,7 @@ export function withProgress(
   dependents: readonly ConditionType[],
   at: Observation,
 ): readonly Condition[] {
-  const found = conditionsOf(dependents, conditions).filter(({ status }) => status !== 'True');
+  const found = conditionsOf(dependents, conditions);
   const stalled = found.find(({ type, reason }) => reasonEntry(type, reason)?.endedBy === 'we');
   const passing = found.find(({ type, reason }) => reasonEntry(type, reason)?.endedBy === 'passes');
   const withStalled = withEcho(conditions, 'Stalled', stalled, at);
