@@ -145,6 +145,22 @@ describe('signing in to the NATS servers of a node', () => {
       }
     });
 
+    it('leaves no connection behind', async () => {
+      const server = await serve(included('one'));
+      isReported(await ask(server, 'one'), 'Live');
+      isReported(await ask(server, 'two'), 'ConfigNotLive');
+      const authenticator = nkeyAuthenticator(Buffer.from(node.seed));
+      const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator });
+      try {
+        await until('only this connection is left', async () => {
+          const answer = await connection.request('$SYS.REQ.ACCOUNT.PING.CONNZ');
+          return answer.json<{ data: { num_connections: number } }>().data.num_connections === 1;
+        });
+      } finally {
+        await connection.close();
+      }
+    });
+
     it('says of a server that is down, or not to be trusted, just that', async () => {
       const server = await serve(included('one'));
       const other = await createCertificateAuthority('hospital-c');
