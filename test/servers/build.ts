@@ -1,7 +1,9 @@
 import { kafkaClassPath } from './kafka.ts';
+import { kubernetesPrograms } from './kubernetes-programs.ts';
 import { natsServerProgram } from './nats-server.ts';
 
 /** Finds or builds everything that tests, demo and benches start, so that none of them has to wait for it later. */
 await natsServerProgram('current');
 await natsServerProgram('beforeReset');
 await kafkaClassPath();
+await kubernetesPrograms();

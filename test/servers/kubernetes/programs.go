@@ -1,0 +1,10 @@
+//go:build programs
+
+// Package kubernetes names what is built from this module, so that `go mod tidy` keeps it.
+package kubernetes
+
+import (
+	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	_ "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	_ "k8s.io/kubernetes/cmd/kubectl"
+)
