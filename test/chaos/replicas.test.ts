@@ -79,11 +79,11 @@ describe('several sidecars of one node', () => {
     await startSidecars(2);
     const [sleeper, others] = await pickBusy();
     await sendEverywhere(100);
-    sleeper.process.signal('SIGSTOP');
+    await sleeper.process.pause();
     await sendEverywhere(100);
     await eachReplayedByOne(others);
     await storm.arrivedOnce(b);
-    sleeper.process.signal('SIGCONT');
+    sleeper.process.resume();
     await sendEverywhere(100);
     await until('the sleeper is a member again', () => sleeper.isReady(), 30_000);
     await eachReplayedByOne(running);

@@ -43,7 +43,7 @@ describe('a replay in full swing', () => {
 
   it("outlives that its node's Kafka stands still for longer than a session", () =>
     inTheMiddle(async () => {
-      b.kafka.pause();
+      await b.kafka.pause();
       await sidecar.peerBecomes(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 20_000);
       b.kafka.resume();
     }));

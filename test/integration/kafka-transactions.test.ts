@@ -208,7 +208,7 @@ describe('Kafka', () => {
   it('that falls silent in the middle of a batch is given up on, and what was sent then never shows', async () => {
     const { writer } = await ours.takeOver('silent');
     await ours.ensureTopics(['SILENT']);
-    kafka.pause();
+    await kafka.pause();
     const started = performance.now();
     try {
       await assert.rejects(writer.send([{ topic: 'SILENT', value: Buffer.from('lost') }], first), UncertainCommitError);

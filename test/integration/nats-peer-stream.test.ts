@@ -293,7 +293,7 @@ describe("a peer's stream", function () {
 
   it('ends when the server is killed, also in the middle of a question', async () => {
     const stream = await connect();
-    site.nats.process.signal('SIGSTOP');
+    await site.nats.process.pause();
     await Promise.all([fails(stream.reset(), 'Unreachable'), site.nats.kill()]);
     await site.nats.start();
   });
@@ -303,8 +303,8 @@ describe("a peer's stream", function () {
     stream.start({ messages: 10, bytes: 1e6 });
     await stream.available(100);
     const silent = fails(stream.available(20_000), 'Unreachable', /silent/);
-    site.nats.process.signal('SIGSTOP');
-    await silent.finally(() => site.nats.process.signal('SIGCONT'));
+    await site.nats.process.pause();
+    await silent.finally(() => site.nats.process.resume());
   });
 
   it('acks nothing and throws nothing after its end', async () => {

@@ -237,9 +237,9 @@ describe("a node's own JetStream", () => {
 
     it('that the server went away, or stands still', async () => {
       const there = await open();
-      site.nats.process.signal('SIGSTOP');
+      await site.nats.process.pause();
       await fails(there.streamInfo(STREAM), 'Unreachable', /does not answer/);
-      site.nats.process.signal('SIGCONT');
+      site.nats.process.resume();
       await site.nats.restart();
       await fails(there.streamInfo(STREAM), 'Unreachable', new RegExp(site.nats.host));
       await there.close();

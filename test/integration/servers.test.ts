@@ -292,7 +292,7 @@ describe('a Kafka', () => {
   }
 
   it('answers nobody while it is paused, and goes on afterwards', async () => {
-    kafka.pause();
+    await kafka.pause();
     let answered = false;
     const sending = send('paused').then(() => {
       answered = true;

@@ -101,12 +101,12 @@ export class KafkaServer {
     await this.start();
   }
 
-  pause(): void {
-    this.process.signal('SIGSTOP');
+  pause(): Promise<void> {
+    return this.process.pause();
   }
 
   resume(): void {
-    this.process.signal('SIGCONT');
+    this.process.resume();
   }
 
   /** A kafkajs client of the test's own. */

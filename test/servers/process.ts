@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -42,9 +42,22 @@ export class ServerProcess {
     if (this.running) process.kill(this.pid, signal);
   }
 
+  /**
+   * Lets it stand still until {@link resume}, as a machine does that is out of breath. Resolves when it does: the signal
+   * reaches one thread after the other, and on a busy machine a server goes on answering for a while.
+   */
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+    await until(`${this.name} stands still`, () => !this.running || threadStates(this.pid).every(isStopped), 5_000, 1);
+  }
+
+  resume(): void {
+    this.signal('SIGCONT');
+  }
+
   /** Asks it to end, and makes it end after `graceMs`. */
   async stop(graceMs = 10_000): Promise<void> {
-    this.signal('SIGCONT');
+    this.resume();
     this.signal('SIGTERM');
     const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
     await this.#exited;
@@ -82,6 +95,22 @@ export class ServerProcess {
  */
 function dyingWithUs(command: readonly string[]): readonly string[] {
   return existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', ...command] : command;
+}
+
+/** One letter for each thread, as proc(5) has them; none where there is no such file system. */
+function threadStates(pid: number): string[] {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return [];
+  // What comes before may hold anything, also a parenthesis.
+  return readdirSync(tasks).map((task) =>
+    readFileSync(`${tasks}/${task}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .charAt(0),
+  );
+}
+
+function isStopped(state: string): boolean {
+  return state === 'T';
 }
 
 /**
