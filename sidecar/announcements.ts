@@ -1,11 +1,6 @@
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/log.ts';
-import type { AnnouncePort } from './ports.ts';
-
-export interface Announcement {
-  readonly id: string;
-  readonly payload: Uint8Array;
-}
+import type { Announcement, AnnouncePort } from './ports.ts';
 
 /** What may wait for a slow local NATS, in bytes; more than that is dropped, since memory is bounded. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;

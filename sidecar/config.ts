@@ -1,16 +1,16 @@
 import { X509Certificate } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { sleep } from '../common/backoff.ts';
 import type { LoadedPeer, PeerSettings } from '../common/contract/peers.ts';
 import { decodeSettings, SETTINGS, type Settings } from '../common/contract/settings.ts';
 import { InvalidSpecError, MissingReferenceError, messageOf } from '../common/errors.ts';
+import { loadKeys, type NodeKeys } from './node-keys.ts';
+import { readReferenced } from './referenced-file.ts';
 
 /** Settings with the files that they name. */
-export interface LoadedSettings extends Omit<Settings, 'peers'> {
+export interface LoadedSettings extends Omit<Settings, 'peers'>, NodeKeys {
   readonly peers: readonly LoadedPeer[];
-  /** The NKey seed of this node. */
-  readonly seed: Uint8Array;
   readonly localCa?: string;
   readonly kafkaCa?: string;
   readonly kafkaPassword?: string;
@@ -39,11 +39,12 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
   const localCa = await referenced('CONNECT_CA_FILE', settings.caFile);
   const kafkaCa = await referenced('LFH_SYNC_KAFKA_CA_FILE', settings.kafkaCaFile);
   const kafkaPassword = await referenced('LFH_SYNC_KAFKA_SASL_PASSWORD_FILE', settings.kafkaSaslPasswordFile);
-  const seed = readSeed((await referenced('NATS_NK_FILE', settings.natsKeyFile)) ?? '');
+  const { natsKeyFile, previousNatsKeyFile: previous } = settings;
+  const keys = await loadKeys(resolve(natsKeyFile), previous === undefined ? undefined : resolve(previous));
   return {
     ...settings,
+    ...keys,
     peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, resolve))),
-    seed,
     ...(localCa !== undefined && { localCa: requirePem('CONNECT_CA_FILE', localCa) }),
     ...(kafkaCa !== undefined && { kafkaCa: requirePem('LFH_SYNC_KAFKA_CA_FILE', kafkaCa) }),
     ...(kafkaPassword !== undefined && { kafkaPassword: kafkaPassword.replace(/\r?\n$/, '') }),
@@ -105,7 +106,8 @@ function changedUnreloadable(settings: LoadedSettings, started: LoadedSettings):
 }
 
 function fingerprint(settings: LoadedSettings): string {
-  return JSON.stringify({ ...settings, seed: Buffer.from(settings.seed).toString('base64') });
+  // The public keys stand for the seeds.
+  return JSON.stringify({ ...settings, seed: undefined, previousSeed: undefined });
 }
 
 async function readSettings(directory: string): Promise<Map<string, string>> {
@@ -118,12 +120,6 @@ async function readSettings(directory: string): Promise<Map<string, string>> {
     return [name, content.replace(/\r?\n$/, '')];
   });
   return new Map(await Promise.all(entries));
-}
-
-async function readReferenced(setting: string, path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new MissingReferenceError(`${setting}: cannot read the file ${path}`, { cause });
-  });
 }
 
 async function loadPeer(peer: PeerSettings, resolve: (file: string) => string): Promise<LoadedPeer> {
@@ -155,20 +151,4 @@ function requirePem(setting: string, pem: string): string {
     }
   }
   return pem;
-}
-
-/** The seed document asks for no trailing newline; many editors leave one all the same. */
-function readSeed(content: string): Uint8Array {
-  const seed = content.trim();
-  if (/^U[A-Z2-7]{55}$/.test(seed)) {
-    throw new InvalidSpecError(
-      'NATS_NK_FILE: holds a public key (U…); expected the seed (SU…), which nk -gen user prints first',
-    );
-  }
-  if (!/^SU[A-Z2-7]{56}$/.test(seed)) {
-    throw new InvalidSpecError(
-      'NATS_NK_FILE: expected the seed of an NKey user: SU and 56 more capital letters and digits',
-    );
-  }
-  return new TextEncoder().encode(seed);
 }

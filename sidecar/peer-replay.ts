@@ -32,19 +32,22 @@ const STABLE_MS = 30_000;
 
 /**
  * Replays one peer until `signal`, through every failure: whatever goes wrong, the peer is taken over anew. Failures
- * are retried with a backoff, on the peer's next server, and told in the report until a session replays again.
+ * are retried with a backoff, on the peer's next server, and told in the report until a session replays again. A session
+ * that ended to move to the current key is no failure: the same server is connected to at once.
  */
 export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promise<void> {
   const memory: Memory = { anotherStream: false, swept: undefined, sweepFrom: undefined };
   let failures = 0;
-  for (let session = 0; !signal.aborted; session += 1) {
+  let attempts = 0;
+  while (!signal.aborted) {
     const started = performance.now();
     try {
-      const server = replay.settings.servers[session % replay.settings.servers.length] as string;
+      const server = replay.settings.servers[attempts % replay.settings.servers.length] as string;
       await runOnce(replay, server, memory, signal);
     } catch (error) {
       if (performance.now() - started > STABLE_MS) failures = 0;
       failures += 1;
+      attempts += 1;
       report(replay, error);
       remember(memory, error);
       await sleep(patience(error, failures), signal);
@@ -63,7 +66,7 @@ async function runOnce(replay: PeerReplay, server: string, memory: Memory, signa
   if (signal.aborted) return;
   const stream = await replay.openStream(server);
   try {
-    replay.report.connected(stream.server);
+    replay.report.connected(stream.server, stream.key);
     if (memory.sweepFrom !== undefined) {
       replay.report.state('ChainBroken', 'waiting until nothing that others were handed is outstanding any more');
       memory.swept = await sweep(stream, memory.sweepFrom, replay.ackWaitMs, signal);
@@ -92,7 +95,10 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     report.takenOver(taken.position, taken.recreated);
     report.state('Replaying', `replaying from ${stream.server}`);
     log.info({ server: stream.server, sequence: taken.position.sequence, recreated: taken.recreated }, 'replaying');
-    await runSession(replay, { stream, ...taken }, signal);
+    // What is committed is acknowledged and the rest comes again, as after any other end: nothing is lost or repeated.
+    await runSession(replay, { stream, ...taken }, AbortSignal.any([signal, stream.superseded]));
+    if (!signal.aborted)
+      log.info({ server: stream.server }, 'the current key is accepted now; connecting anew with it');
   } catch (error) {
     if (!(error instanceof ChainBrokenError) || taken.canReset) throw error;
     // Without a reset, and before anything was ever committed, a jump says that somebody was here before us.

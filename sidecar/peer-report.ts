@@ -20,6 +20,7 @@ export class PeerReport {
       message: '',
       since: new Date().toISOString(),
       server: null,
+      key: null,
       position: null,
       lag: null,
       replayed: 0,
@@ -45,18 +46,19 @@ export class PeerReport {
   /** What only the owner knows is told by the owner only. */
   owned(owned: boolean): void {
     if (this.#status.owned && !owned) {
-      this.#update({ lag: null, server: null });
+      this.#update({ lag: null, server: null, key: null });
       this.#metrics.released();
     }
     this.#update({ owned });
   }
 
-  connected(server: string): void {
-    this.#update({ server });
+  /** @param key our public key that the server accepted */
+  connected(server: string, key: string): void {
+    this.#update({ server, key });
   }
 
   disconnected(): void {
-    this.#update({ server: null });
+    this.#update({ server: null, key: null });
   }
 
   takenOver(position: Position, recreated: boolean): void {

@@ -108,6 +108,13 @@ export interface ResetAnswer {
 export interface PeerStream {
   /** `host:port` of the server connected to. */
   readonly server: string;
+  /** Our public key that the server accepted. */
+  readonly key: string;
+  /**
+   * Aborted when this was signed in with the previous key and the server accepts the current one now: finish what is being
+   * committed, and connect anew.
+   */
+  readonly superseded: AbortSignal;
   /**
    * Resets the durable, so that everything after `sequence` is delivered again from consumer sequence 1, and nothing
    * that was handed out before stands in the way. Without `sequence`: back to its own ack floor.
@@ -125,8 +132,15 @@ export interface PeerStream {
   close(): Promise<void>;
 }
 
+/** A replayed message, as applications are told of it. */
+export interface Announcement {
+  /** By which the stream drops a repeat. */
+  readonly id: string;
+  readonly payload: Uint8Array;
+}
+
 /** The node's own NATS: where applications listen for what peers sent. */
 export interface AnnouncePort {
-  /** Publishes payloads on `EVENTS.app_sync`, each with its own message id, so that a repeat is dropped. */
-  announce(messages: readonly { id: string; payload: Uint8Array }[]): Promise<void>;
+  /** Publishes payloads on `EVENTS.app_sync`, each with its own message id. */
+  announce(messages: readonly Announcement[]): Promise<void>;
 }

@@ -9,7 +9,7 @@ import { type LoadedSettings, loadSettings, watchSettings } from './config.ts';
 import type { KafkaSasl } from './kafka/client.ts';
 import { openKafka } from './kafka/kafka.ts';
 import { createMetrics } from './metrics.ts';
-import { openAnnouncer } from './nats/announce.ts';
+import { type OwnNats, type OwnNatsOptions, openOwnNats } from './nats/own-nats.ts';
 import { openPeerStream } from './nats/peer-stream.ts';
 import type { KafkaPort, PeerStream } from './ports.ts';
 import { Sidecar } from './sidecar.ts';
@@ -23,6 +23,8 @@ export interface Wrapping {
   readonly stream?: (stream: PeerStream) => PeerStream;
   /** Where a test made durables with a shorter one. */
   readonly ackWaitMs?: number;
+  /** Where a test does not wait a minute until the current key is tried again. */
+  readonly keyRetryMs?: number;
 }
 
 /**
@@ -36,12 +38,30 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
   const metrics = createMetrics();
   const kafka = openKafka({ ...kafkaOptions(started), log });
   let own = started;
-  let announcer = started.announce ? openAnnouncer(announceOptions(started, log)) : undefined;
-  const announcements =
-    announcer &&
-    new Announcements({ announce: async (messages) => announcer?.announce(messages) }, log, (count) =>
-      metrics.announceFailed(count),
-    );
+  const openOwn = (settings: LoadedSettings): OwnNats =>
+    openOwnNats({ ...ownNatsOptions(settings, log), keyRetryMs: wrapping.keyRetryMs, service });
+  let settingsStatus: SidecarStatus['settings'] = { state: 'Current', message: '' };
+  const startedAt = new Date().toISOString();
+  const { lfhId, node } = started;
+  // What it tells of is made below, before anything can ask.
+  const status = (): SidecarStatus => ({
+    lfhId,
+    node,
+    version: VERSION,
+    startedAt,
+    settings: settingsStatus,
+    publicKeys: own.publicKeys,
+    nats: ownNats.state,
+    kafka: { joined: kafka.owners.joined },
+    peers: sidecar.peers(),
+  });
+  const service = { node, version: VERSION, status };
+  let ownNats = openOwn(started);
+  const announcements = started.announce
+    ? new Announcements({ announce: (messages) => ownNats.announce(messages) }, log, (count) =>
+        metrics.announceFailed(count),
+      )
+    : undefined;
   const bug = Promise.withResolvers<never>();
 
   const sidecar = new Sidecar(
@@ -49,7 +69,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
       kafka: wrapping.kafka?.(kafka) ?? kafka,
       owners: kafka.owners,
       openStream: async (settings, peer, server) => {
-        const stream = await openPeerStream(streamOptions(settings, peer, server, log));
+        const options = { ...streamOptions(settings, peer, server, log), keyRetryMs: wrapping.keyRetryMs };
+        const stream = await openPeerStream(options);
         return wrapping.stream?.(stream) ?? stream;
       },
       announcements,
@@ -60,23 +81,13 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     },
     started,
   );
-  let settingsStatus: SidecarStatus['settings'] = { state: 'Current', message: '' };
-  const startedAt = new Date().toISOString();
   const probes = await startProbeServer(started.httpAddress, {
     healthy: () => true,
     ready: () => kafka.owners.joined || 'not a member of the owners group: is Kafka up?',
-    status: (): SidecarStatus => ({
-      lfhId: started.lfhId,
-      node: started.node,
-      version: VERSION,
-      startedAt,
-      settings: settingsStatus,
-      kafka: { joined: kafka.owners.joined },
-      peers: sidecar.peers(),
-    }),
+    status,
     metrics: () => metrics.text(),
   });
-  log.info({ lfhId: started.lfhId, port: probes.port, peers: started.peers.length, version: VERSION }, 'started');
+  log.info({ lfhId, port: probes.port, peers: started.peers.length, version: VERSION }, 'started');
   kafka.owners.start();
 
   const ended = new AbortController();
@@ -92,9 +103,9 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
             ? { state: 'Current', message: '' }
             : { state: 'RestartNeeded', message: `${restartNeeded.join(', ')} take effect at the next start` };
         log.info({ peers: settings.peers.length, restartNeeded }, 'took up changed settings');
-        if (announcer && !signsInAlike(settings, own)) {
-          void announcer.close();
-          announcer = openAnnouncer(announceOptions(settings, log));
+        if (!signsInAlike(settings, own)) {
+          void ownNats.close();
+          ownNats = openOwn(settings);
         }
         own = settings;
         sidecar.apply(settings);
@@ -116,7 +127,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     await watch;
     await sidecar.stop();
     await announcements?.drained();
-    await announcer?.close();
+    await ownNats.close();
     await kafka.close();
     await probes.close();
     log.info('ended');
@@ -148,11 +159,12 @@ function saslOf(settings: LoadedSettings): KafkaSasl | undefined {
   return mechanism && username && password !== undefined ? { mechanism, username, password } : undefined;
 }
 
-function announceOptions(settings: LoadedSettings, log: Logger): Parameters<typeof openAnnouncer>[0] {
+function ownNatsOptions(settings: LoadedSettings, log: Logger): Omit<OwnNatsOptions, 'service'> {
   return {
     servers: settings.natsServers,
     subject: APP_SYNC_SUBJECT,
     seed: settings.seed,
+    previousSeed: settings.previousSeed,
     ca: settings.localCa,
     inboxPrefix: inboxPrefix(`${syncName(settings.lfhId)}.own`),
     name: 'lfh-sync-sidecar',
@@ -163,7 +175,7 @@ function announceOptions(settings: LoadedSettings, log: Logger): Parameters<type
 
 /** Whether the own NATS would see no difference. */
 function signsInAlike(one: LoadedSettings, other: LoadedSettings): boolean {
-  return one.localCa === other.localCa && Buffer.compare(one.seed, other.seed) === 0;
+  return one.localCa === other.localCa && one.publicKeys.join() === other.publicKeys.join();
 }
 
 function streamOptions(
@@ -177,6 +189,7 @@ function streamOptions(
     server,
     owner: peer.name,
     seed: settings.seed,
+    previousSeed: settings.previousSeed,
     ca: peer.ca,
     tlsServerName: peer.tlsServerName,
     stream: peer.stream,

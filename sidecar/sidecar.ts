@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { formatMatcher } from '../common/contract/formats.ts';
 import { ownersPartition, syncName } from '../common/contract/names.ts';
 import type { LoadedPeer } from '../common/contract/peers.ts';
@@ -159,11 +158,17 @@ function partitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));
 }
 
-/** Changes whenever a running replay of the peer would have to be started anew. A hash, since the seed is part of it. */
+/** Changes whenever a running replay of the peer would have to be started anew. */
 function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
-  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, seed } = settings;
-  return createHash('sha256')
-    .update(seed)
-    .update(JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, peer]))
-    .digest('hex');
+  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, publicKeys } = settings;
+  return JSON.stringify([
+    lfhId,
+    maxMessageBytes,
+    batchMaxMessages,
+    batchMaxBytes,
+    batchMaxAgeMs,
+    logLevel,
+    publicKeys,
+    peer,
+  ]);
 }

@@ -82,6 +82,12 @@ export const SETTINGS = {
     "The seed (SU…) of this node's NKey. Signs in at the peers and at the own NATS.",
     RELOADABLE,
   ),
+  previousNatsKeyFile: optional(
+    'LFH_SYNC_PREVIOUS_NK_FILE',
+    file,
+    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused. A file that isn't there says that there is none.",
+    RELOADABLE,
+  ),
   caFile: optional(
     'CONNECT_CA_FILE',
     file,

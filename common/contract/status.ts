@@ -83,6 +83,8 @@ export interface PeerStatus {
   /** Since when the reason is what it is. */
   readonly since: string;
   readonly server: string | null;
+  /** Public key that the server let us in with: during a rotation the previous one, until it knows the current. */
+  readonly key: string | null;
   readonly position: PositionStatus | null;
   /** Messages that the peer has for us and that are not replayed yet; null while not known. */
   readonly lag: number | null;
@@ -103,6 +105,15 @@ export interface SidecarStatus {
   readonly settings: {
     /** Refused: the newest do not parse, and the last good ones are in force. */
     readonly state: 'Current' | 'Refused' | 'RestartNeeded';
+    readonly message: string;
+  };
+  /** What it signs in with, in the order in which they are tried: the current one, and during a rotation the previous. */
+  readonly publicKeys: readonly string[];
+  /** The node's own NATS. */
+  readonly nats: {
+    /** Public key that it let us in with; null while it has not. */
+    readonly key: string | null;
+    /** Why it has not; empty while it has. */
     readonly message: string;
   };
   readonly kafka: { readonly joined: boolean };

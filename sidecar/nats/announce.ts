@@ -1,120 +1,49 @@
 import { headers, type MsgHdrs, type NatsConnection } from 'nats';
-import { delay, sleep } from '../../common/backoff.ts';
-import { messageOf, TransientError } from '../../common/errors.ts';
-import type { AnnouncePort } from '../ports.ts';
-import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import { TransientError } from '../../common/errors.ts';
+import type { Announcement } from '../ports.ts';
+import type { Connected } from './connection.ts';
 import { clean, translate } from './errors.ts';
 import { ask } from './request.ts';
-
-export interface AnnounceOptions extends Omit<NatsOptions, 'server' | 'owner'> {
-  /** The servers of the node's own NATS; one is used at a time. */
-  readonly servers: readonly string[];
-  /** `EVENTS.app_sync` */
-  readonly subject: string;
-}
-
-/** As {@link AnnouncePort}, with an end. */
-export interface Announcer extends AnnouncePort {
-  close(): Promise<void>;
-}
-
-type Announcement = Parameters<AnnouncePort['announce']>[0][number];
 
 const OWNER = "this node's NATS";
 /** What is sent before the server is asked whether it keeps up; the library would hold all of it otherwise. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Starts connecting to the node's own NATS, and goes on trying; never throws for a server that is down. */
-export function openAnnouncer(options: AnnounceOptions): Announcer {
-  return new LocalAnnouncer(options);
+/**
+ * Publishes every message for itself. Only the last of a chunk asks for JetStream's confirmation: the stream takes them in
+ * order, so that one stands for all, and a stream or a permission that is missing shows.
+ *
+ * @throws TransientError also where all but some, which are too large, were published
+ */
+export async function announce(
+  connected: Connected,
+  subject: string,
+  messages: readonly Announcement[],
+): Promise<void> {
+  const fitting = messages.filter((message) => sizeOf(message) <= maxPayload(connected.connection));
+  for (const chunk of chunks(fitting)) await send(connected, subject, chunk);
+  if (fitting.length < messages.length) {
+    throw new TransientError(
+      'PermissionDenied',
+      `${messages.length - fitting.length} message(s) are larger than max_payload of ${OWNER}: raise it to what the ` +
+        "peers' NATS servers have",
+    );
+  }
 }
 
-class LocalAnnouncer implements Announcer {
-  readonly #options: AnnounceOptions;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
-  #connected: Connected | undefined;
-  #problem = new TransientError('Unreachable', `${OWNER} is not connected yet`);
-
-  constructor(options: AnnounceOptions) {
-    this.#options = options;
-    this.#running = this.#keepConnected();
-  }
-
-  /**
-   * Every message is published for itself, and only the last of a chunk asks for JetStream's confirmation: the stream takes
-   * them in order, so that one stands for all, and a stream or a permission that is missing shows.
-   *
-   * @throws TransientError at once while there is no connection; the caller decides what that is worth
-   */
-  async announce(messages: readonly Announcement[]): Promise<void> {
-    if (!this.#connected) throw this.#problem;
-    const connected = this.#connected;
-    const fitting = messages.filter((message) => sizeOf(message) <= maxPayload(connected.connection));
-    for (const chunk of chunks(fitting)) await this.#send(connected, chunk);
-    if (fitting.length < messages.length) {
-      throw new TransientError(
-        'PermissionDenied',
-        `${messages.length - fitting.length} message(s) are larger than max_payload of ${OWNER}: raise it to what the ` +
-          "peers' NATS servers have",
-      );
+async function send(connected: Connected, subject: string, messages: readonly Announcement[]): Promise<void> {
+  const { connection, remote } = connected;
+  const last = messages.at(-1) as Announcement;
+  try {
+    for (const { id, payload } of messages.slice(0, -1)) {
+      connection.publish(subject, payload, { headers: withId(id) });
     }
+  } catch (error) {
+    throw translate(error, remote);
   }
-
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#connected?.connection.close();
-    await this.#running;
-  }
-
-  async #send(connected: Connected, messages: readonly Announcement[]): Promise<void> {
-    const { connection, remote } = connected;
-    const { subject } = this.#options;
-    const last = messages.at(-1) as Announcement;
-    try {
-      for (const { id, payload } of messages.slice(0, -1)) {
-        connection.publish(subject, payload, { headers: withId(id) });
-      }
-    } catch (error) {
-      throw translate(error, remote);
-    }
-    const confirmation = await ask(connected, subject, last.payload, withId(last.id));
-    if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
-    throwIfRefused(confirmation.string(), subject);
-  }
-
-  async #keepConnected(): Promise<void> {
-    const { servers } = this.#options;
-    const { signal } = this.#stop;
-    let failures = 0;
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
-      try {
-        const connected = await connectNats({
-          ...this.#options,
-          server: servers[attempt % servers.length] ?? '',
-          owner: OWNER,
-        });
-        failures = 0;
-        this.#connected = connected;
-        if (signal.aborted) await connected.connection.close();
-        const error = await connected.connection.closed();
-        this.#problem = translate(error ?? undefined, connected.remote);
-      } catch (error) {
-        this.#problem =
-          error instanceof TransientError
-            ? error
-            : new TransientError('Unreachable', messageOf(error), { cause: error });
-      }
-      this.#connected = undefined;
-      if (signal.aborted) return;
-      failures += 1;
-      this.#options.log.warn(
-        { reason: this.#problem.reason, problem: messageOf(this.#problem) },
-        `${OWNER} is not connected`,
-      );
-      await sleep(delay(failures, Math.random()), signal);
-    }
-  }
+  const confirmation = await ask(connected, subject, last.payload, withId(last.id));
+  if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
+  throwIfRefused(confirmation.string(), subject);
 }
 
 function* chunks(messages: readonly Announcement[]): Generator<readonly Announcement[]> {

@@ -1,9 +1,9 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { fromSeed } from 'nkeys.js';
-import { InvalidSpecError, TransientError } from '../../common/errors.ts';
+import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { fetchCertificates, verification } from './certificate.ts';
 import { certificateReason, type Remote, translate } from './errors.ts';
+import { publicKeyOf } from './public-key.ts';
 import { parseServer, type ServerAddress } from './server-address.ts';
 
 export interface NatsOptions {
@@ -11,6 +11,8 @@ export interface NatsOptions {
   readonly server: string;
   /** The NKey user seed (`SU…`), without a line end. */
   readonly seed: Uint8Array;
+  /** The seed before it, while the key is being replaced: tried where the server refuses {@link seed}. */
+  readonly previousSeed?: Uint8Array | undefined;
   /** PEM. Absent: the roots that Node trusts. */
   readonly ca?: string | undefined;
   /** What the server's certificate must be for, where that is not the host in {@link server}. */
@@ -29,6 +31,8 @@ export interface NatsOptions {
 export interface Connected {
   readonly connection: NatsConnection;
   readonly remote: Remote;
+  /** Whether the server refused the current key. */
+  readonly onPreviousKey: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -36,7 +40,10 @@ const CONNECT_TIMEOUT_MS = 5000;
 const PING_INTERVAL_MS = 10_000;
 
 /**
- * Connects to exactly one server, once.
+ * Connects to exactly one server, with the current key, or where that is refused with the previous one.
+ *
+ * What a server accepted before is not remembered: it takes up a new key at a moment that nobody tells us, and the current
+ * key must come to be used by itself.
  *
  * Never reconnects by itself, because after any break the peer must be taken over anew; and never listens to the server
  * about other servers, because a peer could send us anywhere.
@@ -45,14 +52,26 @@ const PING_INTERVAL_MS = 10_000;
  * @throws InvalidSpecError for a server, CA or seed that is none
  */
 export async function connectNats(options: NatsOptions): Promise<Connected> {
+  const { seed, previousSeed, log } = options;
+  try {
+    return { ...(await signIn(options, seed)), onPreviousKey: false };
+  } catch (error) {
+    if (previousSeed === undefined || !(error instanceof TransientError && error.reason === 'KeyRefused')) throw error;
+    const refused = publicKeyOf(seed);
+    const { connection, remote } = await signIn(options, previousSeed, refused);
+    log.info({ server: remote.server, refused, key: remote.publicKey }, 'signed in with the previous key');
+    return { connection, remote, onPreviousKey: true };
+  }
+}
+
+/** @param refused the public key that the server refused before */
+async function signIn(
+  options: NatsOptions,
+  seed: Uint8Array,
+  refused?: string,
+): Promise<Omit<Connected, 'onPreviousKey'>> {
   const address = parseServer(options.server);
-  const remote: Remote = {
-    server: address.text,
-    owner: options.owner ?? address.text,
-    publicKey: publicKeyOf(options.seed),
-    expectedName: options.tlsServerName ?? address.host,
-    secure: address.secure,
-  };
+  const remote = remoteOf(options, address, publicKeyOf(seed), refused);
   if (!address.secure && !options.allowPlaintext) {
     throw new TransientError(
       'TlsRequired',
@@ -65,7 +84,7 @@ export async function connectNats(options: NatsOptions): Promise<Connected> {
       servers: address.text,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
-      authenticator: nkeyAuthenticator(options.seed),
+      authenticator: nkeyAuthenticator(seed),
       // The library's type knows only some of what it passes on to Node.
       ...(tls ? { tls: tls as NonNullable<ConnectionOptions['tls']> } : {}),
       // Node tries all addresses of a name itself.
@@ -85,17 +104,17 @@ export async function connectNats(options: NatsOptions): Promise<Connected> {
   }
 }
 
-function certificatesOf(address: ServerAddress, servername: string): ReturnType<typeof fetchCertificates> {
-  return address.secure ? fetchCertificates(address, servername, CONNECT_TIMEOUT_MS) : Promise.resolve([]);
+function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: string, refused?: string): Remote {
+  return {
+    server: address.text,
+    owner: options.owner ?? address.text,
+    publicKey,
+    ...(refused !== undefined && { refusedKey: refused }),
+    expectedName: options.tlsServerName ?? address.host,
+    secure: address.secure,
+  };
 }
 
-function publicKeyOf(seed: Uint8Array): string {
-  let publicKey = '';
-  try {
-    publicKey = fromSeed(seed).getPublicKey();
-  } catch {
-    // The library's error is not kept as a cause: it is about a secret.
-  }
-  if (!publicKey.startsWith('U')) throw new InvalidSpecError('the NKey seed is not that of a user (SU…)');
-  return publicKey;
+function certificatesOf(address: ServerAddress, servername: string): ReturnType<typeof fetchCertificates> {
+  return address.secure ? fetchCertificates(address, servername, CONNECT_TIMEOUT_MS) : Promise.resolve([]);
 }

@@ -8,8 +8,10 @@ export interface Remote {
   readonly server: string;
   /** Whose administrator can help: a peer's lfh_id, or "this node's NATS". */
   readonly owner: string;
-  /** Our public NKey. */
+  /** Our public NKey: what we signed in with, or tried to last. */
   readonly publicKey: string;
+  /** Our current public NKey, where it was refused and {@link publicKey} is the previous one. */
+  readonly refusedKey?: string;
   /** The name or address that the server's certificate must be for. */
   readonly expectedName: string;
   readonly secure: boolean;
@@ -48,48 +50,71 @@ export function certificateReason(error: unknown): Reason | undefined {
  */
 export function translate(error: unknown, remote: Remote, chain: readonly X509Certificate[] = []): TransientError {
   if (error instanceof TransientError) return error;
-  const { server, owner } = remote;
-  const failed = (reason: Reason, message: string): TransientError =>
-    new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
+  const { reason, message } =
+    tlsProblem(error, remote, chain) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
+  return new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
+}
+
+interface Problem {
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+function tlsProblem(error: unknown, remote: Remote, chain: readonly X509Certificate[]): Problem | undefined {
+  const { server, owner, secure } = remote;
   const code = codeOf(error);
   const refusal = certificateReason(error);
-  if (!remote.secure && (refusal || code === ErrorCode.Tls || code.startsWith('ERR_SSL'))) {
-    return failed('TlsRequired', `${server} demands TLS: write tls:// instead of nats://`);
+  if (!secure && (refusal || code === ErrorCode.Tls || code.startsWith('ERR_SSL'))) {
+    return { reason: 'TlsRequired', message: `${server} demands TLS: write tls:// instead of nats://` };
   }
-  if (refusal) return failed(refusal, certificateMessage(refusal, remote, chain));
+  if (refusal) return { reason: refusal, message: certificateMessage(refusal, remote, chain) };
   if (code === ErrorCode.ServerOptionNotAvailable) {
-    return failed('TlsRequired', `${server} does not speak TLS: ask the administrator of ${owner} to switch it on`);
+    const message = `${server} does not speak TLS: ask the administrator of ${owner} to switch it on`;
+    return { reason: 'TlsRequired', message };
   }
   if (/^ERR_SSL.*(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE)/.test(code)) {
-    return failed(
-      'KeyRefused',
+    const message =
       `${server} demands a client certificate, and lfh-sync signs in with an NKey: ask the administrator of ${owner} to ` +
-        'remove "verify" from the tls block of the NATS server',
-    );
+      'remove "verify" from the tls block of the NATS server';
+    return { reason: 'KeyRefused', message };
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL') || code === ErrorCode.Tls) {
-    return failed('TlsRequired', `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}`);
+    const message = `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}`;
+    return { reason: 'TlsRequired', message };
   }
-  if (isKeyRefusal(code)) {
-    return failed(
-      'KeyRefused',
-      `${server} refuses our key ${remote.publicKey}: ask the administrator of ${owner} to give it access (it must be ` +
-        'among the publicKeys of the LfhSyncPeer for this node there)',
-    );
-  }
+  return undefined;
+}
+
+function accessProblem(error: unknown, remote: Remote): Problem | undefined {
+  const code = codeOf(error);
+  if (isKeyRefusal(code)) return { reason: 'KeyRefused', message: refusalMessage(remote) };
   if (code === ErrorCode.PermissionsViolation) {
-    return failed('PermissionDenied', permissionMessage(remote, (error as NatsError).permissionContext));
+    const { permissionContext } = error as NatsError;
+    return { reason: 'PermissionDenied', message: permissionMessage(remote, permissionContext) };
   }
+  return undefined;
+}
+
+function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): string {
+  const refused =
+    refusedKey === undefined
+      ? `our key ${publicKey}: ask the administrator of ${owner} to give it access (it must be`
+      : `our key ${refusedKey}, and the previous one ${publicKey} too: ask the administrator of ${owner} to give the former ` +
+        'access (it must be';
+  return `${server} refuses ${refused} among the publicKeys of the LfhSyncPeer for this node there)`;
+}
+
+function connectionProblem(error: unknown, { server, owner }: Remote): Problem {
+  const reason = 'Unreachable';
   if (error === undefined) {
     // A server that takes a user's key away closes the connection without a word; the next attempt tells.
-    return failed('Unreachable', `${server} closed the connection without saying why; trying again will tell`);
+    return { reason, message: `${server} closed the connection without saying why; trying again will tell` };
   }
-  const why = UNREACHABLE[code] ?? 'the connection was broken off';
-  return failed(
-    'Unreachable',
+  const why = UNREACHABLE[codeOf(error)] ?? 'the connection was broken off';
+  const message =
     `${server} cannot be reached: ${why}. Check the address and the firewalls, or ask the administrator of ${owner} whether ` +
-      'the NATS server is running',
-  );
+    'the NATS server is running';
+  return { reason, message };
 }
 
 /** The error for a durable that is not there, or is not as it must be. */

@@ -4,6 +4,7 @@ import type { Logger } from '../../common/log.ts';
 import type { Delivered, PeerStream, ResetAnswer } from '../ports.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
 import { DeliveredBuffer } from './delivered-buffer.ts';
 import { explainEnd, pullSubject } from './durable.ts';
 import { permissionMessage, translate } from './errors.ts';
@@ -17,6 +18,8 @@ export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
   readonly durable: string;
   /** Within what the durable allows; pulls beyond it are refused. */
   readonly pull?: PullOptions | undefined;
+  /** How often the current key is tried while the server accepts only the previous one. */
+  readonly keyRetryMs?: number | undefined;
 }
 
 /** As {@link PeerStream}, with what tests and reports look at besides. */
@@ -43,12 +46,15 @@ export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPe
 
 class DurablePull implements OpenPeerStream {
   readonly server: string;
+  readonly key: string;
   readonly #options: PeerStreamOptions;
   readonly #connected: Connected;
   readonly #log: Logger;
   readonly #parseAck: (subject: string) => AckSubject | undefined;
   readonly #buffer = new DeliveredBuffer();
   readonly #waiters = new Set<() => void>();
+  readonly #superseded = new AbortController();
+  readonly #ended = new AbortController();
   #limits: Amount = { messages: 0, bytes: 0 };
   #pulls: PullLoop | undefined;
   #failure: TransientError | undefined;
@@ -59,12 +65,18 @@ class DurablePull implements OpenPeerStream {
 
   constructor(options: PeerStreamOptions, connected: Connected) {
     this.server = connected.remote.server;
+    this.key = connected.remote.publicKey;
     this.#options = options;
     this.#connected = connected;
     this.#log = options.log;
     this.#parseAck = ackSubjectParser(options.stream, options.durable);
     void connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote)));
     void this.#watchPermissions();
+    if (connected.onPreviousKey) void this.#watchKey();
+  }
+
+  get superseded(): AbortSignal {
+    return this.#superseded.signal;
   }
 
   get dropped(): number {
@@ -182,9 +194,19 @@ class DurablePull implements OpenPeerStream {
     }
   }
 
+  async #watchKey(): Promise<void> {
+    const { keyRetryMs = KEY_RETRY_MS } = this.#options;
+    const next = await connectWithCurrentKey(this.#options, keyRetryMs, this.#ended.signal);
+    if (!next) return;
+    // Not gone on with: whoever has this stream is in the middle of a batch, and a stream begins with a reset.
+    await next.connection.close();
+    this.#superseded.abort();
+  }
+
   #fail(failure: TransientError): void {
     if (this.#failure) return;
     this.#failure = failure;
+    this.#ended.abort();
     this.#pulls?.stop();
     this.#buffer.clear();
     this.#wake();

@@ -48,6 +48,8 @@ function crashingKafka(kafka: KafkaPort): KafkaPort {
 function crashingStream(stream: PeerStream): PeerStream {
   return {
     server: stream.server,
+    key: stream.key,
+    superseded: stream.superseded,
     reset: (sequence) => stream.reset(sequence),
     start: (limits) => stream.start(limits),
     stop: () => stream.stop(),

@@ -3,14 +3,14 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { APP_SYNC_SUBJECT } from '../../common/contract/names.ts';
 import { type Reason, TransientError } from '../../common/errors.ts';
-import { type AnnounceOptions, type Announcer, openAnnouncer } from '../../sidecar/nats/announce.ts';
+import { type OwnNats, type OwnNatsOptions, openOwnNats } from '../../sidecar/nats/own-nats.ts';
 import { until } from '../servers/process.ts';
 import { Site } from '../servers/site.ts';
 
 describe("announcing on the node's own NATS", function () {
   this.timeout(60_000);
   let site: Site;
-  const open: Announcer[] = [];
+  const open: OwnNats[] = [];
 
   before(async () => {
     site = await Site.start('hospital-b', { kafka: false, natsConfig: 'max_payload: 1MB' });
@@ -21,12 +21,13 @@ describe("announcing on the node's own NATS", function () {
     await Promise.all(open.splice(0).map((announcer) => announcer.close()));
   });
 
-  function announcer(over: Partial<AnnounceOptions> = {}): Announcer {
-    const made = openAnnouncer({
+  function announcer(over: Partial<OwnNatsOptions> = {}): OwnNats {
+    const made = openOwnNats({
       servers: [site.nats.url],
       seed: site.seed,
       ca: site.ca.ca,
       subject: APP_SYNC_SUBJECT,
+      service: { node: 'local', version: '1.0.0', status: () => ({}) },
       inboxPrefix: '_INBOX.lfh-sync',
       name: 'lfh-sync test',
       log: pino({ level: 'silent' }),
@@ -43,7 +44,7 @@ describe("announcing on the node's own NATS", function () {
     }));
   }
 
-  async function connected(made: Announcer): Promise<void> {
+  async function connected(made: OwnNats): Promise<void> {
     await until('the announcer is connected', () => made.announce([]).then(() => true));
   }
 
@@ -160,9 +161,9 @@ describe("announcing on the node's own NATS", function () {
   it('gives up on messages under way when the server is cut off, instead of waiting for ever', async () => {
     const made = announcer();
     await connected(made);
-    site.nats.process.signal('SIGSTOP');
+    await site.nats.process.pause();
     const began = performance.now();
-    await fails(made.announce(messages(1, 3)), 'Unreachable').finally(() => site.nats.process.signal('SIGCONT'));
+    await fails(made.announce(messages(1, 3)), 'Unreachable').finally(() => site.nats.process.resume());
     assert.ok(performance.now() - began < 10_000);
   });
 });
