@@ -4,7 +4,6 @@ import { createLogger } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { readConfig } from './config.ts';
 import { Cluster } from './controller/cluster.ts';
-import { dataPlane } from './controller/data-plane.ts';
 import { Leadership } from './controller/lease.ts';
 import { NodeController } from './controller/node-controller.ts';
 import { notifier } from './controller/notify.ts';
@@ -33,7 +32,6 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const controller = new NodeController({
     api,
     cluster,
-    dataPlane,
     log,
     onNotice: notifier(api, config.identity, log),
   });

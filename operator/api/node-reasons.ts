@@ -43,18 +43,20 @@ export const NATS_CONFIG = {
   IncludeMissing: bad(
     'we',
     'A nats-server does not include the files of the ConfigMap named as the node with -nats. Include them, inside its own ' +
-      'blocks.',
+      'blocks. One that takes its users from an operator (JWT) or an auth callout cannot, and is not supported.',
   ),
   NatsUnreachable: bad('passes', 'A nats-server does not answer, or none is found at `spec.nats.servers`.'),
   NatsNotTrusted: bad(
     'we',
     "A nats-server's certificate is not from a CA in `spec.nats.ca`, or not for the name in `spec.nats.servers`.",
   ),
-  NatsRefusedConfig: bad('we', 'A nats-server refuses the configuration and runs the previous one; its log says why.'),
-  UnsupportedAuth: bad(
+  NatsRefusedConfig: bad(
     'we',
-    'This NATS takes its users from an operator (JWT) or an auth callout, so a configuration file can add none.',
+    'A nats-server has not taken up the configuration for over two minutes, and runs the previous one. Most likely it ' +
+      'refuses to reload, because of that or of something else in its configuration: its log says why. Otherwise nobody ' +
+      'tells it to (`spec.nats.reload`).',
   ),
+  WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` is not there. Make it, or correct the name.'),
   Conflict: bad('we', 'An older LfhSyncNode has the same nats-server, and keeps it. Give each node its own.'),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),

@@ -64,9 +64,11 @@ export class Cluster {
     await Promise.all(this.#all().map((informer) => informer.listed));
   }
 
-  /** Keys of all nodes. */
+  /** Keys of all nodes, also of those that only a peer speaks of. */
   keys(): string[] {
-    return all(this.#nodes).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    const nodes = all(this.#nodes).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    const named = all(this.#peers).map((peer) => `${peer.metadata.namespace}/${nodeOf(peer)}`);
+    return [...new Set([...nodes, ...named])];
   }
 
   peersOf(namespace: string, node: string): PeerObject[] {
@@ -120,6 +122,7 @@ function referencedBy(node: NodeObject, peers: readonly PeerObject[]): ReadonlyS
   const cas = [node.spec.nats.ca, node.spec.kafka.ca, ...peers.map(({ spec }) => spec.ca)];
   const names = [
     node.spec.key?.secretRef?.name ?? NAMES.key(node.metadata.name),
+    node.spec.kafka.sasl?.passwordSecretRef.name,
     ...cas.flatMap((ca) => [ca?.configMapRef?.name, ca?.secretRef?.name]),
   ];
   return new Set(names.filter((name) => name !== undefined));

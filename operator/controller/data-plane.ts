@@ -3,38 +3,49 @@ import type { SidecarStatus } from '../../common/contract/status.ts';
 import { InvalidSpecError, messageOf, TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../nats/ask-sidecars.ts';
 import { type OwnNats, openOwn } from '../nats/jet-stream.ts';
+import { type NodeKey, probeKey, publicKeyOf } from '../nats/keys.ts';
+import { lookIntoPeerAccount } from '../nats/peer-account.ts';
 import { whichConfig } from '../nats/sign-in.ts';
-import type { DataPlane, ObservedNats } from '../plan/observed.ts';
+import { nodeWants, peerWants } from '../plan/defaults.ts';
+import type { DataPlane, NodeObject, ObservedNats, PeerAccess, PeerObject } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { DataPlanePort, Visit } from './node-controller.ts';
 
 /** Sidecars answer within milliseconds; one that is busy is given this long. */
 const SIDECAR_TIMEOUT_MS = 2_000;
 
-/** Reaches a node's own NATS with the node's own key. */
-export const dataPlane: DataPlanePort = {
-  async visit(visit) {
-    const { node, plan, seed, previousSeed } = visit;
-    if (!plan.files) return { nats: undefined, sidecars: undefined };
+export interface Visit {
+  readonly node: NodeObject;
+  readonly plan: Plan;
+  readonly seed: string;
+  readonly previousSeed: string | undefined;
+  /** Peers whose accounts to look into. */
+  readonly lookAt: readonly PeerObject[];
+}
+
+/**
+ * Reaches a node's own NATS with the node's own key: asks every nats-server what it runs, makes the durables that are
+ * wanted and removes those that are not, asks the sidecars, and looks into peers' accounts. Never throws for what is wrong
+ * there: that is what it reports.
+ */
+export async function visitDataPlane(visit: Visit): Promise<DataPlane> {
+  const { node, plan, seed, previousSeed } = visit;
+  if (!plan.files) return { nats: undefined, sidecars: undefined };
+  try {
+    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash };
+    const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
+    const own = await signIn(visit);
+    if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };
     try {
-      const trust = { ca: plan.ownCa };
-      const wanted = { ...trust, nodeSeed: seed, previousSeed, hash: plan.files.hash };
-      const { servers } = await whichConfig(node.spec.nats.servers, wanted);
-      const own = await signIn(visit);
-      if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };
-      try {
-        return {
-          nats: { servers, ...(await tendDurables(own, plan)) },
-          sidecars: await sidecarsOf(own, node.metadata.name),
-        };
-      } finally {
-        await own.close();
-      }
-    } catch (error) {
-      return { nats: unasked([], mendable(error)), sidecars: undefined };
+      const durables = await tendDurables(own, plan);
+      const access = live ? await lookAtPeers(visit) : new Map<string, PeerAccess>();
+      return { nats: { servers, ...durables, access }, sidecars: await sidecarsOf(own, node.metadata.name) };
+    } finally {
+      await own.close();
     }
-  },
-};
+  } catch (error) {
+    return { nats: unasked([], mendable(error)), sidecars: undefined };
+  }
+}
 
 /** A server that was not reloaded since a rotation knows only the previous key. */
 async function signIn({ node, plan, seed, previousSeed }: Visit): Promise<OwnNats | string> {
@@ -51,7 +62,7 @@ async function signIn({ node, plan, seed, previousSeed }: Visit): Promise<OwnNat
 }
 
 /** Makes the durables that peers need, and removes those that nobody does. */
-async function tendDurables(own: OwnNats, plan: Plan): Promise<Omit<ObservedNats, 'servers'>> {
+async function tendDurables(own: OwnNats, plan: Plan): Promise<Omit<ObservedNats, 'servers' | 'access'>> {
   let problem: string | undefined;
   const attempt = async <Value>(work: Promise<Value>): Promise<Value | undefined> =>
     work.catch((error: unknown) => {
@@ -68,6 +79,33 @@ async function tendDurables(own: OwnNats, plan: Plan): Promise<Omit<ObservedNats
   return { streamFirst: stream.firstSequence, durables, problem };
 }
 
+async function lookAtPeers({ node, plan, seed, lookAt }: Visit): Promise<Map<string, PeerAccess>> {
+  const shared = nodeWants(node).isolation === 'Users';
+  const found = await Promise.all(
+    lookAt.map(async (peer) => {
+      const key = shared ? { seed, publicKey: publicKeyOf(seed) } : probeKey(seed, peer.spec.lfhId);
+      return [peer.metadata.name, await lookAtPeer(node, plan, key, peer)] as const;
+    }),
+  );
+  return new Map(found);
+}
+
+/** On the first server that answers: every one of them was just seen to run the same configuration. */
+async function lookAtPeer(node: NodeObject, plan: Plan, key: NodeKey, peer: PeerObject): Promise<PeerAccess> {
+  const { publicKeys } = peerWants(peer);
+  for (const server of node.spec.nats.servers) {
+    try {
+      const about = { lfhId: peer.spec.lfhId, stream: STREAM };
+      const { served, connections } = await lookIntoPeerAccount(server, key, { ca: plan.ownCa }, about);
+      const connected = new Set(connections.map(({ publicKey }) => publicKey));
+      return { served, connectedKeys: publicKeys.filter((each) => connected.has(each)) };
+    } catch (error) {
+      mendable(error);
+    }
+  }
+  return { served: false, connectedKeys: [] };
+}
+
 async function sidecarsOf(own: OwnNats, node: string): Promise<readonly SidecarStatus[] | undefined> {
   try {
     return (await askSidecars(own.connected, node, SIDECAR_TIMEOUT_MS)).statuses;
@@ -78,7 +116,7 @@ async function sidecarsOf(own: OwnNats, node: string): Promise<readonly SidecarS
 }
 
 function unasked(servers: ObservedNats['servers'], problem: string): DataPlane['nats'] {
-  return { servers, streamFirst: undefined, durables: undefined, problem };
+  return { servers, streamFirst: undefined, durables: undefined, problem, access: new Map() };
 }
 
 /** @throws the error itself where it is none of ours: a bug */

@@ -1,20 +1,32 @@
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { type ConfigMap, GROUP, type KubeObject, type Secret } from '../kube/objects.ts';
-import { canaryKey } from '../nats/keys.ts';
+import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
 import { type KeyStep, keyStep } from '../plan/keys.ts';
-import { hashOf } from '../plan/nats-files.ts';
+import { type DerivedKeys, hashOf } from '../plan/nats-files.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../plan/observed.ts';
-import { NAMES, type Plan, planNode, withoutPeers } from '../plan/plan.ts';
+import { NAMES, NONE_DERIVED, type Plan, planNode, withoutPeers } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
-import { nodeStatus, type PeerStatusOf, type Progresses, peerStatus, previousKeyUsers } from '../plan/status.ts';
+import { nameOf } from '../plan/reload.ts';
+import {
+  type Known,
+  nodeStatus,
+  orphanStatus,
+  type PeerStatusOf,
+  peerStatus,
+  previousKeyUsers,
+} from '../plan/status.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
+import { visitDataPlane } from './data-plane.ts';
+import { derivedKeys } from './derived-keys.ts';
 import { noticesOf } from './events.ts';
 import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
 import type { TurnResult } from './queue.ts';
+import { arrive } from './workloads.ts';
 
 /** Keeps an object until what it gave others is taken back. */
 export const FINALIZER = `${GROUP}/access`;
@@ -24,26 +36,9 @@ const SOON_MS = 2_000;
 /** Otherwise: the data plane tells nothing by itself. */
 const HEARTBEAT_MS = 10_000;
 
-/** How the operator reaches a node's NATS and, over it, its sidecars. */
-export interface DataPlanePort {
-  /**
-   * Asks every nats-server what it runs, makes the durables that are wanted and removes those that are not, and asks the
-   * sidecars. Never throws for what is wrong there: that is what it reports.
-   */
-  visit(request: Visit): Promise<DataPlane>;
-}
-
-export interface Visit {
-  readonly node: NodeObject;
-  readonly plan: Plan;
-  readonly seed: string;
-  readonly previousSeed: string | undefined;
-}
-
 export interface ControllerOptions {
   readonly api: KubeApi;
   readonly cluster: Cluster;
-  readonly dataPlane: DataPlanePort;
   readonly log: Logger;
   readonly onNotice: (about: KubeObject, notices: ReturnType<typeof noticesOf>) => Promise<void>;
 }
@@ -51,7 +46,11 @@ export interface ControllerOptions {
 interface Memory {
   /** What every server that answers was last seen to run. */
   liveHash: string | undefined;
-  progress: Progresses;
+  writtenHash: string | undefined;
+  known: Known;
+  derived: { readonly seed: string; readonly keys: DerivedKeys } | undefined;
+  /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
+  readonly arrived: Map<string, string | undefined>;
 }
 
 /** One turn over a node and all its peers: observe, plan, apply, status. They are planned together since they share one server. */
@@ -68,14 +67,14 @@ export class NodeController {
     const snapshot = this.#options.cluster.snapshot(namespace, name);
     if (!snapshot) {
       this.#memories.delete(key);
-      await this.#releasePeersOf(namespace, name);
+      await this.#orphans(namespace, name);
       return {};
     }
     if (snapshot.node.metadata.deletionTimestamp !== undefined) {
       await this.#release(snapshot);
       return {};
     }
-    const memory = this.#memories.get(key) ?? { liveHash: undefined, progress: new Map() };
+    const memory = this.#memories.get(key) ?? newMemory();
     this.#memories.set(key, memory);
     return this.#reconcile(snapshot, memory);
   }
@@ -87,18 +86,18 @@ export class NodeController {
     const observed = observedFrom(snapshot, stored, memory.liveHash);
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
     const seed = step.step === 'use' ? stored?.seed : undefined;
-    const canaryOf = (hash: string): string | undefined => seed && canaryKey(seed, hash).publicKey;
-    const plan = planNode(observed, publicKeys, canaryOf, Date.now());
+    const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
     await this.#apply(plan.objects, snapshot.configMaps);
     await this.#letGo(snapshot);
+    await this.#arrive(snapshot, plan, memory);
+    const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const dataPlane: DataPlane =
       seed === undefined
         ? { nats: undefined, sidecars: undefined }
-        : await this.#options.dataPlane.visit({ node, plan, seed, previousSeed: stored?.previousSeed });
-    memory.liveHash = liveHashOf(plan, dataPlane) ?? memory.liveHash;
-    memory.progress = advanceProgress(memory.progress, plan.peers, dataPlane, Date.now());
+        : await visitDataPlane({ node, plan, seed, previousSeed: stored?.previousSeed, lookAt });
+    remember(memory, plan, dataPlane, Date.now());
     const peers = await this.#tellPeers(plan, step, dataPlane, memory);
-    const status = nodeStatus(observed, plan, step, dataPlane, peers, Date.now());
+    const status = nodeStatus(observed, plan, step, dataPlane, peers, memory.known, Date.now());
     await this.#tell(node, status);
     return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : SOON_MS };
   }
@@ -127,10 +126,29 @@ export class NodeController {
     await this.#finalizers(node, []);
   }
 
-  /** Peers whose node is gone: nobody is left who could have given them anything. */
-  async #releasePeersOf(namespace: string, node: string): Promise<void> {
-    const orphans = this.#options.cluster.peersOf(namespace, node);
-    for (const peer of orphans) if (isLeaving(peer)) await this.#finalizers(peer, []);
+  /** Peers whose node is not there: nobody is left who could have given them anything. */
+  async #orphans(namespace: string, node: string): Promise<void> {
+    for (const peer of this.#options.cluster.peersOf(namespace, node)) {
+      if (isLeaving(peer)) await this.#finalizers(peer, []);
+      else await this.#tell(peer, orphanStatus(peer, node, Date.now()));
+    }
+  }
+
+  /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */
+  async #arrive({ node }: Snapshot, { arrivals }: Plan, { arrived }: Memory): Promise<void> {
+    const { api, log } = this.#options;
+    for (const arrival of arrivals) {
+      const workload = nameOf(arrival.workload);
+      if (arrived.get(workload) === arrival.hash) continue;
+      try {
+        const isThere = await arrive(api, node.metadata.namespace ?? '', arrival, log);
+        arrived.set(workload, isThere ? arrival.hash : undefined);
+      } catch (error) {
+        // Without it everything arrives all the same, only later; or what is missing is told as what it leads to.
+        if (!(error instanceof KubeError)) throw error;
+        log.warn({ workload, problem: messageOf(error) }, 'its pods could not be told that there is something new');
+      }
+    }
   }
 
   async #finalizers(object: KubeObject, finalizers: readonly string[]): Promise<void> {
@@ -178,7 +196,7 @@ export class NodeController {
   async #tellPeers(plan: Plan, step: KeyStep, dataPlane: DataPlane, memory: Memory): Promise<PeerStatusOf[]> {
     const statuses: PeerStatusOf[] = [];
     for (const planned of plan.peers) {
-      const status = peerStatus(planned, plan, step, dataPlane, memory.progress, Date.now());
+      const status = peerStatus(planned, plan, step, dataPlane, memory.known, Date.now());
       statuses.push(status);
       await this.#tell(planned.peer, status);
     }
@@ -202,6 +220,35 @@ export class NodeController {
     ];
     await this.#options.onNotice(object, noticesOf(before, after));
   }
+}
+
+function newMemory(): Memory {
+  return {
+    liveHash: undefined,
+    writtenHash: undefined,
+    known: { writtenAt: Date.now(), missing: new Set(), progress: new Map(), accesses: new Map() },
+    derived: undefined,
+    arrived: new Map(),
+  };
+}
+
+function derivedFrom(seed: string | undefined, memory: Memory): DerivedKeys {
+  if (seed === undefined) return NONE_DERIVED;
+  if (memory.derived?.seed !== seed) memory.derived = { seed, keys: derivedKeys(seed) };
+  return memory.derived.keys;
+}
+
+function remember(memory: Memory, plan: Plan, dataPlane: DataPlane, now: number): void {
+  const { progress, accesses, writtenAt } = memory.known;
+  const isNew = memory.writtenHash !== plan.files?.hash;
+  memory.liveHash = liveHashOf(plan, dataPlane) ?? memory.liveHash;
+  memory.writtenHash = plan.files?.hash;
+  memory.known = {
+    writtenAt: isNew ? now : writtenAt,
+    missing: new Set([...memory.arrived].flatMap(([workload, hash]) => (hash === undefined ? [workload] : []))),
+    progress: advanceProgress(progress, plan.peers, dataPlane, now),
+    accesses: advanceAccesses(accesses, plan, dataPlane, now),
+  };
 }
 
 function observedFrom(snapshot: Snapshot, key: StoredKey | undefined, liveHash: string | undefined): Observed {

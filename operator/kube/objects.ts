@@ -39,6 +39,14 @@ export interface Secret extends KubeObject {
   readonly type?: string;
 }
 
+/** A Deployment, StatefulSet or DaemonSet: makes pods from a template. */
+export interface Workload extends KubeObject {
+  readonly spec: {
+    readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly template: { readonly metadata?: Partial<Metadata> };
+  };
+}
+
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string;
@@ -64,6 +72,10 @@ export const KINDS = {
   peer: { apiVersion: API_VERSION, kind: 'LfhSyncPeer', plural: 'lfhsyncpeers' },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+  pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  deployment: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  daemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
+  statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
   event: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
   lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
 } as const satisfies Record<string, Kind>;

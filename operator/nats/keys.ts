@@ -51,11 +51,6 @@ export function publicKeyOf(seed: string): string {
   );
 }
 
-/** Whether there is a seed in a text, of whatever kind: pasted where a public key, a name or a certificate belongs. */
-export function looksLikeSeed(text: string): boolean {
-  return SEED.test(text);
-}
-
 /** Whether everybody can sign in with this key, because its seed is in LinuxForHealth's sources or documentation. */
 export function isPublished(publicKey: string): boolean {
   return PUBLISHED_KEYS.has(publicKey);

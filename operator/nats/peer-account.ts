@@ -1,11 +1,8 @@
-import { syncName } from '../../common/contract/names.ts';
+import { PROBE_INBOX, probeSubjects } from '../plan/nats-config.ts';
 import { type Connected, connectOnce, type Trust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
 import type { NodeKey } from './keys.ts';
 import { askAll } from './request.ts';
-
-/** Where a probe hears its answers: not where the peer does, which is in the same account. */
-export const PROBE_INBOX = '_INBOX.probe';
 
 /** A connection to a peer's account. */
 export interface PeerConnection {
@@ -35,16 +32,9 @@ interface Connections {
   };
 }
 
-/** Every account has this service, about its own connections; no system account is needed. */
-const CONNECTIONS_SUBJECT = '$SYS.REQ.ACCOUNT.PING.CONNZ';
 /** Refused by its form, so that no durable delivers anything for it: a heartbeat must fit twice into the time a pull waits. */
 const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
 const TIMEOUT_MS = 2000;
-
-/** All that a probe must be allowed to publish on; it listens below {@link PROBE_INBOX}. */
-export function probeSubjects(stream: string, peerLfhId: string): readonly [pull: string, connections: string] {
-  return [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${syncName(peerLfhId)}`, CONNECTIONS_SUBJECT];
-}
 
 /**
  * Looks at a peer's account from inside, on one server: whether what the peer is about to ask for is there, and with which

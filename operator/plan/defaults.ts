@@ -36,21 +36,51 @@ export function peerWants({ spec }: PeerObject): PeerWants {
   };
 }
 
+/** Something that makes pods, in the node's own namespace. */
+export interface WorkloadRef {
+  readonly kind: 'DaemonSet' | 'Deployment' | 'StatefulSet';
+  readonly name: string;
+}
+
 export interface NodeWants {
   readonly account: string;
   readonly isolation: 'Accounts' | 'Users';
   /** Public keys of its administrators. */
   readonly users: readonly string[];
   readonly advertise: readonly string[];
+  readonly reload: 'Reloader' | 'Restart' | 'None';
+  /** What runs NATS; undefined where nobody told. */
+  readonly workload: WorkloadRef | undefined;
   readonly rotation: number;
   readonly kafka: { readonly tls: boolean; readonly partitions: number; readonly replicationFactor: number };
 }
 
 export function nodeWants({ spec }: NodeObject): NodeWants {
-  const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [] } = spec.nats;
-  const { tls = false, topics: { partitions = 1, replicationFactor = 1 } = {} } = spec.kafka;
+  const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [], reload = 'Reloader' } = spec.nats;
+  const workload = spec.nats.workloadRef && workloadRef(spec.nats.workloadRef, 'StatefulSet');
   const { rotation = 0 } = spec.key ?? {};
-  return { account, isolation, users, advertise, rotation, kafka: { tls, partitions, replicationFactor } };
+  return {
+    account,
+    isolation,
+    users,
+    advertise,
+    reload,
+    workload,
+    rotation,
+    kafka: kafkaWants(spec.kafka),
+  };
+}
+
+function kafkaWants({ tls = false, topics = {} }: NodeObject['spec']['kafka']): NodeWants['kafka'] {
+  const { partitions = 1, replicationFactor = 1 } = topics;
+  return { tls, partitions, replicationFactor };
+}
+
+export function workloadRef(
+  { kind, name }: { readonly kind?: WorkloadRef['kind']; readonly name: string },
+  otherwise: WorkloadRef['kind'],
+): WorkloadRef {
+  return { kind: kind ?? otherwise, name };
 }
 
 function startFromOf(from: { readonly policy?: string; readonly time?: string } | undefined): StartFrom {

@@ -1,4 +1,4 @@
-import { STREAM, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
+import { SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
 
 /** What a durable allows a peer to ask for at once; pulls beyond it are refused by the server. */
 export const DURABLE_CAPS = { maxBatch: 5_000, maxExpiresMs: 5_000 } as const;
@@ -39,13 +39,3 @@ export function durableConfig(peerLfhId: string, ackWaitMs = 30_000): DurableCon
     filter_subject: SYNC_SUBJECT,
   };
 }
-
-/** connect's own stream, as connect makes it (upstream.md); made here only where there is no connect. */
-export const EVENTS_STREAM = {
-  name: STREAM,
-  subjects: ['EVENTS.*'],
-  retention: 'limits',
-  storage: 'file',
-  max_age: 365 * 24 * 60 * 60 * 1000 * NANOS_PER_MS,
-  duplicate_window: 30 * 1000 * NANOS_PER_MS,
-} as const;

@@ -11,6 +11,8 @@ export interface AdmittedPeer {
   readonly lfhId: string;
   /** NKey public keys (U…): one, or two during a rotation. */
   readonly publicKeys: readonly string[];
+  /** Public key of a user with whom this node looks into the peer's account; not used with `Users`. */
+  readonly probe?: string;
 }
 
 export interface NatsAccess {
@@ -36,6 +38,18 @@ export interface NatsIncludes {
 interface Peer {
   readonly account: string;
   readonly keys: readonly string[];
+  readonly probe: string | undefined;
+}
+
+/** Where a probe hears its answers: not where the peer does, which is in the same account. */
+export const PROBE_INBOX = '_INBOX.probe';
+/** Every account has this service, about its own connections; no system account is needed. */
+const CONNECTIONS_SUBJECT = '$SYS.REQ.ACCOUNT.PING.CONNZ';
+
+/** All that a probe must be allowed to publish on; it listens below {@link PROBE_INBOX}. */
+export function probeSubjects(stream: string, peerLfhId: string): readonly [pull: string, connections: string] {
+  const [next] = servicesOf(stream, syncName(peerLfhId));
+  return [next, CONNECTIONS_SUBJECT];
 }
 
 /** Ends the one line that is not part of what the canary proves. */
@@ -61,7 +75,13 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   const users = [...new Set(access.users)].sort().map((key) => `    { nkey: ${key} }`);
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
   const peers = access.peers
-    .map(({ lfhId, publicKeys }): Peer => ({ account: syncName(lfhId), keys: [...new Set(publicKeys)].sort() }))
+    .map(
+      ({ lfhId, publicKeys, probe }): Peer => ({
+        account: syncName(lfhId),
+        keys: [...new Set(publicKeys)].sort(),
+        probe,
+      }),
+    )
     .sort((a, b) => (a.account < b.account ? -1 : 1));
   if (isolation === 'Users') {
     return {
@@ -87,7 +107,14 @@ function peerAccount(main: string, stream: string, peer: Peer): string {
   const imports = servicesOf(stream, peer.account).map(
     (service) => `    { service: { account: ${quote(main)}, subject: ${quote(service)} } }`,
   );
-  return `${peer.account} {\n${list('users', peerUsers(stream, peer))}${list('imports', imports)}}\n`;
+  const users = [...peerUsers(stream, peer), ...probeUsers(stream, peer)];
+  return `${peer.account} {\n${list('users', users)}${list('imports', imports)}}\n`;
+}
+
+function probeUsers(stream: string, { account, probe }: Peer): string[] {
+  if (probe === undefined) return [];
+  const [next] = servicesOf(stream, account);
+  return [user(probe, [next, CONNECTIONS_SUBJECT], PROBE_INBOX)];
 }
 
 function canaryUser(key: string): string {
@@ -95,10 +122,13 @@ function canaryUser(key: string): string {
 }
 
 function peerUsers(stream: string, { account, keys }: Peer): string[] {
-  const publish = servicesOf(stream, account).map(quote).join(', ');
-  const subscribe = quote(`${inboxPrefix(account)}.>`);
-  const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: [${subscribe}] } }`;
-  return keys.map((key) => `    { nkey: ${key}, permissions: ${permissions} }`);
+  return keys.map((key) => user(key, servicesOf(stream, account), inboxPrefix(account)));
+}
+
+function user(key: string, publish: readonly string[], inbox: string): string {
+  const subscribe = quote(`${inbox}.>`);
+  const permissions = `{ publish: { allow: [${publish.map(quote).join(', ')}] }, subscribe: { allow: [${subscribe}] } }`;
+  return `    { nkey: ${key}, permissions: ${permissions} }`;
 }
 
 /** Pull, reset and acknowledge: all that a peer may do, and only with its own durable. */
@@ -121,7 +151,8 @@ function demandPublicKeys(access: NatsAccess): void {
   const names = new Set<string>();
   for (const key of access.users) own(owners, key, "the node's own users");
   if (access.canary !== undefined) own(owners, access.canary, 'the canary');
-  for (const { lfhId, publicKeys } of access.peers) {
+  for (const { lfhId, publicKeys, probe } of access.peers) {
+    if (probe !== undefined) own(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);
     const owner = `peer ${JSON.stringify(lfhId)}`;
     if (names.has(lfhId)) throw new InvalidSpecError(`${owner} is there twice; remove one of them`);
     names.add(lfhId);

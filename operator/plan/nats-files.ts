@@ -22,8 +22,25 @@ export type NatsFiles = {
   readonly [CA_FILE]: string;
 };
 
+/** Public keys that are derived from the node's seed; undefined where there is none that may be used. */
+export interface DerivedKeys {
+  /** Of the canary of a configuration with this hash. */
+  canary(configHash: string): string | undefined;
+  /** Of the user with whom the node looks into a peer's account. */
+  probe(peerLfhId: string): string | undefined;
+}
+
 /** What stands in the ConfigMap now; any of the files may be missing or somebody else's. */
 export type WrittenFiles = Readonly<Record<string, string>> | undefined;
+
+/** What is known of the servers that the files are for. */
+export interface Standing {
+  readonly written: WrittenFiles;
+  /** The hash that every server that answers was last seen to run. */
+  readonly liveHash: string | undefined;
+  /** Whether servers are restarted and not reloaded: then everything comes into force at once. */
+  readonly restarts: boolean;
+}
 
 export interface PlannedFiles {
   readonly files: NatsFiles;
@@ -34,24 +51,20 @@ export interface PlannedFiles {
 }
 
 /**
- * @param written what stands there now
- * @param liveHash the hash that every server that answers was last seen to run
- * @param canaryOf the public key of the canary of a hash; undefined where there is no seed to make one from
  * @throws InvalidSpecError as natsIncludes does
  */
 export function natsFiles(
   access: Omit<NatsAccess, 'canary'>,
   ca: string,
-  written: WrittenFiles,
-  liveHash: string | undefined,
-  canaryOf: (hash: string) => string | undefined,
+  standing: Standing,
+  derived: Pick<DerivedKeys, 'canary'>,
 ): PlannedFiles {
   const { mainAccount, peerAccounts } = natsIncludes(access);
-  const reload = reloadOf(peerAccounts, written, liveHash);
+  const reload = reloadOf(peerAccounts, standing);
   const head = `# Written by lfh-sync; changes are undone.\n# Reload ${reload} of 2.\n`;
   const peersFile = head + peerAccounts;
   const hash = digest([head + mainAccount, peersFile, ca]);
-  const canary = canaryOf(hash);
+  const canary = derived.canary(hash);
   const main = head + natsIncludes({ ...access, ...(canary !== undefined && { canary }) }).mainAccount;
   return { files: { [MAIN_FILE]: main, [PEERS_FILE]: peersFile, [CA_FILE]: ca }, hash, reload };
 }
@@ -63,7 +76,8 @@ export function hashOf(written: WrittenFiles): string | undefined {
   return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
 }
 
-function reloadOf(peerAccounts: string, written: WrittenFiles, liveHash: string | undefined): 1 | 2 {
+function reloadOf(peerAccounts: string, { written, liveHash, restarts }: Standing): 1 | 2 {
+  if (restarts) return 2;
   const known = accountsIn(written?.[PEERS_FILE] ?? '');
   if ([...accountsIn(peerAccounts)].some((account) => !known.has(account))) return 1;
   const first = written?.[MAIN_FILE]?.includes('# Reload 1 of 2.') ?? false;

@@ -1,12 +1,13 @@
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import type { ConditionDraft } from '../api/conditions.ts';
 import type { ReasonOf } from '../api/reasons.ts';
+import type { ResolvedCa } from './authorities.ts';
 import type { KeyStep } from './keys.ts';
 import type { ObservedNats, ServerReport } from './observed.ts';
 
 /** Why nothing was planned for a node: something it says contradicts another, or itself. */
 export interface NodeProblem {
-  readonly reason: 'Conflict' | 'InvalidSpec';
+  readonly reason: 'Conflict' | 'InvalidSpec' | ResolvedCa['problems'][number]['reason'];
   readonly message: string;
 }
 
@@ -17,18 +18,31 @@ export function keyReady(step: KeyStep): ConditionDraft<'KeyReady'> {
   return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
 }
 
+/** A mounted ConfigMap is a minute late at the most, and then a server reloads within seconds. */
+const REFUSED_AFTER_MS = 120_000;
+
 /**
  * Whether every nats-server runs what was written last. Known by signing in, never from having written it.
  *
  * @param reload 1 while the first of two reloads is awaited
+ * @param waitedMs for how long what was written last has been there
  */
-export function natsConfigLive(nats: ObservedNats | undefined, reload: 1 | 2): ConditionDraft<'NatsConfigLive'> {
+export function natsConfigLive(
+  nats: ObservedNats | undefined,
+  reload: 1 | 2,
+  waitedMs = 0,
+): ConditionDraft<'NatsConfigLive'> {
   const type = 'NatsConfigLive';
   if (!nats) return { type, status: 'Unknown', reason: 'Reconciling', message: 'no nats-server was asked yet' };
   const worst = worstOf(nats.servers);
   if (!worst) {
     const message = 'no nats-server is found at spec.nats.servers';
     return { type, status: 'False', reason: 'NatsUnreachable', message };
+  }
+  if (worst.outcome === 'ConfigNotLive' && waitedMs > REFUSED_AFTER_MS) {
+    const minutes = Math.floor(waitedMs / 60_000);
+    const message = `${worst.message}. This has lasted for ${minutes} minutes`;
+    return { type, status: 'False', reason: 'NatsRefusedConfig', message };
   }
   if (worst.outcome !== 'Live')
     return { type, status: 'False', reason: reasonOf(worst.outcome), message: worst.message };
@@ -40,9 +54,19 @@ export function natsConfigLive(nats: ObservedNats | undefined, reload: 1 | 2): C
   return { type, status: 'True', reason: 'Live', message };
 }
 
-/** Whether the node's sidecars are there and have taken up their settings. */
-export function sidecarReady(sidecars: readonly SidecarStatus[] | undefined): ConditionDraft<'SidecarReady'> {
+/**
+ * Whether the node's sidecars are there and have taken up their settings.
+ *
+ * @param requested whether the operator is to inject them
+ */
+export function sidecarReady(
+  sidecars: readonly SidecarStatus[] | undefined,
+  requested: boolean,
+): ConditionDraft<'SidecarReady'> {
   const type = 'SidecarReady';
+  if (sidecars?.length === 0 && !requested) {
+    return { type, status: 'True', reason: 'NotRequested', message: 'spec.connect is absent, and no sidecar reports' };
+  }
   if (!sidecars || sidecars.length === 0) {
     const why = sidecars ? 'no sidecar answers there' : "the node's NATS could not be asked";
     return { type, status: 'Unknown', reason: 'NoReport', message: `sidecars report over the node's NATS, and ${why}` };

@@ -53,6 +53,14 @@ export interface ObservedDurable {
   readonly lastActive?: string;
 }
 
+/** What a peer finds when it signs in here; see operator/nats/peer-account.ts. */
+export interface PeerAccess {
+  /** Whether its pulls reach its durable. */
+  readonly served: boolean;
+  /** Those of its public keys that it is signed in with. */
+  readonly connectedKeys: readonly string[];
+}
+
 export interface ObservedNats {
   readonly servers: readonly ServerReport[];
   /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
@@ -61,6 +69,8 @@ export interface ObservedNats {
   readonly durables: readonly ObservedDurable[] | undefined;
   /** Why JetStream could not be asked, or a durable not be made. */
   readonly problem: string | undefined;
+  /** By the peer's name; of those that were looked at now. */
+  readonly access: ReadonlyMap<string, PeerAccess>;
 }
 
 export interface Observed {

@@ -6,9 +6,10 @@ import { nodeWants, peerWants } from './defaults.ts';
 import { type DurableConfig, durableConfig } from './durable.ts';
 import { INVITATION_FILE, invitation } from './invitation.ts';
 import type { NatsAccess } from './nats-config.ts';
-import { CA_FILE, natsFiles, type PlannedFiles } from './nats-files.ts';
+import { CA_FILE, type DerivedKeys, natsFiles, type PlannedFiles } from './nats-files.ts';
 import type { NodeProblem } from './node-conditions.ts';
 import type { NodeObject, Observed, PeerObject } from './observed.ts';
+import { type Arrival, arrivalsOf } from './reload.ts';
 import { sidecarFiles } from './sidecar-settings.ts';
 import { bundle } from './trust.ts';
 
@@ -30,11 +31,19 @@ export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
   readonly objects: readonly ConfigMap[];
   readonly peers: readonly PlannedPeer[];
+  /** Peers that are let in. */
+  readonly granted: readonly PeerObject[];
   /** Durables that peers need; any other that begins with lfh-sync- is nobody's any more. */
   readonly durables: readonly DurableConfig[];
   readonly files: PlannedFiles | undefined;
   /** Own CA, for whoever connects to the node's own NATS; undefined: the system's roots. */
   readonly ownCa: string | undefined;
+  /** What is wrong with the node's own authorities while others of them still count. */
+  readonly remarks: readonly string[];
+  /** Why no sidecar can sign in at Kafka. */
+  readonly kafkaPassword: string | undefined;
+  /** What must happen so that pods take up the objects. */
+  readonly arrivals: readonly Arrival[];
   /** With one, nothing is applied: what was applied last stays. */
   readonly problem: NodeProblem | undefined;
 }
@@ -46,39 +55,44 @@ const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
  * Plans everything that a node and its peers need: pure, so that the same cluster gives the same objects.
  *
  * @param publicKeys the node's, the one in force first; empty where it has none that may be used
- * @param canaryOf public key of the canary of a configuration, see nats-files.ts
  */
-export function planNode(
-  observed: Observed,
-  publicKeys: readonly string[],
-  canaryOf: (hash: string) => string | undefined,
-  now: number,
-): Plan {
+export function planNode(observed: Observed, publicKeys: readonly string[], derived: DerivedKeys, now: number): Plan {
   const { node, references } = observed;
   const ownCa = resolveCa(node.spec.nats.ca, 'spec.nats.ca', references, now);
   const kafkaCa = resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', references, now);
   const peers = plannedPeers(observed, publicKeys, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
   const sending = admitted.map(({ peer }) => peer).filter(maySend);
+  // A peer that is paused keeps its durable, and so its place, but not its access.
+  const granted = sending.filter((peer) => !peerWants(peer).send.paused);
   const base = {
     peers,
+    granted,
     durables: sending.map(({ spec }) => durableConfig(spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
+    remarks: [ownCa, kafkaCa].flatMap((ca) => ca?.problems ?? []).map(({ message }) => message),
+    kafkaPassword: kafkaPasswordProblem(observed),
+    objects: [],
+    files: undefined,
+    arrivals: [],
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
-  if (problem) return { ...base, objects: [], files: undefined, problem };
+  if (problem) return { ...base, problem };
   try {
     const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
-    const access = accessOf(node, publicKeys, sending);
-    const files = natsFiles(access, bundle(authorities), observed.written, observed.liveHash, canaryOf);
+    const access = accessOf(node, publicKeys, granted, derived);
+    const { written, liveHash } = observed;
+    const restarts = nodeWants(node).reload === 'Restart';
+    const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts }, derived);
     const receiving = admitted.filter(receives).map(({ peer, ca }) => ({ peer, authorities: ca?.authorities }));
-    const sidecar = sidecarFiles({ node, peers: receiving, ownCa: ownCa?.authorities, kafkaCa: kafkaCa?.authorities });
-    const objects = [natsConfigMap(node, files), owned(node, NAMES.sidecar(node.metadata.name), sidecar)];
+    const settings = sidecarFiles({ node, peers: receiving, ownCa: ownCa?.authorities, kafkaCa: kafkaCa?.authorities });
+    const sidecar = owned(node, NAMES.sidecar(node.metadata.name), settings);
+    const objects = [natsConfigMap(node, files), sidecar];
     if (publicKeys.length > 0) objects.push(invitationConfigMap(node, publicKeys, ownCa));
-    return { ...base, objects, files, problem: undefined };
+    return { ...base, objects, files, arrivals: arrivalsOf(node, files, sidecar), problem: undefined };
   } catch (error) {
     if (!(error instanceof InvalidSpecError)) throw error;
-    return { ...base, objects: [], files: undefined, problem: { reason: 'InvalidSpec', message: error.message } };
+    return { ...base, problem: { reason: 'InvalidSpec', message: error.message } };
   }
 }
 
@@ -99,16 +113,21 @@ function maySend(peer: PeerObject): boolean {
   return publicKeys.length > 0 && send.client === 'Sidecar';
 }
 
-/** A peer that is paused keeps its durable, and so its place, but not its access. */
 function accessOf(
   node: NodeObject,
   publicKeys: readonly string[],
-  sending: readonly PeerObject[],
+  granted: readonly PeerObject[],
+  derived: DerivedKeys,
 ): Omit<NatsAccess, 'canary'> {
   const { account, isolation, users } = nodeWants(node);
-  const peers = sending
-    .filter((peer) => !peerWants(peer).send.paused)
-    .map((peer) => ({ lfhId: peer.spec.lfhId, publicKeys: peerWants(peer).publicKeys }));
+  const peers = granted.map((peer) => {
+    const probe = derived.probe(peer.spec.lfhId);
+    return {
+      lfhId: peer.spec.lfhId,
+      publicKeys: peerWants(peer).publicKeys,
+      ...(probe !== undefined && { probe }),
+    };
+  });
   return { account, isolation, users: [...publicKeys, ...users], peers };
 }
 
@@ -118,12 +137,15 @@ function accessOf(
  */
 export function withoutPeers(observed: Pick<Observed, 'node' | 'written'>, publicKeys: readonly string[]): ConfigMap {
   const { node, written } = observed;
-  const access = accessOf(node, publicKeys, []);
+  const access = accessOf(node, publicKeys, [], NONE_DERIVED);
   return natsConfigMap(
     node,
-    natsFiles(access, written?.[CA_FILE] ?? '', written, undefined, () => undefined),
+    natsFiles(access, written?.[CA_FILE] ?? '', { written, liveHash: undefined, restarts: false }, NONE_DERIVED),
   );
 }
+
+/** Of a node that has no key it may use. */
+export const NONE_DERIVED: DerivedKeys = { canary: () => undefined, probe: () => undefined };
 
 /** Whose CA cannot be had is not replayed: the system's roots, or anybody's, must not vouch for it instead. */
 function receives({ peer, ca }: PlannedPeer): boolean {
@@ -139,8 +161,20 @@ function problemOf({ node, otherNodes }: Observed, cas: readonly (ResolvedCa | u
   const conflict = nodeConflict(node, otherNodes);
   if (conflict !== undefined) return { reason: 'Conflict', message: conflict };
   const unusable = cas.find((ca) => ca !== undefined && ca.authorities.length === 0);
-  if (unusable) return { reason: 'InvalidSpec', message: unusable.problems.map(({ message }) => message).join('; ') };
-  return undefined;
+  const [first] = unusable?.problems ?? [];
+  if (!unusable || !first) return undefined;
+  return { reason: first.reason, message: unusable.problems.map(({ message }) => message).join('; ') };
+}
+
+function kafkaPasswordProblem({ node, references }: Observed): string | undefined {
+  const ref = node.spec.kafka.sasl?.passwordSecretRef;
+  if (!ref) return undefined;
+  const { name, key = 'password' } = ref;
+  const secret = references.secret(name);
+  if (!secret) return `spec.kafka.sasl.passwordSecretRef: there is no Secret ${name} in this namespace`;
+  return secret[key] === undefined
+    ? `spec.kafka.sasl.passwordSecretRef: the Secret ${name} has no key ${key}`
+    : undefined;
 }
 
 function natsConfigMap(node: NodeObject, { files }: PlannedFiles): ConfigMap {

@@ -1,7 +1,7 @@
 import { syncName } from '../../common/contract/names.ts';
 import type { ConditionDraft } from '../api/conditions.ts';
 import { peerWants } from './defaults.ts';
-import type { ObservedDurable, ObservedNats, PeerObject } from './observed.ts';
+import type { ObservedDurable, ObservedNats, PeerAccess, PeerObject } from './observed.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
 export interface SendInputs {
@@ -10,6 +10,8 @@ export interface SendInputs {
   readonly nats: ObservedNats | undefined;
   /** Whether every nats-server runs a configuration with this peer in it. */
   readonly configLive: boolean;
+  /** What the peer finds when it signs in; undefined while nobody has looked. */
+  readonly access: PeerAccess | undefined;
   readonly sent: Progress | undefined;
   readonly now: number;
 }
@@ -34,7 +36,7 @@ function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | und
 }
 
 function asked(inputs: SendInputs): Verdict {
-  const { peer, nats } = inputs;
+  const { peer, nats, access } = inputs;
   if (!nats?.durables) return unknown('NatsUnreachable', nats?.problem ?? "this node's JetStream was not asked yet");
   const { durables, streamFirst, problem } = nats;
   if (streamFirst === undefined)
@@ -45,6 +47,7 @@ function asked(inputs: SendInputs): Verdict {
   if (ackFloor > 0 && ackFloor + 1 < streamFirst) {
     return no('MessagesExpired', `the stream begins at ${streamFirst}, and the peer had read up to ${ackFloor}`);
   }
+  if (!access?.served) return no('ConfigNotLive', NOT_SERVED);
   return pulled(inputs, durable);
 }
 
@@ -63,6 +66,10 @@ function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive 
 function time(progress: Progress | undefined): string {
   return progress ? new Date(progress.since).toISOString() : 'it was last looked at';
 }
+
+const NOT_SERVED =
+  'the peer is let in, but what it asks for does not reach its durable consumer yet: nats-server connects the imports of a ' +
+  'new account only at a second reload; if this lasts, was it reloaded twice, and is the stream in the account of spec.nats.account?';
 
 const CONNECT_CLIENT =
   "a peer that is upstream's own connect shares one durable with the local one, and each acknowledges for the other; " +

@@ -43,6 +43,8 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
     peers: peers.map(peerSettings).sort((a, b) => (a.name < b.name ? -1 : 1)),
     natsServers: node.spec.nats.servers,
     natsKeyFile: SEED_FILE,
+    // There only during a rotation.
+    previousNatsKeyFile: PREVIOUS_SEED_FILE,
     ...(ownCa && { caFile: OWN_CA_FILE }),
     ...kafkaSettings(node, kafkaCa !== undefined),
   };

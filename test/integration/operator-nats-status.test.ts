@@ -9,10 +9,11 @@ import { TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../../operator/nats/ask-sidecars.ts';
 import { type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
 import { makeKey, type NodeKey, probeKey } from '../../operator/nats/keys.ts';
-import { lookIntoPeerAccount, PROBE_INBOX, probeSubjects } from '../../operator/nats/peer-account.ts';
-import { durableConfig, EVENTS_STREAM } from '../../operator/plan/durable.ts';
-import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { lookIntoPeerAccount } from '../../operator/nats/peer-account.ts';
+import { durableConfig } from '../../operator/plan/durable.ts';
+import { natsIncludes, PROBE_INBOX } from '../../operator/plan/nats-config.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
+import { EVENTS_STREAM } from '../servers/events-stream.ts';
 import { NatsServer } from '../servers/nats-server.ts';
 
 const STREAM = EVENTS_STREAM.name;
@@ -139,12 +140,10 @@ describe('what the operator learns over NATS', () => {
 
     function accounts(isolation: 'Accounts' | 'Users'): string {
       const publicKeys = [oldKey.publicKey, newKey.publicKey];
-      const access = { account: 'LFH', users: [node.publicKey], peers: [{ lfhId: peer.lfhId, publicKeys }], isolation };
+      const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey }];
+      const access = { account: 'LFH', users: [node.publicKey], peers, isolation };
       const { mainAccount, peerAccounts } = natsIncludes(access);
-      const publish = JSON.stringify(probeSubjects(peer.stream, peer.lfhId));
-      const permissions = `{ publish: { allow: ${publish} }, subscribe: { allow: ["${PROBE_INBOX}.>"] } }`;
-      const probeUser = `users: [\n { nkey: ${probe.publicKey}, permissions: ${permissions} }`;
-      return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts.replace('users: [', probeUser)}`;
+      return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
 
     function look(key = probe): ReturnType<typeof lookIntoPeerAccount> {

@@ -23,6 +23,8 @@ export async function kafkaClassPath(): Promise<string> {
 
 export interface KafkaOptions {
   readonly directory: string;
+  /** Absent: any free one. */
+  readonly port?: number;
   /** Where the records are kept; by default in `directory`. A small file system here makes a Kafka that is full. */
   readonly logDirectory?: string;
   readonly properties?: Readonly<Record<string, string>>;
@@ -55,7 +57,7 @@ export class KafkaServer {
   static async start(options: KafkaOptions): Promise<KafkaServer> {
     await mkdir(options.directory, { recursive: true });
     const kafka = new KafkaServer(options, await kafkaClassPath(), [
-      await freePort(),
+      options.port ?? (await freePort()),
       await freePort(),
       await freePort(),
     ]);

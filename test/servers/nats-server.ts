@@ -26,6 +26,8 @@ export async function natsServerProgram(version: NatsVersion = 'current'): Promi
 export interface NatsOptions {
   readonly directory: string;
   readonly name: string;
+  /** Absent: any free one. */
+  readonly port?: number;
   readonly version?: NatsVersion;
   /** Absent: no TLS at all, which a peer must refuse. */
   readonly certificate?: ServerCertificate;
@@ -56,7 +58,11 @@ export class NatsServer {
 
   static async start(options: NatsOptions): Promise<NatsServer> {
     await mkdir(options.directory, { recursive: true });
-    const server = new NatsServer(options, await natsServerProgram(options.version), await freePort());
+    const server = new NatsServer(
+      options,
+      await natsServerProgram(options.version),
+      options.port ?? (await freePort()),
+    );
     await server.start();
     return server;
   }

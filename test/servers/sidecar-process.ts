@@ -49,6 +49,15 @@ export class SidecarProcess {
     return sidecar;
   }
 
+  /** One whose settings are mounted below `directory`, in `settings`, by whoever keeps them. */
+  static async startMounted(site: Site, directory: string): Promise<SidecarProcess> {
+    const port = await freePort();
+    const env = { LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${port}`, LFH_SYNC_LOG_LEVEL: 'trace' };
+    const sidecar = new SidecarProcess(site, { peers: [], env }, directory, port);
+    await sidecar.start();
+    return sidecar;
+  }
+
   get logFile(): string {
     return join(this.#directory, 'sidecar.log');
   }
@@ -119,7 +128,7 @@ export class SidecarProcess {
 
   async peer(site: Site): Promise<PeerStatus> {
     const { peers } = await this.status();
-    const found = peers.find(({ name }) => name === nameOf(site));
+    const found = peers.find(({ lfhId }) => lfhId === site.lfhId);
     if (!found) throw new Error(`the sidecar of ${this.#site.lfhId} does not know ${site.lfhId}`);
     return found;
   }

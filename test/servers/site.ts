@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
 import { createUser, type KeyPair } from 'nkeys.js';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
-import { durableConfig, EVENTS_STREAM } from '../../operator/plan/durable.ts';
+import { durableConfig } from '../../operator/plan/durable.ts';
 import { type AdmittedPeer, natsIncludes } from '../../operator/plan/nats-config.ts';
-import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
+import { type CertificateAuthority, createCertificateAuthority, type ServerCertificate } from './certificates.ts';
+import { EVENTS_STREAM } from './events-stream.ts';
 import { KafkaServer } from './kafka.ts';
 import { NatsServer, type NatsVersion } from './nats-server.ts';
 
@@ -22,6 +23,18 @@ export interface SiteOptions {
   readonly kafkaUser?: { readonly username: string; readonly password: string };
   /** More of nats-server.conf. */
   readonly natsConfig?: string;
+  /** What somebody had to know before it started. */
+  readonly prepared?: PreparedSite;
+}
+
+/** A site that an operator looks after: named in its LfhSyncNode before it is there, and its accounts are included. */
+export interface PreparedSite {
+  readonly ca: CertificateAuthority;
+  /** Its administrator's. */
+  readonly key: KeyPair;
+  readonly natsPort: number;
+  readonly kafkaPort: number;
+  readonly accounts: string;
 }
 
 /**
@@ -58,25 +71,13 @@ export class Site {
 
   static async start(lfhId: string, options: SiteOptions = {}): Promise<Site> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
-    const key = createUser();
-    const ca = await createCertificateAuthority(lfhId);
+    const { prepared } = options;
+    const key = prepared?.key ?? createUser();
+    const ca = prepared?.ca ?? (await createCertificateAuthority(lfhId));
+    const accounts = prepared?.accounts ?? accountsOf(key, []);
     const [nats, kafka] = await allOrNone(
-      NatsServer.start({
-        directory: join(directory, 'nats'),
-        name: `nats-${syncName(lfhId)}`,
-        certificate: await ca.issue(),
-        accounts: accountsOf(key, []),
-        ...(options.natsVersion && { version: options.natsVersion }),
-        ...(options.natsConfig && { extra: options.natsConfig }),
-      }),
-      options.kafka === false
-        ? Promise.resolve(undefined)
-        : KafkaServer.start({
-            directory: join(directory, 'kafka'),
-            ...(options.kafkaProperties && { properties: options.kafkaProperties }),
-            ...(options.kafkaLogDirectory && { logDirectory: options.kafkaLogDirectory }),
-            ...(options.kafkaUser && { secure: { ...options.kafkaUser, certificate: await ca.issue() } }),
-          }),
+      startNats(lfhId, directory, await ca.issue(), accounts, options),
+      options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
     const site = new Site({ lfhId, directory, ca, nats, key, kafka });
     running.add(site);
@@ -251,6 +252,35 @@ export class Site {
       await connection.close();
     }
   }
+}
+
+function startNats(
+  lfhId: string,
+  directory: string,
+  certificate: ServerCertificate,
+  accounts: string,
+  { prepared, natsVersion, natsConfig }: SiteOptions,
+): Promise<NatsServer> {
+  return NatsServer.start({
+    directory: join(directory, 'nats'),
+    name: `nats-${syncName(lfhId)}`,
+    certificate,
+    accounts,
+    ...(prepared && { port: prepared.natsPort }),
+    ...(natsVersion && { version: natsVersion }),
+    ...(natsConfig && { extra: natsConfig }),
+  });
+}
+
+function startKafka(directory: string, certificate: ServerCertificate, options: SiteOptions): Promise<KafkaServer> {
+  const { prepared, kafkaProperties, kafkaLogDirectory, kafkaUser } = options;
+  return KafkaServer.start({
+    directory: join(directory, 'kafka'),
+    ...(prepared && { port: prepared.kafkaPort }),
+    ...(kafkaProperties && { properties: kafkaProperties }),
+    ...(kafkaLogDirectory && { logDirectory: kafkaLogDirectory }),
+    ...(kafkaUser && { secure: { ...kafkaUser, certificate } }),
+  });
 }
 
 const running = new Set<Site>();

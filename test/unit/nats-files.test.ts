@@ -7,7 +7,12 @@ const CA = '-----BEGIN CERTIFICATE-----\n';
 
 function planned(peers: Record<string, string>, written?: WrittenFiles, liveHash?: string, ca = CA) {
   const admitted = Object.entries(peers).map(([lfhId, key]) => ({ lfhId, publicKeys: [key] }));
-  return natsFiles({ account: 'LFH', users: [OWN], peers: admitted }, ca, written, liveHash, () => CANARY);
+  return natsFiles(
+    { account: 'LFH', users: [OWN], peers: admitted },
+    ca,
+    { written, liveHash, restarts: false },
+    { canary: () => CANARY },
+  );
 }
 
 describe("the files that a node's nats-server includes", () => {

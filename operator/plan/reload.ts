@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import type { ConfigMap } from '../kube/objects.ts';
+import { nodeWants, type WorkloadRef, workloadRef } from './defaults.ts';
+import type { PlannedFiles } from './nats-files.ts';
+import type { NodeObject } from './observed.ts';
+
+/** What has to happen so that pods take up what was written for them. */
+export interface Arrival {
+  readonly workload: WorkloadRef;
+  /** Changes with what was written; the value of an annotation. */
+  readonly hash: string;
+  /**
+   * `Look`: a kubelet looks after mounted ConfigMaps once a minute, and at once when the pod changes; an annotation on each
+   * pod is such a change. `Restart`: a rolling restart, as `kubectl rollout restart` does it.
+   */
+  readonly how: 'Look' | 'Restart';
+}
+
+/** Of NATS, where its workload is known and somebody reloads it, and of connect with its sidecars. */
+export function arrivalsOf(node: NodeObject, files: PlannedFiles, sidecar: ConfigMap): Arrival[] {
+  const { reload, workload } = nodeWants(node);
+  const arrivals: Arrival[] = [];
+  if (workload) arrivals.push({ workload, hash: short(files.hash), how: reload === 'Restart' ? 'Restart' : 'Look' });
+  const { connect } = node.spec;
+  if (connect) {
+    const hash = createHash('sha256').update(JSON.stringify(sidecar.data)).digest('hex');
+    arrivals.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'Look' });
+  }
+  return arrivals;
+}
+
+/** As the status names it: `StatefulSet/nats`. */
+export function nameOf({ kind, name }: WorkloadRef): string {
+  return `${kind}/${name}`;
+}
+
+function short(hash: string): string {
+  return hash.slice(0, 12);
+}
