@@ -1,34 +1,67 @@
 import { connectMessage } from '../test/servers/connect-message.ts';
+import { ControlPlane } from '../test/servers/control-plane.ts';
 import { table } from '../test/servers/figures.ts';
+import { OperatedSite } from '../test/servers/operated-site.ts';
+import { OperatorProcess } from '../test/servers/operator-process.ts';
+import { grantOperatorRights } from '../test/servers/operator-rights.ts';
 import { until } from '../test/servers/process.ts';
-import { SidecarProcess } from '../test/servers/sidecar-process.ts';
-import { Site } from '../test/servers/site.ts';
+import type { Site } from '../test/servers/site.ts';
 import { readTopic, replayedUuids } from '../test/servers/topic-reader.ts';
 import { ADMISSION, PATIENT } from './patient.ts';
-import { begin, say, showLog } from './story.ts';
+import { begin, say, showConditions, showLog } from './story.ts';
 
 /**
- * Two nodes on this machine, each with a CA, a nats-server and a Kafka of its own, and a sidecar as a process of its own:
- * what one takes in appears at the other, once and only once, whatever is killed meanwhile.
+ * Two nodes on this machine, each in a namespace of a real Kubernetes API, with a CA, a nats-server and a Kafka of its own, and
+ * a sidecar as a process of its own. The operator peers them from two resources; then what one takes in appears at the
+ * other, once and only once, whatever is killed meanwhile.
  */
 const STORM = 5_000;
-const started = performance.now();
+const began = performance.now();
 const sent = { a: [] as string[], b: [] as string[] };
 
-begin('Two hospitals, each with its own CA, nats-server (TLS, NKeys) and Kafka');
-const [a, b] = await Promise.all([Site.start('hospital-a'), Site.start('hospital-b')]);
+begin('A Kubernetes API, the operator, and two hospitals, each with its own CA, nats-server (TLS, NKeys) and Kafka');
+const plane = await ControlPlane.start();
+const started: { stop(): Promise<void> }[] = [plane];
 try {
-  for (const site of [a, b])
-    say(`${site.lfhId}: NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}, key ${site.publicKey}`);
-  await Promise.all([a.admit(b), b.admit(a)]);
-  say('Each lets the other in: one user, in an account of its own, that may pull its own durable and nothing else.');
-  const trace = { LFH_SYNC_LOG_LEVEL: 'trace' };
-  const [ofA, ofB] = await Promise.all([
-    SidecarProcess.start(a, { peers: [{ site: b }], settings: trace }),
-    SidecarProcess.start(b, { peers: [{ site: a }], settings: trace }),
+  await plane.installCrds();
+  const own = await plane.createNamespace('lfh-sync');
+  const [spaceA, spaceB] = [await plane.createNamespace('hospital-a'), await plane.createNamespace('hospital-b')];
+  const namespaces = [spaceA, spaceB];
+  const kubeconfig = await grantOperatorRights(plane, own, namespaces);
+  started.push(await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces }));
+  const [siteA, siteB] = await Promise.all([
+    OperatedSite.start(plane, spaceA, 'hospital-a'),
+    OperatedSite.start(plane, spaceB, 'hospital-b'),
   ]);
-  await Promise.all([ofA.replaying(b), ofB.replaying(a)]);
-  say("A sidecar runs beside each and replays the other's messages into its own Kafka.");
+  started.push(siteA, siteB);
+  const [a, b] = [siteA.site, siteB.site];
+  const [ofA, ofB] = await Promise.all([siteA.startSidecar(), siteB.startSidecar()]);
+  for (const { lfhId, namespace, site } of [siteA, siteB]) {
+    say(`${lfhId}: namespace ${namespace}, NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}`);
+  }
+  say('No kubelet runs here: a stand-in mounts ConfigMaps and Secrets as files, and makes nats-server reload them.');
+  await Promise.all([siteA, siteB].map((site) => site.becomes('lfhnode', 'local', 'Ready', 'AllReady')));
+  say('The operator made a key for each, and wrote what its nats-server includes and its sidecar reads:');
+  say(await siteA.kubectl('get', 'configmap,secret', '-o', 'name', '-l', 'app.kubernetes.io/managed-by=lfh-sync'));
+  say('');
+  say(await siteA.kubectl('get', 'lfhnode', '-A', '-o', 'wide'));
+
+  begin('hospital-a gets the invitation of hospital-b: kubectl apply -f syncpeer.yaml');
+  const [invitationOfA, invitationOfB] = [await siteA.invitation(), await siteB.invitation()];
+  say(shorten(invitationOfB));
+  await siteA.accept(invitationOfB);
+  await siteA.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'AwaitingPeer');
+  await showConditions(siteA, 'hospital-b');
+
+  begin('hospital-b gets the one of hospital-a, and that is all there is to do');
+  await siteB.accept(invitationOfA);
+  await Promise.all([
+    showConditions(siteB, 'hospital-a', 'True'),
+    siteA.kubectl('wait', '--for=condition=Ready', 'lfhpeer/hospital-b', '--timeout=60s'),
+  ]);
+  say('');
+  say(await siteA.kubectl('get', 'lfhpeer', '-A', '-o', 'wide'));
+  say('Each lets the other in: one user, in an account of its own, that may pull its own durable and nothing else.');
 
   begin('hospital-a takes in a FHIR R4 Patient; connect there announces it on EVENTS.sync');
   const patient = connectMessage({ lfhId: a.lfhId, content: PATIENT });
@@ -85,11 +118,15 @@ try {
   begin('What was sent, and what arrived');
   const rows = [await reckon(a, b, sent.a), await reckon(b, a, sent.b)];
   say(table(['', 'sent', 'replayed', 'skipped', 'rejected', 'lost', 'duplicated'], rows).replaceAll('\n', '\n   '));
-  say(
-    `Every record was read back from Kafka and compared by its uuid. ${Math.round((performance.now() - started) / 1000)} s.`,
-  );
+  say('Every record was read back from Kafka and compared by its uuid.');
   if (rows.some(([, , , , , lost, duplicated]) => lost !== '0' || duplicated !== '0')) process.exitCode = 1;
-  await Promise.all([ofA.stop(), ofB.stop()]);
+
+  begin('hospital-a deletes its peer hospital-b: kubectl delete lfhpeer hospital-b');
+  await siteA.kubectl('delete', 'lfhpeer', 'hospital-b');
+  const cut = await ofB.peerBecomes(a, 'is refused', ({ reason }) => reason === 'KeyRefused');
+  say(`Its live connection was dropped. The sidecar of hospital-b says: ${cut.message}`);
+  await siteB.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
+  await showConditions(siteB, 'hospital-a');
 
   async function reckon(from: Site, to: Site, uuids: readonly string[]): Promise<string[]> {
     const found = await replayedUuids(to.kafka);
@@ -102,7 +139,14 @@ try {
     return [`${from.lfhId} to ${to.lfhId}`, ...figures.map(String)];
   }
 } finally {
-  await Promise.all([a.stop(), b.stop()]);
+  for (const each of started.toReversed()) await each.stop();
+  say('');
+  say(`Everything is stopped and removed. ${Math.round((performance.now() - began) / 1000)} s.`);
+}
+
+/** Without the middle of the certificate. */
+function shorten(invitation: string): string {
+  return invitation.replace(/(BEGIN CERTIFICATE-----\n.{0,40})[^-]*/s, '$1 ...\n      ');
 }
 
 async function showRecord(site: Site, topic: string, uuid: string, remark: string): Promise<void> {

@@ -1,3 +1,5 @@
+import type { OperatedSite } from '../test/servers/operated-site.ts';
+import { until } from '../test/servers/process.ts';
 import type { SidecarProcess } from '../test/servers/sidecar-process.ts';
 
 /** How the demo tells what happens: in plain lines, for somebody who never saw the project. */
@@ -5,7 +7,7 @@ import type { SidecarProcess } from '../test/servers/sidecar-process.ts';
 let chapter = 0;
 
 export function say(text: string): void {
-  console.log(text === '' ? '' : `   ${text}`);
+  for (const line of text.split('\n')) console.log(line === '' ? '' : `   ${line}`);
 }
 
 export function begin(title: string): void {
@@ -31,4 +33,22 @@ export async function showLog(sidecar: SidecarProcess, of: string, wanted: (line
   for (const { time, level, msg } of lines.filter(wanted)) {
     say(`| ${time.replace('T', ' ').replace('Z', '')} - sidecar of ${of} - ${level.toUpperCase()} - ${msg}`);
   }
+}
+
+/** Shows the conditions of a peer as they are, or each as it changes until `Ready` is as wanted. */
+export async function showConditions(site: OperatedSite, peer: string, untilReady?: 'True'): Promise<void> {
+  const shown = new Map<string, string>();
+  const isAsWanted = async (): Promise<boolean> => {
+    const conditions = (await site.peer(peer)).status?.conditions ?? [];
+    for (const { type, status, reason, message } of conditions) {
+      const text = `${type}=${status} ${reason}: ${message}`;
+      // It repeats another one.
+      if (type === 'Ready' || shown.get(type) === text) continue;
+      shown.set(type, text);
+      say(`| ${site.lfhId}, lfhpeer/${peer}: ${text}`);
+    }
+    const ready = conditions.find(({ type }) => type === 'Ready');
+    return ready !== undefined && (untilReady === undefined || ready.status === untilReady);
+  };
+  await until(`${peer} is ready at ${site.lfhId}`, isAsWanted, 60_000, 100);
 }
