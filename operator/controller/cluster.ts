@@ -1,9 +1,22 @@
 import type { Logger } from '../../common/log.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { Informer } from '../kube/informer.ts';
-import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../kube/objects.ts';
+import {
+  type ConfigMap,
+  type EndpointSlice,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type Secret,
+  type Service,
+} from '../kube/objects.ts';
+import { type Endpoint, endpointsBehind, serviceNamed } from '../plan/endpoints.ts';
 import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
+
+/** Which Service a slice is of. */
+const SERVICE_LABEL = 'kubernetes.io/service-name';
+const DEFAULT_PORT = '4222';
 
 /** What a turn over a node begins with: everything of the cluster that matters to it, as it was last seen. */
 export interface Snapshot {
@@ -15,6 +28,8 @@ export interface Snapshot {
   readonly keySecret: Secret | undefined;
   /** As they are, to be compared with what they should be. */
   readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  /** What is behind those of the node's NATS servers that are Services, by their URL. */
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
 }
 
 /** The part of the cluster that the operator watches, and which nodes a change is about. */
@@ -23,6 +38,8 @@ export class Cluster {
   readonly #peers: Informer<PeerObject>[];
   readonly #configMaps: Informer<ConfigMap>[];
   readonly #secrets: Informer<Secret>[];
+  readonly #services: Informer<Service>[];
+  readonly #slices: Informer<EndpointSlice>[];
 
   /** @param namespaces to watch; undefined: all of them */
   constructor(api: KubeApi, namespaces: readonly string[] | undefined, log: Logger) {
@@ -32,6 +49,8 @@ export class Cluster {
     this.#peers = informers(KINDS.peer);
     this.#configMaps = informers(KINDS.configMap);
     this.#secrets = informers(KINDS.secret);
+    this.#services = informers(KINDS.service);
+    this.#slices = informers(KINDS.endpointSlice);
   }
 
   /** Follows every change until `signal`; `onChange` gets the key, `namespace/name`, of each node it may matter to. */
@@ -55,6 +74,9 @@ export class Cluster {
     }
     for (const informer of [...this.#configMaps, ...this.#secrets]) {
       informer.onChange((object: KubeObject) => tell(object.metadata.namespace ?? '', this.#interestedIn(object)));
+    }
+    for (const informer of this.#slices) {
+      informer.onChange((slice) => tell(slice.metadata.namespace ?? '', this.#nodesBehind(slice)));
     }
     await Promise.all(this.#all().map((informer) => informer.run(signal)));
   }
@@ -91,7 +113,33 @@ export class Cluster {
       references: this.#references(namespace),
       keySecret: find(this.#secrets, namespace, keySecret),
       configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
+      endpoints: this.#endpoints(node),
     };
+  }
+
+  #endpoints({ spec, metadata: { namespace = '' } }: NodeObject): Snapshot['endpoints'] {
+    const found = spec.nats.servers.flatMap((server) => {
+      const name = serviceNamed(server, namespace);
+      if (name === undefined) return [];
+      const slices = all(this.#slices).filter(
+        ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_LABEL] === name,
+      );
+      const port = Number(new URL(server).port || DEFAULT_PORT);
+      const endpoints = endpointsBehind(find(this.#services, namespace, name), slices, port);
+      return endpoints ? [[server, endpoints] as const] : [];
+    });
+    return new Map(found);
+  }
+
+  /** Names of the nodes whose NATS an endpoint slice is of. */
+  #nodesBehind({ metadata: { namespace = '', labels } }: EndpointSlice): string[] {
+    const service = labels?.[SERVICE_LABEL];
+    const nodes = all(this.#nodes).filter(
+      ({ metadata, spec }) =>
+        metadata.namespace === namespace &&
+        spec.nats.servers.some((server) => serviceNamed(server, namespace) === service),
+    );
+    return nodes.map(({ metadata }) => metadata.name);
   }
 
   #references(namespace: string): References {
@@ -113,7 +161,8 @@ export class Cluster {
   }
 
   #all(): Informer<KubeObject>[] {
-    return [...this.#nodes, ...this.#peers, ...this.#configMaps, ...this.#secrets] as Informer<KubeObject>[];
+    const all = [this.#nodes, this.#peers, this.#configMaps, this.#secrets, this.#services, this.#slices];
+    return all.flat() as Informer<KubeObject>[];
   }
 }
 

@@ -7,6 +7,7 @@ import { type NodeKey, probeKey, publicKeyOf } from '../nats/keys.ts';
 import { lookIntoPeerAccount } from '../nats/peer-account.ts';
 import { whichConfig } from '../nats/sign-in.ts';
 import { nodeWants, peerWants } from '../plan/defaults.ts';
+import type { Endpoint } from '../plan/endpoints.ts';
 import type { DataPlane, NodeObject, ObservedNats, PeerAccess, PeerObject } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -18,6 +19,8 @@ export interface Visit {
   readonly plan: Plan;
   readonly seed: string;
   readonly previousSeed: string | undefined;
+  /** What Kubernetes knows to be behind the servers' URLs. */
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   /** Peers whose accounts to look into. */
   readonly lookAt: readonly PeerObject[];
 }
@@ -28,10 +31,10 @@ export interface Visit {
  * there: that is what it reports.
  */
 export async function visitDataPlane(visit: Visit): Promise<DataPlane> {
-  const { node, plan, seed, previousSeed } = visit;
+  const { node, plan, seed, previousSeed, endpoints } = visit;
   if (!plan.files) return { nats: undefined, sidecars: undefined };
   try {
-    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash };
+    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
     const own = await signIn(visit);
     if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };

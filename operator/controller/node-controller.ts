@@ -94,7 +94,7 @@ export class NodeController {
     const dataPlane: DataPlane =
       seed === undefined
         ? { nats: undefined, sidecars: undefined }
-        : await visitDataPlane({ node, plan, seed, previousSeed: stored?.previousSeed, lookAt });
+        : await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
     remember(memory, plan, dataPlane, Date.now());
     const peers = await this.#tellPeers(plan, step, dataPlane, memory);
     const status = nodeStatus(observed, plan, step, dataPlane, peers, memory.known, Date.now());

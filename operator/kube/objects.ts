@@ -47,6 +47,18 @@ export interface Workload extends KubeObject {
   };
 }
 
+export interface Service extends KubeObject {
+  readonly spec?: { readonly ports?: readonly { readonly name?: string; readonly port: number }[] };
+}
+
+/** Some of the pods behind a Service. */
+export interface EndpointSlice extends KubeObject {
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null;
+  readonly endpoints?:
+    | readonly { readonly addresses: readonly string[]; readonly conditions?: { readonly ready?: boolean } }[]
+    | null;
+}
+
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string;
@@ -72,6 +84,8 @@ export const KINDS = {
   peer: { apiVersion: API_VERSION, kind: 'LfhSyncPeer', plural: 'lfhsyncpeers' },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+  service: { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
   deployment: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
   daemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },

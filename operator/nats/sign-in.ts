@@ -1,5 +1,5 @@
 import { messageOf, type Reason, TransientError } from '../../common/errors.ts';
-import { addressesOf, hostAndPort, parseServer } from './addresses.ts';
+import { addressesOf, hostAndPort, parseServer, type ServerAddress } from './addresses.ts';
 import { connectOnce, type Trust } from './connection.ts';
 import { canaryKey, makeKey, type NodeKey, publicKeyOf } from './keys.ts';
 
@@ -40,6 +40,8 @@ export interface WhichConfig extends Trust {
   readonly previousSeed?: string | undefined;
   /** Of the configuration that should be live. */
   readonly hash: string;
+  /** What is behind a server's URL, by that URL, where that is known better than DNS knows it. */
+  readonly endpoints?: ReadonlyMap<string, readonly { readonly address: string; readonly port: number }[]>;
 }
 
 /**
@@ -72,17 +74,16 @@ export async function whichConfig(servers: readonly string[], wanted: WhichConfi
 
 async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerReport[]> {
   const { secure, host, port } = parseServer(server);
-  let addresses: string[];
+  let places: ServerAddress[];
   try {
-    addresses = await addressesOf(host);
+    const known = wanted.endpoints?.get(server) ?? (await addressesOf(host)).map((address) => ({ address, port }));
+    places = known.map((each) => ({ secure, host: each.address, port: each.port }));
   } catch (error) {
     if (!(error instanceof TransientError)) throw error;
     return [{ server: hostAndPort({ host, port }), outcome: error.reason, message: messageOf(error) }];
   }
   const trust = { ...wanted, tlsServerName: wanted.tlsServerName ?? host };
-  return Promise.all(
-    addresses.map((address) => reportOf(secure ? 'tls' : 'nats', hostAndPort({ host: address, port }), trust)),
-  );
+  return Promise.all(places.map((place) => reportOf(secure ? 'tls' : 'nats', hostAndPort(place), trust)));
 }
 
 async function reportOf(scheme: string, server: string, wanted: WhichConfig): Promise<ServerReport> {

@@ -8,7 +8,7 @@ import { createAccount, createOperator, type KeyPair } from 'nkeys.js';
 import { InvalidSpecError } from '../../common/errors.ts';
 import type { Trust } from '../../operator/nats/connection.ts';
 import { canaryKey, makeKey, type NodeKey } from '../../operator/nats/keys.ts';
-import { type LiveReport, type SignIn, trySignIn, whichConfig } from '../../operator/nats/sign-in.ts';
+import { type LiveReport, type SignIn, trySignIn, type WhichConfig, whichConfig } from '../../operator/nats/sign-in.ts';
 import { natsIncludes } from '../../operator/plan/nats-config.ts';
 import {
   type CertificateAuthority,
@@ -62,11 +62,7 @@ describe('signing in to the NATS servers of a node', () => {
     return `LFH {\n${natsIncludes(access).mainAccount}}`;
   }
 
-  function ask(
-    server: NatsServer | string,
-    hash: string,
-    over: Trust & { previousSeed?: string } = {},
-  ): Promise<LiveReport> {
+  function ask(server: NatsServer | string, hash: string, over: Partial<WhichConfig> = {}): Promise<LiveReport> {
     const url = typeof server === 'string' ? server : server.url;
     return whichConfig([url], { nodeSeed: node.seed, hash, ca: ca.ca, ...over });
   }
@@ -181,6 +177,21 @@ describe('signing in to the NATS servers of a node', () => {
       isReported(await ask(server, 'one'), 'HostNameMismatch', /127\.0\.0\.1/);
       isReported(await ask(server, 'one', { tlsServerName: 'localhost' }), 'Live');
       isReported(await ask('tls://nats.invalid:4222', 'one'), 'Unreachable', /nats\.invalid.*DNS/);
+    });
+
+    it('asks every pod that Kubernetes knows behind a name, and demands the name of each', async () => {
+      const names = { names: [{ type: 'dns' as const, value: 'nats' }] };
+      const pods = [await serve(included('one'), names), await serve(included('two'), names)];
+      const behind = pods.map(({ port }) => ({ address: '127.0.0.1', port }));
+      const report = await ask('tls://nats:4222', 'one', { endpoints: new Map([['tls://nats:4222', behind]]) });
+      assert.deepEqual(
+        report.servers.map(({ server, outcome }) => [server, outcome]),
+        [
+          [pods[0]?.host, 'Live'],
+          [pods[1]?.host, 'ConfigNotLive'],
+        ],
+      );
+      assert.equal(report.live, false);
     });
 
     it('is never live where there is no server', async () => {
