@@ -9,7 +9,7 @@ INSTALLED := node_modules/.installed
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: servers ## Two nodes: a message taken in at one appears at the other, once
+demo: servers ## Two nodes, peered with kubectl: what one takes in appears at the other, once
 	$(RUN) demo
 
 test: servers ## All tests, on real servers (minutes)
@@ -21,7 +21,7 @@ test-unit: $(INSTALLED) ## The tests that need no servers (seconds)
 bench: servers ## Throughput and latency, beside a naive bridge in the same run
 	$(RUN) bench
 
-servers: $(INSTALLED) ## Find or build nats-server and Kafka (once, in ~/.cache/lfh-sync)
+servers: $(INSTALLED) ## Find or build all servers (once, in ~/.cache/lfh-sync; 8 to 15 minutes)
 	$(RUN) servers
 
 check: static test-unit ## Before a commit: format, lint, types, dead code (changes nothing), unit tests

@@ -4,6 +4,7 @@ import { METRICS } from '../common/contract/metric-names.ts';
 import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
 import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/status.ts';
+import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { apiPage } from './api-page.ts';
 import { markdownTable, page } from './markdown.ts';
 
@@ -24,17 +25,29 @@ function settingsPage(): string {
   ]);
   const fields = Object.entries(PEER_FIELDS).map(([name, { need, meaning }]) => [`\`${name}\``, need, meaning]);
   return page(
-    'Settings of the sidecar',
+    'Settings',
+    '## The sidecar',
     'They come from the environment (names in any case, as connect takes them) and from the files of a mounted directory, one ' +
       'file per setting, named as the setting: `LFH_SYNC_SETTINGS_DIR` in the environment names it. A file overrides the ' +
       'environment. The directory is looked at every second; a value that does not parse is reported in `/status` and in the log, ' +
       'with the name of the setting and what is expected, and the last good settings stay in force. At the start it ends the ' +
       'sidecar with exit code 2. Values are never printed: a secret may be in the wrong place.',
     markdownTable(['name', 'default', 'shape', 'takes effect', 'meaning'], rows),
-    '## A peer',
+    '### A peer',
     'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused.',
     markdownTable(['field', 'default', 'meaning'], fields),
     `The formats allowed unless \`allowFormats\` says otherwise: ${DEFAULT_FORMATS.map((format) => `\`${format}\``).join(', ')}.`,
+    '## The operator',
+    'They come from its environment, once, at its start. One that does not parse ends it with exit code 2.',
+    markdownTable(
+      ['name', 'default', 'shape', 'meaning'],
+      Object.values(OPERATOR_SETTINGS).map(({ name, fallback, shape, meaning }) => [
+        `\`${name}\``,
+        fallback === undefined ? '' : `\`${fallback}\``,
+        shape.expected,
+        meaning,
+      ]),
+    ),
   );
 }
 
