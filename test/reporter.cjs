@@ -5,8 +5,9 @@ const { reporters } = require('mocha');
 const GRACE_MS = 30_000;
 
 /**
- * mocha's own report, and after everything else the count in one plain line: printed, or written to the file that
- * `LFH_SYNC_COUNT_FILE` names, for CI, which has more to print before its last line.
+ * mocha's own report, and after everything else a line for each failure and the count: printed, or written to the file that
+ * `LFH_SYNC_COUNT_FILE` names, for CI, which has more to print before its last lines. (Whoever sees only the end of CI's
+ * output sees what failed.)
  *
  * A test that leaves a server, connection or timer behind would keep the run from ending, for ever: mocha waits. Here the
  * run fails instead, and says what was left. (`--exit` would hide it, and with it what the product does not close.)
@@ -28,14 +29,20 @@ module.exports = class CountingReporter extends reporters.Spec {
           const { passes, failures } = this.stats;
           const failed = failures + (left ? 1 : 0);
           if (failed > 0) process.exitCode = 1;
-          const count = `${passes} passed, ${failed} failed\n`;
-          if (process.env.LFH_SYNC_COUNT_FILE) writeFileSync(process.env.LFH_SYNC_COUNT_FILE, count);
-          else process.stdout.write(count);
+          const lines = [...this.failures.map(inOneLine), `${passes} passed, ${failed} failed`];
+          const text = lines.map((line) => `${line}\n`).join('');
+          if (process.env.LFH_SYNC_COUNT_FILE) writeFileSync(process.env.LFH_SYNC_COUNT_FILE, text);
+          else process.stdout.write(text);
         }),
       );
     });
   }
 };
+
+function inOneLine(test) {
+  const [problem = ''] = String(test.err?.message ?? '').split('\n');
+  return `FAILED ${test.fullTitle()}: ${problem.slice(0, 300)}`;
+}
 
 /** What keeps the process alive, in words. */
 function leftBehind() {

@@ -94,6 +94,7 @@ export class Topics {
   }
 
   async #findOrMake(name: string, capped: boolean): Promise<Topic | TopicRefusal> {
+    const wasConnected = this.#admin !== undefined;
     try {
       const admin = await this.#connected();
       const existing = await admin.listTopics();
@@ -112,6 +113,8 @@ export class Topics {
         return { refused: `Kafka refuses the topic: ${type}` };
       }
       await this.disconnect();
+      // Kafka ends what was idle for long, and kafkajs may notice only as it writes: that is no reason to give a peer up.
+      if (wasConnected && error instanceof kafkajs.KafkaJSConnectionError) return this.#findOrMake(name, capped);
       if (type === 'INVALID_REPLICATION_FACTOR') throw translateType(type, `make the topic ${name}`, error);
       throw translate(error, `find or make the topic ${capped ? 'of a data_format' : name}`);
     }
