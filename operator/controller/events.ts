@@ -10,10 +10,13 @@ export interface Notice {
 
 const NOTE_LENGTH = 1000;
 
-/** One notice for each condition whose status or reason has changed; Ready only repeats the others. */
+/** They only repeat the others. */
+const ECHOES: readonly string[] = ['Ready', 'Reconciling', 'Stalled'];
+
+/** One notice for each condition whose status or reason has changed. */
 export function noticesOf(before: readonly Condition[], after: readonly Condition[]): Notice[] {
   return after
-    .filter(({ type }) => type !== 'Ready')
+    .filter(({ type }) => !ECHOES.includes(type))
     .filter(({ type, status, reason }) => {
       const known = before.find((condition) => condition.type === type);
       return known?.status !== status || known.reason !== reason;

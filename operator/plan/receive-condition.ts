@@ -28,19 +28,24 @@ function beforeAsking({ peer, conflict, ca }: ReceiveInputs): Verdict | undefine
   if (servers.length === 0) return ok('NotRequested', 'spec.servers names none: nothing is received');
   if (conflict !== undefined) return no('Conflict', conflict);
   if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
-  const [problem] = ca?.problems ?? [];
-  return problem && ca?.authorities.length === 0 ? no(problem.reason, problem.message) : undefined;
+  const problems = ca?.problems ?? [];
+  const [first] = problems;
+  if (!first || ca?.authorities.length !== 0) return undefined;
+  return no(first.reason, problems.map(({ message }) => message).join('; '));
 }
 
+/** An authority that does not count any more matters to a person, and is often the cause. */
 function asked(inputs: ReceiveInputs): Verdict {
-  const { peer, ca, sidecars = [] } = inputs;
+  const verdict = answered(inputs);
+  const problems = inputs.ca?.problems ?? [];
+  return { ...verdict, message: [verdict.message, ...problems.map(({ message }) => message)].join('; ') };
+}
+
+function answered(inputs: ReceiveInputs): Verdict {
+  const { peer, sidecars = [] } = inputs;
   if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
   const report = reportOf(peer.metadata.name, sidecars);
-  if (!report) return unknown('NoReport', 'no sidecar has taken up this peer yet');
-  const verdict = reported(inputs, report);
-  // An authority that does not count any more matters to a person, and is often the cause.
-  const [problem] = ca?.problems ?? [];
-  return problem ? { ...verdict, message: `${verdict.message}; ${problem.message}` } : verdict;
+  return report ? reported(inputs, report) : unknown('NoReport', 'no sidecar has taken up this peer yet');
 }
 
 function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): Verdict {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';
-import { grantOperatorRights } from '../servers/operator-rights.ts';
 import { until } from '../servers/process.ts';
 import { Storm } from '../servers/storm.ts';
 import { replayedUuids } from '../servers/topic-reader.ts';
@@ -18,12 +17,13 @@ describe('three sites that an operator peers, each with the others', function ()
   before(async function () {
     this.timeout(1_200_000);
     plane = await sharedControlPlane();
-    const own = await plane.createNamespace('mesh-operator');
     const names = ['hospital-a', 'hospital.b', 'hospital-c'];
-    const namespaces: string[] = [];
-    for (const name of names) namespaces.push(await plane.createNamespace(name.replace('.', '-')));
-    const kubeconfig = await grantOperatorRights(plane, own, namespaces);
-    operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces });
+    const started = await OperatorProcess.startOver(
+      plane,
+      names.map((name) => name.replace('.', '-')),
+    );
+    operator = started.operator;
+    const { namespaces } = started.options;
     for (const [index, name] of names.entries()) {
       sites.push(await OperatedSite.start(plane, namespaces[index] ?? '', name));
     }

@@ -44,20 +44,23 @@ const LOCAL: readonly JsonGeneralName[] = [
 ];
 
 /** Makes a CA with a new key. */
-export async function createCertificateAuthority(name: string): Promise<CertificateAuthority> {
+export async function createCertificateAuthority(
+  name: string,
+  { notBefore = -1, notAfter = 365 }: Pick<CertificateOptions, 'notBefore' | 'notAfter'> = {},
+): Promise<CertificateAuthority> {
   const keys = await generateKeys();
   const ca = await X509CertificateGenerator.createSelfSigned({
     name: `CN=${name}`,
     keys,
     signingAlgorithm: KEY,
-    notBefore: daysFromNow(-1),
-    notAfter: daysFromNow(365),
+    notBefore: daysFromNow(notBefore),
+    notAfter: daysFromNow(notAfter),
     extensions: [
       new BasicConstraintsExtension(true, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
     ],
   });
-  return { ca: ca.toString('pem'), issue: (options = {}) => issue(ca, keys, options) };
+  return { ca: pemOf(ca), issue: (options = {}) => issue(ca, keys, options) };
 }
 
 async function issue(
@@ -79,7 +82,11 @@ async function issue(
       new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
     ],
   });
-  return { cert: cert.toString('pem'), key: await exportKey(keys.privateKey) };
+  return { cert: pemOf(cert), key: await exportKey(keys.privateKey) };
+}
+
+function pemOf(certificate: X509Certificate): string {
+  return `${certificate.toString('pem')}\n`;
 }
 
 async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

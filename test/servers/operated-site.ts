@@ -105,6 +105,11 @@ export class OperatedSite {
     return text ?? '';
   }
 
+  /** Applies an object of this namespace, by its administrator. */
+  async apply({ apiVersion, kind }: Kind, name: string, fields: object): Promise<void> {
+    await this.#plane.apply([{ apiVersion, kind, metadata: { name }, ...fields }], this.namespace);
+  }
+
   /** Applies another site's invitation, as a person does: `kubectl apply -f syncpeer.yaml`. */
   async accept(invitation: string): Promise<void> {
     await this.#plane.kubectl(['apply', '-n', this.namespace, '-f', '-'], invitation);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ControlPlane } from './control-plane.ts';
+import { grantOperatorRights } from './operator-rights.ts';
 import { freePort, ServerProcess } from './process.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'operator', 'main.ts');
@@ -10,6 +11,12 @@ export interface OperatorOptions {
   readonly namespace: string;
   readonly namespaces: readonly string[];
   readonly name?: string;
+}
+
+export interface OperatorInNamespaces {
+  readonly operator: OperatorProcess;
+  /** To start another of the same. */
+  readonly options: OperatorOptions;
 }
 
 /** The operator as a process of its own. */
@@ -30,6 +37,16 @@ export class OperatorProcess {
     const operator = new OperatorProcess(options, plane.directory, await freePort());
     await operator.start();
     return operator;
+  }
+
+  /** Starts one in a namespace of its own, with the rights that the chart gives it, to look after new namespaces. */
+  static async startOver(plane: ControlPlane, prefixes: readonly string[]): Promise<OperatorInNamespaces> {
+    const namespace = await plane.createNamespace('operator');
+    const namespaces: string[] = [];
+    for (const prefix of prefixes) namespaces.push(await plane.createNamespace(prefix));
+    const kubeconfig = await grantOperatorRights(plane, namespace, namespaces);
+    const options = { kubeconfig, namespace, namespaces };
+    return { operator: await OperatorProcess.start(plane, options), options };
   }
 
   get logFile(): string {
