@@ -88,9 +88,7 @@ export class NatsServer {
     await this.#writeConfig();
     const server = new ServerProcess(this.#options.name, [this.#program, '-c', this.#configFile], this.logFile);
     this.#process = server;
-    // The log is appended to over restarts, so count how often it said so.
-    const before = occurrences(server.tail(100_000), READY);
-    await server.ready(() => occurrences(server.tail(100_000), READY) > before, 20_000);
+    await server.ready(() => server.output().includes(READY), 20_000);
   }
 
   stop(): Promise<void> {
@@ -116,7 +114,7 @@ export class NatsServer {
     this.#accounts = change.accounts ?? accounts;
     this.#certificate = change.certificate ?? certificate;
     await this.#writeConfig();
-    const outcomes = (): string[] => this.process.tail(100_000).match(RELOAD_ENDED) ?? [];
+    const outcomes = (): string[] => this.process.output().match(RELOAD_ENDED) ?? [];
     const before = outcomes().length;
     this.process.signal('SIGHUP');
     await until('nats-server reloaded', () => outcomes().length > before, 10_000);
@@ -149,7 +147,3 @@ export class NatsServer {
 
 const READY = 'Server is ready';
 const RELOAD_ENDED = /(Reloaded|Failed to reload) server configuration.*/g;
-
-function occurrences(text: string, part: string): number {
-  return text.split(part).length - 1;
-}

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,12 +9,15 @@ export class ServerProcess {
   readonly logFile: string;
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
+  /** How long the log was before. */
+  readonly #logStart: number;
 
   /** @param logFile appended to, so that it tells the whole story over restarts */
   constructor(name: string, command: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}) {
     this.name = name;
     this.logFile = logFile;
     const log = openSync(logFile, 'a');
+    this.#logStart = fstatSync(log).size;
     const [program, ...args] = dyingWithUs(command);
     this.#child = spawn(program as string, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
     closeSync(log);
@@ -68,6 +71,11 @@ export class ServerProcess {
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.#exited;
+  }
+
+  /** All that it has printed; not what those before it have, into the same file. */
+  output(): string {
+    return readFileSync(this.logFile).subarray(this.#logStart).toString('utf8');
   }
 
   /** What it printed last, for an error message. */
