@@ -2,7 +2,7 @@ import { STREAM } from '../../common/contract/names.ts';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import { InvalidSpecError, messageOf, TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../nats/ask-sidecars.ts';
-import { type OwnNats, openOwn } from '../nats/jet-stream.ts';
+import { type Durable, isAsWanted, type OwnNats, openOwn } from '../nats/jet-stream.ts';
 import { type NodeKey, probeKey, publicKeyOf } from '../nats/keys.ts';
 import { lookIntoPeerAccount } from '../nats/peer-account.ts';
 import { whichConfig } from '../nats/sign-in.ts';
@@ -64,22 +64,31 @@ async function signIn({ node, plan, seed, previousSeed }: Visit): Promise<OwnNat
   return problems.join('; ');
 }
 
-/** Makes the durables that peers need, and removes those that nobody does. */
+/**
+ * Makes the durables that peers need, and removes those that nobody does. Ends at the first problem: where JetStream does not
+ * answer, two hundred peers would wait for it two hundred times.
+ */
 async function tendDurables(own: OwnNats, plan: Plan): Promise<Omit<ObservedNats, 'servers' | 'access'>> {
-  let problem: string | undefined;
-  const attempt = async <Value>(work: Promise<Value>): Promise<Value | undefined> =>
-    work.catch((error: unknown) => {
-      problem ??= mendable(error);
-      return undefined;
+  let streamFirst: number | undefined;
+  let durables: readonly Durable[] | undefined;
+  try {
+    const stream = await own.streamInfo(STREAM);
+    if (!stream) return { streamFirst, durables: [], problem: undefined };
+    streamFirst = stream.firstSequence;
+    durables = await own.durables(STREAM);
+    const wanted = new Set(plan.durables.map(({ durable_name }) => durable_name));
+    const unwanted = durables.filter(({ name }) => !wanted.has(name));
+    for (const { name } of unwanted) await own.removeDurable(STREAM, name);
+    const missing = plan.durables.filter((each) => {
+      const found = durables?.find(({ name }) => name === each.durable_name);
+      return !found || !isAsWanted(found.config, each);
     });
-  const stream = await attempt(own.streamInfo(STREAM));
-  if (!stream) return { streamFirst: undefined, durables: problem === undefined ? [] : undefined, problem };
-  const before = (await attempt(own.durables(STREAM))) ?? [];
-  const wanted = new Set(plan.durables.map(({ durable_name }) => durable_name));
-  for (const durable of plan.durables) await attempt(own.ensureDurable(STREAM, durable));
-  for (const { name } of before) if (!wanted.has(name)) await attempt(own.removeDurable(STREAM, name));
-  const durables = await attempt(own.durables(STREAM));
-  return { streamFirst: stream.firstSequence, durables, problem };
+    for (const durable of missing) await own.ensureDurable(STREAM, durable);
+    if (unwanted.length + missing.length > 0) durables = await own.durables(STREAM);
+    return { streamFirst, durables, problem: undefined };
+  } catch (error) {
+    return { streamFirst, durables, problem: mendable(error) };
+  }
 }
 
 async function lookAtPeers({ node, plan, seed, lookAt }: Visit): Promise<Map<string, PeerAccess>> {

@@ -54,11 +54,17 @@ export class Leadership {
     for (;;) {
       await sleep(RENEW_MS, signal);
       if (signal.aborted) return;
+      const left = new AbortController();
+      const late = sleep(renewed + RENEW_DEADLINE_MS - performance.now(), left.signal);
       try {
-        if (!(await this.#tryOnce())) throw new LeaseLostError(this.#options.name);
+        // A request may take longer than there is time: another may lead before it is answered.
+        const kept = await Promise.race([this.#tryOnce(), late.then(() => 'late' as const)]);
+        if (kept !== true) throw new LeaseLostError(this.#options.name);
         renewed = performance.now();
       } catch (error) {
         if (error instanceof LeaseLostError || performance.now() - renewed > RENEW_DEADLINE_MS) throw error;
+      } finally {
+        left.abort();
       }
     }
   }

@@ -20,7 +20,7 @@ export class Informer<Value extends KubeObject> {
   readonly #log: Logger;
   readonly #objects = new Map<string, Value>();
   readonly #listed = Promise.withResolvers<void>();
-  #onChange: (object: Value) => void = () => undefined;
+  #onChange: (object: Value, before: Value | undefined) => void = () => undefined;
   #version = '';
 
   constructor(api: KubeApi, kind: Kind, namespace: string | undefined, log: Logger) {
@@ -43,8 +43,11 @@ export class Informer<Value extends KubeObject> {
     return [...this.#objects.values()];
   }
 
-  /** @param onChange called with each object that is new, has changed or is gone (then as it last was) */
-  onChange(onChange: (object: Value) => void): void {
+  /**
+   * @param onChange called with each object that is new, has changed or is gone (then as it last was); `before` is what a
+   *   changed one was, and undefined for the others
+   */
+  onChange(onChange: (object: Value, before: Value | undefined) => void): void {
     this.#onChange = onChange;
   }
 
@@ -55,12 +58,12 @@ export class Informer<Value extends KubeObject> {
       try {
         if (this.#version === '') await this.#list();
         await this.#api.watch(this.#kind, this.#namespace, this.#version, (event) => this.#take(event), signal);
-        failures = 0;
+        // The server ends a watch after minutes. One that ends at once, again and again, must not become a storm.
+        if (performance.now() - started > STABLE_MS) failures = 0;
+        else await sleep(delay((failures += 1), Math.random()), signal);
       } catch (error) {
-        if (error instanceof KubeError && error.isGone) {
-          this.#version = '';
-          continue;
-        }
+        // Whatever it answered, such as that it does not remember the version: from the beginning. No answer: go on.
+        if (error instanceof KubeError && error.code !== 0) this.#version = '';
         failures = performance.now() - started > STABLE_MS ? 1 : failures + 1;
         this.#tell(error, failures);
         await sleep(delay(failures, Math.random()), signal);
@@ -84,7 +87,7 @@ export class Informer<Value extends KubeObject> {
     }
     for (const [key, object] of gone) {
       this.#objects.delete(key);
-      this.#onChange(object);
+      this.#onChange(object, undefined);
     }
     this.#version = resourceVersion;
     this.#listed.resolve();
@@ -95,14 +98,14 @@ export class Informer<Value extends KubeObject> {
     if (type === 'BOOKMARK') return;
     if (type !== 'DELETED') return this.#put(object as unknown as Value);
     this.#objects.delete(keyOf(object));
-    this.#onChange(object as unknown as Value);
+    this.#onChange(object as unknown as Value, undefined);
   }
 
   #put(object: Value): void {
     const known = this.#objects.get(keyOf(object));
     if (known?.metadata.resourceVersion === object.metadata.resourceVersion) return;
     this.#objects.set(keyOf(object), object);
-    this.#onChange(object);
+    this.#onChange(object, known);
   }
 }
 

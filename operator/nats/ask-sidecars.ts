@@ -1,6 +1,7 @@
 import { statusSubject } from '../../common/contract/names.ts';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import type { Connected } from './connection.ts';
+import { readStatus } from './read-status.ts';
 import { askAll } from './request.ts';
 
 export interface SidecarAnswers {
@@ -20,21 +21,4 @@ export async function askSidecars(connected: Connected, node: string, timeoutMs:
   const answers = await askAll(connected, statusSubject(node), '', timeoutMs);
   const statuses = answers.map(readStatus).filter((status) => status !== undefined);
   return { statuses, unreadable: answers.length - statuses.length };
-}
-
-/** Looks at what the operator builds on, and no closer: the answer comes from the node's own account. */
-function readStatus(answer: string): SidecarStatus | undefined {
-  let status: Partial<SidecarStatus> | null;
-  try {
-    status = JSON.parse(answer) as Partial<SidecarStatus> | null;
-  } catch {
-    return undefined;
-  }
-  const { lfhId, node, settings, peers } = status ?? {};
-  const complete = [lfhId, node, settings?.state].every((field) => typeof field === 'string');
-  if (!complete || !Array.isArray(peers)) return undefined;
-  const readable = (peers as readonly unknown[]).every(
-    (peer) => typeof peer === 'object' && peer !== null && typeof (peer as { name?: unknown }).name === 'string',
-  );
-  return readable ? (status as SidecarStatus) : undefined;
 }

@@ -20,6 +20,8 @@ export interface Durable {
   readonly waiting: number;
   /** When it last delivered or was acknowledged; absent: never, or not since the server started. */
   readonly lastActive?: string;
+  /** As the server has it. */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 export interface StreamInfo {
@@ -169,6 +171,7 @@ function durableOf(info: ConsumerInfo): Durable {
   const lastActive = [delivered.last_active ?? '', ack_floor.last_active ?? ''].sort().at(-1);
   return {
     name: info.name,
+    config: info.config,
     pending: info.num_pending,
     ackPending: info.num_ack_pending,
     ackFloor: ack_floor.stream_seq,
@@ -179,7 +182,7 @@ function durableOf(info: ConsumerInfo): Durable {
 }
 
 /** Only what matters is compared: a server adds fields of its own, and a newer one more of them. */
-function isAsWanted(actual: ConsumerInfo['config'], wanted: DurableConfig): boolean {
+export function isAsWanted(actual: Durable['config'], wanted: DurableConfig): boolean {
   return Object.entries({ ...OTHERWISE, ...wanted }).every(([field, value]) => isDeepStrictEqual(actual[field], value));
 }
 

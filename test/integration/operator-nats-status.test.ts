@@ -59,10 +59,27 @@ describe('what the operator learns over NATS', () => {
 
   describe('from the sidecars', () => {
     /** As much of a status as is looked at on arrival. */
-    function statusOf(lfhId: string): SidecarStatus {
-      const status = { lfhId, node: 'local', settings: { state: 'Current', message: '' }, peers: [] };
+    function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
+      const settings = { state: 'Current', message: '' };
+      const status = { lfhId, node: 'local', settings, publicKeys: [], kafka: { joined: true }, peers };
       return status as unknown as SidecarStatus;
     }
+
+    const ofPeer = {
+      name: 'b',
+      lfhId: 'hospital-b',
+      owned: true,
+      reason: 'Replaying',
+      message: '',
+      server: null,
+      key: null,
+      position: { sequence: 7, time: null, identity: null },
+      lag: 0,
+      replayed: 1,
+      skipped: { OwnMessage: 1 },
+      rejected: {},
+      lastReplayTime: '2026-11-25T08:00:00.000Z',
+    };
 
     /** A sidecar's service; one without an answer is silent. */
     async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
@@ -102,9 +119,9 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is without what is no status, but that is counted', async () => {
-      const status = statusOf('first');
+      const status = statusOf('first', [ofPeer]);
       const { peers, ...withoutPeers } = status;
-      assert.deepEqual(peers, []);
+      assert.equal(peers.length, 1);
       const wrong = [
         '',
         'no JSON',
@@ -114,6 +131,15 @@ describe('what the operator learns over NATS', () => {
         withoutPeers,
         { ...status, peers: [null] },
         { ...status, settings: 1 },
+        { ...status, kafka: {} },
+        statusOf('x', [{ ...ofPeer, reason: 'Invented' }]),
+        statusOf('x', [{ ...ofPeer, lag: 1.5 }]),
+        statusOf('x', [{ ...ofPeer, replayed: -1 }]),
+        statusOf('x', [{ ...ofPeer, skipped: null }]),
+        statusOf('x', [{ ...ofPeer, rejected: { NotJson: '1' } }]),
+        statusOf('x', [{ ...ofPeer, position: { sequence: 2 ** 60 } }]),
+        statusOf('x', [{ ...ofPeer, lastReplayTime: 'yesterday' }]),
+        `{"peers":[{"__proto__":${JSON.stringify(ofPeer)}}]}`,
       ];
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
       await serve(JSON.stringify(status));

@@ -40,8 +40,17 @@ export class OperatedSite {
   readonly #plane: ControlPlane;
   readonly #mounts: KubeletStandIn[];
   readonly #directory: string;
+  readonly #node: object;
 
-  private constructor(plane: ControlPlane, namespace: string, site: Site, directory: string, mount: KubeletStandIn) {
+  private constructor(
+    plane: ControlPlane,
+    namespace: string,
+    site: Site,
+    directory: string,
+    mount: KubeletStandIn,
+    node: object,
+  ) {
+    this.#node = node;
     this.#plane = plane;
     this.namespace = namespace;
     this.site = site;
@@ -58,7 +67,8 @@ export class OperatedSite {
   ): Promise<OperatedSite> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-mounted-${syncName(lfhId)}-`));
     const prepared = await prepare(lfhId, directory);
-    await plane.apply([nodeOf(lfhId, prepared, spec)], namespace);
+    const node = nodeOf(lfhId, prepared, spec);
+    await plane.apply([node], namespace);
     let onChange = (): void => undefined;
     const mount = await KubeletStandIn.mount({
       kubeConfig: plane.kubeConfig(),
@@ -69,7 +79,7 @@ export class OperatedSite {
     });
     const site = await Site.start(lfhId, { kafka, prepared });
     if (reloads) onChange = () => site.nats.process.signal('SIGHUP');
-    const operated = new OperatedSite(plane, namespace, site, directory, mount);
+    const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
     // What came while it started.
     onChange();
     return operated;
@@ -103,6 +113,11 @@ export class OperatedSite {
       return text !== undefined;
     });
     return text ?? '';
+  }
+
+  /** Applies the LfhSyncNode again, as it was first. */
+  recreateNode(): Promise<void> {
+    return this.#plane.apply([this.#node], this.namespace);
   }
 
   /** Applies an object of this namespace, by its administrator. */
