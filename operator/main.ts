@@ -13,5 +13,6 @@ try {
   const mendable = error instanceof InvalidSpecError;
   if (mendable) log.fatal({ problem: messageOf(error) }, 'cannot start with these settings');
   else log.fatal({ err: error }, 'ended');
-  process.exitCode = mendable ? 2 : 1;
+  // Not only its exit code: a turn may be under way, and when the lease is lost another operator works now.
+  process.exit(mendable ? 2 : 1);
 }

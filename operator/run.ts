@@ -55,6 +55,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
       ),
   });
   const ended = new AbortController();
+  const leading = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const lease = new Leadership({ api, namespace: config.namespace, name: LEASE, identity: config.identity, log });
   let state: 'Waiting' | 'Listing' | 'Working' = 'Waiting';
@@ -73,7 +74,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     log.info({ lease: LEASE }, 'leading');
     metrics.leading(true);
     state = 'Listing';
-    const kept = lease.keep(stop);
+    // Until the last turn has ended: another must not begin while this one still writes.
+    const kept = lease.keep(leading.signal);
     kept.catch(() => ended.abort());
     // Until everything is listed a change tells too little: what it speaks of may merely be unknown.
     const early = new Set<string>();
@@ -84,11 +86,12 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     onChange = (key) => queue.add(key);
     for (const key of [...early, ...cluster.keys()]) queue.add(key);
     const resync = setInterval(() => cluster.keys().forEach((key) => queue.add(key)), RESYNC_MS);
-    await kept.finally(() => clearInterval(resync));
-    await watched;
+    await Promise.race([kept, aborted(stop)]).finally(() => clearInterval(resync));
+    await queue.stop();
+    leading.abort();
+    await Promise.all([kept, watched]);
   } finally {
     ended.abort();
-    await queue.stop();
     metrics.leading(false);
     await lease.release();
     await probes.close();

@@ -59,7 +59,9 @@ export class Cluster {
       for (const name of names) onChange(`${namespace}/${name}`);
     };
     for (const informer of this.#nodes) {
-      informer.onChange(({ metadata, spec }) => {
+      informer.onChange((node, before) => {
+        if (isOnlyStatus(node, before)) return;
+        const { metadata, spec } = node;
         tell(metadata.namespace ?? '', [metadata.name]);
         // One that was in conflict with this one may now go on.
         for (const other of all(this.#nodes)) {
@@ -70,7 +72,11 @@ export class Cluster {
       });
     }
     for (const informer of this.#peers) {
-      informer.onChange((peer) => tell(peer.metadata.namespace ?? '', [nodeOf(peer)]));
+      informer.onChange((peer, before) => {
+        if (isOnlyStatus(peer, before)) return;
+        const nodes = [peer, ...(before ? [before] : [])].map(nodeOf);
+        tell(peer.metadata.namespace ?? '', [...new Set(nodes)]);
+      });
     }
     for (const informer of [...this.#configMaps, ...this.#secrets]) {
       informer.onChange((object: KubeObject) => tell(object.metadata.namespace ?? '', this.#interestedIn(object)));
@@ -90,7 +96,12 @@ export class Cluster {
   keys(): string[] {
     const nodes = all(this.#nodes).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     const named = all(this.#peers).map((peer) => `${peer.metadata.namespace}/${nodeOf(peer)}`);
-    return [...new Set([...nodes, ...named])];
+    // What a node has left behind.
+    const left = all(this.#configMaps).flatMap(({ metadata: { namespace, labels } }) => {
+      const node = labels?.[NODE_LABEL];
+      return node === undefined ? [] : [`${namespace}/${node}`];
+    });
+    return [...new Set([...nodes, ...named, ...left])];
   }
 
   peersOf(namespace: string, node: string): PeerObject[] {
@@ -164,6 +175,16 @@ export class Cluster {
     const all = [this.#nodes, this.#peers, this.#configMaps, this.#secrets, this.#services, this.#slices];
     return all.flat() as Informer<KubeObject>[];
   }
+}
+
+/** Whether all that has changed is what the operator itself writes: turns over it would follow each other without an end. */
+function isOnlyStatus({ metadata }: KubeObject, before: KubeObject | undefined): boolean {
+  return (
+    before !== undefined &&
+    before.metadata.uid === metadata.uid &&
+    before.metadata.generation === metadata.generation &&
+    before.metadata.deletionTimestamp === metadata.deletionTimestamp
+  );
 }
 
 /** Names of the ConfigMaps and Secrets that a node or one of its peers speaks of. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { CANARY_MARK, type NatsAccess, natsIncludes } from './nats-config.ts';
+import { syncName } from '../../common/contract/names.ts';
+import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, PROBE_INBOX } from './nats-config.ts';
 
 /**
  * The files that a nats-server includes, and how they come into force.
@@ -15,6 +16,11 @@ export const MAIN_FILE = 'lfh-sync.conf';
 export const PEERS_FILE = 'lfh-sync-peers.conf';
 /** Own CA first, then the peers'; for nats-server's `ca_file` and for connect. */
 export const CA_FILE = 'ca.crt';
+
+const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
+const EXPORTED_TO = /, accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+/** Neither the node's own users nor the canary have an inbox. */
+const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
 
 export type NatsFiles = {
   readonly [MAIN_FILE]: string;
@@ -76,6 +82,42 @@ export function hashOf(written: WrittenFiles): string | undefined {
   return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
 }
 
+/**
+ * What stands there, without anybody's access who is not granted any any more, and with nothing added. For when the rest cannot
+ * be planned, or nobody is left to plan it for: taking access back waits for nothing. Every server takes such a text, since
+ * it took one with more in it.
+ *
+ * @param granted peers that keep what they have; of their keys those that they still name
+ */
+export function withoutRevoked(written: NonNullable<WrittenFiles>, granted: readonly AdmittedPeer[]): NatsFiles {
+  const grants: Grants = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
+  const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca = '' } = written;
+  return { [MAIN_FILE]: remaining(main, grants), [PEERS_FILE]: remaining(peers, grants), [CA_FILE]: ca };
+}
+
+/** Public keys by account. */
+type Grants = ReadonlyMap<string, ReadonlySet<string>>;
+
+function remaining(text: string, grants: Grants): string {
+  let revoked = false;
+  const lines = text.split('\n').filter((line) => {
+    const [, account] = ACCOUNT_HEAD.exec(line) ?? [];
+    if (account !== undefined) revoked = !grants.has(account);
+    const stays = !revoked && staysIn(line, grants);
+    if (line === '}') revoked = false;
+    return stays;
+  });
+  return lines.join('\n');
+}
+
+/** Of our own text, which has an entry a line; see nats-config.ts. */
+function staysIn(line: string, grants: Grants): boolean {
+  const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
+  if (exportedTo !== undefined) return grants.has(exportedTo);
+  const [, key = '', inbox = ''] = PEER_USER.exec(line) ?? [];
+  return key === '' || `_INBOX.${inbox}` === PROBE_INBOX || (grants.get(inbox)?.has(key) ?? false);
+}
+
 function reloadOf(peerAccounts: string, { written, liveHash, restarts }: Standing): 1 | 2 {
   if (restarts) return 2;
   const known = accountsIn(written?.[PEERS_FILE] ?? '');
@@ -85,7 +127,7 @@ function reloadOf(peerAccounts: string, { written, liveHash, restarts }: Standin
 }
 
 function accountsIn(peerAccounts: string): ReadonlySet<string> {
-  return new Set([...peerAccounts.matchAll(/^([A-Za-z0-9_-]+) \{$/gm)].map(([, account]) => account ?? ''));
+  return new Set(peerAccounts.split('\n').flatMap((line) => ACCOUNT_HEAD.exec(line)?.[1] ?? []));
 }
 
 function digest(parts: readonly string[]): string {
