@@ -3,6 +3,10 @@ import { bad, fine, TRUST, unknown } from './reason-entry.ts';
 
 /** The reasons of a node's conditions. */
 
+const REFUSED =
+  'the Kubernetes API refuses it, and the message has its own words. Are the rights of the operator complete, is a quota or a ' +
+  'policy in the way?';
+
 /** Of KeyReady. */
 export const KEY = {
   KeyMade: fine('The operator has made the key; it is in the Secret named as the node with -nkey.'),
@@ -23,6 +27,7 @@ export const KEY = {
       '`spec.key.rotation`.',
   ),
   InvalidKey: bad('we', 'What the Secret holds is no seed of an NKey user (SU…). Correct it, or restore it.'),
+  WriteRefused: bad('we', `The key cannot be made: ${REFUSED}`),
   MissingReference: bad('we', 'The Secret in `spec.key.secretRef` is not there, or has no nats-server.nk. Make it.'),
 } as const;
 
@@ -56,6 +61,7 @@ export const NATS_CONFIG = {
       'refuses to reload, because of that or of something else in its configuration: its log says why. Otherwise nobody ' +
       'tells it to (`spec.nats.reload`).',
   ),
+  WriteRefused: bad('we', `What the node needs cannot be written: ${REFUSED}`),
   WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` is not there. Make it, or correct the name.'),
   Conflict: bad('we', 'An older LfhSyncNode has the same nats-server, and keeps it. Give each node its own.'),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),

@@ -17,7 +17,8 @@ const SIDECAR_TIMEOUT_MS = 2_000;
 export interface Visit {
   readonly node: NodeObject;
   readonly plan: Plan;
-  readonly seed: string;
+  /** undefined: it has no key that it may use, and nothing can be asked. */
+  readonly seed: string | undefined;
   readonly previousSeed: string | undefined;
   /** What Kubernetes knows to be behind the servers' URLs. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
@@ -25,14 +26,17 @@ export interface Visit {
   readonly lookAt: readonly PeerObject[];
 }
 
+type SignedVisit = Visit & { readonly seed: string };
+
 /**
  * Reaches a node's own NATS with the node's own key: asks every nats-server what it runs, makes the durables that are
  * wanted and removes those that are not, asks the sidecars, and looks into peers' accounts. Never throws for what is wrong
  * there: that is what it reports.
  */
-export async function visitDataPlane(visit: Visit): Promise<DataPlane> {
-  const { node, plan, seed, previousSeed, endpoints } = visit;
-  if (!plan.files) return { nats: undefined, sidecars: undefined };
+export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPlane> {
+  const { node, plan, previousSeed, endpoints } = others;
+  if (!plan.files || seed === undefined) return { nats: undefined, sidecars: undefined };
+  const visit = { ...others, seed };
   try {
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
@@ -51,7 +55,7 @@ export async function visitDataPlane(visit: Visit): Promise<DataPlane> {
 }
 
 /** A server that was not reloaded since a rotation knows only the previous key. */
-async function signIn({ node, plan, seed, previousSeed }: Visit): Promise<OwnNats | string> {
+async function signIn({ node, plan, seed, previousSeed }: SignedVisit): Promise<OwnNats | string> {
   const problems: string[] = [];
   for (const each of [seed, previousSeed]) {
     if (each === undefined) continue;
@@ -91,7 +95,7 @@ async function tendDurables(own: OwnNats, plan: Plan): Promise<Omit<ObservedNats
   }
 }
 
-async function lookAtPeers({ node, plan, seed, lookAt }: Visit): Promise<Map<string, PeerAccess>> {
+async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<Map<string, PeerAccess>> {
   const shared = nodeWants(node).isolation === 'Users';
   const found = await Promise.all(
     lookAt.map(async (peer) => {

@@ -4,37 +4,31 @@ import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
-import { type ConfigMap, GROUP, type KubeObject, type Secret } from '../kube/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject } from '../kube/objects.ts';
 import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
-import { type KeyStep, keyStep } from '../plan/keys.ts';
-import { type DerivedKeys, hashOf } from '../plan/nats-files.ts';
+import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../plan/observed.ts';
-import { NAMES, NONE_DERIVED, type Plan, planNode, withoutPeers } from '../plan/plan.ts';
+import { NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
 import { nameOf } from '../plan/reload.ts';
-import {
-  type Known,
-  nodeStatus,
-  orphanStatus,
-  type PeerStatusOf,
-  peerStatus,
-  previousKeyUsers,
-} from '../plan/status.ts';
+import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
+import { ConfigMaps } from './config-maps.ts';
 import { visitDataPlane } from './data-plane.ts';
 import { derivedKeys } from './derived-keys.ts';
 import { noticesOf } from './events.ts';
-import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
+import { tendKey } from './node-key.ts';
 import type { TurnResult } from './queue.ts';
 import { arrive } from './workloads.ts';
-
-/** Keeps an object until what it gave others is taken back. */
-export const FINALIZER = `${GROUP}/access`;
 
 /** While something is on its way: a reload, a sidecar that starts. */
 const SOON_MS = 2_000;
 /** Otherwise: the data plane tells nothing by itself. */
 const HEARTBEAT_MS = 10_000;
+/** What is on its way arrives within this time, or not by itself. */
+const ACTIVE_MS = 120_000;
+/** Requests under way at once. */
+const STATUSES_AT_ONCE = 10;
 
 export interface ControllerOptions {
   readonly api: KubeApi;
@@ -51,6 +45,9 @@ interface Memory {
   derived: { readonly seed: string; readonly keys: DerivedKeys } | undefined;
   /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
   readonly arrived: Map<string, string | undefined>;
+  readonly configMaps: ConfigMaps;
+  /** When something last changed, in milliseconds since 1970. */
+  activeAt: number;
 }
 
 /** One turn over a node and all its peers: observe, plan, apply, status. They are planned together since they share one server. */
@@ -65,73 +62,54 @@ export class NodeController {
   async turn(key: string): Promise<TurnResult> {
     const [namespace = '', name = ''] = key.split('/');
     const snapshot = this.#options.cluster.snapshot(namespace, name);
-    if (!snapshot) {
+    if (!snapshot || snapshot.node.metadata.deletionTimestamp !== undefined) {
       this.#memories.delete(key);
-      await this.#orphans(namespace, name);
+      await this.#gone(namespace, name);
       return {};
     }
-    if (snapshot.node.metadata.deletionTimestamp !== undefined) {
-      await this.#release(snapshot);
-      return {};
-    }
-    const memory = this.#memories.get(key) ?? newMemory();
+    const memory = this.#memories.get(key) ?? newMemory(this.#options);
     this.#memories.set(key, memory);
     return this.#reconcile(snapshot, memory);
   }
 
   async #reconcile(snapshot: Snapshot, memory: Memory): Promise<TurnResult> {
+    const { api, log } = this.#options;
     const { node } = snapshot;
-    await this.#claim(snapshot);
-    const { stored, step } = await this.#key(snapshot);
-    const observed = observedFrom(snapshot, stored, memory.liveHash);
+    const { stored, step } = await tendKey(api, snapshot, log);
+    const written = memory.configMaps.current(snapshot.configMaps).get(NAMES.nats(node.metadata.name))?.data;
+    const observed: Observed = { ...snapshot, key: stored, written, liveHash: memory.liveHash };
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
     const seed = step.step === 'use' ? stored?.seed : undefined;
     const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
-    await this.#apply(plan.objects, snapshot.configMaps);
-    await this.#letGo(snapshot);
+    const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps);
     await this.#arrive(snapshot, plan, memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
-    const dataPlane: DataPlane =
-      seed === undefined
-        ? { nats: undefined, sidecars: undefined }
-        : await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
+    const dataPlane = await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
     remember(memory, plan, dataPlane, Date.now());
-    const peers = await this.#tellPeers(plan, step, dataPlane, memory);
-    const status = nodeStatus(observed, plan, step, dataPlane, peers, memory.known, Date.now());
-    await this.#tell(node, status);
-    return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : SOON_MS };
+    const known = { ...memory.known, ...(refused !== undefined && { refused }) };
+    const peers = plan.peers.map((planned) => peerStatus(planned, plan, step, dataPlane, known, Date.now()));
+    const status = nodeStatus(observed, plan, step, dataPlane, peers, known, Date.now());
+    // The node's first: it is what remembers that there was a key.
+    const told = [await this.#tell(node, status), await this.#tellPeers(plan, peers)];
+    if (wrote || told.includes(true)) memory.activeAt = Date.now();
+    return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : waitingTime(memory) };
   }
 
-  /** Nothing may leave before what it gave others is taken back. */
-  async #claim({ node, peers }: Snapshot): Promise<void> {
-    for (const object of [node, ...peers]) {
-      const { deletionTimestamp, finalizers = [] } = object.metadata;
-      if (deletionTimestamp === undefined && !finalizers.includes(FINALIZER))
-        await this.#finalizers(object, [FINALIZER]);
+  /**
+   * Of a node that is not there: takes back what it gave its peers, and tells them. Its ConfigMap for NATS stays, since a
+   * nats-server does not start without a file that it includes, and its key, which peers know.
+   */
+  async #gone(namespace: string, node: string): Promise<void> {
+    const { api, cluster, log } = this.#options;
+    const written = await api.get<ConfigMap>(KINDS.configMap, namespace, NAMES.nats(node));
+    const { labels, annotations } = written?.metadata ?? {};
+    if (written?.data && labels?.[NODE_LABEL] === node) {
+      const data = withoutRevoked(written.data, []);
+      const metadata = { name: NAMES.nats(node), namespace, labels, ...(annotations && { annotations }) };
+      await new ConfigMaps(api, log).write([{ ...written, metadata, data }], new Map([[metadata.name, written]]));
     }
-  }
-
-  /** The configuration without them was written: they may go. Never waits for NATS. */
-  async #letGo({ peers }: Snapshot): Promise<void> {
-    for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
-  }
-
-  async #release({ node, peers, configMaps }: Snapshot): Promise<void> {
-    const name = NAMES.nats(node.metadata.name);
-    const written = configMaps.get(name)?.data;
-    if (written) {
-      await this.#apply([withoutPeers({ node, written }, node.status?.publicKeys ?? [])], configMaps);
-    }
-    for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
-    await this.#finalizers(node, []);
-  }
-
-  /** Peers whose node is not there: nobody is left who could have given them anything. */
-  async #orphans(namespace: string, node: string): Promise<void> {
-    for (const peer of this.#options.cluster.peersOf(namespace, node)) {
-      if (isLeaving(peer)) await this.#finalizers(peer, []);
-      else await this.#tell(peer, orphanStatus(peer, node, Date.now()));
-    }
+    for (const peer of cluster.peersOf(namespace, node)) await this.#tell(peer, orphanStatus(peer, node, Date.now()));
+    log.debug({ node, namespace }, 'there is no such node');
   }
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */
@@ -151,85 +129,51 @@ export class NodeController {
     }
   }
 
-  async #finalizers(object: KubeObject, finalizers: readonly string[]): Promise<void> {
-    const { apiVersion, kind, metadata } = object;
-    const { name, namespace = '', uid } = metadata;
-    const change = { apiVersion, kind, metadata: { name, namespace, finalizers, ...(uid !== undefined && { uid }) } };
-    try {
-      await this.#options.api.apply(change);
-    } catch (error) {
-      // It went in the meantime: an apply would make it anew, but for the uid, which then is a conflict.
-      if (!(error instanceof KubeError && (error.isNotFound || error.isConflict))) throw error;
+  /** @returns whether a person would notice a difference. @throws the first problem, when the others were told */
+  async #tellPeers({ peers }: Plan, statuses: readonly PeerStatusOf[]): Promise<boolean> {
+    const pending = peers.flatMap(({ peer }, index) => [{ peer, status: statuses[index] ?? {} }]);
+    const outcomes: PromiseSettledResult<boolean>[] = [];
+    while (pending.length > 0) {
+      const some = pending.splice(0, STATUSES_AT_ONCE).map(({ peer, status }) => this.#tell(peer, status));
+      outcomes.push(...(await Promise.allSettled(some)));
     }
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
   }
 
-  async #key(snapshot: Snapshot): Promise<{ stored: StoredKey | undefined; step: KeyStep }> {
-    const { api, log } = this.#options;
-    const { node, peers } = snapshot;
-    let secret: Secret | undefined = snapshot.keySecret;
-    for (;;) {
-      const stored = secret && readKey(secret);
-      const inUse = previousKeyUsers({ key: stored, peers });
-      const step = keyStep(node, stored, inUse, Date.now());
-      if (step.step === 'use' || step.step === 'stop') return { stored, step };
-      log.info({ node: node.metadata.name, namespace: node.metadata.namespace, step: step.step }, "the node's key");
-      if (step.step === 'create') secret = await createKey(api, node);
-      else if (!secret) return { stored, step };
-      else if (step.step === 'rotate') secret = await rotateKey(api, secret, node.spec.key?.rotation ?? 0, Date.now());
-      else secret = await dropPreviousKey(api, secret);
-    }
-  }
-
-  async #apply(objects: readonly ConfigMap[], found: ReadonlyMap<string, ConfigMap>): Promise<void> {
-    const { api, log } = this.#options;
-    for (const object of objects) {
-      if (isAsWanted(object, found.get(object.metadata.name))) continue;
-      try {
-        await api.apply(object);
-        log.info({ configMap: object.metadata.name, namespace: object.metadata.namespace }, 'written');
-      } catch (error) {
-        if (!(error instanceof KubeError && error.isNamespaceTerminating)) throw error;
-      }
-    }
-  }
-
-  async #tellPeers(plan: Plan, step: KeyStep, dataPlane: DataPlane, memory: Memory): Promise<PeerStatusOf[]> {
-    const statuses: PeerStatusOf[] = [];
-    for (const planned of plan.peers) {
-      const status = peerStatus(planned, plan, step, dataPlane, memory.known, Date.now());
-      statuses.push(status);
-      await this.#tell(planned.peer, status);
-    }
-    return statuses;
-  }
-
-  async #tell(object: NodeObject | PeerObject, status: object): Promise<void> {
-    if (isDeepStrictEqual(object.status, plainJson(status))) return;
+  /** @returns whether a person would notice a difference */
+  async #tell(object: NodeObject | PeerObject, status: object): Promise<boolean> {
+    if (isDeepStrictEqual(object.status, plainJson(status))) return false;
     const { apiVersion, kind, metadata } = object;
     const { name, namespace = '', uid } = metadata;
     const change = { apiVersion, kind, metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
     try {
       await this.#options.api.apply(change, '/status');
     } catch (error) {
-      if (error instanceof KubeError && (error.isNotFound || error.isConflict)) return;
+      if (error instanceof KubeError && (error.isNotFound || error.isConflict)) return false;
       throw error;
     }
-    const [before, after] = [
-      object.status?.conditions ?? [],
-      (status as { conditions?: readonly Condition[] }).conditions ?? [],
-    ];
-    await this.#options.onNotice(object, noticesOf(before, after));
+    const { conditions = [] } = status as { readonly conditions?: readonly Condition[] };
+    const notices = noticesOf(object.status?.conditions ?? [], conditions);
+    await this.#options.onNotice(object, notices);
+    return notices.length > 0;
   }
 }
 
-function newMemory(): Memory {
+function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory {
   return {
     liveHash: undefined,
     writtenHash: undefined,
     known: { writtenAt: Date.now(), missing: new Set(), progress: new Map(), accesses: new Map() },
     derived: undefined,
     arrived: new Map(),
+    configMaps: new ConfigMaps(api, log),
+    activeAt: Date.now(),
   };
+}
+
+function waitingTime({ activeAt }: Memory): number {
+  return Date.now() - activeAt < ACTIVE_MS ? SOON_MS : HEARTBEAT_MS;
 }
 
 function derivedFrom(seed: string | undefined, memory: Memory): DerivedKeys {
@@ -249,31 +193,6 @@ function remember(memory: Memory, plan: Plan, dataPlane: DataPlane, now: number)
     progress: advanceProgress(progress, plan.peers, dataPlane, now),
     accesses: advanceAccesses(accesses, plan, dataPlane, now),
   };
-}
-
-function observedFrom(snapshot: Snapshot, key: StoredKey | undefined, liveHash: string | undefined): Observed {
-  const { node, peers, otherNodes, references, configMaps } = snapshot;
-  const written = configMaps.get(NAMES.nats(node.metadata.name))?.data;
-  return { node, peers, otherNodes, references, key, written, liveHash };
-}
-
-function isLeaving({ metadata }: PeerObject): boolean {
-  return metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).includes(FINALIZER);
-}
-
-/** Whether an apply would change nothing. What others have added to the object is theirs. */
-function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
-  if (!found) return false;
-  const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
-    Object.entries(part).every(([name, value]) => whole[name] === value);
-  return (
-    within(wanted.data, found.data) &&
-    Object.keys(found.data ?? {}).length === Object.keys(wanted.data ?? {}).length &&
-    within(wanted.metadata.labels, found.metadata.labels) &&
-    (wanted.metadata.ownerReferences ?? []).every(({ uid }) =>
-      (found.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid),
-    )
-  );
 }
 
 /** What only a server says that was asked; anything else is a reason why it could not be. */

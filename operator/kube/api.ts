@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeError } from './errors.ts';
-import { type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+import { KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 
 /** Who owns the fields that we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
@@ -79,6 +79,13 @@ export class KubeApi {
     return (await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER, force: 'true' }, object)) as Value;
   }
 
+  /** Takes keys out of a ConfigMap's data, whoever put them there. */
+  async removeData({ metadata: { name, namespace } }: KubeObject, keys: readonly string[]): Promise<void> {
+    const data = Object.fromEntries(keys.map((key) => [key, null]));
+    const path = pathOf(KINDS.configMap, namespace, name);
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, { data }, 'application/merge-patch+json');
+  }
+
   /** Nothing happens where it is not there. */
   async delete(kind: Kind, namespace: string, name: string): Promise<void> {
     try {
@@ -107,7 +114,11 @@ export class KubeApi {
       resourceVersion,
     };
     const path = pathOf(kind, namespace);
-    const response = await this.#open('GET', path, query, undefined, { signal, silenceMs: WATCH_SILENCE_MS });
+    const response = await this.#open('GET', path, query, undefined, {
+      signal,
+      silenceMs: WATCH_SILENCE_MS,
+      type: 'application/json',
+    });
     try {
       if (response.statusCode !== 200) throw KubeError.of(`watch ${path}`, response, await textOf(response));
       for await (const line of linesOf(response)) {
@@ -127,11 +138,12 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>> = {},
     body?: unknown,
+    type = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json',
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
     try {
-      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS });
+      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
       const { statusCode = 0 } = response;
       if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);
@@ -146,7 +158,7 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>>,
     body: unknown,
-    { signal, silenceMs }: { signal: AbortSignal; silenceMs: number },
+    { signal, silenceMs, type }: { signal: AbortSignal; silenceMs: number; type: string },
   ): Promise<IncomingMessage> {
     const server = this.#config.getCurrentCluster()?.server;
     if (server === undefined) throw new Error('the kubeconfig names no cluster');
@@ -154,7 +166,6 @@ export class KubeApi {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const options: RequestOptions = { method, signal, timeout: silenceMs };
     await this.#config.applyToHTTPSOptions(options);
-    const type = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
     const headers = {
       ...(options.headers as Record<string, string>),
       accept: 'application/json',

@@ -52,6 +52,11 @@ export class KubeError extends Error {
     return this.code === 403;
   }
 
+  /** The server has understood, and will not do it however often it is asked: rights, size, what it takes for invalid. */
+  get isRefusal(): boolean {
+    return [400, 403, 404, 405, 413, 422].includes(this.code);
+  }
+
   /** Nothing can be created any more, and everything in it goes by itself. */
   get isNamespaceTerminating(): boolean {
     return (

@@ -17,7 +17,7 @@ export type KeyStep =
   | { readonly step: 'dropPrevious' }
   | {
       readonly step: 'stop';
-      readonly reason: 'KeyLost' | 'PublishedKey' | 'InvalidKey' | 'MissingReference';
+      readonly reason: 'KeyLost' | 'PublishedKey' | 'InvalidKey' | 'MissingReference' | 'WriteRefused';
       readonly message: string;
     };
 

@@ -131,19 +131,6 @@ function accessOf(
   return { account, isolation, users: [...publicKeys, ...users], peers };
 }
 
-/**
- * The files of a node that is being deleted: nobody's access is left in them. The ConfigMap stays, since a nats-server does
- * not start without a file that it includes.
- */
-export function withoutPeers(observed: Pick<Observed, 'node' | 'written'>, publicKeys: readonly string[]): ConfigMap {
-  const { node, written } = observed;
-  const access = accessOf(node, publicKeys, [], NONE_DERIVED);
-  return natsConfigMap(
-    node,
-    natsFiles(access, written?.[CA_FILE] ?? '', { written, liveHash: undefined, restarts: false }, NONE_DERIVED),
-  );
-}
-
 /** Of a node that has no key it may use. */
 export const NONE_DERIVED: DerivedKeys = { canary: () => undefined, probe: () => undefined };
 

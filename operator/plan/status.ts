@@ -35,6 +35,8 @@ export interface Known {
   readonly missing: ReadonlySet<string>;
   readonly progress: Progresses;
   readonly accesses: Accesses;
+  /** Why what was planned could not be written; absent where it was. */
+  readonly refused?: string;
 }
 
 /** The status of a peer after a turn over its node. */
@@ -125,11 +127,12 @@ function natsDraft(
   { problem, files, remarks }: Plan,
   step: KeyStep,
   { nats }: DataPlane,
-  { writtenAt, missing }: Known,
+  { writtenAt, missing, refused }: Known,
   now: number,
 ): ConditionDraft<'NatsConfigLive'> {
   const type = 'NatsConfigLive';
   if (problem) return { type, status: 'False', ...problem };
+  if (refused !== undefined) return { type, status: 'False', reason: 'WriteRefused', message: refused };
   if (step.step === 'stop') return { type, status: 'False', reason: 'KeyNotReady', message: step.message };
   const draft = natsConfigLive(nats, files?.reload ?? 2, now - writtenAt);
   const { workload } = nodeWants(node);

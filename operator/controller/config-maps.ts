@@ -1,0 +1,81 @@
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KubeError } from '../kube/errors.ts';
+import type { ConfigMap } from '../kube/objects.ts';
+
+type ByName = ReadonlyMap<string, ConfigMap>;
+
+/** Writes a node's ConfigMaps, each only where it is not as it should be. */
+export class ConfigMaps {
+  readonly #api: KubeApi;
+  readonly #log: Logger;
+  /** What an apply has returned, and over which version that had been seen. */
+  readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
+
+  constructor(api: KubeApi, log: Logger) {
+    this.#api = api;
+    this.#log = log;
+  }
+
+  /**
+   * What stands there: as it was last seen, or as it was written here where nothing was seen since. A watch may be late, and
+   * what was given must not look as if it never had been, when it is to be taken back.
+   */
+  current(seen: ByName): ByName {
+    const current = new Map(seen);
+    for (const [name, { over, result }] of this.#applied) {
+      if (seen.get(name)?.metadata.resourceVersion === over) current.set(name, result);
+      else this.#applied.delete(name);
+    }
+    return current;
+  }
+
+  /**
+   * Each object comes to be as it should, what others have put into its data is taken out, and what they have added to
+   * the rest of it is theirs.
+   *
+   * @returns whether anything was written, and in the server's words why something could not be
+   * @throws KubeError where the API does not answer
+   */
+  async write(
+    objects: readonly ConfigMap[],
+    seen: ByName,
+  ): Promise<{ readonly wrote: boolean; readonly refused: string | undefined }> {
+    let wrote = false;
+    let refused: string | undefined;
+    for (const object of objects) {
+      const { name, namespace } = object.metadata;
+      const before = this.current(seen).get(name);
+      if (isAsWanted(object, before)) continue;
+      try {
+        const foreign = Object.keys(before?.data ?? {}).filter((key) => !(key in (object.data ?? {})));
+        // An apply takes nothing away that somebody else has put there.
+        if (foreign.length > 0) await this.#api.removeData(object, foreign);
+        const result = await this.#api.apply(object);
+        this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
+        wrote = true;
+        this.#log.info({ configMap: name, namespace }, 'written');
+      } catch (error) {
+        if (!(error instanceof KubeError && error.isRefusal)) throw error;
+        if (!error.isNamespaceTerminating) refused ??= messageOf(error);
+      }
+    }
+    return { wrote, refused };
+  }
+}
+
+/** Whether an apply would change nothing. */
+function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
+  if (!found) return false;
+  const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
+    Object.entries(part).every(([name, value]) => whole[name] === value);
+  const owners = found.metadata.ownerReferences ?? [];
+  return (
+    within(wanted.data, found.data) &&
+    within(found.data, wanted.data) &&
+    within(wanted.metadata.labels, found.metadata.labels) &&
+    within(wanted.metadata.annotations, found.metadata.annotations) &&
+    (wanted.metadata.ownerReferences ?? []).every(({ uid }) => owners.some((owner) => owner.uid === uid))
+  );
+}

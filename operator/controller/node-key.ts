@@ -1,0 +1,64 @@
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KubeError } from '../kube/errors.ts';
+import { KINDS, type Secret } from '../kube/objects.ts';
+import { nodeWants } from '../plan/defaults.ts';
+import { type KeyStep, keyStep, publicKeysOf } from '../plan/keys.ts';
+import { NAMES } from '../plan/plan.ts';
+import { previousKeyUsers } from '../plan/status.ts';
+import type { Snapshot } from './cluster.ts';
+import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
+
+export interface TendedKey {
+  readonly stored: StoredKey | undefined;
+  /** `use` or `stop`. */
+  readonly step: KeyStep;
+}
+
+/**
+ * Makes, rotates or drops a node's key, as {@link keyStep} decides, until there is nothing left to do.
+ *
+ * @throws KubeError where the API does not answer; what it refuses becomes a step that says so
+ */
+export async function tendKey(api: KubeApi, { node, peers, keySecret }: Snapshot, log: Logger): Promise<TendedKey> {
+  const { name, namespace = '' } = node.metadata;
+  const read = (): Promise<Secret | undefined> =>
+    api.get<Secret>(KINDS.secret, namespace, node.spec.key?.secretRef?.name ?? NAMES.key(name));
+  // A key must not be taken for lost because it was not seen yet.
+  let secret = keySecret ?? (await read());
+  for (;;) {
+    const stored = secret && readKey(secret);
+    const inUse = previousKeyUsers({ key: stored, peers });
+    const step = keyStep(node, stored, inUse, Date.now());
+    if (step.step === 'use' || step.step === 'stop') return { stored, step };
+    log.info({ node: name, namespace, step: step.step }, "the node's key");
+    try {
+      if (step.step === 'create') secret = await createKey(api, node);
+      else if (!secret) return { stored, step };
+      else if (step.step === 'rotate') secret = await rotateKey(api, secret, nodeWants(node).rotation, Date.now());
+      else secret = await dropPreviousKey(api, secret);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal !== undefined) return { stored, step: refused(stored, refusal) };
+      // It was changed since it was seen.
+      secret = await read();
+    }
+  }
+}
+
+/** undefined for a conflict. */
+function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof KubeError)) throw error;
+  if (error.isConflict) return undefined;
+  if (error.isRefusal) return messageOf(error);
+  throw error;
+}
+
+/** A key that is there goes on; without one nothing can. */
+function refused(stored: StoredKey | undefined, problem: string): KeyStep {
+  if (!stored) return { step: 'stop', reason: 'WriteRefused', message: `the key cannot be made: ${problem}` };
+  const reason = stored.previous ? 'Rotating' : 'KeyMade';
+  const message = `the key of the Secret ${stored.secret}, which cannot be changed: ${problem}`;
+  return { step: 'use', publicKeys: publicKeysOf(stored), reason, message };
+}
