@@ -6,7 +6,7 @@ import { nodeWants, peerWants } from './defaults.ts';
 import { type DurableConfig, durableConfig } from './durable.ts';
 import { INVITATION_FILE, invitation } from './invitation.ts';
 import type { NatsAccess } from './nats-config.ts';
-import { CA_FILE, type DerivedKeys, natsFiles, type PlannedFiles } from './nats-files.ts';
+import { type DerivedKeys, natsFiles, type PlannedFiles } from './nats-files.ts';
 import type { NodeProblem } from './node-conditions.ts';
 import type { NodeObject, Observed, PeerObject } from './observed.ts';
 import { type Arrival, arrivalsOf } from './reload.ts';
