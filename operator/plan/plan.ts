@@ -1,14 +1,16 @@
+import { inboxPrefix, syncName } from '../../common/contract/names.ts';
 import { InvalidSpecError } from '../../common/errors.ts';
 import { type ConfigMap, GROUP, type Metadata } from '../kube/objects.ts';
-import { type Admission, admit, nodeConflict } from './admission.ts';
+import { type Admission, admit, nodeConflict, peerKeys } from './admission.ts';
 import { type ResolvedCa, resolveCa } from './authorities.ts';
 import { nodeWants, peerWants } from './defaults.ts';
 import { type DurableConfig, durableConfig } from './durable.ts';
 import { INVITATION_FILE, invitation } from './invitation.ts';
 import type { NatsAccess } from './nats-config.ts';
-import { CA_FILE, type DerivedKeys, natsFiles, type PlannedFiles } from './nats-files.ts';
+import { CA_FILE, type DerivedKeys, MAIN_FILE, natsFiles, PEERS_FILE, type PlannedFiles } from './nats-files.ts';
 import type { NodeProblem } from './node-conditions.ts';
 import type { NodeObject, Observed, PeerObject } from './observed.ts';
+import { isUserKey, judgeKeys } from './public-keys.ts';
 import { type Arrival, arrivalsOf } from './reload.ts';
 import { sidecarFiles } from './sidecar-settings.ts';
 import { bundle } from './trust.ts';
@@ -38,13 +40,13 @@ export interface Plan {
   readonly files: PlannedFiles | undefined;
   /** Own CA, for whoever connects to the node's own NATS; undefined: the system's roots. */
   readonly ownCa: string | undefined;
-  /** What is wrong with the node's own authorities while others of them still count. */
+  /** What is wrong with the node's own authorities and users while others of them still count. */
   readonly remarks: readonly string[];
   /** Why no sidecar can sign in at Kafka. */
   readonly kafkaPassword: string | undefined;
   /** What must happen so that pods take up the objects. */
   readonly arrivals: readonly Arrival[];
-  /** With one, nothing is applied: what was applied last stays. */
+  /** With one, what was applied last stays, but for the access of peers that may not receive any more. */
   readonly problem: NodeProblem | undefined;
 }
 
@@ -60,25 +62,25 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const { node, references } = observed;
   const ownCa = resolveCa(node.spec.nats.ca, 'spec.nats.ca', references, now);
   const kafkaCa = resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', references, now);
-  const peers = plannedPeers(observed, publicKeys, now);
+  const peers = plannedPeers(observed, publicKeys, derived, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
   const sending = admitted.map(({ peer }) => peer).filter(maySend);
-  // A peer that is paused keeps its durable, and so its place, but not its access.
-  const granted = sending.filter((peer) => !peerWants(peer).send.paused);
+  // A peer that is paused, or whose keys are wrong, keeps its durable, and so its place, but not its access.
+  const granted = sending.filter((peer) => !peerWants(peer).send.paused && peerKeys(peer).usable.length > 0);
   const base = {
     peers,
     granted,
     durables: sending.map(({ spec }) => durableConfig(spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
-    remarks: [ownCa, kafkaCa].flatMap((ca) => ca?.problems ?? []).map(({ message }) => message),
+    remarks: remarksOn(node, [ownCa, kafkaCa]),
     kafkaPassword: kafkaPasswordProblem(observed),
     objects: [],
     files: undefined,
     arrivals: [],
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
-  if (problem) return { ...base, problem };
   try {
+    if (problem) return { ...base, objects: withdrawn(observed, publicKeys, granted, derived), problem };
     const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
     const access = accessOf(node, publicKeys, granted, derived);
     const { written, liveHash } = observed;
@@ -99,13 +101,20 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
 function plannedPeers(
   { node, peers, references }: Observed,
   publicKeys: readonly string[],
+  derived: DerivedKeys,
   now: number,
 ): PlannedPeer[] {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  return admit(node, [...publicKeys, ...nodeWants(node).users], staying).map((admission) => ({
+  const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
+  return admit(node, [...publicKeys, ...nodeWants(node).users, ...probes], staying).map((admission) => ({
     ...admission,
     ca: resolveCa(admission.peer.spec.ca, 'spec.ca', references, now),
   }));
+}
+
+function remarksOn(node: NodeObject, cas: readonly (ResolvedCa | undefined)[]): string[] {
+  const { problems } = judgeKeys(nodeWants(node).users, 'spec.nats.users');
+  return [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
 }
 
 function maySend(peer: PeerObject): boolean {
@@ -120,15 +129,34 @@ function accessOf(
   derived: DerivedKeys,
 ): Omit<NatsAccess, 'canary'> {
   const { account, isolation, users } = nodeWants(node);
+  const administrators = users.filter(isUserKey);
   const peers = granted.map((peer) => {
     const probe = derived.probe(peer.spec.lfhId);
     return {
       lfhId: peer.spec.lfhId,
-      publicKeys: peerWants(peer).publicKeys,
+      publicKeys: peerKeys(peer).usable,
       ...(probe !== undefined && { probe }),
     };
   });
-  return { account, isolation, users: [...publicKeys, ...users], peers };
+  return { account, isolation, users: [...publicKeys, ...administrators], peers };
+}
+
+/**
+ * What must be written even while the node has a problem, such as an authority that has expired: who was let in and may not be any
+ * more is not. Nobody is let in anew, and the authorities stay as they are.
+ */
+function withdrawn(
+  { node, written, liveHash }: Observed,
+  publicKeys: readonly string[],
+  granted: readonly PeerObject[],
+  derived: DerivedKeys,
+): ConfigMap[] {
+  if (!written) return [];
+  const texts = `${written[MAIN_FILE] ?? ''}${written[PEERS_FILE] ?? ''}`;
+  const staying = granted.filter(({ spec }) => texts.includes(`"${inboxPrefix(syncName(spec.lfhId))}.>"`));
+  const access = accessOf(node, publicKeys, staying, derived);
+  const restarts = nodeWants(node).reload === 'Restart';
+  return [natsConfigMap(node, natsFiles(access, written[CA_FILE] ?? '', { written, liveHash, restarts }, derived))];
 }
 
 /**
@@ -137,7 +165,8 @@ function accessOf(
  */
 export function withoutPeers(observed: Pick<Observed, 'node' | 'written'>, publicKeys: readonly string[]): ConfigMap {
   const { node, written } = observed;
-  const access = accessOf(node, publicKeys, [], NONE_DERIVED);
+  // Without peers the account's name stands nowhere: one that cannot be must not keep the node from going.
+  const access = { ...accessOf(node, publicKeys, [], NONE_DERIVED), account: 'LFH' };
   return natsConfigMap(
     node,
     natsFiles(access, written?.[CA_FILE] ?? '', { written, liveHash: undefined, restarts: false }, NONE_DERIVED),

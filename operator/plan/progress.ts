@@ -18,7 +18,7 @@ export function advanceProgress(
   return new Map(
     peers.map(({ peer }) => {
       const { name } = peer.metadata;
-      const report = sidecars && reportOf(name, sidecars);
+      const report = sidecars && reportOf(peer, sidecars);
       const durable = nats?.durables?.find((each) => each.name === syncName(peer.spec.lfhId));
       const known = before.get(name);
       return [name, { received: received(known?.received, report, now), sent: sent(known?.sent, durable, now) }];

@@ -35,7 +35,7 @@ function beforeAsking({ peer, conflict, ca }: ReceiveInputs): Verdict | undefine
 function asked(inputs: ReceiveInputs): Verdict {
   const { peer, ca, sidecars = [] } = inputs;
   if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
-  const report = reportOf(peer.metadata.name, sidecars);
+  const report = reportOf(peer, sidecars);
   if (!report) return unknown('NoReport', 'no sidecar has taken up this peer yet');
   const verdict = reported(inputs, report);
   // An authority that does not count any more matters to a person, and is often the cause.
