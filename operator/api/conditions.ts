@@ -22,6 +22,13 @@ export interface Observation {
   readonly now: number;
 }
 
+/**
+ * A seed, or a private key. Whoever pasted one for the name of a Secret, say, is told that there is no such Secret: without
+ * the name. Conditions are read, copied and logged by many.
+ */
+const SECRETS =
+  /S[ACNOUX][A-Z2-7]{56}|-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
+
 /** More, and the API server would refuse the whole status. */
 const MESSAGE_LENGTH = 32_768;
 
@@ -41,7 +48,7 @@ export function withCondition(
     type,
     status,
     reason,
-    message: message.slice(0, MESSAGE_LENGTH),
+    message: message.replace(SECRETS, '(a secret that is not shown)').slice(0, MESSAGE_LENGTH),
     observedGeneration: generation,
     lastTransitionTime: known?.status === status ? known.lastTransitionTime : apiTime(now),
   };

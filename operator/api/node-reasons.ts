@@ -26,9 +26,12 @@ export const KEY = {
     'The key is one that LinuxForHealth publishes with its seed, so that anybody can use it. Bring another, or raise ' +
       '`spec.key.rotation`.',
   ),
-  InvalidKey: bad('we', 'What the Secret holds is no seed of an NKey user (SU…). Correct it, or restore it.'),
+  InvalidKey: bad(
+    'we',
+    'What the Secret holds in nats-server.nk is no seed of an NKey user (SU…), or is not there. Correct it, or restore it.',
+  ),
   WriteRefused: bad('we', `The key cannot be made: ${REFUSED}`),
-  MissingReference: bad('we', 'The Secret in `spec.key.secretRef` is not there, or has no nats-server.nk. Make it.'),
+  MissingReference: bad('we', 'The Secret in `spec.key.secretRef` is not there. Make it.'),
 } as const;
 
 /** Of NatsConfigLive. */
@@ -66,8 +69,16 @@ export const NATS_CONFIG = {
   Conflict: bad('we', 'An older LfhSyncNode has the same nats-server, and keeps it. Give each node its own.'),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
-  CertificateExpired: bad('we', 'A CA in `spec.nats.ca` has expired. Put the new one there.'),
-  CertificateNotYetValid: bad('passes', 'A CA in `spec.nats.ca` is not valid yet. Compare the clocks.'),
+  CertificateExpired: bad(
+    'we',
+    "A certificate has expired, a nats-server's or a CA in `spec.nats.ca` or `spec.kafka.ca`; the message says which. Put the " +
+      'new one there.',
+  ),
+  CertificateNotYetValid: bad(
+    'passes',
+    "A certificate, a nats-server's or a CA in `spec.nats.ca` or `spec.kafka.ca`, is not valid yet; the message says which. " +
+      'Compare the clocks.',
+  ),
   ...TRUST,
 } as const;
 

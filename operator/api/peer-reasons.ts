@@ -44,7 +44,6 @@ const EITHER_DIRECTION = {
   ),
   NodeMissing: bad('we', 'There is no LfhSyncNode of the name in `spec.nodeRef`. Make it, or correct the name.'),
   NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem of its own. Look at that.'),
-  InvalidSpec: bad('we', 'The spec contradicts itself or the node; the message says where. Correct it.'),
   AwaitingPeer: bad(
     'peer',
     "The other side has not applied our invitation yet. Send it the syncpeer.yaml of the ConfigMap in the node's " +
@@ -58,6 +57,7 @@ export const RECEIVE = {
   NotRequested: fine('`spec.servers` names none, so nothing is received from this peer.'),
   Paused: fine('`spec.receive.paused` is true. What the peer has for us waits there.'),
   ...EITHER_DIRECTION,
+  InvalidSpec: bad('we', 'The sidecars cannot take a value of the spec; the message says which. Correct it.'),
   Lagging: bad(
     'we',
     'Messages wait at the peer, and none was replayed for a while although the connection stands. Look at the log of the ' +
@@ -75,9 +75,6 @@ export const RECEIVE = {
 /** Of SendReady. */
 export const SEND = {
   Pulling: fine('The peer is there and fetches.'),
-  Connected: fine(
-    "The peer's connect, without lfh-sync, is signed in (`send.client: Connect`). The message says what more it may do.",
-  ),
   NotRequested: fine('`spec.publicKeys` names none, so the peer may not receive from us.'),
   Paused: fine('`spec.send.paused` is true, so the peer has no access for now.'),
   ...EITHER_DIRECTION,
@@ -109,10 +106,14 @@ export const SEND = {
     "Our stream has dropped messages that the peer had not read. They are lost to it: tell it, and raise the stream's " +
       'max_age or limits.',
   ),
+  InvalidSpec: bad(
+    'we',
+    'No entry of `spec.publicKeys` is a public key; the message says what is wrong. Copy it again, all 56 characters.',
+  ),
   PublishedKey: bad(
     'peer',
-    "LinuxForHealth publishes the peer's key with its seed, so that anybody can sign in as this peer. It needs a key of " +
-      'its own.',
+    "LinuxForHealth publishes the peer's key with its seed, so that anybody could sign in as this peer. It is not let in: " +
+      'it needs a key of its own.',
   ),
   ClientNotSupported: bad(
     'peer',

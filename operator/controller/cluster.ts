@@ -10,13 +10,12 @@ import {
   type Secret,
   type Service,
 } from '../kube/objects.ts';
-import { type Endpoint, endpointsBehind, serviceNamed } from '../plan/endpoints.ts';
+import { type Endpoint, endpointsBehind, hostAndPort, serviceNamed } from '../plan/endpoints.ts';
 import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
 
 /** Which Service a slice is of. */
 const SERVICE_LABEL = 'kubernetes.io/service-name';
-const DEFAULT_PORT = '4222';
 
 /** What a turn over a node begins with: everything of the cluster that matters to it, as it was last seen. */
 export interface Snapshot {
@@ -135,7 +134,7 @@ export class Cluster {
       const slices = all(this.#slices).filter(
         ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_LABEL] === name,
       );
-      const port = Number(new URL(server).port || DEFAULT_PORT);
+      const { port = 0 } = hostAndPort(server) ?? {};
       const endpoints = endpointsBehind(find(this.#services, namespace, name), slices, port);
       return endpoints ? [[server, endpoints] as const] : [];
     });

@@ -1,10 +1,11 @@
 import { InvalidSpecError } from '../../common/errors.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
-import { GROUP, KINDS, type Secret } from '../kube/objects.ts';
-import { isPublished, makeKey, publicKeyOf } from '../nats/keys.ts';
+import { GROUP, KINDS, type Metadata, type Secret } from '../kube/objects.ts';
+import { makeKey, publicKeyOf } from '../nats/keys.ts';
 import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
+import { isPublished } from '../plan/public-keys.ts';
 import { PREVIOUS_SEED_FILE, SEED_FILE } from '../plan/sidecar-settings.ts';
 
 /** Nodes' keys in Secrets. Keys are created or replaced, never applied: an apply would overwrite a seed with a new one. */
@@ -31,8 +32,7 @@ export function readKey(secret: Secret): StoredKey {
     previousSeed: previous,
     current: seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed),
     previous: previous === undefined ? undefined : read(previous),
-    rotation: Number(annotations?.[ROTATION] ?? 0),
-    rotatedAt: annotations?.[ROTATED_AT],
+    ...historyOf(annotations),
   };
 }
 
@@ -89,6 +89,16 @@ export function rotateKey(api: KubeApi, secret: Secret, rotation: number, now: n
 export function dropPreviousKey(api: KubeApi, secret: Secret): Promise<Secret> {
   const { [PREVIOUS_SEED_FILE]: _seed, [PREVIOUS_PUBLIC_KEY]: _public, ...data } = secret.data ?? {};
   return api.replace<Secret>({ ...secret, data });
+}
+
+/** Annotations that somebody has written over count as not there: a status with such a number or time is refused as a whole. */
+function historyOf(annotations: Metadata['annotations']): Pick<ObservedKey, 'rotation' | 'rotatedAt'> {
+  const rotation = Number(annotations?.[ROTATION]);
+  const rotatedAt = annotations?.[ROTATED_AT] ?? '';
+  return {
+    rotation: Number.isSafeInteger(rotation) && rotation >= 0 ? rotation : 0,
+    rotatedAt: new Date(rotatedAt).toJSON() === rotatedAt ? rotatedAt : undefined,
+  };
 }
 
 function read(seed: string): KeyReading {

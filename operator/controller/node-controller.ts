@@ -7,7 +7,7 @@ import { KubeError } from '../kube/errors.ts';
 import { type ConfigMap, KINDS, type KubeObject } from '../kube/objects.ts';
 import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
 import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts';
-import type { DataPlane, NodeObject, Observed, PeerObject } from '../plan/observed.ts';
+import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
 import { nameOf } from '../plan/reload.ts';
@@ -76,8 +76,7 @@ export class NodeController {
     const { api, log } = this.#options;
     const { node } = snapshot;
     const { stored, step } = await tendKey(api, snapshot, log);
-    const written = memory.configMaps.current(snapshot.configMaps).get(NAMES.nats(node.metadata.name))?.data;
-    const observed: Observed = { ...snapshot, key: stored, written, liveHash: memory.liveHash };
+    const observed = observedFrom(snapshot, memory, stored);
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
     const seed = step.step === 'use' ? stored?.seed : undefined;
     const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
@@ -170,6 +169,13 @@ function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory
     configMaps: new ConfigMaps(api, log),
     activeAt: Date.now(),
   };
+}
+
+function observedFrom(snapshot: Snapshot, { configMaps, liveHash }: Memory, key: ObservedKey | undefined): Observed {
+  const { name } = snapshot.node.metadata;
+  const current = configMaps.current(snapshot.configMaps);
+  const [written, writtenSettings] = [NAMES.nats(name), NAMES.sidecar(name)].map((each) => current.get(each)?.data);
+  return { ...snapshot, key, written, writtenSettings, liveHash };
 }
 
 function waitingTime({ activeAt }: Memory): number {

@@ -4,7 +4,7 @@ import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { KINDS, type Secret } from '../kube/objects.ts';
 import { nodeWants } from '../plan/defaults.ts';
-import { type KeyStep, keyStep, publicKeysOf } from '../plan/keys.ts';
+import { type KeyStep, keyRefused, keyStep } from '../plan/keys.ts';
 import { NAMES } from '../plan/plan.ts';
 import { previousKeyUsers } from '../plan/status.ts';
 import type { Snapshot } from './cluster.ts';
@@ -40,7 +40,7 @@ export async function tendKey(api: KubeApi, { node, peers, keySecret }: Snapshot
       else secret = await dropPreviousKey(api, secret);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal !== undefined) return { stored, step: refused(stored, refusal) };
+      if (refusal !== undefined) return { stored, step: keyRefused(stored, refusal) };
       // It was changed since it was seen.
       secret = await read();
     }
@@ -53,12 +53,4 @@ function refusalOf(error: unknown): string | undefined {
   if (error.isConflict) return undefined;
   if (error.isRefusal) return messageOf(error);
   throw error;
-}
-
-/** A key that is there goes on; without one nothing can. */
-function refused(stored: StoredKey | undefined, problem: string): KeyStep {
-  if (!stored) return { step: 'stop', reason: 'WriteRefused', message: `the key cannot be made: ${problem}` };
-  const reason = stored.previous ? 'Rotating' : 'KeyMade';
-  const message = `the key of the Secret ${stored.secret}, which cannot be changed: ${problem}`;
-  return { step: 'use', publicKeys: publicKeysOf(stored), reason, message };
 }

@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { createUser, fromSeed } from 'nkeys.js';
 import { InvalidSpecError } from '../../common/errors.ts';
+import { BASE32, crc16 } from '../plan/public-keys.ts';
 
 /** NKeys: made, read, judged and derived. No message here quotes a text that may hold a seed. */
 
@@ -12,15 +13,8 @@ export interface NodeKey {
   readonly publicKey: string;
 }
 
-/** Keys whose seeds LinuxForHealth has published (upstream.md): everybody can sign in with them. */
-const PUBLISHED_KEYS: ReadonlySet<string> = new Set([
-  'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4',
-  'UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER',
-]);
-
 const SEED = /(?<![A-Z2-7])S[ACNOUX][A-Z2-7]{56}(?![A-Z2-7])/;
 const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
-const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 /** A user's seed begins with these, which read `SU` in base 32. */
 const USER_SEED_PREFIX = [0x95, 0x00] as const;
 
@@ -49,11 +43,6 @@ export function publicKeyOf(seed: string): string {
   throw new InvalidSpecError(
     problem ?? 'the seed is damaged, its checksum does not fit: copy it again, all 58 characters of it',
   );
-}
-
-/** Whether everybody can sign in with this key, because its seed is in LinuxForHealth's sources or documentation. */
-export function isPublished(publicKey: string): boolean {
-  return PUBLISHED_KEYS.has(publicKey);
 }
 
 /**
@@ -96,14 +85,4 @@ function encodeUserSeed(raw: Uint8Array): string {
   let bits = '';
   for (const byte of [...body, checksum & 0xff, checksum >> 8]) bits += byte.toString(2).padStart(8, '0');
   return bits.replace(/.{1,5}/g, (five) => BASE32.charAt(Number.parseInt(five.padEnd(5, '0'), 2)));
-}
-
-/** CRC-16 as XMODEM has it, which NKeys end with. */
-function crc16(bytes: readonly number[]): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-  }
-  return crc;
 }

@@ -18,7 +18,8 @@ const LOOK_AGAIN_MS = 60_000;
 const LOOKS_A_TURN = 25;
 
 /**
- * The peers whose accounts to look into now: those that were not seen to be served yet, and those that were seen longest ago.
+ * The peers whose accounts to look into now: those that were not seen to be served yet, and those that were seen a while ago.
+ * Whoever was looked at longest ago comes first, served or not: else some that never are would take every turn.
  * Nobody before the second of two reloads, since a server would only log that it refuses the probe.
  */
 export function peersToLookAt(
@@ -27,13 +28,15 @@ export function peersToLookAt(
   now: number,
 ): PeerObject[] {
   if (files?.reload !== 2) return [];
-  const age = ({ metadata }: PeerObject): number => {
-    const seen = known.get(metadata.name);
-    return seen?.access.served ? now - seen.at : Number.POSITIVE_INFINITY;
+  const seenAt = ({ metadata }: PeerObject): number => known.get(metadata.name)?.at ?? Number.NEGATIVE_INFINITY;
+  const isDue = (peer: PeerObject): boolean => {
+    const seen = known.get(peer.metadata.name);
+    // A clock that was put back makes what was seen neither fresh nor old.
+    return !seen?.access.served || Math.abs(now - seen.at) > LOOK_AGAIN_MS;
   };
   return granted
-    .filter((peer) => age(peer) > LOOK_AGAIN_MS)
-    .sort((a, b) => (age(a) > age(b) ? -1 : 1))
+    .filter(isDue)
+    .sort((a, b) => Math.sign(seenAt(a) - seenAt(b)) || 0)
     .slice(0, LOOKS_A_TURN);
 }
 

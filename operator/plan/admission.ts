@@ -1,4 +1,8 @@
+import { syncName } from '../../common/contract/names.ts';
+import { nodeWants, peerWants } from './defaults.ts';
+import { hostAndPort } from './endpoints.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
+import { type JudgedKeys, judgeKeys } from './public-keys.ts';
 
 /** Which peers a node deals with. */
 export interface Admission {
@@ -17,14 +21,19 @@ export function admit(node: NodeObject, ownKeys: readonly string[], peers: reado
   const ids = new Map<string, string>([[node.spec.lfhId, "this node's own"]]);
   const keys = new Map<string, string>(ownKeys.map((key) => [key, "this node's own"]));
   return [...peers].sort(byAge).map((peer) => {
-    const conflict = conflictOf(peer, ids, keys);
+    const conflict = conflictOf(peer, ids, keys) ?? accountConflict(node, peer);
     if (conflict === undefined) {
       const owner = `that of the older peer ${peer.metadata.name}`;
       ids.set(peer.spec.lfhId, owner);
-      for (const key of peer.spec.publicKeys ?? []) keys.set(key, owner);
+      for (const key of peerKeys(peer).usable) keys.set(key, owner);
     }
     return { peer, conflict };
   });
+}
+
+/** The keys that a peer may be let in with, and what is wrong with its others. */
+export function peerKeys(peer: PeerObject): JudgedKeys {
+  return judgeKeys(peerWants(peer).publicKeys, 'spec.publicKeys');
 }
 
 /** Nodes whose configuration would overwrite each other's: they name the same nats-server. The older goes on. */
@@ -39,20 +48,29 @@ export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): s
 }
 
 function conflictOf(peer: PeerObject, ids: Map<string, string>, keys: Map<string, string>): string | undefined {
-  const { lfhId, publicKeys = [] } = peer.spec;
-  const id = ids.get(lfhId);
+  const id = ids.get(peer.spec.lfhId);
   if (id !== undefined) return `spec.lfhId is ${id}; every node has its own`;
-  const index = publicKeys.findIndex((key) => keys.has(key));
-  if (index < 0) return undefined;
-  return `spec.publicKeys[${index}] is ${keys.get(publicKeys[index] ?? '')}; every node has its own`;
+  const taken = peerKeys(peer).usable.find((key) => keys.has(key));
+  if (taken === undefined) return undefined;
+  const index = peerWants(peer).publicKeys.indexOf(taken);
+  return `spec.publicKeys[${index}] is ${keys.get(taken)}; every node has its own`;
 }
 
-/** Host names without a dot are of the node's own namespace. */
+/** nats-server takes the last of two accounts with one name, without a word: connect's would be gone. */
+function accountConflict(node: NodeObject, { spec }: PeerObject): string | undefined {
+  const { account, isolation } = nodeWants(node);
+  if (isolation === 'Users' || syncName(spec.lfhId) !== account) return undefined;
+  return `spec.lfhId: the peer's account would be named ${account}, as spec.nats.account of this node is; give that another name`;
+}
+
+/** As one nats-server is written everywhere: a name without a dot is of the node's own namespace, an address is not. */
 function serversOf({ spec, metadata }: NodeObject): string[] {
-  return spec.nats.servers.map((server) => {
-    const url = new URL(server);
-    const host = url.hostname.includes('.') ? url.hostname : `${url.hostname}.${metadata.namespace}`;
-    return `${host.replace(/\.svc(\.cluster\.local)?$/, '')}:${url.port || '4222'}`;
+  return spec.nats.servers.flatMap((server) => {
+    const found = hostAndPort(server);
+    if (!found) return [];
+    const { host, port } = found;
+    const full = /[.:]/.test(host) ? host : `${host}.${metadata.namespace}`;
+    return `${full.replace(/\.svc(\.cluster\.local)?$/, '')}:${port}`;
   });
 }
 

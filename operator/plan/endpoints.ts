@@ -6,14 +6,28 @@ export interface Endpoint {
   readonly port: number;
 }
 
+const DEFAULT_PORT = 4222;
+
+/**
+ * Host and port of a server's URL, written in one way only: DNS knows neither upper case nor the dot at the end.
+ *
+ * @returns undefined where it is none. The API server lets through what no URL can be, such as a port of 99999, and one such
+ *   node must not stop the others.
+ */
+export function hostAndPort(server: string): { readonly host: string; readonly port: number } | undefined {
+  if (!URL.canParse(server)) return undefined;
+  const { hostname, port } = new URL(server);
+  return { host: hostname.toLowerCase().replace(/\.$/, ''), port: port === '' ? DEFAULT_PORT : Number(port) };
+}
+
 /**
  * The Service of a namespace that a server's URL names: `name`, `name.namespace` or `name.namespace.svc…`.
  *
  * @returns undefined for an address, for a pod's own name, and for anything outside of the namespace: nothing may be read there
  */
 export function serviceNamed(server: string, namespace: string): string | undefined {
-  const [name, where = namespace, kind = 'svc'] = new URL(server).hostname.split('.');
-  return /^[a-z0-9-]+$/.test(name ?? '') && where === namespace && kind === 'svc' ? name : undefined;
+  const [name = '', where = namespace, kind = 'svc'] = hostAndPort(server)?.host.split('.') ?? [];
+  return /^[a-z0-9-]+$/.test(name) && where === namespace && kind === 'svc' ? name : undefined;
 }
 
 /**

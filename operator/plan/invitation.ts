@@ -32,9 +32,14 @@ export function invitation(
     },
   };
   const head =
-    `# An invitation to sync with ${JSON.stringify(lfhId)}. At the other site, in the namespace of its LfhSyncNode:\n` +
+    `# An invitation to sync with ${inComment(lfhId)}. At the other site, in the namespace of its LfhSyncNode:\n` +
     '#   kubectl apply -f syncpeer.yaml\n# It holds no secret. It changes with the keys or the CA: then apply it again.\n';
   return head + dump(peer, { lineWidth: -1 });
+}
+
+/** YAML ends a comment, and would read on, at characters that JSON leaves as they are. */
+function inComment(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** An id as Kubernetes can name an object. */

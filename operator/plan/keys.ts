@@ -43,9 +43,9 @@ export function keyStep(
   if (key === undefined) return absent(node, brought, wanted);
   const { current, previous, secret } = key;
   if (current.problem !== undefined) return stop('InvalidKey', `Secret ${secret}: ${current.problem}`);
-  // One that was made by rotating away from it is on its way out already.
-  if (current.published && (brought !== undefined || wanted <= key.rotation)) {
-    return stop('PublishedKey', published(secret, brought !== undefined));
+  if (current.published) {
+    const rotates = brought === undefined && wanted > key.rotation;
+    return rotates ? { step: 'rotate' } : stop('PublishedKey', published(secret, brought !== undefined));
   }
   const use = (reason: UsableKey, message: string): KeyStep => ({
     step: 'use',
@@ -64,17 +64,30 @@ function overlapping(node: NodeObject, key: ObservedKey, inUse: readonly string[
   return now >= overlapEnd(node, key) && inUse.length === 0 ? { step: 'dropPrevious' } : undefined;
 }
 
-function overlapEnd(node: NodeObject, { rotatedAt }: ObservedKey): number {
-  return rotatedAt === undefined ? 0 : Date.parse(rotatedAt) + overlapMs(node);
+/** Over already where nobody knows when it began. */
+function overlapEnd(node: NodeObject, { rotatedAt = '' }: ObservedKey): number {
+  const began = Date.parse(rotatedAt);
+  return Number.isNaN(began) ? 0 : began + overlapMs(node);
 }
 
 function stop(reason: (KeyStep & { step: 'stop' })['reason'], message: string): KeyStep {
   return { step: 'stop', reason, message };
 }
 
-/** The key in force first. */
+/**
+ * What becomes of a key that could not be written: one that is there goes on, and without one nothing can.
+ *
+ * @param problem in the words of the API server
+ */
+export function keyRefused(key: ObservedKey | undefined, problem: string): KeyStep {
+  if (!key) return stop('WriteRefused', `the key cannot be made: ${problem}`);
+  const message = `the key of the Secret ${key.secret}, which cannot be changed: ${problem}`;
+  return { step: 'use', publicKeys: publicKeysOf(key), reason: key.previous ? 'Rotating' : 'KeyMade', message };
+}
+
+/** What lets this node in, and what its peers are told: the key in force first, and never one that anybody can sign in with. */
 export function publicKeysOf({ current, previous }: ObservedKey): string[] {
-  return [current.publicKey, previous?.publicKey].filter((key) => key !== undefined);
+  return [current, previous].flatMap((key) => (key?.publicKey === undefined || key.published ? [] : [key.publicKey]));
 }
 
 function absent(node: NodeObject, brought: string | undefined, wanted: number): KeyStep {

@@ -1,5 +1,6 @@
 import { inboxPrefix, STREAM, syncName } from '../../common/contract/names.ts';
 import { InvalidSpecError } from '../../common/errors.ts';
+import { isUserKey } from './public-keys.ts';
 
 /**
  * The text that a node's nats-server includes inside its own configuration, as design.md's "A peer's access" has it.
@@ -55,7 +56,6 @@ export function probeSubjects(stream: string, peerLfhId: string): readonly [pull
 /** Ends the one line that is not part of what the canary proves. */
 export const CANARY_MARK = '# canary';
 
-const USER_KEY = /^U[A-Z2-7]{55}$/;
 const NAME = /^[A-Za-z0-9_-]+$/;
 
 /**
@@ -161,9 +161,9 @@ function demandPublicKeys(access: NatsAccess): void {
 }
 
 function own(owners: Map<string, string>, key: string, owner: string): void {
-  if (!USER_KEY.test(key)) {
+  if (!isUserKey(key)) {
     throw new InvalidSpecError(
-      `a public key of ${owner} is none: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
+      `a public key of ${owner} is none, or damaged: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
     );
   }
   const other = owners.get(key) ?? owner;

@@ -82,6 +82,8 @@ export interface Observed {
   readonly references: References;
   readonly key: ObservedKey | undefined;
   readonly written: WrittenFiles;
+  /** The sidecars' settings as they stand there. */
+  readonly writtenSettings: Texts | undefined;
   /** The hash that every server that answers was last seen to run. */
   readonly liveHash: string | undefined;
 }
@@ -93,8 +95,13 @@ export interface DataPlane {
   readonly sidecars: readonly SidecarStatus[] | undefined;
 }
 
-/** The answer of the sidecar that replays a peer, or of any that knows it. */
-export function reportOf(peerName: string, sidecars: readonly SidecarStatus[]): PeerStatus | undefined {
-  const reports = sidecars.flatMap(({ peers }) => peers.filter(({ name }) => name === peerName));
+/**
+ * The answer of the sidecar that replays a peer, or of any that knows it. One about another node that had the peer's name
+ * before, of which a sidecar may still have the settings, is none.
+ */
+export function reportOf({ metadata, spec }: PeerObject, sidecars: readonly SidecarStatus[]): PeerStatus | undefined {
+  const reports = sidecars.flatMap(({ peers }) =>
+    peers.filter(({ name, lfhId }) => name === metadata.name && lfhId === spec.lfhId),
+  );
   return reports.find(({ owned }) => owned) ?? reports[0];
 }

@@ -1,16 +1,25 @@
 import { InvalidSpecError } from '../../common/errors.ts';
 import { type ConfigMap, GROUP, type Metadata } from '../kube/objects.ts';
-import { type Admission, admit, nodeConflict } from './admission.ts';
+import { nodeConflict, peerKeys } from './admission.ts';
 import { type ResolvedCa, resolveCa } from './authorities.ts';
-import { nodeWants, peerWants } from './defaults.ts';
+import { nodeWants } from './defaults.ts';
 import { type DurableConfig, durableConfig } from './durable.ts';
 import { INVITATION_FILE, invitation } from './invitation.ts';
 import type { NatsAccess } from './nats-config.ts';
-import { type DerivedKeys, natsFiles, type PlannedFiles } from './nats-files.ts';
+import {
+  type DerivedKeys,
+  hashOf,
+  type NatsFiles,
+  natsFiles,
+  type PlannedFiles,
+  withoutRevoked,
+} from './nats-files.ts';
 import type { NodeProblem } from './node-conditions.ts';
 import type { NodeObject, Observed, PeerObject } from './observed.ts';
+import { isGranted, maySend, type PlannedPeer, plannedPeers } from './peers.ts';
+import { isUserKey, judgeKeys } from './public-keys.ts';
 import { type Arrival, arrivalsOf } from './reload.ts';
-import { sidecarFiles } from './sidecar-settings.ts';
+import { sidecarFiles, withoutPeers } from './sidecar-settings.ts';
 import { bundle } from './trust.ts';
 
 /** Names of what a node has, all in its namespace. */
@@ -23,10 +32,6 @@ export const NAMES = {
 
 export const NODE_LABEL = `${GROUP}/node`;
 
-export interface PlannedPeer extends Admission {
-  readonly ca: ResolvedCa | undefined;
-}
-
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
   readonly objects: readonly ConfigMap[];
@@ -38,13 +43,13 @@ export interface Plan {
   readonly files: PlannedFiles | undefined;
   /** Own CA, for whoever connects to the node's own NATS; undefined: the system's roots. */
   readonly ownCa: string | undefined;
-  /** What is wrong with the node's own authorities while others of them still count. */
+  /** What is wrong with the node's own authorities and users while others of them still count. */
   readonly remarks: readonly string[];
   /** Why no sidecar can sign in at Kafka. */
   readonly kafkaPassword: string | undefined;
   /** What must happen so that pods take up the objects. */
   readonly arrivals: readonly Arrival[];
-  /** With one, nothing is applied: what was applied last stays. */
+  /** With one, what was applied last stays, but for the access of peers that may not receive any more. */
   readonly problem: NodeProblem | undefined;
 }
 
@@ -60,21 +65,18 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const { node, references } = observed;
   const ownCa = resolveCa(node.spec.nats.ca, 'spec.nats.ca', references, now);
   const kafkaCa = resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', references, now);
-  const peers = plannedPeers(observed, publicKeys, now);
+  const peers = plannedPeers(observed, publicKeys, derived, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
-  const sending = admitted.map(({ peer }) => peer).filter(maySend);
-  // A peer that is paused keeps its durable, and so its place, but not its access.
-  const granted = sending.filter((peer) => !peerWants(peer).send.paused);
+  const granted = peers.filter(isGranted).map(({ peer }) => peer);
   const base = {
     peers,
     granted,
-    durables: sending.map(({ spec }) => durableConfig(spec.lfhId)),
+    durables: peers.filter(maySend).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
-    remarks: [ownCa, kafkaCa].flatMap((ca) => ca?.problems ?? []).map(({ message }) => message),
+    remarks: remarksOn(node, [ownCa, kafkaCa]),
     kafkaPassword: kafkaPasswordProblem(observed),
-    objects: [],
+    ...withdrawn(observed, peers),
     files: undefined,
-    arrivals: [],
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
   if (problem) return { ...base, problem };
@@ -84,33 +86,23 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     const { written, liveHash } = observed;
     const restarts = nodeWants(node).reload === 'Restart';
     const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts }, derived);
-    const receiving = admitted.filter(receives).map(({ peer, ca }) => ({ peer, authorities: ca?.authorities }));
+    const receiving = admitted.flatMap(({ settings, ca }) =>
+      settings ? { settings, authorities: ca?.authorities } : [],
+    );
     const settings = sidecarFiles({ node, peers: receiving, ownCa: ownCa?.authorities, kafkaCa: kafkaCa?.authorities });
     const sidecar = owned(node, NAMES.sidecar(node.metadata.name), settings);
-    const objects = [natsConfigMap(node, files), sidecar];
+    const objects = [natsConfigMap(node, files.files), sidecar];
     if (publicKeys.length > 0) objects.push(invitationConfigMap(node, publicKeys, ownCa));
-    return { ...base, objects, files, arrivals: arrivalsOf(node, files, sidecar), problem: undefined };
+    return { ...base, objects, files, arrivals: arrivalsOf(node, files.hash, sidecar), problem: undefined };
   } catch (error) {
     if (!(error instanceof InvalidSpecError)) throw error;
     return { ...base, problem: { reason: 'InvalidSpec', message: error.message } };
   }
 }
 
-function plannedPeers(
-  { node, peers, references }: Observed,
-  publicKeys: readonly string[],
-  now: number,
-): PlannedPeer[] {
-  const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  return admit(node, [...publicKeys, ...nodeWants(node).users], staying).map((admission) => ({
-    ...admission,
-    ca: resolveCa(admission.peer.spec.ca, 'spec.ca', references, now),
-  }));
-}
-
-function maySend(peer: PeerObject): boolean {
-  const { publicKeys, send } = peerWants(peer);
-  return publicKeys.length > 0 && send.client === 'Sidecar';
+function remarksOn(node: NodeObject, cas: readonly (ResolvedCa | undefined)[]): string[] {
+  const { problems } = judgeKeys(nodeWants(node).users, 'spec.nats.users');
+  return [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
 }
 
 function accessOf(
@@ -120,24 +112,43 @@ function accessOf(
   derived: DerivedKeys,
 ): Omit<NatsAccess, 'canary'> {
   const { account, isolation, users } = nodeWants(node);
+  const administrators = users.filter(isUserKey);
   const peers = granted.map((peer) => {
     const probe = derived.probe(peer.spec.lfhId);
     return {
       lfhId: peer.spec.lfhId,
-      publicKeys: peerWants(peer).publicKeys,
+      publicKeys: peerKeys(peer).usable,
       ...(probe !== undefined && { probe }),
     };
   });
-  return { account, isolation, users: [...publicKeys, ...users], peers };
+  return { account, isolation, users: [...publicKeys, ...administrators], peers };
+}
+
+/**
+ * What must be written even while the node has a problem, such as an authority that has expired: who was let in and may not be
+ * any more is not. Nobody is let in anew, and the authorities stay as they are.
+ */
+function withdrawn(
+  { node, written, writtenSettings }: Observed,
+  peers: readonly PlannedPeer[],
+): Pick<Plan, 'objects' | 'arrivals'> {
+  if (!written) return { objects: [], arrivals: [] };
+  const granted = peers.filter(isGranted).map(({ peer }) => ({
+    lfhId: peer.spec.lfhId,
+    publicKeys: peerKeys(peer).usable,
+  }));
+  const files = withoutRevoked(written, granted);
+  const receiving = new Set(peers.flatMap(({ settings }) => settings?.name ?? []));
+  const sidecar =
+    writtenSettings && owned(node, NAMES.sidecar(node.metadata.name), withoutPeers(writtenSettings, receiving));
+  return {
+    objects: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
+    arrivals: arrivalsOf(node, hashOf(files) ?? '', sidecar),
+  };
 }
 
 /** Of a node that has no key it may use. */
 export const NONE_DERIVED: DerivedKeys = { canary: () => undefined, probe: () => undefined };
-
-/** Whose CA cannot be had is not replayed: the system's roots, or anybody's, must not vouch for it instead. */
-function receives({ peer, ca }: PlannedPeer): boolean {
-  return peerWants(peer).servers.length > 0 && (ca === undefined || ca.authorities.length > 0);
-}
 
 function problemOf({ node, otherNodes }: Observed, cas: readonly (ResolvedCa | undefined)[]): NodeProblem | undefined {
   const { name } = node.metadata;
@@ -164,7 +175,7 @@ function kafkaPasswordProblem({ node, references }: Observed): string | undefine
     : undefined;
 }
 
-function natsConfigMap(node: NodeObject, { files }: PlannedFiles): ConfigMap {
+function natsConfigMap(node: NodeObject, files: NatsFiles): ConfigMap {
   return configMap(metadataOf(node, NAMES.nats(node.metadata.name)), files);
 }
 

@@ -1,7 +1,7 @@
 import { syncName } from '../../common/contract/names.ts';
 import type { PeerStatus } from '../../common/contract/status.ts';
 import { type DataPlane, type ObservedDurable, reportOf } from './observed.ts';
-import type { PlannedPeer } from './plan.ts';
+import type { PlannedPeer } from './peers.ts';
 import type { Progresses } from './status.ts';
 import type { Progress } from './verdict.ts';
 
@@ -18,7 +18,7 @@ export function advanceProgress(
   return new Map(
     peers.map(({ peer }) => {
       const { name } = peer.metadata;
-      const report = sidecars && reportOf(name, sidecars);
+      const report = sidecars && reportOf(peer, sidecars);
       const durable = nats?.durables?.find((each) => each.name === syncName(peer.spec.lfhId));
       const known = before.get(name);
       return [name, { received: received(known?.received, report, now), sent: sent(known?.sent, durable, now) }];

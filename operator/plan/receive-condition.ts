@@ -10,6 +10,8 @@ export interface ReceiveInputs {
   readonly peer: PeerObject;
   readonly conflict: string | undefined;
   readonly ca: ResolvedCa | undefined;
+  /** Why no sidecar could take its settings. */
+  readonly invalid: string | undefined;
   readonly sidecars: readonly SidecarStatus[] | undefined;
   readonly received: Progress | undefined;
   readonly now: number;
@@ -23,11 +25,12 @@ export function receiveReady(inputs: ReceiveInputs): ConditionDraft<'ReceiveRead
 }
 
 /** What can be told without any sidecar. */
-function beforeAsking({ peer, conflict, ca }: ReceiveInputs): Verdict | undefined {
+function beforeAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict | undefined {
   const { servers, receive } = peerWants(peer);
   if (servers.length === 0) return ok('NotRequested', 'spec.servers names none: nothing is received');
   if (conflict !== undefined) return no('Conflict', conflict);
   if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
+  if (invalid !== undefined) return no('InvalidSpec', invalid);
   const problems = ca?.problems ?? [];
   const [first] = problems;
   if (!first || ca?.authorities.length !== 0) return undefined;
@@ -44,7 +47,7 @@ function asked(inputs: ReceiveInputs): Verdict {
 function answered(inputs: ReceiveInputs): Verdict {
   const { peer, sidecars = [] } = inputs;
   if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
-  const report = reportOf(peer.metadata.name, sidecars);
+  const report = reportOf(peer, sidecars);
   return report ? reported(inputs, report) : unknown('NoReport', 'no sidecar has taken up this peer yet');
 }
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from '../kube/objects.ts';
 import { nodeWants, type WorkloadRef, workloadRef } from './defaults.ts';
-import type { PlannedFiles } from './nats-files.ts';
 import type { NodeObject } from './observed.ts';
 
 /** What has to happen so that pods take up what was written for them. */
@@ -17,12 +16,12 @@ export interface Arrival {
 }
 
 /** Of NATS, where its workload is known and somebody reloads it, and of connect with its sidecars. */
-export function arrivalsOf(node: NodeObject, files: PlannedFiles, sidecar: ConfigMap): Arrival[] {
+export function arrivalsOf(node: NodeObject, natsHash: string, sidecar: ConfigMap | undefined): Arrival[] {
   const { reload, workload } = nodeWants(node);
   const arrivals: Arrival[] = [];
-  if (workload) arrivals.push({ workload, hash: short(files.hash), how: reload === 'Restart' ? 'Restart' : 'Look' });
+  if (workload) arrivals.push({ workload, hash: short(natsHash), how: reload === 'Restart' ? 'Restart' : 'Look' });
   const { connect } = node.spec;
-  if (connect) {
+  if (connect && sidecar) {
     const hash = createHash('sha256').update(JSON.stringify(sidecar.data)).digest('hex');
     arrivals.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'Look' });
   }

@@ -1,5 +1,6 @@
 import { syncName } from '../../common/contract/names.ts';
 import type { ConditionDraft } from '../api/conditions.ts';
+import { peerKeys } from './admission.ts';
 import { peerWants } from './defaults.ts';
 import type { ObservedDurable, ObservedNats, PeerAccess, PeerObject } from './observed.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
@@ -20,7 +21,7 @@ type Verdict = Omit<ConditionDraft<'SendReady'>, 'type'>;
 
 /** Whether what this node takes in can be fetched by the peer, and is. */
 export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
-  return { type: 'SendReady', ...(beforeAsking(inputs) ?? asked(inputs)) };
+  return { type: 'SendReady', ...(beforeAsking(inputs) ?? withKeyProblem(asked(inputs), inputs.peer)) };
 }
 
 /** What can be told without asking JetStream. */
@@ -31,8 +32,17 @@ function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | und
   if (conflict !== undefined) return no('Conflict', conflict);
   if (send.client === 'Connect') return no('ClientNotSupported', CONNECT_CLIENT);
   if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
+  const { usable, problems } = peerKeys(peer);
+  const [problem] = problems;
+  if (problem && usable.length === 0) return no(problem.reason, problem.message);
   if (configLive) return undefined;
   return no('ConfigNotLive', 'not every nats-server of this node lets the peer in; see the LfhSyncNode');
+}
+
+/** A key that does not count matters to a person, though the peer has another. */
+function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {
+  const [problem] = peerKeys(peer).problems;
+  return problem ? { ...verdict, message: `${verdict.message}; ${problem.message}` } : verdict;
 }
 
 function asked(inputs: SendInputs): Verdict {

@@ -1,8 +1,9 @@
 import { syncName } from '../../common/contract/names.ts';
-import type { PeerSettings } from '../../common/contract/peers.ts';
+import { type PeerSettings, peerList } from '../../common/contract/peers.ts';
 import { encodeSettings, type Settings } from '../../common/contract/settings.ts';
+import { ShapeError } from '../../common/contract/shapes.ts';
 import { nodeWants, peerWants } from './defaults.ts';
-import type { NodeObject, PeerObject } from './observed.ts';
+import type { NodeObject, PeerObject, Texts } from './observed.ts';
 import { type Authority, bundle } from './trust.ts';
 
 /** Keys of the node's Secret; the first is connect's own name for it. */
@@ -14,7 +15,7 @@ const OWN_CA_FILE = 'ca-own.crt';
 const KAFKA_CA_FILE = 'ca-kafka.crt';
 
 export interface ReceivingPeer {
-  readonly peer: PeerObject;
+  readonly settings: PeerSettings;
   /** Whose certificates to accept; undefined: the system's roots. */
   readonly authorities: readonly Authority[] | undefined;
 }
@@ -34,13 +35,13 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
   const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
     [OWN_CA_FILE, ownCa],
     [KAFKA_CA_FILE, kafkaCa],
-    ...peers.map((each): [string, readonly Authority[] | undefined] => [caFileOf(each.peer), each.authorities]),
+    ...peers.map(({ settings, authorities: own }): [string, typeof own] => [settings.caFile ?? '', own]),
   ];
   const caFiles = authorities.flatMap(([file, found]) => (found ? [[file, bundle(found)] as const] : []));
-  const settings: Partial<Settings> = {
+  const all: Partial<Settings> = {
     lfhId: node.spec.lfhId,
     node: node.metadata.name,
-    peers: peers.map(peerSettings).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    peers: peers.map(({ settings }) => settings).sort((a, b) => (a.name < b.name ? -1 : 1)),
     natsServers: node.spec.nats.servers,
     natsKeyFile: SEED_FILE,
     // There only during a rotation.
@@ -48,7 +49,20 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
     ...(ownCa && { caFile: OWN_CA_FILE }),
     ...kafkaSettings(node, kafkaCa !== undefined),
   };
-  return { ...encodeSettings(settings), ...Object.fromEntries(caFiles) };
+  return { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
+}
+
+/** Settings that stand there, without the peers that are not to be received from any more; nothing is added. */
+export function withoutPeers(written: Texts, staying: ReadonlySet<string>): Texts {
+  const [setting = ''] = Object.keys(encodeSettings({ peers: [] }));
+  try {
+    const peers = peerList.decode(written[setting] ?? '[]').filter(({ name }) => staying.has(name));
+    return { ...written, ...encodeSettings({ peers }) };
+  } catch (error) {
+    // Somebody has written over it; then no sidecar takes it up.
+    if (error instanceof ShapeError) return written;
+    throw error;
+  }
 }
 
 function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
@@ -68,7 +82,8 @@ function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
   };
 }
 
-function peerSettings({ peer, authorities }: ReceivingPeer): PeerSettings {
+/** What the sidecars are told of a peer that is received from. */
+export function peerSettings(peer: PeerObject, hasCa: boolean): PeerSettings {
   const { servers, receive } = peerWants(peer);
   const { consumer, ...rest } = receive;
   const { tlsServerName, lfhId } = peer.spec;
@@ -76,7 +91,7 @@ function peerSettings({ peer, authorities }: ReceivingPeer): PeerSettings {
     name: peer.metadata.name,
     lfhId,
     servers,
-    ...(authorities && { caFile: caFileOf(peer) }),
+    ...(hasCa && { caFile: caFileOf(peer) }),
     ...(tlsServerName !== undefined && { tlsServerName }),
     ...rest,
     ...(consumer !== undefined && { consumer }),

@@ -3,7 +3,7 @@ import type { PeerStatus } from '../../common/contract/status.ts';
 import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../api/conditions.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../api/types.ts';
 import type { Accesses } from './access.ts';
-import { nodeWants } from './defaults.ts';
+import { nodeWants, peerWants } from './defaults.ts';
 import type { KeyStep } from './keys.ts';
 import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
 import {
@@ -15,7 +15,8 @@ import {
   type PeerObject,
   reportOf,
 } from './observed.ts';
-import { NAMES, type Plan, type PlannedPeer } from './plan.ts';
+import type { PlannedPeer } from './peers.ts';
+import { NAMES, type Plan } from './plan.ts';
 import { receiveReady } from './receive-condition.ts';
 import { nameOf } from './reload.ts';
 import { sendReady } from './send-condition.ts';
@@ -48,15 +49,15 @@ export function peerStatus(
   { progress, accesses }: Known,
   now: number,
 ): PeerStatusOf {
-  const { peer, conflict, ca } = planned;
-  const before = peer.status ?? {};
+  const { peer, conflict, ca, invalid } = planned;
+  const { receive: _receive, send: _send, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const moved = progress.get(peer.metadata.name);
   const access = accesses.get(peer.metadata.name)?.access;
   const obstacle = obstacleOf(plan, step);
   const configLive = natsConfigLive(nats, plan.files?.reload ?? 2).status === 'True';
   const drafts: ConditionDraft[] = obstacle ?? [
-    receiveReady({ peer, conflict, ca, sidecars, received: moved?.received, now }),
+    receiveReady({ peer, conflict, ca, invalid, sidecars, received: moved?.received, now }),
     sendReady({ peer, conflict, nats, configLive, access, sent: moved?.sent, now }),
   ];
   return {
@@ -64,8 +65,21 @@ export function peerStatus(
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...receiveOf(sidecars && reportOf(peer.metadata.name, sidecars)),
-    ...sendOf(peer, nats, access),
+    ...seenOf(peer, dataPlane, access),
+  };
+}
+
+/** What was seen last of each direction; of one that is not asked for any more that says nothing. */
+function seenOf(
+  peer: PeerObject,
+  { nats, sidecars }: DataPlane,
+  access: PeerAccess | undefined,
+): Pick<PeerStatusOf, 'receive' | 'send'> {
+  const { receive, send } = peer.status ?? {};
+  const { servers, publicKeys } = peerWants(peer);
+  return {
+    ...(servers.length > 0 && { ...(receive && { receive }), ...receiveOf(sidecars && reportOf(peer, sidecars)) }),
+    ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, access) }),
   };
 }
 
@@ -100,15 +114,17 @@ export function nodeStatus(
 ): NodeStatus {
   const { node, key } = observed;
   const before = node.status ?? {};
+  const config = natsDraft(observed, plan, step, dataPlane, known, now);
   const drafts: ConditionDraft[] = [
     keyReady(step),
-    natsDraft(observed, plan, step, dataPlane, known, now),
+    config,
     plan.kafkaPassword === undefined
       ? sidecarReady(dataPlane.sidecars, node.spec.connect !== undefined)
       : { type: 'SidecarReady', status: 'False', reason: 'MissingReference', message: plan.kafkaPassword },
   ];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   const publicKeys = step.step === 'use' ? [...step.publicKeys] : before.publicKeys;
+  const invitationName = NAMES.invitation(node.metadata.name);
   return {
     ...before,
     observedGeneration: node.metadata.generation ?? 0,
@@ -117,7 +133,8 @@ export function nodeStatus(
     ...(publicKeys && { publicKeys }),
     ...(key && { rotation: key.rotation, ...(key.rotatedAt !== undefined && { rotatedAt: key.rotatedAt }) }),
     previousKeyInUseBy: previousKeyUsers(observed),
-    ...(plan.files && { invitation: NAMES.invitation(node.metadata.name), configHash: plan.files.hash.slice(0, 12) }),
+    ...(plan.objects.some(({ metadata }) => metadata.name === invitationName) && { invitation: invitationName }),
+    ...(plan.files && config.status === 'True' && { configHash: plan.files.hash.slice(0, 12) }),
     peers: { total: peers.length, ready: ready.length },
   };
 }
@@ -159,13 +176,14 @@ export function orphanStatus(peer: PeerObject, nodeName: string, now: number): P
   };
 }
 
-/** Peers that were last seen to accept the previous key and not the one in force. */
+/** Peers that were last seen to accept the previous key and not the one in force. With whom we do not sign in has no say. */
 export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>): string[] {
   const previous = key?.previous?.publicKey;
   if (previous === undefined) return [];
-  const using = peers.filter(
-    ({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.receive?.key === previous,
+  const receiving = peers.filter(
+    (peer) => peer.metadata.deletionTimestamp === undefined && peerWants(peer).servers.length > 0,
   );
+  const using = receiving.filter(({ status }) => status?.receive?.key === previous);
   return using.map(({ metadata }) => metadata.name).sort();
 }
 

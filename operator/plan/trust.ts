@@ -25,7 +25,9 @@ export interface Trust {
   readonly problems: readonly TrustProblem[];
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+/** Some dozens of certificates: as much as the CRD allows inline. To read more would also take a noticeable time. */
+const MAX_CHARACTERS = 65_536;
+const BOUNDARY = /-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----/g;
 const BASE64_LINE = 64;
 
 /**
@@ -35,13 +37,18 @@ const BASE64_LINE = 64;
  * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
  */
 export function readTrust(pem: string, where: string, now: number): Trust {
-  const blocks = [...pem.matchAll(BLOCK)];
+  if (pem.length > MAX_CHARACTERS) {
+    const kib = Math.ceil(pem.length / 1024);
+    const message = `${where} holds ${kib} KiB, and 64 are the limit: give only the CA that is meant, not a bundle of many`;
+    return { authorities: [], problems: [{ reason: 'CertificateInvalid', message }] };
+  }
+  const blocks = blocksOf(pem);
   const authorities = new Map<string, Authority>();
   const problems: TrustProblem[] = [];
   if (blocks.length === 0) problems.push(noBlocks(pem, where));
-  for (const [index, [block, label]] of blocks.entries()) {
+  for (const [index, { text, label }] of blocks.entries()) {
     const place = `${where}, block ${index + 1}`;
-    const judged = judge(block, label ?? '', place, now);
+    const judged = judge(text, label, place, now);
     if ('reason' in judged) problems.push(judged);
     else authorities.set(judged.fingerprint, judged);
   }
@@ -52,6 +59,24 @@ export function readTrust(pem: string, where: string, now: number): Trust {
 export function bundle(authorities: readonly Authority[]): string {
   const once = new Map(authorities.map((authority) => [authority.fingerprint, authority.pem]));
   return [...once.values()].join('');
+}
+
+/** From each BEGIN to its END; where that is missing to the next BEGIN, and no certificate then. */
+function blocksOf(pem: string): { readonly label: string; readonly text: string }[] {
+  const blocks: { label: string; text: string }[] = [];
+  let open: { readonly label: string; readonly start: number } | undefined;
+  const close = (end: number): void => {
+    if (open) blocks.push({ label: open.label, text: pem.slice(open.start, end) });
+    open = undefined;
+  };
+  for (const { 0: line, 1: edge, 2: label = '', index } of pem.matchAll(BOUNDARY)) {
+    if (edge === 'BEGIN') {
+      close(index);
+      open = { label, start: index };
+    } else if (open?.label === label) close(index + line.length);
+  }
+  close(pem.length);
+  return blocks;
 }
 
 function noBlocks(pem: string, where: string): TrustProblem {
@@ -71,26 +96,62 @@ function judge(block: string, label: string, place: string, now: number): Author
   }
   const certificate = parse(block);
   if (!certificate) return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate` };
-  const name = `${place} (${certificate.subject.replaceAll('\n', ', ')})`;
-  if (!certificate.ca) {
+  const name = `${place} (${certificate.subject})`;
+  if (!certificate.isAuthority) {
     return {
       reason: 'NotACertificateAuthority',
       message: `${name} is no certificate authority: give the CA that signed the server's certificate`,
     };
   }
-  if (certificate.validToDate.getTime() < now) {
-    return { reason: 'CertificateExpired', message: `${name} has expired on ${certificate.validToDate.toISOString()}` };
+  if (certificate.validTo < now) {
+    return { reason: 'CertificateExpired', message: `${name} has expired on ${isoTime(certificate.validTo)}` };
   }
-  if (certificate.validFromDate.getTime() > now) {
-    const from = certificate.validFromDate.toISOString();
+  if (certificate.validFrom > now) {
+    const from = isoTime(certificate.validFrom);
     return { reason: 'CertificateNotYetValid', message: `${name} is not valid before ${from}; are the clocks right?` };
   }
-  return { fingerprint: certificate.fingerprint256, pem: canonicalPem(certificate) };
+  const { fingerprint, pem } = certificate;
+  return { fingerprint, pem };
 }
 
-function parse(block: string): X509Certificate | undefined {
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+interface Certificate {
+  readonly fingerprint: string;
+  readonly pem: string;
+  /** In one line. */
+  readonly subject: string;
+  readonly isAuthority: boolean;
+  /** In milliseconds since 1970. */
+  readonly validFrom: number;
+  readonly validTo: number;
+}
+
+/** Of blocks that were read before: each turn reads the same ones, and a node may have hundreds of peers. */
+const known = new Map<string, Certificate | undefined>();
+const MOST_KNOWN = 4096;
+
+function parse(block: string): Certificate | undefined {
+  if (known.has(block)) return known.get(block);
+  if (known.size >= MOST_KNOWN) known.clear();
+  const certificate = parseAnew(block);
+  known.set(block, certificate);
+  return certificate;
+}
+
+function parseAnew(block: string): Certificate | undefined {
   try {
-    return new X509Certificate(block);
+    const certificate = new X509Certificate(block);
+    return {
+      fingerprint: certificate.fingerprint256,
+      pem: canonicalPem(certificate),
+      subject: certificate.subject.replaceAll('\n', ', '),
+      isAuthority: certificate.ca,
+      validFrom: certificate.validFromDate.getTime(),
+      validTo: certificate.validToDate.getTime(),
+    };
   } catch {
     return undefined;
   }

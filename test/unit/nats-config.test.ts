@@ -4,7 +4,10 @@ import { syncName } from '../../common/contract/names.ts';
 import { InvalidSpecError } from '../../common/errors.ts';
 import { DURABLE_CAPS, durableConfig } from '../../operator/plan/durable.ts';
 import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../operator/plan/nats-config.ts';
+import { userKey } from './plan-fixtures.ts';
 
+/** In the order of the alphabet, as they stand in the file. */
+const KEYS = ['A', 'B', 'C', 'D', 'E', 'F'].map(userKey).sort();
 const OWN = key('A');
 const ADMINISTRATOR = key('B');
 const peers: readonly AdmittedPeer[] = [
@@ -13,9 +16,9 @@ const peers: readonly AdmittedPeer[] = [
 ];
 const access: NatsAccess = { account: 'LFH', users: [OWN, ADMINISTRATOR], peers };
 
-/** Of the right shape; whose it is does not matter here. */
+/** Whose it is does not matter here. */
 function key(letter: string): string {
-  return `U${letter.repeat(55)}`;
+  return KEYS['ABCDEF'.indexOf(letter)] ?? '';
 }
 
 describe("a node's nats-server configuration", () => {
@@ -110,6 +113,11 @@ describe("a node's nats-server configuration", () => {
       'a seed for a public key',
       { peers: [{ lfhId: 'b', publicKeys: [seed] }] },
       /public key of peer "b".*never a seed/,
+    ],
+    [
+      'a key with a wrong letter',
+      { peers: [{ lfhId: 'b', publicKeys: [`U${'A'.repeat(55)}`] }] },
+      /public key of peer "b" is none, or damaged/,
     ],
     ['configuration for a public key', { users: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
     ['one key for two peers', { peers: [...peers, { lfhId: 'c', publicKeys: [key('E')] }] }, /"a\.b" and peer "c"/],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { hashOf, MAIN_FILE, natsFiles, PEERS_FILE, type WrittenFiles } from '../../operator/plan/nats-files.ts';
+import { userKey } from './plan-fixtures.ts';
 
-const KEYS = ['A', 'B', 'C', 'D'].map((letter) => `U${letter.repeat(55)}`) as [string, string, string, string];
+const KEYS = ['A', 'B', 'C', 'D'].map(userKey) as [string, string, string, string];
 const [OWN, B, C, CANARY] = KEYS;
 const CA = '-----BEGIN CERTIFICATE-----\n';
 
@@ -56,7 +57,7 @@ describe("the files that a node's nats-server includes", () => {
     const live = planned({ b: B, c: C }, planned({ b: B, c: C }, now.files, now.hash).files, now.hash);
     assert.equal(live.reload, 2);
     assert.equal(planned({ b: B }, live.files, live.hash).reload, 2);
-    assert.equal(planned({ b: B, c: OWN.replaceAll('A', 'E') }, live.files, live.hash).reload, 2);
+    assert.equal(planned({ b: B, c: userKey('E') }, live.files, live.hash).reload, 2);
     assert.equal(planned({ b: B, c: C }, live.files, live.hash, '').reload, 2);
   });
 
