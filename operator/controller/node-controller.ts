@@ -8,9 +8,9 @@ import { type ConfigMap, KINDS, type KubeObject } from '../kube/objects.ts';
 import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
 import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts';
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
-import { NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
+import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
-import { nameOf } from '../plan/reload.ts';
+import { arrivalNoted, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
 import { ConfigMaps } from './config-maps.ts';
@@ -106,6 +106,8 @@ export class NodeController {
       const data = withoutRevoked(written.data, []);
       const metadata = { name: NAMES.nats(node), namespace, labels, ...(annotations && { annotations }) };
       await new ConfigMaps(api, log).write([{ ...written, metadata, data }], new Map([[metadata.name, written]]));
+      const arrival = arrivalNoted(annotations?.[ARRIVAL_NOTE], hashOf(data) ?? '');
+      if (arrival) await arrive(api, namespace, arrival, log);
     }
     for (const peer of cluster.peersOf(namespace, node)) await this.#tell(peer, orphanStatus(peer, node, Date.now()));
     log.debug({ node, namespace }, 'there is no such node');

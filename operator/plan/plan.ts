@@ -18,7 +18,7 @@ import type { NodeProblem } from './node-conditions.ts';
 import type { NodeObject, Observed, PeerObject } from './observed.ts';
 import { isGranted, maySend, type PlannedPeer, plannedPeers } from './peers.ts';
 import { isUserKey, judgeKeys } from './public-keys.ts';
-import { type Arrival, arrivalsOf } from './reload.ts';
+import { type Arrival, arrivalNote, arrivalsOf } from './reload.ts';
 import { sidecarFiles, withoutPeers } from './sidecar-settings.ts';
 import { bundle } from './trust.ts';
 
@@ -31,6 +31,8 @@ export const NAMES = {
 } as const;
 
 export const NODE_LABEL = `${GROUP}/node`;
+/** On the ConfigMap for NATS: see arrivalNote. */
+export const ARRIVAL_NOTE = `${GROUP}/arrival`;
 
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
@@ -176,7 +178,9 @@ function kafkaPasswordProblem({ node, references }: Observed): string | undefine
 }
 
 function natsConfigMap(node: NodeObject, files: NatsFiles): ConfigMap {
-  return configMap(metadataOf(node, NAMES.nats(node.metadata.name)), files);
+  const note = arrivalNote(node);
+  const annotations = note === undefined ? {} : { annotations: { [ARRIVAL_NOTE]: note } };
+  return configMap({ ...metadataOf(node, NAMES.nats(node.metadata.name)), ...annotations }, files);
 }
 
 function invitationConfigMap(

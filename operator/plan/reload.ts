@@ -28,6 +28,20 @@ export function arrivalsOf(node: NodeObject, natsHash: string, sidecar: ConfigMa
   return arrivals;
 }
 
+/** How NATS takes up its files, noted beside them for when the node is gone; {@link arrivalNoted} reads it. */
+export function arrivalNote(node: NodeObject): string | undefined {
+  const [arrival] = arrivalsOf(node, '', undefined);
+  return arrival && `${arrival.how} ${nameOf(arrival.workload)}`;
+}
+
+/** @returns undefined for what is no such note: then it is up to the server's own reloader */
+export function arrivalNoted(note: string | undefined, natsHash: string): Arrival | undefined {
+  const [, how, kind, name] = /^(Look|Restart) (DaemonSet|Deployment|StatefulSet)\/(\S+)$/.exec(note ?? '') ?? [];
+  if (name === undefined) return undefined;
+  const workload = { kind: kind as WorkloadRef['kind'], name };
+  return { workload, hash: short(natsHash), how: how as Arrival['how'] };
+}
+
 /** As the status names it: `StatefulSet/nats`. */
 export function nameOf({ kind, name }: WorkloadRef): string {
   return `${kind}/${name}`;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
@@ -23,6 +23,8 @@ export interface OperatedSiteOptions {
     readonly key?: object;
     readonly [field: string]: unknown;
   };
+  /** `Users`: the stream lives in the default account, and everybody is a user of that. */
+  readonly isolation?: 'Accounts' | 'Users';
   /** Whether a change of the mounted files makes nats-server reload; as the reloader beside it does. */
   readonly reloads?: boolean;
 }
@@ -63,11 +65,11 @@ export class OperatedSite {
     plane: ControlPlane,
     namespace: string,
     lfhId: string,
-    { kafka = true, spec = {}, reloads = true }: OperatedSiteOptions = {},
+    { kafka = true, spec = {}, isolation = 'Accounts', reloads = true }: OperatedSiteOptions = {},
   ): Promise<OperatedSite> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-mounted-${syncName(lfhId)}-`));
-    const prepared = await prepare(lfhId, directory);
-    const node = nodeOf(lfhId, prepared, spec);
+    const prepared = await prepare(lfhId);
+    const node = nodeOf(lfhId, prepared, { ...spec, nats: { isolation, ...spec.nats } });
     await plane.apply([node], namespace);
     let onChange = (): void => undefined;
     const mount = await KubeletStandIn.mount({
@@ -77,7 +79,7 @@ export class OperatedSite {
       sources: [{ configMap: `${NODE}-nats` }],
       onChange: () => onChange(),
     });
-    const site = await Site.start(lfhId, { kafka, prepared });
+    const site = await Site.start(lfhId, { kafka, prepared: { ...prepared, ...includes(directory, isolation) } });
     if (reloads) onChange = () => site.nats.process.signal('SIGHUP');
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
     // What came while it started.
@@ -128,6 +130,15 @@ export class OperatedSite {
   /** Applies another site's invitation, as a person does: `kubectl apply -f syncpeer.yaml`. */
   async accept(invitation: string): Promise<void> {
     await this.#plane.kubectl(['apply', '-n', this.namespace, '-f', '-'], invitation);
+  }
+
+  /** Whether the files of nats-server are those of a ConfigMap. */
+  async isMounted(configMap: ConfigMap | undefined): Promise<boolean> {
+    const files = Object.entries(configMap?.data ?? {}).map(async ([name, text]) => {
+      const path = join(this.#directory, 'nats', name);
+      return text === (await readFile(path, 'utf8').catch(() => undefined));
+    });
+    return files.length > 0 && (await Promise.all(files)).every(Boolean);
   }
 
   async kubectl(...args: string[]): Promise<string> {
@@ -195,19 +206,32 @@ export class OperatedSite {
   }
 }
 
-/** The two places where a person includes the operator's files: inside the main account, and beside it. */
-async function prepare(lfhId: string, directory: string): Promise<PreparedSite> {
-  const mounted = `../../${directory.split('/').at(-1)}/nats`;
+/** What is known before the operator has written anything. */
+async function prepare(lfhId: string): Promise<Omit<PreparedSite, 'accounts' | 'natsConfig'>> {
   return {
     ca: await createCertificateAuthority(lfhId),
     key: createUser(),
     natsPort: await freePort(),
     kafkaPort: await freePort(),
-    accounts: `LFH {\n  jetstream: enabled\n  include "${mounted}/lfh-sync.conf"\n}\ninclude "${mounted}/lfh-sync-peers.conf"`,
   };
 }
 
-function nodeOf(lfhId: string, prepared: PreparedSite, spec: NonNullable<OperatedSiteOptions['spec']>): object {
+/** The places where a person includes the operator's files: inside the main account and beside it, or inside `authorization`. */
+function includes(directory: string, isolation: 'Accounts' | 'Users'): Pick<PreparedSite, 'accounts' | 'natsConfig'> {
+  const include = (file: string): string => `include "../../${directory.split('/').at(-1)}/nats/${file}"`;
+  return isolation === 'Users'
+    ? { accounts: '', natsConfig: `authorization {\n  ${include('lfh-sync.conf')}\n}` }
+    : {
+        accounts: `LFH {\n  jetstream: enabled\n  ${include('lfh-sync.conf')}\n}\n${include('lfh-sync-peers.conf')}`,
+        natsConfig: '',
+      };
+}
+
+function nodeOf(
+  lfhId: string,
+  prepared: Awaited<ReturnType<typeof prepare>>,
+  spec: NonNullable<OperatedSiteOptions['spec']>,
+): object {
   const servers = [`tls://127.0.0.1:${prepared.natsPort}`];
   const { nats, ...others } = spec;
   return {

@@ -35,6 +35,8 @@ export interface PreparedSite {
   readonly natsPort: number;
   readonly kafkaPort: number;
   readonly accounts: string;
+  /** More of nats-server.conf. */
+  readonly natsConfig: string;
 }
 
 /**
@@ -268,7 +270,7 @@ function startNats(
     accounts,
     ...(prepared && { port: prepared.natsPort }),
     ...(natsVersion && { version: natsVersion }),
-    ...(natsConfig && { extra: natsConfig }),
+    extra: [natsConfig, prepared?.natsConfig].filter(Boolean).join('\n'),
   });
 }
 
