@@ -33,6 +33,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     api,
     cluster,
     log,
+    image: config.image,
     onNotice: notifier(api, config.identity, log),
   });
   const queue = new Queue({

@@ -24,6 +24,7 @@ import type { Cluster, Snapshot } from './cluster.ts';
 import { visitDataPlane } from './data-plane.ts';
 import { derivedKeys } from './derived-keys.ts';
 import { noticesOf } from './events.ts';
+import { Injector } from './injector.ts';
 import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
 import type { TurnResult } from './queue.ts';
 import { arrive } from './workloads.ts';
@@ -40,6 +41,8 @@ export interface ControllerOptions {
   readonly api: KubeApi;
   readonly cluster: Cluster;
   readonly log: Logger;
+  /** Of the sidecars; undefined: none is injected. */
+  readonly image: string | undefined;
   readonly onNotice: (about: KubeObject, notices: ReturnType<typeof noticesOf>) => Promise<void>;
 }
 
@@ -57,9 +60,11 @@ interface Memory {
 export class NodeController {
   readonly #options: ControllerOptions;
   readonly #memories = new Map<string, Memory>();
+  readonly #injector: Injector;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#injector = new Injector(options);
   }
 
   async turn(key: string): Promise<TurnResult> {
@@ -89,6 +94,7 @@ export class NodeController {
     const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
     await this.#apply(plan.objects, snapshot.configMaps);
     await this.#letGo(snapshot);
+    const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
     await this.#arrive(snapshot, plan, memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const dataPlane: DataPlane =
@@ -97,7 +103,8 @@ export class NodeController {
         : await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
     remember(memory, plan, dataPlane, Date.now());
     const peers = await this.#tellPeers(plan, step, dataPlane, memory);
-    const status = nodeStatus(observed, plan, step, dataPlane, peers, memory.known, Date.now());
+    const known = { ...memory.known, injection };
+    const status = nodeStatus(observed, plan, step, dataPlane, peers, known, Date.now());
     await this.#tell(node, status);
     return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : SOON_MS };
   }
@@ -116,12 +123,14 @@ export class NodeController {
     for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
   }
 
-  async #release({ node, peers, configMaps }: Snapshot): Promise<void> {
+  async #release(snapshot: Snapshot): Promise<void> {
+    const { node, peers, configMaps } = snapshot;
     const name = NAMES.nats(node.metadata.name);
     const written = configMaps.get(name)?.data;
     if (written) {
       await this.#apply([withoutPeers({ node, written }, node.status?.publicKeys ?? [])], configMaps);
     }
+    await this.#injector.release(snapshot);
     for (const peer of peers) if (isLeaving(peer)) await this.#finalizers(peer, []);
     await this.#finalizers(node, []);
   }

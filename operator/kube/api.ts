@@ -3,10 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeError } from './errors.ts';
-import { type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 
 /** Who owns the fields that we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
+
+/** A DNS name, as every object here has. */
+const OBJECT_NAME = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 /** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
@@ -38,6 +41,8 @@ export class KubeApi {
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
+    // A spec may say anything: `.` would be a path of its own, which answers with a list.
+    if (!OBJECT_NAME.test(name)) return undefined;
     try {
       return (await this.#request('GET', pathOf(kind, namespace, name))) as Value;
     } catch (error) {
@@ -77,6 +82,18 @@ export class KubeApi {
   async apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
     return (await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER, force: 'true' }, object)) as Value;
+  }
+
+  /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
+  async applyAs<Value extends KubeObject>(manager: string, object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
+  }
+
+  /** Carries out a JSON patch (RFC 6902): all of its steps, or none. */
+  async patch(object: KubeObject, steps: readonly JsonPatchStep[]): Promise<void> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, steps, 'application/json-patch+json');
   }
 
   /** Nothing happens where it is not there. */
@@ -127,11 +144,12 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>> = {},
     body?: unknown,
+    type?: string,
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
     try {
-      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS });
+      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
       const { statusCode = 0 } = response;
       if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);
@@ -146,7 +164,7 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>>,
     body: unknown,
-    { signal, silenceMs }: { signal: AbortSignal; silenceMs: number },
+    { signal, silenceMs, type = typeOf(method) }: { signal: AbortSignal; silenceMs: number; type?: string | undefined },
   ): Promise<IncomingMessage> {
     const server = this.#config.getCurrentCluster()?.server;
     if (server === undefined) throw new Error('the kubeconfig names no cluster');
@@ -154,7 +172,6 @@ export class KubeApi {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const options: RequestOptions = { method, signal, timeout: silenceMs };
     await this.#config.applyToHTTPSOptions(options);
-    const type = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
     const headers = {
       ...(options.headers as Record<string, string>),
       accept: 'application/json',
@@ -168,6 +185,10 @@ export class KubeApi {
     request.on('error', (error) => response.destroy(error));
     return response;
   }
+}
+
+function typeOf(method: string): string {
+  return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
 }
 
 /** readline's own iterator does not end when the connection breaks. */

@@ -4,6 +4,7 @@ import { type Condition, type ConditionDraft, summarize, withCondition, withProg
 import type { LfhSyncNode, LfhSyncPeer } from '../api/types.ts';
 import type { Accesses } from './access.ts';
 import { nodeWants } from './defaults.ts';
+import type { Injection } from './injection-step.ts';
 import type { KeyStep } from './keys.ts';
 import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
 import {
@@ -35,6 +36,8 @@ export interface Known {
   readonly missing: ReadonlySet<string>;
   readonly progress: Progresses;
   readonly accesses: Accesses;
+  /** What became of the sidecar; absent where nobody looked. */
+  readonly injection?: Injection;
 }
 
 /** The status of a peer after a turn over its node. */
@@ -97,13 +100,12 @@ export function nodeStatus(
   now: number,
 ): NodeStatus {
   const { node, key } = observed;
-  const before = node.status ?? {};
+  const { workload: _, ...before } = node.status ?? {};
+  const workload = known.injection?.workload;
   const drafts: ConditionDraft[] = [
     keyReady(step),
     natsDraft(observed, plan, step, dataPlane, known, now),
-    plan.kafkaPassword === undefined
-      ? sidecarReady(dataPlane.sidecars, node.spec.connect !== undefined)
-      : { type: 'SidecarReady', status: 'False', reason: 'MissingReference', message: plan.kafkaPassword },
+    sidecarDraft(observed, plan, dataPlane, known.injection),
   ];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   const publicKeys = step.step === 'use' ? [...step.publicKeys] : before.publicKeys;
@@ -117,6 +119,7 @@ export function nodeStatus(
     previousKeyInUseBy: previousKeyUsers(observed),
     ...(plan.files && { invitation: NAMES.invitation(node.metadata.name), configHash: plan.files.hash.slice(0, 12) }),
     peers: { total: peers.length, ready: ready.length },
+    ...(workload !== undefined && { workload }),
   };
 }
 
@@ -138,6 +141,24 @@ function natsDraft(
     return { type, status: 'False', reason: 'WorkloadMissing', message };
   }
   return { ...draft, message: [draft.message, ...remarks].join('; ') };
+}
+
+function sidecarDraft(
+  { node }: Observed,
+  { kafkaPassword }: Plan,
+  { sidecars }: DataPlane,
+  injection: Injection | undefined,
+): ConditionDraft<'SidecarReady'> {
+  const type = 'SidecarReady';
+  if (kafkaPassword !== undefined) return { type, status: 'False', reason: 'MissingReference', message: kafkaPassword };
+  const { refusal, awaited } = injection ?? {};
+  const draft = sidecarReady(sidecars, node.spec.connect !== undefined);
+  // Without an image somebody else may run them.
+  if (refusal && (refusal.reason !== 'NoImage' || draft.reason === 'NoReport')) {
+    return { type, status: 'False', ...refusal };
+  }
+  if (awaited === undefined || draft.reason !== 'NoReport') return draft;
+  return { type, status: 'Unknown', reason: 'Injected', message: awaited };
 }
 
 /** The status of a peer that names a node that is not there. */

@@ -10,6 +10,8 @@ export interface OperatorOptions {
   readonly namespace: string;
   readonly namespaces: readonly string[];
   readonly name?: string;
+  /** Of the sidecars that it injects; absent: it injects none. */
+  readonly image?: string;
 }
 
 /** The operator as a process of its own. */
@@ -41,7 +43,8 @@ export class OperatorProcess {
     return this.#process;
   }
 
-  async start(): Promise<void> {
+  /** @param image another one than before */
+  async start(image = this.#options.image): Promise<void> {
     const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
     this.#process = new ServerProcess('operator', [process.execPath, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
@@ -50,6 +53,7 @@ export class OperatorProcess {
       LFH_SYNC_NAMESPACES: JSON.stringify(namespaces),
       LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${this.#port}`,
       LFH_SYNC_LOG_LEVEL: 'debug',
+      ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
     });
     await this.#process.ready(async () => (await this.get('/readyz')).ok, 30_000);
   }
