@@ -1,13 +1,53 @@
 import assert from 'node:assert/strict';
 import { KINDS, type KubeObject } from '../../operator/kube/objects.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
+import type { VolumeSource } from '../servers/kubelet-stand-in.ts';
+import { OperatedSite } from '../servers/operated-site.ts';
 import { connectManifest, OperatedWorkload } from '../servers/operated-workload.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';
 import { grantOperatorRights } from '../servers/operator-rights.ts';
 
 const IMAGE = 'registry.example.org/lfh-sync:1';
 const DEPLOYMENT = { workloadRef: { name: 'connect' } };
+/** As Helm does it. */
+const APPLY = 'apply --server-side --field-manager=helm -f -';
 const SUBSCRIBERS = '["tls://10.0.0.1:4222"]';
+
+describe('a sidecar that was put into connect', function () {
+  this.timeout(120_000);
+  let operator: OperatorProcess | undefined;
+  let site: OperatedSite | undefined;
+
+  after(async () => {
+    await site?.stop();
+    await operator?.stop();
+  });
+
+  it('finds all that it needs in what is mounted for it, and the node is ready when it reports', async () => {
+    const plane = await sharedControlPlane();
+    const own = await plane.createNamespace('injecting');
+    const namespace = await plane.createNamespace('injected');
+    const kubeconfig = await grantOperatorRights(plane, own, [namespace]);
+    operator = await OperatorProcess.start(plane, {
+      kubeconfig,
+      namespace: own,
+      namespaces: [namespace],
+      image: IMAGE,
+    });
+    const at = new OperatedWorkload(plane, namespace);
+    await at.apply(connectManifest());
+    site = await OperatedSite.start(plane, namespace, 'hospital-i', { spec: { connect: DEPLOYMENT } });
+    const { volume } = await at.injected();
+    await at.becomes('Injected');
+    await site.startSidecar(volume?.projected.sources.map(sourceOf));
+    await at.becomes('Reporting');
+    await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+    // Nothing is written any more, by anybody.
+    const { metadata } = await at.workload();
+    await at.turn();
+    assert.deepEqual((await at.workload()).metadata.managedFields?.filter(ours), metadata.managedFields?.filter(ours));
+  });
+});
 
 describe('the sidecar that an operator puts into connect', function () {
   this.timeout(120_000);
@@ -99,13 +139,13 @@ describe('the sidecar that an operator puts into connect', function () {
       ['Argo CD', 'apply --server-side --field-manager=argocd-controller --force-conflicts -f -'],
     ];
     for (const [index, [who, command]] of managers.entries()) {
-      const before = (await at.workload()).metadata.generation ?? 0;
       await at.kubectl(command, connectManifest({ image: `connect:${index + 2}`, env: { TRIED: String(index) } }));
       const { container, subscribers, volume } = await at.sidecarIn();
       assert.deepEqual([container?.image, subscribers, volume !== undefined], [IMAGE, '[]', true], who);
+      // Theirs is a rollout; we add none.
+      const { generation } = (await at.workload()).metadata;
       await at.turn();
-      // Theirs is one rollout; we added none.
-      assert.equal((await at.workload()).metadata.generation, before + 1, who);
+      assert.equal((await at.workload()).metadata.generation, generation, who);
     }
   });
 
@@ -169,17 +209,16 @@ describe('the sidecar that an operator puts into connect', function () {
 
   it('tells whoever applies on the server that the subscribers are taken, and gives way to force', async () => {
     const at = space();
-    const apply = 'apply --server-side --field-manager=helm -f -';
-    await at.kubectl(apply, connectManifest());
+    await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
     await at.injected();
     const theirs = connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } });
-    await assert.rejects(at.kubectl(apply, theirs), /conflict with "lfh-sync-injection".*NATS_SYNC_SUBSCRIBERS/s);
-    await at.kubectl(`${apply} --force-conflicts`, theirs);
+    await assert.rejects(at.kubectl(APPLY, theirs), /conflict with "lfh-sync-injection".*NATS_SYNC_SUBSCRIBERS/s);
+    await at.kubectl(`${APPLY} --force-conflicts`, theirs);
     await at.becomes('ConnectAlsoSubscribes');
     await at.cleaned('connect', SUBSCRIBERS);
     // The same list as ours is nobody's quarrel, and stays theirs.
-    await at.kubectl(apply, connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: '[]' } }));
+    await at.kubectl(APPLY, connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: '[]' } }));
     await at.injected();
     await at.patchNode({ connect: null });
     await at.cleaned('connect', '[]');
@@ -309,7 +348,10 @@ describe('the sidecar that an operator puts into connect', function () {
   });
 
   it('can be taken out by hand where there is no operator any more', async () => {
-    const at = await injected();
+    const at = space();
+    await at.kubectl(APPLY, connectManifest());
+    await at.makeNode(DEPLOYMENT);
+    await at.injected();
     await operator.stop();
     const spec = {
       initContainers: [{ $patch: 'delete', name: 'lfh-sync' }],
@@ -318,10 +360,35 @@ describe('the sidecar that an operator puts into connect', function () {
     };
     await at.kubectl(`patch deployment connect -p ${JSON.stringify({ spec: { template: { spec } } })}`);
     await at.cleaned();
-    assert.equal((await at.workload()).metadata.managedFields?.some(ours), false);
+    // What is left says that the name of connect's container is ours too, which gets in the way of who renames it.
+    const renamed = connectManifest({ container: 'app' });
+    await assert.rejects(at.kubectl(APPLY, renamed), /containers\[0\]\.image: Required value/);
+    const { managedFields = [] } = (await at.workload()).metadata;
+    const path = `/metadata/managedFields/${managedFields.findIndex(ours)}`;
+    const steps = [
+      { op: 'test', path: `${path}/manager`, value: 'lfh-sync-injection' },
+      { op: 'remove', path },
+    ];
+    await at.kubectl(`patch deployment connect --type=json -p ${JSON.stringify(steps)}`);
+    await at.kubectl(APPLY, renamed);
     await operator.start();
   });
 });
+
+/** One source of a projected volume, as the stand-in for the kubelet takes it. */
+function sourceOf(source: object): VolumeSource {
+  const { configMap, secret } = source as {
+    readonly configMap?: { readonly name: string; readonly optional: boolean };
+    readonly secret?: {
+      readonly name: string;
+      readonly optional: boolean;
+      readonly items: readonly { readonly key: string; readonly path: string }[];
+    };
+  };
+  if (configMap) return { configMap: configMap.name, optional: configMap.optional };
+  assert.ok(secret);
+  return { secret: secret.name, optional: secret.optional, items: secret.items };
+}
 
 function ours({ manager }: { readonly manager?: string }): boolean {
   return manager === 'lfh-sync-injection';
