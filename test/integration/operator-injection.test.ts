@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { KINDS, type KubeObject } from '../../operator/kube/objects.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import type { VolumeSource } from '../servers/kubelet-stand-in.ts';
@@ -7,6 +9,7 @@ import { connectManifest, OperatedWorkload } from '../servers/operated-workload.
 import { OperatorProcess } from '../servers/operator-process.ts';
 import { grantOperatorRights } from '../servers/operator-rights.ts';
 
+const DOCS = join(import.meta.dirname, '..', '..', 'docs', 'injection.md');
 const IMAGE = 'registry.example.org/lfh-sync:1';
 const DEPLOYMENT = { workloadRef: { name: 'connect' } };
 /** As Helm does it. */
@@ -59,7 +62,7 @@ describe('the sidecar that an operator puts into connect', function () {
     this.timeout(1_200_000);
     plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
-    for (let n = 0; n < 14; n += 1) free.push(await plane.createNamespace('injected'));
+    for (let n = 0; n < 16; n += 1) free.push(await plane.createNamespace('injected'));
     const known = { node: ['local', 'second', 'n'.repeat(63)], connect: ['connect', 'other'] };
     const kubeconfig = await grantOperatorRights(plane, own, free, known);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [...free], image: IMAGE });
@@ -157,6 +160,9 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.injected();
     const [connect] = (await at.workload()).spec.template.spec.containers as readonly { readonly image?: string }[];
     assert.equal(connect?.image, 'connect:9');
+    // Where connect's container has another name, it goes along.
+    await at.apply(connectManifest({ container: 'app' }));
+    await at.injected();
     // What comes back is ours again: it goes as a whole.
     await at.patchNode({ connect: null });
     await at.cleaned();
@@ -246,6 +252,37 @@ describe('the sidecar that an operator puts into connect', function () {
     );
   });
 
+  it('is found again by an operator that was killed in the middle', async () => {
+    const at = await injected();
+    await at.apply(connectManifest({ name: 'other' }));
+    await operator.kill();
+    await at.patchNode({ connect: { workloadRef: { name: 'other' } } });
+    await operator.start();
+    await at.cleaned();
+    await at.injected('other');
+    await operator.kill();
+    await at.patchNode({ connect: null });
+    await operator.start();
+    await at.cleaned('other');
+  });
+
+  it('is not put in by an operator that was not told its image, which says so', async () => {
+    const own = await plane.createNamespace('imageless');
+    const kubeconfig = await grantOperatorRights(plane, own, [own]);
+    const imageless = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [own] });
+    try {
+      const at = new OperatedWorkload(plane, own);
+      await at.apply(connectManifest());
+      await at.makeNode(DEPLOYMENT);
+      assert.match(await at.becomes('NoImage'), /LFH_SYNC_IMAGE/);
+      assert.equal((await at.sidecarIn()).container, undefined);
+      await at.patchNode({ connect: null });
+      await at.becomes('NoReport');
+    } finally {
+      await imageless.stop();
+    }
+  });
+
   it('is that of the older of two nodes, and the other follows when it is gone', async () => {
     const at = await injected();
     await at.makeNode(DEPLOYMENT, 'second');
@@ -309,9 +346,8 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.match(await at.becomes('ContainerUnknown'), /has no container connect, but app, proxy/);
     await at.patchNode({ connect: { container: 'app' } });
     await at.injected();
-    await at
-      .apply(connectManifest({ container: 'app', more: [proxy, { name: 'lfh-sync', image: 'own:1' }] }))
-      .catch(() => undefined);
+    const another = connectManifest({ container: 'app', more: [proxy, { name: 'lfh-sync', image: 'own:1' }] });
+    await assert.rejects(at.apply(another), /Duplicate value: "lfh-sync"/);
     await at.turn();
     await at.injected();
   });
@@ -353,23 +389,16 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.makeNode(DEPLOYMENT);
     await at.injected();
     await operator.stop();
-    const spec = {
-      initContainers: [{ $patch: 'delete', name: 'lfh-sync' }],
-      volumes: [{ $patch: 'delete', name: 'lfh-sync' }],
-      containers: [{ name: 'connect', env: [{ $patch: 'delete', name: 'NATS_SYNC_SUBSCRIBERS' }] }],
-    };
-    await at.kubectl(`patch deployment connect -p ${JSON.stringify({ spec: { template: { spec } } })}`);
+    const [, patch = ''] = /kubectl patch deployment connect -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
+    await at.kubectl(`patch deployment connect -p ${JSON.stringify(JSON.parse(patch))}`);
     await at.cleaned();
     // What is left says that the name of connect's container is ours too, which gets in the way of who renames it.
     const renamed = connectManifest({ container: 'app' });
     await assert.rejects(at.kubectl(APPLY, renamed), /containers\[0\]\.image: Required value/);
+    const [, steps = ''] = /--type=json -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
     const { managedFields = [] } = (await at.workload()).metadata;
-    const path = `/metadata/managedFields/${managedFields.findIndex(ours)}`;
-    const steps = [
-      { op: 'test', path: `${path}/manager`, value: 'lfh-sync-injection' },
-      { op: 'remove', path },
-    ];
-    await at.kubectl(`patch deployment connect --type=json -p ${JSON.stringify(steps)}`);
+    const line = steps.replaceAll('/1', `/${managedFields.findIndex(ours)}`);
+    await at.kubectl(`patch deployment connect --type=json -p ${JSON.stringify(JSON.parse(line))}`);
     await at.kubectl(APPLY, renamed);
     await operator.start();
   });

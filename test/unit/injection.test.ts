@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
+import { readConfig } from '../../operator/config.ts';
 import type { Container, FieldSet, JsonPatchStep, ManagedFields, Workload } from '../../operator/kube/objects.ts';
 import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
 import {
@@ -130,6 +131,17 @@ describe('what is put into a workload', () => {
     assert.deepEqual(container?.env, [{ name: 'LFH_SYNC_SETTINGS_DIR', value: mount?.mountPath }]);
     const port = Number(decodeSettings(() => undefined).httpAddress.split(':')[1]);
     assert.equal(container?.ports[0]?.containerPort, port);
+  });
+
+  it('has the image that the operator is told, which must be one', () => {
+    assert.equal(
+      readConfig({ LFH_SYNC_IMAGE: 'r.example.org:5000/a/b:1@sha256:0' }).image,
+      'r.example.org:5000/a/b:1@sha256:0',
+    );
+    assert.equal(readConfig({}).image, undefined);
+    for (const wrong of ['', 'two words', 'a\n']) {
+      assert.throws(() => readConfig({ LFH_SYNC_IMAGE: wrong }), /LFH_SYNC_IMAGE: expected the name of an image/);
+    }
   });
 
   it('is never root, and otherwise whoever the image or the cluster makes it', () => {
