@@ -58,12 +58,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const lease = new Leadership({ api, namespace: config.namespace, name: LEASE, identity: config.identity, log });
-  let state: 'Waiting' | 'Listing' | 'Working' = 'Waiting';
+  let state: 'Waiting' | 'Working' = 'Waiting';
   const probes = await startProbeServer(config.httpAddress, {
     healthy: () => !ended.signal.aborted,
     // One that waits to lead is as ready as it can be.
-    ready: () =>
-      state !== 'Listing' || 'not everything was listed yet: is the API server reachable, are the CRDs installed?',
+    ready: () => state === 'Waiting' || cluster.unlisted().length === 0 || notListed(cluster.unlisted()),
     status: () => ({ version: VERSION, state, namespaces: config.namespaces ?? 'all', queued: queue.depth }),
     metrics: () => metrics.text(),
   });
@@ -73,17 +72,10 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     if (stop.aborted) return;
     log.info({ lease: LEASE }, 'leading');
     metrics.leading(true);
-    state = 'Listing';
+    state = 'Working';
     const kept = lease.keep(stop);
     kept.catch(() => ended.abort());
-    // Until everything is listed a change tells too little: what it speaks of may merely be unknown.
-    const early = new Set<string>();
-    let onChange = (key: string): void => void early.add(key);
-    const watched = cluster.run((key) => onChange(key), stop);
-    await Promise.race([cluster.listed(), aborted(stop)]);
-    state = 'Working';
-    onChange = (key) => queue.add(key);
-    for (const key of [...early, ...cluster.keys()]) queue.add(key);
+    const watched = cluster.run((key) => queue.add(key), stop);
     const resync = setInterval(() => cluster.keys().forEach((key) => queue.add(key)), RESYNC_MS);
     await kept.finally(() => clearInterval(resync));
     await watched;
@@ -97,11 +89,9 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+function notListed(namespaces: readonly string[]): string {
+  const advice = 'is the API server reachable, are the CRDs installed, have we the rights there?';
+  return `not everything was listed yet, in these namespaces: ${namespaces.join(', ')}; ${advice}`;
 }
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })

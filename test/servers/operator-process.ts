@@ -27,10 +27,14 @@ export class OperatorProcess {
     this.#port = port;
   }
 
-  /** Starts one and waits until it works; with another that leads, until it waits. */
-  static async start(plane: ControlPlane, options: OperatorOptions): Promise<OperatorProcess> {
+  /**
+   * Starts one and waits until it works; with another that leads, until it waits.
+   *
+   * @param probe what tells that
+   */
+  static async start(plane: ControlPlane, options: OperatorOptions, probe = '/readyz'): Promise<OperatorProcess> {
     const operator = new OperatorProcess(options, plane.directory, await freePort());
-    await operator.start();
+    await operator.start(options.image, probe);
     return operator;
   }
 
@@ -44,7 +48,7 @@ export class OperatorProcess {
   }
 
   /** @param image another one than before */
-  async start(image = this.#options.image): Promise<void> {
+  async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
     const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
     this.#process = new ServerProcess('operator', [process.execPath, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
@@ -55,7 +59,7 @@ export class OperatorProcess {
       LFH_SYNC_LOG_LEVEL: 'debug',
       ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
     });
-    await this.#process.ready(async () => (await this.get('/readyz')).ok, 30_000);
+    await this.#process.ready(async () => (await this.get(probe)).ok, 30_000);
   }
 
   stop(): Promise<void> {
