@@ -94,7 +94,7 @@ export const SIDECAR = {
   ),
   Conflict: bad(
     'we',
-    'The workload has a container lfh-sync of its own, or another LfhSyncNode has its sidecar in it, or somebody takes the ' +
+    'The workload has a container or volume lfh-sync of its own, or another LfhSyncNode has its sidecar in it, or somebody takes the ' +
       'sidecar out again and again; the message says which.',
   ),
   InjectionRefused: bad(

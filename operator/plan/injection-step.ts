@@ -1,7 +1,7 @@
 import type { Workload } from '../kube/objects.ts';
 import { byAge } from './admission.ts';
 import { workloadRef } from './defaults.ts';
-import { INJECTION_MANAGER, injectionOf, type Refusal } from './injection.ts';
+import { INJECTION_MANAGER, injectionOf, isRecorded, type Refusal } from './injection.ts';
 import type { NodeObject, References } from './observed.ts';
 import { nameOf } from './reload.ts';
 
@@ -98,9 +98,8 @@ export interface Written {
 
 /** Whether a write would change nothing. Whoever resets the record of who owns what leaves the generation as it is. */
 export function isWritten(text: string, { metadata }: Workload, last: Written | undefined): boolean {
-  const { uid, generation, managedFields = [] } = metadata;
-  const isRecorded = managedFields.some(({ manager }) => manager === INJECTION_MANAGER);
-  return isRecorded && last?.uid === uid && last?.generation === generation && last?.text === text;
+  const { uid, generation } = metadata;
+  return isRecorded(metadata) && last?.uid === uid && last?.generation === generation && last?.text === text;
 }
 
 /** @param before the workload as it was when it was written; `after`: as the API server answered */

@@ -54,8 +54,8 @@ export function injectionOf({ node, image, workload, references }: InjectionInpu
     return { refusal: { reason: 'WorkloadMissing', message } };
   }
   const pod = workload.spec.template.spec;
-  if (pod.containers.some((container) => container.name === SIDECAR)) {
-    const message = `${name} has a container ${SIDECAR} of its own; take it out, or leave spec.connect out and go on running it yourself`;
+  if (hasItsOwn(workload, node.status?.workload === name)) {
+    const message = `${name} has a container or volume ${SIDECAR} of its own; take it out, or leave spec.connect out and go on running it yourself`;
     return { refusal: { reason: 'Conflict', message } };
   }
   const connect = connectOf(node, pod.containers, name);
@@ -71,6 +71,23 @@ export function injectionOf({ node, image, workload, references }: InjectionInpu
     volumes: [sidecarVolume(node)],
   };
   return { workload, spec: { template: { spec } } };
+}
+
+/**
+ * Whether somebody else uses our name, as who runs the sidecar by hand may do.
+ *
+ * @param held whether it is written down that ours is in there; then what has our name is ours, whoever wrote it last
+ */
+function hasItsOwn({ metadata, spec }: Workload, held: boolean): boolean {
+  const { containers, initContainers = [], volumes = [] } = spec.template.spec;
+  const isOurs = held || isRecorded(metadata);
+  const others = isOurs ? containers : [...containers, ...initContainers, ...volumes];
+  return others.some(({ name }) => name === SIDECAR);
+}
+
+/** Whether what we applied is still known as ours. */
+export function isRecorded({ managedFields = [] }: Workload['metadata']): boolean {
+  return managedFields.some(({ manager }) => manager === INJECTION_MANAGER);
 }
 
 function connectOf(

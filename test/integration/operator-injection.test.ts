@@ -363,7 +363,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
     await at.apply(connectManifest({ more: [{ name: 'lfh-sync', image: 'own:1' }] }));
     await at.patchNode({ connect: DEPLOYMENT });
-    assert.match(await at.becomes('Conflict'), /has a container lfh-sync of its own/);
+    assert.match(await at.becomes('Conflict'), /has a container or volume lfh-sync of its own/);
     await at.apply(connectManifest({ name: 'unlisted' }));
     await at.patchNode({ connect: { workloadRef: { name: 'unlisted' } } });
     assert.match(await at.becomes('InjectionRefused'), /unlisted.*forbidden/);

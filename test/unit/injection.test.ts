@@ -122,7 +122,23 @@ describe('what is put into a workload', () => {
     assert.equal(outcomeOf(both, named('app')), 'Injected');
     assert.equal(outcomeOf([{ name: 'app' }], named('connect')), 'ContainerUnknown');
     assert.equal(applied(named('app'), workload({ containers: both })).containers[0]?.name, 'app');
-    assert.equal(outcomeOf([{ name: 'connect' }, { name: 'lfh-sync' }]), 'Conflict');
+  });
+
+  it('keeps off what somebody else has given our name, unless it is known to be ours', () => {
+    const pods = [
+      { containers: [{ name: 'connect' }, { name: 'lfh-sync' }] },
+      { initContainers: [{ name: 'lfh-sync' }] },
+      { volumes: [{ name: 'lfh-sync' }] },
+    ];
+    const outcomes = (of: NodeObject, managedFields: readonly ManagedFields[]): string[] =>
+      pods.map((pod) => {
+        const into = workload(pod, { metadata: metadata(managedFields) });
+        return injectionOf({ node: of, image: 'i', workload: into, references: NOTHING }).refusal?.reason ?? 'Injected';
+      });
+    const known = ['Conflict', 'Injected', 'Injected'];
+    assert.deepEqual(outcomes(node(), [{ manager: 'kubectl' }]), ['Conflict', 'Conflict', 'Conflict']);
+    assert.deepEqual(outcomes(node(undefined, 'Deployment/connect'), []), known);
+    assert.deepEqual(outcomes(node(), [{ manager: INJECTION_MANAGER }]), known);
   });
 
   it('is told nothing that sidecars would not understand, and keeps to what they assume of themselves', () => {
