@@ -40,6 +40,12 @@ export const OPERATOR_SETTINGS = {
     meaning: 'Whether to look after every namespace. Needs cluster-wide rights.',
     fallback: 'false',
   },
+  image: {
+    name: 'LFH_SYNC_IMAGE',
+    shape: matching(/^[^\s@]+(@[^\s@]+)?$/, 'the name of an image'),
+    meaning: 'The image of the sidecars. Absent: none is injected, also where `spec.connect` asks for it.',
+    fallback: undefined,
+  },
   httpAddress: {
     name: 'LFH_SYNC_HTTP_ADDRESS',
     shape: matching(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'host:port'),
@@ -54,18 +60,21 @@ export interface OperatorConfig {
   readonly identity: string;
   /** undefined: all of them. */
   readonly namespaces: readonly string[] | undefined;
+  /** Of the sidecars; undefined: none is injected. */
+  readonly image: string | undefined;
   readonly httpAddress: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
 /** @throws InvalidSpecError naming the setting and what is expected, without its value */
 export function readConfig(env: NodeJS.ProcessEnv): OperatorConfig {
-  const { namespace, identity, namespaces, allNamespaces, httpAddress, logLevel } = OPERATOR_SETTINGS;
+  const { namespace, identity, namespaces, allNamespaces, image, httpAddress, logLevel } = OPERATOR_SETTINGS;
   const own = decode(namespace, env) ?? '';
   return {
     namespace: own,
     identity: decode(identity, env) ?? `${hostname()}-${process.pid}`,
     namespaces: decode(allNamespaces, env) ? undefined : (decode(namespaces, env) ?? [own]),
+    image: decode(image, env),
     httpAddress: decode(httpAddress, env) ?? '',
     logLevel: decode(logLevel, env) ?? 'info',
   };

@@ -33,6 +33,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     api,
     cluster,
     log,
+    image: config.image,
     onNotice: notifier(api, config.identity, log),
   });
   const queue = new Queue({
@@ -58,12 +59,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const leading = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const lease = new Leadership({ api, namespace: config.namespace, name: LEASE, identity: config.identity, log });
-  let state: 'Waiting' | 'Listing' | 'Working' = 'Waiting';
+  let state: 'Waiting' | 'Working' = 'Waiting';
   const probes = await startProbeServer(config.httpAddress, {
     healthy: () => !ended.signal.aborted,
     // One that waits to lead is as ready as it can be.
-    ready: () =>
-      state !== 'Listing' || 'not everything was listed yet: is the API server reachable, are the CRDs installed?',
+    ready: () => state === 'Waiting' || cluster.unlisted().length === 0 || notListed(cluster.unlisted()),
     status: () => ({ version: VERSION, state, namespaces: config.namespaces ?? 'all', queued: queue.depth }),
     metrics: () => metrics.text(),
   });
@@ -73,18 +73,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     if (stop.aborted) return;
     log.info({ lease: LEASE }, 'leading');
     metrics.leading(true);
-    state = 'Listing';
+    state = 'Working';
     // Until the last turn has ended: another must not begin while this one still writes.
     const kept = lease.keep(leading.signal);
     kept.catch(() => ended.abort());
-    // Until everything is listed a change tells too little: what it speaks of may merely be unknown.
-    const early = new Set<string>();
-    let onChange = (key: string): void => void early.add(key);
-    const watched = cluster.run((key) => onChange(key), stop);
-    await Promise.race([cluster.listed(), aborted(stop)]);
-    state = 'Working';
-    onChange = (key) => queue.add(key);
-    for (const key of [...early, ...cluster.keys()]) queue.add(key);
+    const watched = cluster.run((key) => queue.add(key), stop);
     const resync = setInterval(() => cluster.keys().forEach((key) => queue.add(key)), RESYNC_MS);
     await Promise.race([kept, aborted(stop)]).finally(() => clearInterval(resync));
     await queue.stop();
@@ -97,6 +90,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     await probes.close();
     log.info('ended');
   }
+}
+
+function notListed(namespaces: readonly string[]): string {
+  const advice = 'is the API server reachable, are the CRDs installed, have we the rights there?';
+  return `not everything was listed yet, in these namespaces: ${namespaces.join(', ')}; ${advice}`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -105,10 +105,24 @@ export const SIDECAR = {
       'workload; make an LfhSyncPeer of each server in it.',
   ),
   WorkloadMissing: bad('we', 'The workload in `spec.connect.workloadRef` is not there. Make it, or correct the name.'),
+  ContainerUnknown: bad(
+    'we',
+    "Which container of the workload is connect's cannot be told. Name it in `spec.connect.container`; the message lists them.",
+  ),
   Conflict: bad(
     'we',
-    'Somebody else owns fields of the workload that the sidecar needs, or an older LfhSyncNode has the same workload; the ' +
-      'message says which.',
+    'The workload has a container or volume lfh-sync of its own, or another LfhSyncNode has its sidecar in it, or somebody takes the ' +
+      'sidecar out again and again; the message says which.',
+  ),
+  InjectionRefused: bad(
+    'we',
+    'The API server does not let the operator change the workload; the message is its own. Is it a right that is missing, ' +
+      'or a policy of the cluster?',
+  ),
+  NoImage: bad(
+    'we',
+    '`spec.connect` asks for a sidecar, and the operator was not told its image. Set LFH_SYNC_IMAGE, as the chart does, or ' +
+      'run the sidecar yourself.',
   ),
   MissingReference: bad('we', 'A Secret that `spec.kafka` names is not there, or lacks the key. Make it.'),
 } as const;

@@ -37,6 +37,10 @@ export interface LfhSyncNodeSpec {
        */
       name: string;
     };
+    /**
+     * Name of connect's container in its pods. Absent: the only one, or the one named connect.
+     */
+    container?: string;
   };
   /**
    * Our own NATS, with connect's stream.

@@ -39,11 +39,15 @@ export class Cluster {
   readonly #secrets: Informer<Secret>[];
   readonly #services: Informer<Service>[];
   readonly #slices: Informer<EndpointSlice>[];
+  readonly #namespaces: readonly (string | undefined)[];
+  /** Of which everything was listed once: before that, what is missing may only be unknown. */
+  readonly #listed = new Set<string | undefined>();
 
   /** @param namespaces to watch; undefined: all of them */
   constructor(api: KubeApi, namespaces: readonly string[] | undefined, log: Logger) {
+    this.#namespaces = namespaces ?? [undefined];
     const informers = <Value extends KubeObject>(kind: Kind): Informer<Value>[] =>
-      (namespaces ?? [undefined]).map((namespace) => new Informer<Value>(api, kind, namespace, log));
+      this.#namespaces.map((namespace) => new Informer<Value>(api, kind, namespace, log));
     this.#nodes = informers(KINDS.node);
     this.#peers = informers(KINDS.peer);
     this.#configMaps = informers(KINDS.configMap);
@@ -52,11 +56,20 @@ export class Cluster {
     this.#slices = informers(KINDS.endpointSlice);
   }
 
-  /** Follows every change until `signal`; `onChange` gets the key, `namespace/name`, of each node it may matter to. */
+  /**
+   * Follows every change until `signal`; `onChange` gets the key, `namespace/name`, of each node it may matter to, once
+   * everything in that namespace was listed. One that cannot be listed, because it is gone or lacks our rights, keeps no other.
+   */
   async run(onChange: (nodeKey: string) => void, signal: AbortSignal): Promise<void> {
     const tell = (namespace: string, names: readonly string[]): void => {
-      for (const name of names) onChange(`${namespace}/${name}`);
+      if (this.#isListed(namespace)) for (const name of names) onChange(`${namespace}/${name}`);
     };
+    for (const [index, namespace] of this.#namespaces.entries()) {
+      void Promise.all(this.#all(index).map((informer) => informer.listed)).then(() => {
+        this.#listed.add(namespace);
+        for (const key of this.keys()) if (namespace === undefined || key.startsWith(`${namespace}/`)) onChange(key);
+      });
+    }
     for (const informer of this.#nodes) {
       informer.onChange((node, before) => {
         if (isOnlyStatus(node, before)) return;
@@ -86,12 +99,13 @@ export class Cluster {
     await Promise.all(this.#all().map((informer) => informer.run(signal)));
   }
 
-  /** Resolves when everything was listed once: before that, what is missing may only be unknown. */
-  async listed(): Promise<void> {
-    await Promise.all(this.#all().map((informer) => informer.listed));
+  /** Namespaces of which not everything was listed yet; `all of them` where there is one watch for all. */
+  unlisted(): string[] {
+    const waiting = this.#namespaces.filter((namespace) => !this.#listed.has(namespace));
+    return waiting.map((namespace) => namespace ?? 'all of them');
   }
 
-  /** Keys of all nodes, also of those that only a peer speaks of. */
+  /** Keys of all nodes in namespaces that were listed, also of those that only a peer speaks of. */
   keys(): string[] {
     const nodes = all(this.#nodes).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     const named = all(this.#peers).map((peer) => `${peer.metadata.namespace}/${nodeOf(peer)}`);
@@ -100,7 +114,8 @@ export class Cluster {
       const node = labels?.[NODE_LABEL];
       return node === undefined ? [] : [`${namespace}/${node}`];
     });
-    return [...new Set([...nodes, ...named, ...left])];
+    const keys = [...new Set([...nodes, ...named, ...left])];
+    return keys.filter((key) => this.#isListed(key.split('/')[0] ?? ''));
   }
 
   peersOf(namespace: string, node: string): PeerObject[] {
@@ -170,9 +185,15 @@ export class Cluster {
     return [...new Set([...(owner === undefined ? [] : [owner]), ...refer.map((node) => node.metadata.name)])];
   }
 
-  #all(): Informer<KubeObject>[] {
-    const all = [this.#nodes, this.#peers, this.#configMaps, this.#secrets, this.#services, this.#slices];
-    return all.flat() as Informer<KubeObject>[];
+  #isListed(namespace: string): boolean {
+    return this.#listed.has(undefined) || this.#listed.has(namespace);
+  }
+
+  /** @param index of a namespace; absent: all */
+  #all(index?: number): Informer<KubeObject>[] {
+    const kinds = [this.#nodes, this.#peers, this.#configMaps, this.#secrets, this.#services, this.#slices];
+    const found = kinds as unknown as Informer<KubeObject>[][];
+    return found.flatMap((informers) => informers.slice(index, index === undefined ? undefined : index + 1));
   }
 }
 

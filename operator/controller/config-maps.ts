@@ -2,7 +2,7 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
-import type { ConfigMap } from '../kube/objects.ts';
+import { type ConfigMap, GROUP } from '../kube/objects.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
@@ -70,12 +70,14 @@ function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
   if (!found) return false;
   const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
     Object.entries(part).every(([name, value]) => whole[name] === value);
-  const owners = found.metadata.ownerReferences ?? [];
+  const { ownerReferences: owners = [], annotations = {} } = found.metadata;
+  const ours = Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`));
   return (
     within(wanted.data, found.data) &&
     within(found.data, wanted.data) &&
     within(wanted.metadata.labels, found.metadata.labels) &&
-    within(wanted.metadata.annotations, found.metadata.annotations) &&
+    within(wanted.metadata.annotations, annotations) &&
+    within(Object.fromEntries(ours), wanted.metadata.annotations) &&
     (wanted.metadata.ownerReferences ?? []).every(({ uid }) => owners.some((owner) => owner.uid === uid))
   );
 }

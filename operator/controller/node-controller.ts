@@ -8,7 +8,7 @@ import { type ConfigMap, KINDS, type KubeObject } from '../kube/objects.ts';
 import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
 import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts';
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
-import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
+import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WORKLOAD_NOTE } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
 import { arrivalNoted, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
@@ -17,6 +17,7 @@ import { ConfigMaps } from './config-maps.ts';
 import { visitDataPlane } from './data-plane.ts';
 import { derivedKeys } from './derived-keys.ts';
 import { noticesOf } from './events.ts';
+import { Injector } from './injector.ts';
 import { tendKey } from './node-key.ts';
 import type { TurnResult } from './queue.ts';
 import { arrive } from './workloads.ts';
@@ -34,6 +35,8 @@ export interface ControllerOptions {
   readonly api: KubeApi;
   readonly cluster: Cluster;
   readonly log: Logger;
+  /** Of the sidecars; undefined: none is injected. */
+  readonly image: string | undefined;
   readonly onNotice: (about: KubeObject, notices: ReturnType<typeof noticesOf>) => Promise<void>;
 }
 
@@ -54,9 +57,11 @@ interface Memory {
 export class NodeController {
   readonly #options: ControllerOptions;
   readonly #memories = new Map<string, Memory>();
+  readonly #injector: Injector;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#injector = new Injector(options);
   }
 
   async turn(key: string): Promise<TurnResult> {
@@ -81,11 +86,12 @@ export class NodeController {
     const seed = step.step === 'use' ? stored?.seed : undefined;
     const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
     const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps);
+    const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
     await this.#arrive(snapshot, plan, memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const dataPlane = await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
     remember(memory, plan, dataPlane, Date.now());
-    const known = { ...memory.known, ...(refused !== undefined && { refused }) };
+    const known = { ...memory.known, injection, ...(refused !== undefined && { refused }) };
     const peers = plan.peers.map((planned) => peerStatus(planned, plan, step, dataPlane, known, Date.now()));
     const status = nodeStatus(observed, plan, step, dataPlane, peers, known, Date.now());
     // The node's first: it is what remembers that there was a key.
@@ -99,18 +105,27 @@ export class NodeController {
    * nats-server does not start without a file that it includes, and its key, which peers know.
    */
   async #gone(namespace: string, node: string): Promise<void> {
-    const { api, cluster, log } = this.#options;
+    const { api, cluster } = this.#options;
     const written = await api.get<ConfigMap>(KINDS.configMap, namespace, NAMES.nats(node));
-    const { labels, annotations } = written?.metadata ?? {};
-    if (written?.data && labels?.[NODE_LABEL] === node) {
-      const data = withoutRevoked(written.data, []);
-      const metadata = { name: NAMES.nats(node), namespace, labels, ...(annotations && { annotations }) };
-      await new ConfigMaps(api, log).write([{ ...written, metadata, data }], new Map([[metadata.name, written]]));
-      const arrival = arrivalNoted(annotations?.[ARRIVAL_NOTE], hashOf(data) ?? '');
-      if (arrival) await arrive(api, namespace, arrival, log);
-    }
+    if (written?.metadata.labels?.[NODE_LABEL] === node) await this.#takeBack(namespace, node, written);
     for (const peer of cluster.peersOf(namespace, node)) await this.#tell(peer, orphanStatus(peer, node, Date.now()));
-    log.debug({ node, namespace }, 'there is no such node');
+  }
+
+  async #takeBack(namespace: string, node: string, written: ConfigMap): Promise<void> {
+    const { api, log } = this.#options;
+    const { name, labels, annotations = {} } = written.metadata;
+    const { [WORKLOAD_NOTE]: held, ...others } = annotations;
+    const data = withoutRevoked(written.data ?? {}, []);
+    const identity = { name, namespace, ...(labels && { labels }) };
+    const { apiVersion, kind } = written;
+    const emptied = { apiVersion, kind, metadata: { ...identity, annotations }, data };
+    await new ConfigMaps(api, log).write([emptied], new Map([[name, written]]));
+    const arrival = arrivalNoted(annotations[ARRIVAL_NOTE], hashOf(data) ?? '');
+    if (arrival) await arrive(api, namespace, arrival, log);
+    if (held === undefined) return;
+    await this.#injector.release(`${namespace}/${node}`, held);
+    // Another node may have it from now on.
+    await api.apply({ ...emptied, metadata: { ...identity, annotations: others } });
   }
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */

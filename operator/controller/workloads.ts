@@ -5,7 +5,12 @@ import { KubeError } from '../kube/errors.ts';
 import { GROUP, KINDS, type KubeObject, type Workload } from '../kube/objects.ts';
 import type { Arrival } from '../plan/reload.ts';
 
-const WORKLOADS = { DaemonSet: KINDS.daemonSet, Deployment: KINDS.deployment, StatefulSet: KINDS.statefulSet } as const;
+/** Kinds of workloads that a spec may name. */
+export const WORKLOADS = {
+  DaemonSet: KINDS.daemonSet,
+  Deployment: KINDS.deployment,
+  StatefulSet: KINDS.statefulSet,
+} as const;
 
 /** On a pod template with `Restart`, on each pod with `Look`: what was written for it last. */
 const ARRIVAL = `${GROUP}/config`;

@@ -3,10 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeError } from './errors.ts';
-import { KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+import { type JsonPatchStep, KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 
 /** Who owns the fields that we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
+
+/** A DNS name, as every object here has. */
+const OBJECT_NAME = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 /** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
@@ -38,6 +41,8 @@ export class KubeApi {
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
+    // A spec may say anything: `.` would be a path of its own, which answers with a list.
+    if (!OBJECT_NAME.test(name)) return undefined;
     try {
       return (await this.#request('GET', pathOf(kind, namespace, name))) as Value;
     } catch (error) {
@@ -84,6 +89,18 @@ export class KubeApi {
     const data = Object.fromEntries(keys.map((key) => [key, null]));
     const path = pathOf(KINDS.configMap, namespace, name);
     await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, { data }, 'application/merge-patch+json');
+  }
+
+  /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
+  async applyAs<Value extends KubeObject>(manager: string, object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
+  }
+
+  /** Carries out a JSON patch (RFC 6902): all of its steps, or none. */
+  async patch(object: KubeObject, steps: readonly JsonPatchStep[]): Promise<void> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, steps, 'application/json-patch+json');
   }
 
   /** Nothing happens where it is not there. */
@@ -138,7 +155,7 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>> = {},
     body?: unknown,
-    type = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json',
+    type?: string,
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
@@ -158,7 +175,7 @@ export class KubeApi {
     path: string,
     query: Readonly<Record<string, string>>,
     body: unknown,
-    { signal, silenceMs, type }: { signal: AbortSignal; silenceMs: number; type: string },
+    { signal, silenceMs, type = typeOf(method) }: { signal: AbortSignal; silenceMs: number; type?: string | undefined },
   ): Promise<IncomingMessage> {
     const server = this.#config.getCurrentCluster()?.server;
     if (server === undefined) throw new Error('the kubeconfig names no cluster');
@@ -179,6 +196,10 @@ export class KubeApi {
     request.on('error', (error) => response.destroy(error));
     return response;
   }
+}
+
+function typeOf(method: string): string {
+  return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
 }
 
 /** readline's own iterator does not end when the connection breaks. */

@@ -11,6 +11,18 @@ export interface Metadata {
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFields[];
+}
+
+/** Which fields of an object somebody has written; `f:name` for a field, `k:{…}` for an entry of a list. */
+export interface ManagedFields {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly fieldsV1?: FieldSet;
+}
+
+export interface FieldSet {
+  readonly [step: string]: FieldSet;
 }
 
 export interface OwnerReference {
@@ -41,9 +53,33 @@ export interface Secret extends KubeObject {
 /** A Deployment, StatefulSet or DaemonSet: makes pods from a template. */
 export interface Workload extends KubeObject {
   readonly spec: {
+    /** Absent: 1. A DaemonSet has none. */
+    readonly replicas?: number;
     readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> };
-    readonly template: { readonly metadata?: Partial<Metadata> };
+    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
   };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+export interface PodSpec {
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes?: readonly { readonly name: string }[];
+  readonly securityContext?: { readonly runAsUser?: number };
+}
+
+export interface Container {
+  readonly name: string;
+  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[];
+  readonly envFrom?: readonly {
+    readonly prefix?: string;
+    readonly configMapRef?: { readonly name?: string };
+    readonly secretRef?: { readonly name?: string };
+  }[];
 }
 
 export interface Service extends KubeObject {
@@ -66,6 +102,13 @@ export interface Lease extends KubeObject {
     readonly renewTime?: string;
     readonly leaseTransitions?: number;
   };
+}
+
+/** One step of a JSON patch (RFC 6902). */
+export interface JsonPatchStep {
+  readonly op: 'remove' | 'replace';
+  readonly path: string;
+  readonly value?: unknown;
 }
 
 /** A kind as a path of the API has it. */

@@ -74,7 +74,7 @@ function serversOf({ spec, metadata }: NodeObject): string[] {
   });
 }
 
-function byAge(a: PeerObject | NodeObject, b: PeerObject | NodeObject): number {
+export function byAge(a: PeerObject | NodeObject, b: PeerObject | NodeObject): number {
   const [one, other] = [a, b].map(
     ({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
   );

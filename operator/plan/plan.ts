@@ -33,6 +33,8 @@ export const NAMES = {
 export const NODE_LABEL = `${GROUP}/node`;
 /** On the ConfigMap for NATS: see arrivalNote. */
 export const ARRIVAL_NOTE = `${GROUP}/arrival`;
+/** On the same: what has the sidecar, for when the node is gone. */
+export const WORKLOAD_NOTE = `${GROUP}/workload`;
 
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
@@ -179,8 +181,13 @@ function kafkaPasswordProblem({ node, references }: Observed): string | undefine
 
 function natsConfigMap(node: NodeObject, files: NatsFiles): ConfigMap {
   const note = arrivalNote(node);
-  const annotations = note === undefined ? {} : { annotations: { [ARRIVAL_NOTE]: note } };
-  return configMap({ ...metadataOf(node, NAMES.nats(node.metadata.name)), ...annotations }, files);
+  const held = node.status?.workload;
+  const annotations = {
+    ...(note !== undefined && { [ARRIVAL_NOTE]: note }),
+    ...(held !== undefined && { [WORKLOAD_NOTE]: held }),
+  };
+  const metadata = metadataOf(node, NAMES.nats(node.metadata.name));
+  return configMap({ ...metadata, ...(Object.keys(annotations).length > 0 && { annotations }) }, files);
 }
 
 function invitationConfigMap(

@@ -4,6 +4,7 @@ import { type Condition, type ConditionDraft, summarize, withCondition, withProg
 import type { LfhSyncNode, LfhSyncPeer } from '../api/types.ts';
 import type { Accesses } from './access.ts';
 import { nodeWants, peerWants } from './defaults.ts';
+import type { Injection } from './injection-step.ts';
 import type { KeyStep } from './keys.ts';
 import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
 import {
@@ -38,6 +39,8 @@ export interface Known {
   readonly accesses: Accesses;
   /** Why what was planned could not be written; absent where it was. */
   readonly refused?: string;
+  /** What became of the sidecar; absent where nobody looked. */
+  readonly injection?: Injection;
 }
 
 /** The status of a peer after a turn over its node. */
@@ -113,15 +116,10 @@ export function nodeStatus(
   now: number,
 ): NodeStatus {
   const { node, key } = observed;
-  const before = node.status ?? {};
+  const { workload: _, ...before } = node.status ?? {};
+  const workload = known.injection?.workload;
   const config = natsDraft(observed, plan, step, dataPlane, known, now);
-  const drafts: ConditionDraft[] = [
-    keyReady(step),
-    config,
-    plan.kafkaPassword === undefined
-      ? sidecarReady(dataPlane.sidecars, node.spec.connect !== undefined)
-      : { type: 'SidecarReady', status: 'False', reason: 'MissingReference', message: plan.kafkaPassword },
-  ];
+  const drafts: ConditionDraft[] = [keyReady(step), config, sidecarDraft(observed, plan, dataPlane, known.injection)];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   const publicKeys = step.step === 'use' ? [...step.publicKeys] : before.publicKeys;
   const invitationName = NAMES.invitation(node.metadata.name);
@@ -136,6 +134,7 @@ export function nodeStatus(
     ...(plan.objects.some(({ metadata }) => metadata.name === invitationName) && { invitation: invitationName }),
     ...(plan.files && config.status === 'True' && { configHash: plan.files.hash.slice(0, 12) }),
     peers: { total: peers.length, ready: ready.length },
+    ...(workload !== undefined && { workload }),
   };
 }
 
@@ -158,6 +157,24 @@ function natsDraft(
     return { type, status: 'False', reason: 'WorkloadMissing', message };
   }
   return { ...draft, message: [draft.message, ...remarks].join('; ') };
+}
+
+function sidecarDraft(
+  { node }: Observed,
+  { kafkaPassword }: Plan,
+  { sidecars }: DataPlane,
+  injection: Injection | undefined,
+): ConditionDraft<'SidecarReady'> {
+  const type = 'SidecarReady';
+  if (kafkaPassword !== undefined) return { type, status: 'False', reason: 'MissingReference', message: kafkaPassword };
+  const { refusal, awaited } = injection ?? {};
+  const draft = sidecarReady(sidecars, node.spec.connect !== undefined);
+  // Without an image somebody else may run them.
+  if (refusal && (refusal.reason !== 'NoImage' || draft.reason === 'NoReport')) {
+    return { type, status: 'False', ...refusal };
+  }
+  if (awaited === undefined || draft.reason !== 'NoReport') return draft;
+  return { type, status: 'Unknown', reason: 'Injected', message: awaited };
 }
 
 /** The status of a peer that names a node that is not there. */

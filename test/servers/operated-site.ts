@@ -7,12 +7,21 @@ import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
 import { createCertificateAuthority } from './certificates.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { KubeletStandIn } from './kubelet-stand-in.ts';
+import { KubeletStandIn, type VolumeSource } from './kubelet-stand-in.ts';
 import { freePort, until } from './process.ts';
 import { SidecarProcess } from './sidecar-process.ts';
 import { type PreparedSite, Site } from './site.ts';
 
 const NODE = 'local';
+/** What is mounted where nothing else is said. */
+const SIDECAR_SOURCES: readonly VolumeSource[] = [
+  { configMap: `${NODE}-sidecar` },
+  {
+    secret: `${NODE}-nkey`,
+    items: ['nats-server.nk', 'previous.nk'].map((key) => ({ key, path: key })),
+    optional: true,
+  },
+];
 
 export interface OperatedSiteOptions {
   /** false where a test needs no Kafka, and so no sidecar. */
@@ -91,11 +100,13 @@ export class OperatedSite {
     return this.site.lfhId;
   }
 
-  /** A sidecar, as one that is injected beside a connect pod: it knows nothing of Kubernetes. */
-  async startSidecar(): Promise<SidecarProcess> {
+  /**
+   * A sidecar, as one that is injected beside a connect pod: it knows nothing of Kubernetes.
+   *
+   * @param sources of its settings
+   */
+  async startSidecar(sources: readonly VolumeSource[] = SIDECAR_SOURCES): Promise<SidecarProcess> {
     const directory = join(this.site.directory, `sidecar-${this.sidecars.length + 1}`);
-    const items = ['nats-server.nk', 'previous.nk'].map((key) => ({ key, path: key }));
-    const sources = [{ configMap: `${NODE}-sidecar` }, { secret: `${NODE}-nkey`, items, optional: true }];
     const { namespace } = this;
     const kubeConfig = this.#plane.kubeConfig();
     this.#mounts.push(

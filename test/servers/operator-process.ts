@@ -11,6 +11,8 @@ export interface OperatorOptions {
   readonly namespace: string;
   readonly namespaces: readonly string[];
   readonly name?: string;
+  /** Of the sidecars that it injects; absent: it injects none. */
+  readonly image?: string;
 }
 
 export interface OperatorInNamespaces {
@@ -32,10 +34,14 @@ export class OperatorProcess {
     this.#port = port;
   }
 
-  /** Starts one and waits until it works; with another that leads, until it waits. */
-  static async start(plane: ControlPlane, options: OperatorOptions): Promise<OperatorProcess> {
+  /**
+   * Starts one and waits until it works; with another that leads, until it waits.
+   *
+   * @param probe what tells that
+   */
+  static async start(plane: ControlPlane, options: OperatorOptions, probe = '/readyz'): Promise<OperatorProcess> {
     const operator = new OperatorProcess(options, plane.directory, await freePort());
-    await operator.start();
+    await operator.start(options.image, probe);
     return operator;
   }
 
@@ -58,7 +64,8 @@ export class OperatorProcess {
     return this.#process;
   }
 
-  async start(): Promise<void> {
+  /** @param image another one than before */
+  async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
     const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
     this.#process = new ServerProcess('operator', [process.execPath, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
@@ -67,8 +74,9 @@ export class OperatorProcess {
       LFH_SYNC_NAMESPACES: JSON.stringify(namespaces),
       LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${this.#port}`,
       LFH_SYNC_LOG_LEVEL: 'debug',
+      ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
     });
-    await this.#process.ready(async () => (await this.get('/readyz')).ok, 30_000);
+    await this.#process.ready(async () => (await this.get(probe)).ok, 30_000);
   }
 
   stop(): Promise<void> {

@@ -6,16 +6,20 @@ import type { ControlPlane } from './control-plane.ts';
 const RULES = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync', 'files', 'rules.yaml');
 const ACCOUNT = 'lfh-sync-operator';
 
+interface Rule {
+  readonly resourceNames?: readonly string[];
+}
+
 interface Rules {
-  readonly own: readonly object[];
-  readonly watched: readonly object[];
+  readonly own: readonly Rule[];
+  readonly watched: readonly Rule[];
 }
 
 /** The names that the rules leave open. */
 export interface KnownNames {
-  readonly node?: string;
-  readonly connect?: string;
-  readonly nats?: string;
+  readonly node?: readonly string[];
+  readonly connect?: readonly string[];
+  readonly nats?: readonly string[];
 }
 
 /**
@@ -28,20 +32,33 @@ export async function grantOperatorRights(
   plane: ControlPlane,
   own: string,
   watched: readonly string[],
-  { node = 'local', connect = 'connect', nats = 'nats' }: KnownNames = {},
+  { node = ['local'], connect = ['connect'], nats = ['nats'] }: KnownNames = {},
 ): Promise<string> {
-  const text = (await readFile(RULES, 'utf8'))
-    .replaceAll('<node>', node)
-    .replaceAll('<connect>', connect)
-    .replaceAll('<nats>', nats);
-  const rules = load(text) as Rules;
+  const rules = load(await readFile(RULES, 'utf8')) as Rules;
+  const known = Object.entries({ '<node>': node, '<connect>': connect, '<nats>': nats });
   const roles = [
     { namespace: own, name: ACCOUNT, rules: rules.own },
-    ...watched.map((namespace) => ({ namespace, name: `${ACCOUNT}-watched`, rules: rules.watched })),
+    ...watched.map((namespace) => ({
+      namespace,
+      name: `${ACCOUNT}-watched`,
+      rules: rules.watched.map((rule) => withNames(rule, known)),
+    })),
   ];
   await plane.apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: ACCOUNT, namespace: own } }]);
   await plane.apply(roles.flatMap((role) => granted(own, role)));
   return plane.kubeconfigFileOf(own, ACCOUNT);
+}
+
+function withNames(rule: Rule, known: readonly (readonly [string, readonly string[]])[]): Rule {
+  if (!rule.resourceNames) return rule;
+  const resourceNames = known.reduce<readonly string[]>(
+    (names, [placeholder, found]) =>
+      names.flatMap((name) =>
+        name.includes(placeholder) ? found.map((each) => name.replace(placeholder, each)) : name,
+      ),
+    rule.resourceNames,
+  );
+  return { ...rule, resourceNames };
 }
 
 function granted(

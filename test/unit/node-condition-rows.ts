@@ -1,4 +1,5 @@
 import type { CaSource, Condition } from '../../operator/api/types.ts';
+import type { Refusal } from '../../operator/plan/injection.ts';
 import { type KeyStep, keyRefused, keyStep } from '../../operator/plan/keys.ts';
 import type { DataPlane, KeyReading, NodeObject, Observed, ServerReport } from '../../operator/plan/observed.ts';
 import { type Known, nodeStatus } from '../../operator/plan/status.ts';
@@ -253,7 +254,30 @@ const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situati
   dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
 });
 
+/** What injection.test.ts finds in each case, as it is told. */
+const refused = (reason: Refusal['reason']): Situation => ({
+  ...sidecars(),
+  known: { injection: { workload: undefined, refusal: { reason, message: `because: ${reason}` } } },
+});
+
 export const SIDECAR_ROWS: readonly ConditionRow[] = rows('SidecarReady', [
+  ['connect subscribes itself', 'False', 'ConnectAlsoSubscribes', refused('ConnectAlsoSubscribes'), /^because: /],
+  ['there is no such workload', 'False', 'WorkloadMissing', refused('WorkloadMissing')],
+  ["nobody knows which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
+  ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],
+  ['the workload may not be changed', 'False', 'InjectionRefused', refused('InjectionRefused')],
+  ['there is no image', 'False', 'NoImage', { node: aNode({ spec: { connect } }), ...refused('NoImage') }],
+  [
+    'it was just put in',
+    'Unknown',
+    'Injected',
+    {
+      node: aNode({ spec: { connect } }),
+      ...sidecars(),
+      known: { injection: { workload: 'Deployment/connect', awaited: 'being put in' } },
+    },
+    /^being put in$/,
+  ],
   ['they report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar/],
   ['none is asked for, and none is there', 'True', 'NotRequested', sidecars()],
   [

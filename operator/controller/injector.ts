@@ -1,0 +1,132 @@
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { KubeError } from '../kube/errors.ts';
+import type { Workload } from '../kube/objects.ts';
+import { INJECTION_MANAGER } from '../plan/injection.ts';
+import {
+  foughtOver,
+  type Injection,
+  injectionStep,
+  isWritten,
+  type Written,
+  wantedWorkload,
+  written,
+} from '../plan/injection-step.ts';
+import type { NodeObject } from '../plan/observed.ts';
+import type { Plan } from '../plan/plan.ts';
+import { nameOf } from '../plan/reload.ts';
+import { removalOf } from '../plan/removal.ts';
+import { rolloutOf } from '../plan/rollout.ts';
+import type { Snapshot } from './cluster.ts';
+import { WORKLOADS } from './workloads.ts';
+
+export interface InjectorOptions {
+  readonly api: KubeApi;
+  readonly log: Logger;
+  /** Of the sidecar; undefined: none is put in. */
+  readonly image: string | undefined;
+}
+
+/**
+ * Keeps the sidecar in the workloads that run connect. Each turn looks at the workload: whatever was done to it, the
+ * sidecar is back a turn later. Never throws for what is wrong there: that is what it reports.
+ */
+export class Injector {
+  readonly #options: InjectorOptions;
+  readonly #written = new Map<string, Written>();
+
+  constructor(options: InjectorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Puts it in, keeps it in, or takes it out.
+   *
+   * @param hasKey whether the node has a key that it may use
+   */
+  async tend(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
+    const { node } = snapshot;
+    const wanted = wantedWorkload(node);
+    try {
+      const workload = wanted === undefined ? undefined : await this.#workload(keyOf(node), wanted);
+      const mayBegin = hasKey && plan.problem === undefined && plan.kafkaPassword === undefined;
+      const next = injectionStep({ ...snapshot, image: this.#options.image, workload, mayBegin });
+      if (next.step === 'putIn') return await this.#putIn(node, next.workload, next.spec);
+      if (next.step === 'takeOut') await this.#takeOut(keyOf(node), next.workload);
+      return next.outcome;
+    } catch (error) {
+      return problemOf(node.status?.workload, error);
+    }
+  }
+
+  /**
+   * Takes it out of what a node that is gone has held: what was refused is logged and keeps nobody.
+   *
+   * @param node `namespace/name`
+   * @throws what passes: the next turn tries again
+   */
+  async release(node: string, held: string): Promise<void> {
+    try {
+      await this.#takeOut(node, held);
+    } catch (error) {
+      const { refusal } = problemOf(held, error);
+      if (!refusal) throw error;
+      this.#options.log.warn({ workload: held, problem: refusal.message }, 'the sidecar stays in its workload');
+    }
+  }
+
+  async #putIn(node: NodeObject, workload: Workload, spec: object): Promise<Injection> {
+    const { api, log } = this.#options;
+    const { apiVersion, kind, metadata } = workload;
+    const { name, namespace = '', uid = '', resourceVersion = '' } = metadata;
+    const held = nameOf({ kind: kind as keyof typeof WORKLOADS, name });
+    const last = this.#written.get(keyOf(node));
+    const text = JSON.stringify(spec);
+    let found = workload;
+    if (!isWritten(text, workload, last)) {
+      const fight = foughtOver(workload, last, Date.now());
+      if (fight) return { workload: held, refusal: fight };
+      // To this very version: somebody may just be writing NATS_SYNC_SUBSCRIBERS.
+      const change = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, spec };
+      found = (await api.applyAs(INJECTION_MANAGER, change)) as unknown as Workload;
+      this.#written.set(keyOf(node), written(text, workload, found, last, Date.now()));
+      const isNew = found.metadata.generation !== metadata.generation;
+      if (isNew) log.info({ workload: held, namespace, node: node.metadata.name }, 'the sidecar was put in');
+    }
+    const awaited = rolloutOf(found);
+    return { workload: held, ...(awaited !== undefined && { awaited }) };
+  }
+
+  async #takeOut(node: string, held: string): Promise<void> {
+    const { api, log } = this.#options;
+    const workload = await this.#workload(node, held);
+    const steps = workload ? removalOf(workload) : [];
+    if (workload && steps.length > 0) {
+      await api.patch(workload, steps);
+      log.info({ workload: held, node }, 'the sidecar was taken out');
+    }
+    this.#written.delete(node);
+  }
+
+  /** @param which as the status has it, `Deployment/connect` */
+  async #workload(node: string, which: string): Promise<Workload | undefined> {
+    const [namespace = ''] = node.split('/');
+    const [kind, name = ''] = which.split('/');
+    const found = WORKLOADS[kind as keyof typeof WORKLOADS];
+    return found && this.#options.api.get<Workload>(found, namespace, name);
+  }
+}
+
+/** A refusal is for a person to mend; what else may be wrong, the next turn will find otherwise. */
+function problemOf(workload: string | undefined, error: unknown): Injection {
+  if (!(error instanceof KubeError)) throw error;
+  const passes = error.isConflict || error.code === 0 || error.code === 429;
+  const message = messageOf(error);
+  if (passes) return { workload, awaited: `the workload could not be looked at or changed just now: ${message}` };
+  return { workload, refusal: { reason: 'InjectionRefused', message } };
+}
+
+function keyOf({ metadata }: NodeObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
