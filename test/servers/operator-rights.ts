@@ -6,8 +6,11 @@ import type { ControlPlane } from './control-plane.ts';
 const RULES = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync', 'files', 'rules.yaml');
 const ACCOUNT = 'lfh-sync-operator';
 
-interface Rules {
+/** Rules of Roles. */
+export interface Rules {
+  /** In the operator's own namespace. */
   readonly own: readonly object[];
+  /** In each that it looks after. */
   readonly watched: readonly object[];
 }
 
@@ -16,6 +19,15 @@ export interface KnownNames {
   readonly node?: string;
   readonly connect?: string;
   readonly nats?: string;
+}
+
+/** The operator's rights, with the names filled in. */
+export async function operatorRules({ node, connect, nats }: Required<KnownNames>): Promise<Rules> {
+  const text = (await readFile(RULES, 'utf8'))
+    .replaceAll('<node>', node)
+    .replaceAll('<connect>', connect)
+    .replaceAll('<nats>', nats);
+  return load(text) as Rules;
 }
 
 /**
@@ -30,11 +42,7 @@ export async function grantOperatorRights(
   watched: readonly string[],
   { node = 'local', connect = 'connect', nats = 'nats' }: KnownNames = {},
 ): Promise<string> {
-  const text = (await readFile(RULES, 'utf8'))
-    .replaceAll('<node>', node)
-    .replaceAll('<connect>', connect)
-    .replaceAll('<nats>', nats);
-  const rules = load(text) as Rules;
+  const rules = await operatorRules({ node, connect, nats });
   const roles = [
     { namespace: own, name: ACCOUNT, rules: rules.own },
     ...watched.map((namespace) => ({ namespace, name: `${ACCOUNT}-watched`, rules: rules.watched })),
