@@ -69,10 +69,14 @@ describe('the chart on a real API server', function () {
       await plane.installCrds(await prometheusCrds());
       await plane.installCrds();
       for (const namespace of ['lfh', 'other']) await plane.kubectl(['create', 'namespace', namespace]);
+      const texts = await Promise.all(
+        files.map(async (file) => [file, await readFile(join(CHART, 'ci', file), 'utf8')] as const),
+      );
+      const page = await readFile(join(CHART, '..', '..', 'docs', 'install.md'), 'utf8');
+      const [, example = ''] = /```yaml\n# values\.yaml\n([\s\S]*?)```/.exec(page) ?? [];
       values = await Promise.all(
-        files.map(async (file) => {
-          const content = load(await readFile(join(CHART, 'ci', file), 'utf8')) as object;
-          return [file, await helm.template('sync', 'lfh', content)] as const;
+        [...texts, ['docs/install.md', example] as const].map(async ([name, text]) => {
+          return [name, await helm.template('sync', 'lfh', load(text) as object)] as const;
         }),
       );
     });
@@ -81,7 +85,7 @@ describe('the chart on a real API server', function () {
       plane.kubectl(['delete', 'crd', 'lfhsyncnodes.sync.linuxforhealth.io', 'lfhsyncpeers.sync.linuxforhealth.io']),
     );
 
-    it('is accepted as it is: no field unknown, none missing, with every values file of ci/', async () => {
+    it('is accepted as it is: no field unknown, none missing; with every values file of ci/ and that of docs/install.md', async () => {
       for (const [name, objects] of values) {
         const apply = [
           'apply',
@@ -110,7 +114,7 @@ describe('the chart on a real API server', function () {
     it('makes an LfhSyncNode that the API server takes', async () => {
       const objects = values.flatMap(([, each]) => each);
       const nodes = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-node'));
-      assert.equal(nodes.length, 2);
+      assert.equal(nodes.length, 3);
       for (const { data } of nodes) {
         const text = (data as Record<string, string>)['node.json'] ?? '';
         await plane.kubectl(['create', '-n', 'lfh', '--dry-run=server', '--validate=strict', '-f', '-'], text);
@@ -324,6 +328,14 @@ describe('the chart on a real API server', function () {
       const { stdout } = await plane.kubectl(['get', 'crd', 'lfhsyncpeers.sync.linuxforhealth.io', ...shortNames]);
       assert.equal(stdout, '["lfhpeer","newpeer"]');
       assert.ok(await peer());
+    });
+
+    it('takes over CRDs that somebody else has installed, when it is told to', async () => {
+      await plane.installCrds();
+      await assert.rejects(deploy('install', { node: NODE }), /cannot be imported into the current release/);
+      const take = ['install', release, CHART, '-n', namespace, '--timeout=30s', '--take-ownership', '-f', '-'];
+      await helm.run(take, JSON.stringify({ node: NODE }));
+      assert.ok(await node());
     });
 
     it('is tested by helm test with the words of its own pod', async () => {
