@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { Helm, type Manifest } from '../servers/helm.ts';
 import { operatorRules } from '../servers/operator-rights.ts';
+import { checkRules, rulesProgram } from '../servers/prometheus-rules.ts';
 
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
 
@@ -40,6 +41,7 @@ describe('the templates of the chart', function () {
     this.timeout(600_000);
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-helm-'));
     helm = await Helm.in(directory);
+    await rulesProgram();
   });
 
   after(() => rm(directory, { recursive: true }));
@@ -227,6 +229,26 @@ describe('the templates of the chart', function () {
     assert.equal(lagging.expr, 'max by (namespace, peer) (lfh_sync_lag) > 250000000');
     assert.match(JSON.stringify(lagging), /https:\/\/wiki\.example\.org\/alerts\.md#lfhsynclagging/);
     assert.ok(!/<[a-z]+>/.test(JSON.stringify(rules)), 'a placeholder is left');
+  });
+
+  it('make alerts, and a dashboard, that Prometheus understands', async () => {
+    const metrics = { prometheusRule: { enabled: true }, dashboard: { enabled: true } };
+    const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics });
+    await checkRules((spec as { groups: { rules: object[] }[] }).groups[0]?.rules ?? []);
+    const { data } = await one('ConfigMap', 'sync-lfh-sync-dashboard', { metrics });
+    const dashboard = JSON.parse((data as Record<string, string>)['lfh-sync.json'] ?? '') as {
+      panels: { targets: { expr: string }[] }[];
+    };
+    const shown = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+    assert.ok(shown.length > 10);
+    // As Grafana fills it in.
+    const filled = shown.map((expr) => expr.replaceAll('$__rate_interval', '1m'));
+    await checkRules(filled.map((expr, index) => ({ record: `panel:${index}`, expr })));
+    await assert.rejects(checkRules([{ alert: 'Broken', expr: 'sum by (peer' }]), /"Broken": could not parse/);
+    await assert.rejects(
+      checkRules([{ alert: 'Broken', expr: '1', annotations: { summary: '{{ $label }}' } }]),
+      /\$label/,
+    );
   });
 
   it('say what to do next', async () => {
