@@ -136,10 +136,8 @@ describe('the templates of the chart', function () {
   });
 
   describe('its rights', () => {
-    const known = { node: 'local', connect: 'connect', nats: 'nats' };
-
     it('are exactly those that it is tested with', async () => {
-      const rules = await operatorRules(known);
+      const rules = await operatorRules();
       assert.deepEqual((await one<Role>('Role', 'sync-lfh-sync', { node: NODE })).rules, rules.own);
       assert.deepEqual((await one<Role>('Role', 'sync-lfh-sync-watched', { node: NODE })).rules, rules.watched);
     });
@@ -157,7 +155,7 @@ describe('the templates of the chart', function () {
     it('are a ClusterRole where it looks after all namespaces, with the same rules', async () => {
       const values = { watch: { allNamespaces: true, names: { connect: ['connect'], nats: ['nats'] } } };
       const { rules } = await one<Role>('ClusterRole', 'lfh-sync-lfh-sync', values);
-      assert.deepEqual(rules, (await operatorRules(known)).watched);
+      assert.deepEqual(rules, (await operatorRules()).watched);
     });
 
     it('name what more is known, and leave out a rule for names of which none is', async () => {
@@ -172,7 +170,7 @@ describe('the templates of the chart', function () {
       const none = await watched({});
       assert.ok(!named(none).includes(''));
       const { rules } = none;
-      assert.equal(rules.length, (await operatorRules(known)).watched.length - 1);
+      assert.equal(rules.length, (await operatorRules()).watched.length - 1);
       for (const { resourceNames } of rules) assert.notEqual(resourceNames?.length, 0);
     });
 

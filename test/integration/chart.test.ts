@@ -251,6 +251,29 @@ describe('the chart on a real API server', function () {
       assert.ok(JSON.stringify(await natsFiles()).includes(PEER.spec.publicKeys[0] ?? ''));
     });
 
+    it('may still change the workload that has the sidecar, when the values name another one', async () => {
+      await deploy('install', { node: NODE });
+      const status = JSON.stringify({ status: { workload: 'Deployment/connect' } });
+      await plane.kubectl([
+        'patch',
+        'lfhnode',
+        'local',
+        '-n',
+        namespace,
+        '--subresource=status',
+        '--type=merge',
+        '-p',
+        status,
+      ]);
+      await deploy('upgrade', { node: { ...NODE, connect: { workloadRef: { name: 'connect-2' } } } });
+      const { stdout } = await plane.kubectl(['get', 'role', `${name}-watched`, '-n', namespace, '-o', 'json']);
+      const { rules } = JSON.parse(stdout) as { rules: { resourceNames?: string[] }[] };
+      assert.ok(
+        rules.some(({ resourceNames = [] }) => resourceNames.join() === 'connect-2,connect,nats'),
+        stdout,
+      );
+    });
+
     it('is uninstalled without the loss of a key or a peer, and goes on where it was when installed again', async () => {
       await peered({ node: NODE });
       const before = await key();

@@ -6,28 +6,32 @@ import type { ControlPlane } from './control-plane.ts';
 const RULES = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync', 'files', 'rules.yaml');
 const ACCOUNT = 'lfh-sync-operator';
 
-/** Rules of Roles. */
+interface Rule {
+  readonly resourceNames?: readonly string[];
+}
+
+/** Rules of Roles: in the operator's own namespace, and in each that it looks after. */
 export interface Rules {
-  /** In the operator's own namespace. */
-  readonly own: readonly object[];
-  /** In each that it looks after. */
-  readonly watched: readonly object[];
+  readonly own: readonly Rule[];
+  readonly watched: readonly Rule[];
 }
 
 /** The names that the rules leave open. */
 export interface KnownNames {
-  readonly node?: string;
-  readonly connect?: string;
-  readonly nats?: string;
+  readonly node?: readonly string[];
+  readonly connect?: readonly string[];
+  readonly nats?: readonly string[];
 }
 
 /** The operator's rights, with the names filled in. */
-export async function operatorRules({ node, connect, nats }: Required<KnownNames>): Promise<Rules> {
-  const text = (await readFile(RULES, 'utf8'))
-    .replaceAll('<node>', node)
-    .replaceAll('<connect>', connect)
-    .replaceAll('<nats>', nats);
-  return load(text) as Rules;
+export async function operatorRules({
+  node = ['local'],
+  connect = ['connect'],
+  nats = ['nats'],
+}: KnownNames = {}): Promise<Rules> {
+  const { own, watched } = load(await readFile(RULES, 'utf8')) as Rules;
+  const known = Object.entries({ '<node>': node, '<connect>': connect, '<nats>': nats });
+  return { own, watched: watched.map((rule) => withNames(rule, known)) };
 }
 
 /**
@@ -40,9 +44,9 @@ export async function grantOperatorRights(
   plane: ControlPlane,
   own: string,
   watched: readonly string[],
-  { node = 'local', connect = 'connect', nats = 'nats' }: KnownNames = {},
+  names: KnownNames = {},
 ): Promise<string> {
-  const rules = await operatorRules({ node, connect, nats });
+  const rules = await operatorRules(names);
   const roles = [
     { namespace: own, name: ACCOUNT, rules: rules.own },
     ...watched.map((namespace) => ({ namespace, name: `${ACCOUNT}-watched`, rules: rules.watched })),
@@ -50,6 +54,18 @@ export async function grantOperatorRights(
   await plane.apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: ACCOUNT, namespace: own } }]);
   await plane.apply(roles.flatMap((role) => granted(own, role)));
   return plane.kubeconfigFileOf(own, ACCOUNT);
+}
+
+function withNames(rule: Rule, known: readonly (readonly [string, readonly string[]])[]): Rule {
+  if (!rule.resourceNames) return rule;
+  const resourceNames = known.reduce<readonly string[]>(
+    (names, [placeholder, found]) =>
+      names.flatMap((name) =>
+        name.includes(placeholder) ? found.map((each) => name.replace(placeholder, each)) : name,
+      ),
+    rule.resourceNames,
+  );
+  return { ...rule, resourceNames };
 }
 
 function granted(

@@ -1,13 +1,22 @@
 {{/* The operator's rights are written once, in files/rules.yaml. Here the names in <> are replaced. */}}
 
+{{/* The workload that has the sidecar now. When the values name another one, the operator has to take it out of this one. */}}
+{{- define "lfh-sync.injected" -}}
+{{- if .Capabilities.APIVersions.Has "sync.linuxforhealth.io/v1alpha1/LfhSyncNode" }}
+{{- $node := lookup "sync.linuxforhealth.io/v1alpha1" "LfhSyncNode" .Release.Namespace "local" }}
+{{- dig "status" "workload" "" $node | splitList "/" | last }}
+{{- end }}
+{{- end }}
+
 {{/* JSON: the names that each placeholder stands for; none where nothing of the kind is known. */}}
 {{- define "lfh-sync.knownNames" -}}
 {{- $names := .Values.watch.names }}
 {{- $connect := dig "connect" "workloadRef" "name" "" .Values.node }}
+{{- $injected := include "lfh-sync.injected" . }}
 {{- $nats := dig "nats" "workloadRef" "name" "" .Values.node }}
 {{- dict
   "<node>" (prepend $names.nodes "local" | uniq)
-  "<connect>" (prepend $names.connect $connect | compact | uniq)
+  "<connect>" (concat (list $connect $injected) $names.connect | compact | uniq)
   "<nats>" (prepend $names.nats $nats | compact | uniq)
   | toJson }}
 {{- end }}
