@@ -5,7 +5,7 @@ import { LOG_LEVELS } from '../common/log-levels.ts';
 
 /** Every setting of the operator: read once from its environment, at start. */
 
-interface Setting<Value> {
+export interface Setting<Value> {
   readonly name: string;
   readonly shape: Shape<Value>;
   readonly meaning: string;
@@ -80,7 +80,8 @@ export function readConfig(env: NodeJS.ProcessEnv): OperatorConfig {
   };
 }
 
-function decode<Value>({ name, shape, fallback }: Setting<Value>, env: NodeJS.ProcessEnv): Value | undefined {
+/** @throws InvalidSpecError naming the setting and what is expected, without its value */
+export function decode<Value>({ name, shape, fallback }: Setting<Value>, env: NodeJS.ProcessEnv): Value | undefined {
   const found = env[name] ?? fallback;
   if (found === undefined) return undefined;
   try {

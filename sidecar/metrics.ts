@@ -58,24 +58,29 @@ export function createMetrics(): Metrics {
   const announceFailures = new Counter({ name, help, registers: [registry] });
 
   return {
-    forPeer: (peer) => ({
-      connected: (yes) => all.connected.set({ peer }, yes ? 1 : 0),
-      released: () => {
-        all.position.remove({ peer });
-        all.lag.remove({ peer });
-      },
-      position: (sequence) => all.position.set({ peer }, sequence),
-      lag: (messages) => all.lag.set({ peer }, messages),
-      replayed: (count) => all.replayed.inc({ peer }, count),
-      skipped: (reason, count) => all.skipped.inc({ peer, reason }, count),
-      rejected: (reason, count) => all.rejected.inc({ peer, reason }, count),
-      batch: (messages) => all.batch.observe({ peer }, messages),
-      commit: (seconds) => all.commit.observe({ peer }, seconds),
-      latency: (seconds) => all.latency.observe({ peer }, seconds),
-      takenOver: () => all.takeOvers.inc({ peer }),
-      chainBroken: () => all.chainBreaks.inc({ peer }),
-      streamRecreated: () => all.streamRecreated.inc({ peer }),
-    }),
+    forPeer: (peer) => {
+      // From 0: an alert on an increase would not see the first time that one counts.
+      for (const counter of [all.takeOvers, all.chainBreaks, all.streamRecreated]) counter.inc({ peer }, 0);
+      for (const reason of Object.keys(REJECT_REASONS)) all.rejected.inc({ peer, reason }, 0);
+      return {
+        connected: (yes) => all.connected.set({ peer }, yes ? 1 : 0),
+        released: () => {
+          all.position.remove({ peer });
+          all.lag.remove({ peer });
+        },
+        position: (sequence) => all.position.set({ peer }, sequence),
+        lag: (messages) => all.lag.set({ peer }, messages),
+        replayed: (count) => all.replayed.inc({ peer }, count),
+        skipped: (reason, count) => all.skipped.inc({ peer, reason }, count),
+        rejected: (reason, count) => all.rejected.inc({ peer, reason }, count),
+        batch: (messages) => all.batch.observe({ peer }, messages),
+        commit: (seconds) => all.commit.observe({ peer }, seconds),
+        latency: (seconds) => all.latency.observe({ peer }, seconds),
+        takenOver: () => all.takeOvers.inc({ peer }),
+        chainBroken: () => all.chainBreaks.inc({ peer }),
+        streamRecreated: () => all.streamRecreated.inc({ peer }),
+      };
+    },
     removePeer: (peer) => {
       const { skipped, rejected, ...others } = all;
       for (const metric of Object.values(others)) metric.remove({ peer });

@@ -35,9 +35,12 @@ export interface WatchEvent {
  */
 export class KubeApi {
   readonly #config: KubeConfig;
+  readonly #fieldManager: string;
 
-  constructor(config: KubeConfig) {
+  /** @param fieldManager another one for whoever applies other fields of the same objects */
+  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER) {
     this.#config = config;
+    this.#fieldManager = fieldManager;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
@@ -66,13 +69,13 @@ export class KubeApi {
   /** @throws KubeError with `isAlreadyExists` where there is one of that name */
   async create<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace);
-    return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+    return (await this.#request('POST', path, { fieldManager: this.#fieldManager }, object)) as Value;
   }
 
   /** @throws KubeError with `isConflict` where it has changed since `metadata.resourceVersion` */
   async replace<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
-    return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+    return (await this.#request('PUT', path, { fieldManager: this.#fieldManager }, object)) as Value;
   }
 
   /**
@@ -81,7 +84,7 @@ export class KubeApi {
    */
   async apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
-    return (await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER, force: 'true' }, object)) as Value;
+    return (await this.#request('PATCH', path, { fieldManager: this.#fieldManager, force: 'true' }, object)) as Value;
   }
 
   /** Takes keys out of a ConfigMap's data, whoever put them there. */

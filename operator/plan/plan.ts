@@ -15,7 +15,7 @@ import {
   withoutRevoked,
 } from './nats-files.ts';
 import type { NodeProblem } from './node-conditions.ts';
-import type { NodeObject, Observed, PeerObject } from './observed.ts';
+import type { NodeObject, Observed, PeerObject, Texts } from './observed.ts';
 import { isGranted, maySend, type PlannedPeer, plannedPeers } from './peers.ts';
 import { isUserKey, judgeKeys } from './public-keys.ts';
 import { type Arrival, arrivalNote, arrivalsOf } from './reload.ts';
@@ -149,6 +149,13 @@ function withdrawn(
     objects: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
     arrivals: arrivalsOf(node, hashOf(files) ?? '', sidecar),
   };
+}
+
+/** Whether a node that is gone, or has no peers, has left nothing behind in its ConfigMap for NATS: no access, no sidecar. */
+export function nothingIsLeft({ metadata, data = {} }: ConfigMap): boolean {
+  const without: Texts = withoutRevoked(data, []);
+  const isEmpty = Object.entries(without).every(([file, text]) => text === (data[file] ?? ''));
+  return isEmpty && metadata.annotations?.[WORKLOAD_NOTE] === undefined;
 }
 
 /** Of a node that has no key it may use. */

@@ -8,6 +8,7 @@ import { OperatedSite } from '../servers/operated-site.ts';
 import { connectManifest, OperatedWorkload } from '../servers/operated-workload.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';
 import { grantOperatorRights } from '../servers/operator-rights.ts';
+import { until } from '../servers/process.ts';
 
 const DOCS = join(import.meta.dirname, '..', '..', 'docs', 'injection.md');
 const IMAGE = 'registry.example.org/lfh-sync:1';

@@ -1,9 +1,15 @@
+import { helmProgram } from './helm.ts';
 import { kafkaClassPath } from './kafka.ts';
 import { kubernetesPrograms } from './kubernetes-programs.ts';
 import { natsServerProgram } from './nats-server.ts';
+import { prometheusCrds } from './prometheus-crds.ts';
+import { rulesProgram } from './prometheus-rules.ts';
 
 /** Finds or builds everything that tests, demo and benches start, so that none of them has to wait for it later. */
 await natsServerProgram('current');
 await natsServerProgram('beforeReset');
 await kafkaClassPath();
 await kubernetesPrograms();
+await helmProgram();
+await prometheusCrds();
+await rulesProgram();

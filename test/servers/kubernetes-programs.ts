@@ -65,7 +65,7 @@ function buildKubernetes(): Promise<string> {
 }
 
 /** On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. */
-async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
+export async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
   const copy = join(into, 'module');
   await cp(module, copy, { recursive: true });
   await execute('go', ['build', '-mod=readonly', '-buildvcs=false', ...args], {

@@ -87,7 +87,11 @@ export class OperatorProcess {
     return this.process.kill();
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
   get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(2_000) });
   }
 }

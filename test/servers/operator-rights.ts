@@ -10,7 +10,8 @@ interface Rule {
   readonly resourceNames?: readonly string[];
 }
 
-interface Rules {
+/** Rules of Roles: in the operator's own namespace, and in each that it looks after. */
+export interface Rules {
   readonly own: readonly Rule[];
   readonly watched: readonly Rule[];
 }
@@ -20,6 +21,17 @@ export interface KnownNames {
   readonly node?: readonly string[];
   readonly connect?: readonly string[];
   readonly nats?: readonly string[];
+}
+
+/** The operator's rights, with the names filled in. */
+export async function operatorRules({
+  node = ['local'],
+  connect = ['connect'],
+  nats = ['nats'],
+}: KnownNames = {}): Promise<Rules> {
+  const { own, watched } = load(await readFile(RULES, 'utf8')) as Rules;
+  const known = Object.entries({ '<node>': node, '<connect>': connect, '<nats>': nats });
+  return { own, watched: watched.map((rule) => withNames(rule, known)) };
 }
 
 /**
@@ -32,17 +44,12 @@ export async function grantOperatorRights(
   plane: ControlPlane,
   own: string,
   watched: readonly string[],
-  { node = ['local'], connect = ['connect'], nats = ['nats'] }: KnownNames = {},
+  names: KnownNames = {},
 ): Promise<string> {
-  const rules = load(await readFile(RULES, 'utf8')) as Rules;
-  const known = Object.entries({ '<node>': node, '<connect>': connect, '<nats>': nats });
+  const rules = await operatorRules(names);
   const roles = [
     { namespace: own, name: ACCOUNT, rules: rules.own },
-    ...watched.map((namespace) => ({
-      namespace,
-      name: `${ACCOUNT}-watched`,
-      rules: rules.watched.map((rule) => withNames(rule, known)),
-    })),
+    ...watched.map((namespace) => ({ namespace, name: `${ACCOUNT}-watched`, rules: rules.watched })),
   ];
   await plane.apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: ACCOUNT, namespace: own } }]);
   await plane.apply(roles.flatMap((role) => granted(own, role)));
