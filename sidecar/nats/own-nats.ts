@@ -22,6 +22,9 @@ export interface OwnNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> {
 export interface OwnNats extends AnnouncePort {
   /** Public key that the server accepted, or why there is no connection. */
   readonly state: { readonly key: string | null; readonly message: string };
+  /** Resolves when the first attempt to connect has come to its end, whichever. */
+  readonly tried: Promise<void>;
+  /** Finishes what is being announced first. */
   close(): Promise<void>;
 }
 
@@ -36,6 +39,7 @@ class LocalNats implements OwnNats {
   readonly #options: OwnNatsOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  readonly #tried = Promise.withResolvers<void>();
   #connected: Connected | undefined;
   #problem = new TransientError('Unreachable', `${OWNER} is not connected yet`);
   #announcing: Promise<void> = Promise.resolve();
@@ -50,6 +54,10 @@ class LocalNats implements OwnNats {
     return { key: this.#connected.remote.publicKey, message: '' };
   }
 
+  get tried(): Promise<void> {
+    return this.#tried.promise;
+  }
+
   /** @throws TransientError at once while there is no connection; the caller decides what that is worth */
   async announce(messages: readonly Announcement[]): Promise<void> {
     if (!this.#connected) throw this.#problem;
@@ -60,6 +68,7 @@ class LocalNats implements OwnNats {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    await this.#announcing;
     await this.#connected?.connection.close();
     await this.#running;
   }
@@ -82,6 +91,7 @@ class LocalNats implements OwnNats {
             : new TransientError('Unreachable', messageOf(error), { cause: error });
       }
       this.#connected = undefined;
+      this.#tried.resolve();
       if (signal.aborted) return;
       failures += 1;
       log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWNER} is not connected`);
@@ -94,6 +104,7 @@ class LocalNats implements OwnNats {
     this.#connected = first;
     if (this.#stop.signal.aborted) await first.connection.close();
     await this.#serve(first);
+    this.#tried.resolve();
     const next = first.onPreviousKey ? await this.#withCurrentKey(options, first) : undefined;
     if (!next) return first;
     // The newer one is used before the older one is closed, so that nothing is announced in vain.
