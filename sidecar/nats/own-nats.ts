@@ -4,7 +4,7 @@ import type { Announcement, AnnouncePort } from '../ports.ts';
 import { announce } from './announce.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
-import { translate } from './errors.ts';
+import { OWN_NATS, translate } from './errors.ts';
 import { type StatusService, serveStatus } from './status-service.ts';
 
 export interface OwnNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> {
@@ -28,8 +28,6 @@ export interface OwnNats extends AnnouncePort {
   close(): Promise<void>;
 }
 
-const OWNER = "this node's NATS";
-
 /** Starts connecting to the node's own NATS, and goes on trying; never throws for a server that is down. */
 export function openOwnNats(options: OwnNatsOptions): OwnNats {
   return new LocalNats(options);
@@ -41,7 +39,7 @@ class LocalNats implements OwnNats {
   readonly #running: Promise<void>;
   readonly #tried = Promise.withResolvers<void>();
   #connected: Connected | undefined;
-  #problem = new TransientError('Unreachable', `${OWNER} is not connected yet`);
+  #problem = new TransientError('Unreachable', `${OWN_NATS} is not connected yet`);
   #announcing: Promise<void> = Promise.resolve();
 
   constructor(options: OwnNatsOptions) {
@@ -79,7 +77,7 @@ class LocalNats implements OwnNats {
     let failures = 0;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        const options = { ...this.#options, server: servers[attempt % servers.length] ?? '', owner: OWNER };
+        const options = { ...this.#options, server: servers[attempt % servers.length] ?? '', owner: OWN_NATS };
         const last = await this.#stay(options, await connectNats(options));
         failures = 0;
         const error = await last.connection.closed();
@@ -94,7 +92,7 @@ class LocalNats implements OwnNats {
       this.#tried.resolve();
       if (signal.aborted) return;
       failures += 1;
-      log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWNER} is not connected`);
+      log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWN_NATS} is not connected`);
       await sleep(delay(failures, Math.random()), signal);
     }
   }
