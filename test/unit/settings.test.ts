@@ -116,7 +116,10 @@ describe('settings', () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----';
     for (const name of ['NATS_NK_FILE', 'LFH_SYNC_PREVIOUS_NK_FILE', 'CONNECT_CA_FILE']) {
       for (const key of [SEED, ` ${SEED}`, `${SEED}\n`, `/keys/${SEED}`, pem, pem.replaceAll('\n', ' ')]) {
-        assert.throws(() => decode({ [name]: key }), new RegExp(`^InvalidSpecError: ${name}: expected the path of a file`));
+        assert.throws(
+          () => decode({ [name]: key }),
+          new RegExp(`^InvalidSpecError: ${name}: expected the path of a file`),
+        );
       }
       for (const path of ['nats-server.nk', '/var/run/lfh sync/key', '../keys/SUA.nk']) decode({ [name]: path });
     }
