@@ -62,7 +62,7 @@ export function peerStatus(
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...receiveOf(sidecars && reportOf(peer.metadata.name, sidecars)),
+    ...receiveOf(sidecars && reportOf(peer.metadata.name, sidecars), before.receive?.key),
     ...sendOf(peer, nats, access),
   };
 }
@@ -191,9 +191,14 @@ function conditionsOf(
   return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at);
 }
 
-function receiveOf(report: PeerStatus | undefined): Pick<PeerStatusOf, 'receive'> {
+/**
+ * @param lastKey that the peer was seen to accept. It stays while there is no connection: a peer that is down while our key is
+ *   replaced may accept nothing but the previous one, which must wait for it.
+ */
+function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined): Pick<PeerStatusOf, 'receive'> {
   if (!report) return {};
-  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key } = report;
+  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key: acceptedNow } = report;
+  const key = acceptedNow ?? lastKey;
   return {
     receive: {
       ...(position && { position: position.sequence }),
@@ -203,7 +208,7 @@ function receiveOf(report: PeerStatus | undefined): Pick<PeerStatusOf, 'receive'
       skipped: sum(skipped),
       rejected: sum(rejected),
       ...(server !== null && { server }),
-      ...(key !== null && { key }),
+      ...(key !== undefined && { key }),
     },
   };
 }
