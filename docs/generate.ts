@@ -51,10 +51,24 @@ function settingsPage(): string {
   );
 }
 
+/** What is told of keys, and where. */
+const KEY_TEXTS = {
+  '`publicKeys`':
+    'What this sidecar signs in with, in the order in which they are tried: the current key, and while it is being replaced the previous one.',
+  '`peers[].key`':
+    "The one that this peer's server let us in with; null without a connection. The previous one here: the peer has yet to learn the current one. Give its administrator the new invitation.",
+  '`nats.key`':
+    "The one that this node's own NATS let us in with; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
+  '`nats.message`': 'Why there is no connection, and what to do; empty while there is one.',
+} as const;
+
 function statusPage(): string {
   return page(
     'What the sidecar reports',
-    '`/status` tells it as JSON (the types are in `common/contract/status.ts`); `/metrics` tells numbers (docs/metrics.md).',
+    '`/status` tells it as JSON (the types are in `common/contract/status.ts`), and over NATS the same is told to the operator ' +
+      '(docs/sidecar.md); `/metrics` tells numbers (docs/metrics.md). No secret is in either: keys are public keys (`U…`).',
+    '## Keys and the own NATS',
+    markdownTable(['field', 'what it tells'], Object.entries(KEY_TEXTS)),
     '## Reasons of a peer',
     'Each peer has a `reason`, a `message` for a person, and `since` when.',
     markdownTable(['reason', 'what it means, and what to do'], Object.entries(REASON_TEXTS)),

@@ -57,6 +57,15 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
   });
   const service = { node, version: VERSION, status };
   let ownNats = openOwn(started);
+  let ownChanged = Promise.resolve();
+  /** The one before goes on until there is another, or none can be had: a key that is replaced costs no announcements. */
+  const changeOwn = async (settings: LoadedSettings): Promise<void> => {
+    const before = ownNats;
+    const next = openOwn(settings);
+    await next.tried;
+    ownNats = next;
+    await before.close();
+  };
   const announcements = started.announce
     ? new Announcements({ announce: (messages) => ownNats.announce(messages) }, log, (count) =>
         metrics.announceFailed(count),
@@ -103,10 +112,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
             ? { state: 'Current', message: '' }
             : { state: 'RestartNeeded', message: `${restartNeeded.join(', ')} take effect at the next start` };
         log.info({ peers: settings.peers.length, restartNeeded }, 'took up changed settings');
-        if (!signsInAlike(settings, own)) {
-          void ownNats.close();
-          ownNats = openOwn(settings);
-        }
+        if (!signsInAlike(settings, own)) ownChanged = ownChanged.then(() => changeOwn(settings));
         own = settings;
         sidecar.apply(settings);
       },
@@ -127,6 +133,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     await watch;
     await sidecar.stop();
     await announcements?.drained();
+    await ownChanged;
     await ownNats.close();
     await kafka.close();
     await probes.close();

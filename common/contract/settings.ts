@@ -49,7 +49,11 @@ function optional<Value>(
 const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
 const NATS_URL = /^(?:tls|nats):\/\/(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const ADDRESS = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
-const file = matching(/^[^\0]+$/, 'the path of a file, relative to the settings directory');
+/** Whoever cannot read a file tells its path; so what should be in the file, and stands in place of its path, is none. */
+const file = matching(
+  /^(?!.*(?:S[A-Z][A-Z2-7]{56}|PRIVATE KEY))[^\0\r\n]+$/,
+  'the path of a file, relative to the settings directory',
+);
 const RELOADABLE = { reloadable: true };
 
 export const SETTINGS = {

@@ -81,7 +81,10 @@ function seenOf(
   const { receive, send } = peer.status ?? {};
   const { servers, publicKeys } = peerWants(peer);
   return {
-    ...(servers.length > 0 && { ...(receive && { receive }), ...receiveOf(sidecars && reportOf(peer, sidecars)) }),
+    ...(servers.length > 0 && {
+      ...(receive && { receive }),
+      ...receiveOf(sidecars && reportOf(peer, sidecars), receive?.key),
+    }),
     ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, access) }),
   };
 }
@@ -229,9 +232,14 @@ function conditionsOf(
   return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at);
 }
 
-function receiveOf(report: PeerStatus | undefined): Pick<PeerStatusOf, 'receive'> {
+/**
+ * @param lastKey that the peer was seen to accept. It stays while there is no connection: a peer that is down while our key is
+ *   replaced may accept nothing but the previous one, which must wait for it.
+ */
+function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined): Pick<PeerStatusOf, 'receive'> {
   if (!report) return {};
-  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key } = report;
+  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key: acceptedNow } = report;
+  const key = acceptedNow ?? lastKey;
   return {
     receive: {
       ...(position && { position: position.sequence }),
@@ -241,7 +249,7 @@ function receiveOf(report: PeerStatus | undefined): Pick<PeerStatusOf, 'receive'
       skipped: sum(skipped),
       rejected: sum(rejected),
       ...(server !== null && { server }),
-      ...(key !== null && { key }),
+      ...(key !== undefined && { key }),
     },
   };
 }

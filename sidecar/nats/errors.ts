@@ -2,11 +2,14 @@ import type { X509Certificate } from 'node:crypto';
 import { ErrorCode, type NatsError } from 'nats';
 import { type Reason, TransientError } from '../../common/errors.ts';
 
+/** Whose the node's own server is, as a {@link Remote} names it. */
+export const OWN_NATS = "this node's NATS";
+
 /** Who is at the other end, for messages. */
 export interface Remote {
   /** `host:port` */
   readonly server: string;
-  /** Whose administrator can help: a peer's lfh_id, or "this node's NATS". */
+  /** Whose administrator can help: the name of a peer, or {@link OWN_NATS}. */
   readonly owner: string;
   /** Our public NKey: what we signed in with, or tried to last. */
   readonly publicKey: string;
@@ -97,11 +100,15 @@ function accessProblem(error: unknown, remote: Remote): Problem | undefined {
 
 function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): string {
   const refused =
-    refusedKey === undefined
-      ? `our key ${publicKey}: ask the administrator of ${owner} to give it access (it must be`
-      : `our key ${refusedKey}, and the previous one ${publicKey} too: ask the administrator of ${owner} to give the former ` +
-        'access (it must be';
-  return `${server} refuses ${refused} among the publicKeys of the LfhSyncPeer for this node there)`;
+    refusedKey === undefined ? `our key ${publicKey}` : `our key ${refusedKey}, and the previous one ${publicKey} too`;
+  const them = refusedKey === undefined ? 'it' : 'the former';
+  const remedy =
+    owner === OWN_NATS
+      ? `see NatsConfigLive of this node's LfhSyncNode, or without an operator add ${them} to the users of the account that ` +
+        "connect's stream is in, and reload"
+      : `ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of the LfhSyncPeer for this ` +
+        'node there)';
+  return `${server} refuses ${refused}: ${remedy}`;
 }
 
 function connectionProblem(error: unknown, { server, owner }: Remote): Problem {

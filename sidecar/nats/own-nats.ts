@@ -4,7 +4,7 @@ import type { Announcement, AnnouncePort } from '../ports.ts';
 import { announce } from './announce.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
-import { translate } from './errors.ts';
+import { OWN_NATS, translate } from './errors.ts';
 import { type StatusService, serveStatus } from './status-service.ts';
 
 export interface OwnNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> {
@@ -22,10 +22,11 @@ export interface OwnNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> {
 export interface OwnNats extends AnnouncePort {
   /** Public key that the server accepted, or why there is no connection. */
   readonly state: { readonly key: string | null; readonly message: string };
+  /** Resolves when the first attempt to connect has come to its end, whichever. */
+  readonly tried: Promise<void>;
+  /** Finishes what is being announced first. */
   close(): Promise<void>;
 }
-
-const OWNER = "this node's NATS";
 
 /** Starts connecting to the node's own NATS, and goes on trying; never throws for a server that is down. */
 export function openOwnNats(options: OwnNatsOptions): OwnNats {
@@ -36,8 +37,9 @@ class LocalNats implements OwnNats {
   readonly #options: OwnNatsOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  readonly #tried = Promise.withResolvers<void>();
   #connected: Connected | undefined;
-  #problem = new TransientError('Unreachable', `${OWNER} is not connected yet`);
+  #problem = new TransientError('Unreachable', `${OWN_NATS} is not connected yet`);
   #announcing: Promise<void> = Promise.resolve();
 
   constructor(options: OwnNatsOptions) {
@@ -50,6 +52,10 @@ class LocalNats implements OwnNats {
     return { key: this.#connected.remote.publicKey, message: '' };
   }
 
+  get tried(): Promise<void> {
+    return this.#tried.promise;
+  }
+
   /** @throws TransientError at once while there is no connection; the caller decides what that is worth */
   async announce(messages: readonly Announcement[]): Promise<void> {
     if (!this.#connected) throw this.#problem;
@@ -60,6 +66,7 @@ class LocalNats implements OwnNats {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    await this.#announcing;
     await this.#connected?.connection.close();
     await this.#running;
   }
@@ -70,7 +77,7 @@ class LocalNats implements OwnNats {
     let failures = 0;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        const options = { ...this.#options, server: servers[attempt % servers.length] ?? '', owner: OWNER };
+        const options = { ...this.#options, server: servers[attempt % servers.length] ?? '', owner: OWN_NATS };
         const last = await this.#stay(options, await connectNats(options));
         failures = 0;
         const error = await last.connection.closed();
@@ -82,9 +89,10 @@ class LocalNats implements OwnNats {
             : new TransientError('Unreachable', messageOf(error), { cause: error });
       }
       this.#connected = undefined;
+      this.#tried.resolve();
       if (signal.aborted) return;
       failures += 1;
-      log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWNER} is not connected`);
+      log.warn({ reason: this.#problem.reason, problem: messageOf(this.#problem) }, `${OWN_NATS} is not connected`);
       await sleep(delay(failures, Math.random()), signal);
     }
   }
@@ -94,6 +102,7 @@ class LocalNats implements OwnNats {
     this.#connected = first;
     if (this.#stop.signal.aborted) await first.connection.close();
     await this.#serve(first);
+    this.#tried.resolve();
     const next = first.onPreviousKey ? await this.#withCurrentKey(options, first) : undefined;
     if (!next) return first;
     // The newer one is used before the older one is closed, so that nothing is announced in vain.

@@ -34,6 +34,7 @@ export async function serveStatus(
     const problem = messageOf(error instanceof NatsError ? translate(error, remote) : error);
     log.warn({ server: remote.server, problem }, 'the status could not be told over NATS');
   };
+  let told = false;
   try {
     const description = "Status of a sidecar of LinuxForHealth's data synchronization";
     const service = await connection.services.add({ name: STATUS_SERVICE, version, description, queue: randomUUID() });
@@ -43,7 +44,10 @@ export async function serveStatus(
       // Whatever is thrown here would come out of the library's reading of the connection.
       handler: (_error, request) => {
         try {
-          answer(request, status, connection.info?.max_payload ?? Number.POSITIVE_INFINITY);
+          const tooLarge = answer(request, status, connection.info?.max_payload ?? Number.POSITIVE_INFINITY);
+          // It is asked for all the time; once says it.
+          if (tooLarge !== undefined && !told) failed(tooLarge);
+          told = tooLarge !== undefined;
         } catch (error) {
           failed(error);
         }
@@ -54,10 +58,15 @@ export async function serveStatus(
   }
 }
 
-function answer(request: ServiceMsg, status: () => unknown, maxPayload: number): void {
+/** @returns why it could not be answered in full */
+function answer(request: ServiceMsg, status: () => unknown, maxPayload: number): string | undefined {
   const text = JSON.stringify(status());
   const bytes = Buffer.byteLength(text);
-  if (bytes <= maxPayload) request.respond(text);
-  else
-    request.respondError(413, `the status has ${bytes} bytes, and max_payload of this NATS is ${maxPayload}: raise it`);
+  if (bytes <= maxPayload) {
+    request.respond(text);
+    return undefined;
+  }
+  const problem = `the status has ${bytes} bytes, and max_payload of this NATS is ${maxPayload}: raise it`;
+  request.respondError(413, problem);
+  return problem;
 }

@@ -161,7 +161,7 @@ function areSame(one: Files, other: Files): boolean {
  * In the kubelet's order (its AtomicWriter): a new directory with all the files, `..data` turned to it in one step, links
  * for what is new, none any more for what is gone, then the old directory removed.
  */
-async function writeFiles(directory: string, files: Files): Promise<void> {
+export async function writeFiles(directory: string, files: Files): Promise<void> {
   const data = join(directory, '..data');
   const before = await readlink(data).catch(() => undefined);
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_');

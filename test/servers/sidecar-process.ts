@@ -79,7 +79,8 @@ export class SidecarProcess {
       NATS_SERVERS: JSON.stringify([site.nats.url]),
       NATS_NK_FILE: 'nats-server.nk',
       'nats-server.nk': site.seed,
-      KAFKA_BOOTSTRAP_SERVERS: JSON.stringify(site.kafka.brokers),
+      // A site without Kafka has to be given some.
+      KAFKA_BOOTSTRAP_SERVERS: settings.KAFKA_BOOTSTRAP_SERVERS ?? JSON.stringify(site.kafka.brokers),
       LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${this.#port}`,
       LFH_SYNC_LOG_LEVEL: 'debug',
       ...settings,

@@ -51,6 +51,7 @@ export class Site {
   readonly key: KeyPair;
   readonly #kafka: KafkaServer | undefined;
   readonly #peers = new Map<string, AdmittedPeer>();
+  #sidecarKeys: readonly string[] = [];
   readonly #ackWaits = new Map<string, number>();
   readonly #connections: NatsConnection[] = [];
   #failed = false;
@@ -140,11 +141,15 @@ export class Site {
   }
 
   /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
-  async admit(peer: { readonly lfhId: string; readonly publicKey: string }, ackWaitMs?: number): Promise<void> {
-    this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys: [peer.publicKey] });
+  async admit(
+    peer: { readonly lfhId: string } & ({ readonly publicKey: string } | { readonly publicKeys: readonly string[] }),
+    ackWaitMs?: number,
+  ): Promise<void> {
+    const publicKeys = 'publicKeys' in peer ? peer.publicKeys : [peer.publicKey];
+    this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys });
     if (ackWaitMs !== undefined) this.#ackWaits.set(peer.lfhId, ackWaitMs);
     await this.createDurable(peer.lfhId, ackWaitMs);
-    await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
+    await this.#reloadAccounts();
     // nats-server 2.15.2 connects a new account's imports only at the reload after the one that adds it (ADR 5).
     await this.nats.reload({});
   }
@@ -152,7 +157,13 @@ export class Site {
   /** Takes the access away again; the live connection ends with it. */
   async expel(lfhId: string): Promise<void> {
     this.#peers.delete(lfhId);
-    await this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()]) });
+    await this.#reloadAccounts();
+  }
+
+  /** Which keys its sidecars may sign in with here, besides the site's own. */
+  async allowSidecars(publicKeys: readonly string[]): Promise<void> {
+    this.#sidecarKeys = publicKeys;
+    await this.#reloadAccounts();
   }
 
   async createDurable(lfhId: string, ackWaitMs?: number): Promise<void> {
@@ -243,6 +254,10 @@ export class Site {
     process.stderr.write(`kept the logs of ${this.lfhId}:\n${paths.join('')}`);
   }
 
+  #reloadAccounts(): Promise<void> {
+    return this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()], this.#sidecarKeys) });
+  }
+
   async #request(subject: string, body: unknown): Promise<unknown> {
     const connection = await this.connect();
     try {
@@ -302,8 +317,8 @@ export interface DurableInfo {
   readonly num_waiting: number;
 }
 
-function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[]): string {
-  const includes = natsIncludes({ account: ACCOUNT, users: [key.getPublicKey()], peers });
+function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[], sidecarKeys: readonly string[] = []): string {
+  const includes = natsIncludes({ account: ACCOUNT, users: [key.getPublicKey(), ...sidecarKeys], peers });
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { connectMessage } from './connect-message.ts';
+import { SYNC_SUBJECT } from '../../common/contract/names.ts';
+import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import { until } from './process.ts';
 import type { Site } from './site.ts';
 import { readTopic, replayedUuids } from './topic-reader.ts';
@@ -10,12 +11,23 @@ export class Storm {
 
   /** Announces `count` more messages at a site, as connect does. @returns their uuids */
   async send(from: Site, count: number, bytes = 200): Promise<string[]> {
-    const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
-    const messages = Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
-    const uuids = messages.map(({ uuid }) => uuid);
+    const messages = makeMessages(from, count, bytes);
     await from.announce(messages.map(({ payload }) => payload));
-    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
-    return uuids;
+    return this.#note(from, messages);
+  }
+
+  /** Goes on announcing messages until `done`, all over a connection that stood before. @returns how many */
+  async sendUntil(from: Site, done: () => boolean): Promise<number> {
+    const connection = await from.connect();
+    const jetstream = connection.jetstream();
+    let count = 0;
+    while (!done()) {
+      const messages = makeMessages(from, 20, 200);
+      await Promise.all(messages.map(({ payload }) => jetstream.publish(SYNC_SUBJECT, payload)));
+      count += this.#note(from, messages).length;
+    }
+    await connection.close();
+    return count;
   }
 
   get count(): number {
@@ -49,4 +61,15 @@ export class Storm {
     };
     await until(`${from.lfhId} knows that all has arrived`, done, timeoutMs);
   }
+
+  #note(from: Site, messages: readonly ConnectMessage[]): string[] {
+    const uuids = messages.map(({ uuid }) => uuid);
+    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
+    return uuids;
+  }
+}
+
+function makeMessages(from: Site, count: number, bytes: number): ConnectMessage[] {
+  const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
+  return Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
 }

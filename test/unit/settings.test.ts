@@ -112,6 +112,19 @@ describe('settings', () => {
     it(`say what is wrong with ${name}=${text}`, () => assert.throws(() => decode({ [name]: text }), { message }));
   }
 
+  it('take no key where the path of its file belongs: a path is told when the file cannot be read', () => {
+    const pem = '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----';
+    for (const name of ['NATS_NK_FILE', 'LFH_SYNC_PREVIOUS_NK_FILE', 'CONNECT_CA_FILE']) {
+      for (const key of [SEED, ` ${SEED}`, `${SEED}\n`, `/keys/${SEED}`, pem, pem.replaceAll('\n', ' ')]) {
+        assert.throws(
+          () => decode({ [name]: key }),
+          new RegExp(`^InvalidSpecError: ${name}: expected the path of a file`),
+        );
+      }
+      for (const path of ['nats-server.nk', '/var/run/lfh sync/key', '../keys/SUA.nk']) decode({ [name]: path });
+    }
+  });
+
   it('never tell a value, which may be a secret in the wrong place', () => {
     for (const { name } of Object.values(SETTINGS)) {
       try {
