@@ -25,7 +25,9 @@ export interface Trust {
   readonly problems: readonly TrustProblem[];
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----/;
+/** A block reaches to the next: to look for its end in all the rest takes minutes for a ConfigMap full of beginnings. */
+const BEFORE_BLOCK = /(?=-----BEGIN [A-Z0-9 ]+-----)/;
 const BASE64_LINE = 64;
 
 /**
@@ -35,13 +37,12 @@ const BASE64_LINE = 64;
  * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
  */
 export function readTrust(pem: string, where: string, now: number): Trust {
-  const blocks = [...pem.matchAll(BLOCK)];
+  const blocks = pem.split(BEFORE_BLOCK).filter((text) => BEGIN.test(text));
   const authorities = new Map<string, Authority>();
   const problems: TrustProblem[] = [];
   if (blocks.length === 0) problems.push(noBlocks(pem, where));
-  for (const [index, [block, label]] of blocks.entries()) {
-    const place = `${where}, block ${index + 1}`;
-    const judged = judge(block, label ?? '', place, now);
+  for (const [index, block] of blocks.entries()) {
+    const judged = judge(block, `${where}, block ${index + 1}`, now);
     if ('reason' in judged) problems.push(judged);
     else authorities.set(judged.fingerprint, judged);
   }
@@ -59,7 +60,8 @@ function noBlocks(pem: string, where: string): TrustProblem {
   return { reason: 'CertificateInvalid', message: `${where} ${what}: expected -----BEGIN CERTIFICATE-----` };
 }
 
-function judge(block: string, label: string, place: string, now: number): Authority | TrustProblem {
+function judge(block: string, place: string, now: number): Authority | TrustProblem {
+  const [, label = ''] = BEGIN.exec(block) ?? [];
   if (label.includes('PRIVATE KEY')) {
     return {
       reason: 'PrivateKeyPasted',
@@ -70,7 +72,8 @@ function judge(block: string, label: string, place: string, now: number): Author
     return { reason: 'CertificateInvalid', message: `${place} is no CERTIFICATE block` };
   }
   const certificate = parse(block);
-  if (!certificate) return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate` };
+  if (!certificate)
+    return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate; was all of it copied?` };
   const name = `${place} (${certificate.subject.replaceAll('\n', ', ')})`;
   if (!certificate.ca) {
     return {

@@ -55,6 +55,8 @@ describe('trust', () => {
       () => '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n',
       'CertificateInvalid',
     ],
+    ['a certificate that is cut off', () => `${other.slice(0, 200)}\n`, 'CertificateInvalid'],
+    ['a private key that is cut off', () => `${server.key.slice(0, 60)}\n`, 'PrivateKeyPasted'],
     ["a server's certificate", () => server.cert, 'NotACertificateAuthority'],
     ['a private key', () => server.key, 'PrivateKeyPasted'],
   ];
@@ -72,6 +74,14 @@ describe('trust', () => {
     assert.deepEqual(problemsOf(ca, -10), ['CertificateNotYetValid']);
     const [problem] = readTrust(other + ca, WHERE, Date.now() + 400 * DAY_MS).problems;
     assert.match(problem?.message ?? '', /^spec\.ca\.inline, block 1 \(CN=hospital-b\) has expired on \d{4}-/);
+  });
+
+  it('takes a megabyte of beginnings without an end, as a ConfigMap may hold, in its stride', () => {
+    const text = '-----BEGIN CERTIFICATE-----\n'.repeat(37_000) + ca;
+    const started = Date.now();
+    const { authorities, problems } = readTrust(text, WHERE, Date.now());
+    assert.deepEqual([authorities.length, problems.length], [1, 37_000]);
+    assert.ok(Date.now() - started < 10_000, `${Date.now() - started} ms`);
   });
 
   it('never repeats a byte of a key', () => {
