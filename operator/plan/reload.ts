@@ -28,10 +28,13 @@ export function arrivalsOf(node: NodeObject, natsHash: string, sidecar: ConfigMa
   return arrivals;
 }
 
+const NAME = /^[a-z0-9.-]{1,253}$/;
+
 /** How NATS takes up its files, noted beside them for when the node is gone; {@link arrivalNoted} reads it. */
 export function arrivalNote(node: NodeObject): string | undefined {
   const [arrival] = arrivalsOf(node, '', undefined);
-  return arrival && `${arrival.how} ${nameOf(arrival.workload)}`;
+  // Anything may have been pasted there, and none of that is the name of a workload.
+  return arrival && NAME.test(arrival.workload.name) ? `${arrival.how} ${nameOf(arrival.workload)}` : undefined;
 }
 
 /** @returns undefined for what is no such note: then it is up to the server's own reloader */

@@ -25,9 +25,11 @@ export interface Trust {
   readonly problems: readonly TrustProblem[];
 }
 
-/** Some dozens of certificates: as much as the CRD allows inline. To read more would also take a noticeable time. */
+/** Some dozens of certificates: as much as the CRD allows inline. */
 const MAX_CHARACTERS = 65_536;
-const BOUNDARY = /-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----/g;
+const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----/;
+/** A block reaches to the next: to look for its end in all the rest takes minutes for a ConfigMap full of beginnings. */
+const BEFORE_BLOCK = /(?=-----BEGIN [A-Z0-9 ]+-----)/;
 const BASE64_LINE = 64;
 
 /**
@@ -42,13 +44,12 @@ export function readTrust(pem: string, where: string, now: number): Trust {
     const message = `${where} holds ${kib} KiB, and 64 are the limit: give only the CA that is meant, not a bundle of many`;
     return { authorities: [], problems: [{ reason: 'CertificateInvalid', message }] };
   }
-  const blocks = blocksOf(pem);
+  const blocks = pem.split(BEFORE_BLOCK).filter((text) => BEGIN.test(text));
   const authorities = new Map<string, Authority>();
   const problems: TrustProblem[] = [];
   if (blocks.length === 0) problems.push(noBlocks(pem, where));
-  for (const [index, { text, label }] of blocks.entries()) {
-    const place = `${where}, block ${index + 1}`;
-    const judged = judge(text, label, place, now);
+  for (const [index, block] of blocks.entries()) {
+    const judged = judge(block, `${where}, block ${index + 1}`, now);
     if ('reason' in judged) problems.push(judged);
     else authorities.set(judged.fingerprint, judged);
   }
@@ -61,30 +62,13 @@ export function bundle(authorities: readonly Authority[]): string {
   return [...once.values()].join('');
 }
 
-/** From each BEGIN to its END; where that is missing to the next BEGIN, and no certificate then. */
-function blocksOf(pem: string): { readonly label: string; readonly text: string }[] {
-  const blocks: { label: string; text: string }[] = [];
-  let open: { readonly label: string; readonly start: number } | undefined;
-  const close = (end: number): void => {
-    if (open) blocks.push({ label: open.label, text: pem.slice(open.start, end) });
-    open = undefined;
-  };
-  for (const { 0: line, 1: edge, 2: label = '', index } of pem.matchAll(BOUNDARY)) {
-    if (edge === 'BEGIN') {
-      close(index);
-      open = { label, start: index };
-    } else if (open?.label === label) close(index + line.length);
-  }
-  close(pem.length);
-  return blocks;
-}
-
 function noBlocks(pem: string, where: string): TrustProblem {
   const what = pem.trim() === '' ? 'is empty' : 'holds no PEM block';
   return { reason: 'CertificateInvalid', message: `${where} ${what}: expected -----BEGIN CERTIFICATE-----` };
 }
 
-function judge(block: string, label: string, place: string, now: number): Authority | TrustProblem {
+function judge(block: string, place: string, now: number): Authority | TrustProblem {
+  const [, label = ''] = BEGIN.exec(block) ?? [];
   if (label.includes('PRIVATE KEY')) {
     return {
       reason: 'PrivateKeyPasted',
@@ -95,7 +79,8 @@ function judge(block: string, label: string, place: string, now: number): Author
     return { reason: 'CertificateInvalid', message: `${place} is no CERTIFICATE block` };
   }
   const certificate = parse(block);
-  if (!certificate) return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate` };
+  if (!certificate)
+    return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate; was all of it copied?` };
   const name = `${place} (${certificate.subject})`;
   if (!certificate.isAuthority) {
     return {

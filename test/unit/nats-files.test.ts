@@ -6,12 +6,18 @@ const KEYS = ['A', 'B', 'C', 'D'].map(userKey) as [string, string, string, strin
 const [OWN, B, C, CANARY] = KEYS;
 const CA = '-----BEGIN CERTIFICATE-----\n';
 
-function planned(peers: Record<string, string>, written?: WrittenFiles, liveHash?: string, ca = CA) {
+function planned(
+  peers: Record<string, string>,
+  written?: WrittenFiles,
+  liveHash?: string,
+  ca = CA,
+  { restarts = false, isolation = 'Accounts' }: { restarts?: boolean; isolation?: 'Accounts' | 'Users' } = {},
+) {
   const admitted = Object.entries(peers).map(([lfhId, key]) => ({ lfhId, publicKeys: [key] }));
   return natsFiles(
-    { account: 'LFH', users: [OWN], peers: admitted },
+    { account: 'LFH', isolation, users: [OWN], peers: admitted },
     ca,
-    { written, liveHash, restarts: false },
+    { written, liveHash, restarts },
     { canary: () => CANARY },
   );
 }
@@ -67,6 +73,44 @@ describe("the files that a node's nats-server includes", () => {
     assert.equal(more.reload, 1);
     assert.equal(planned({ b: B, c: C }, more.files, first.hash).reload, 1);
     assert.equal(planned({ b: B, c: C }, more.files, more.hash).reload, 2);
+  });
+
+  it('are loaded once where servers are restarted, or nobody has an account of its own', () => {
+    assert.equal(planned({ b: B }, undefined, undefined, CA, { restarts: true }).reload, 2);
+    assert.equal(planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' }).reload, 2);
+  });
+
+  it('are loaded twice again when peers get accounts of their own that had none', () => {
+    const users = planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' });
+    assert.equal(planned({ b: B }, users.files, users.hash).reload, 1);
+  });
+
+  it('are loaded twice again when a peer comes back', () => {
+    const gone = planned({}, planned({ b: B }).files, undefined);
+    assert.equal(planned({ b: B }, gone.files, gone.hash).reload, 1);
+  });
+
+  it('stay the first of two while servers run something else, such as the one before', () => {
+    const before = planned({});
+    const first = planned({ b: B }, before.files, before.hash);
+    for (const live of [undefined, before.hash, 'x']) assert.deepEqual(planned({ b: B }, first.files, live), first);
+  });
+
+  it('begin anew when what was written is gone, or somebody has changed it', () => {
+    const first = planned({ b: B });
+    const second = planned({ b: B }, first.files, first.hash);
+    assert.equal(planned({ b: B }, undefined, second.hash).reload, 1);
+    assert.equal(planned({ b: B }, { ...second.files, [PEERS_FILE]: '' }, second.hash).reload, 1);
+    assert.equal(planned({ b: B }, { 'other.conf': '' }, second.hash).reload, 1);
+  });
+
+  it('have no canary while there is no key to derive it from, and the same hash', () => {
+    const access = { account: 'LFH', users: [OWN], peers: [] };
+    const standing = { written: undefined, liveHash: undefined, restarts: false };
+    const without = natsFiles(access, CA, standing, { canary: () => undefined });
+    assert.equal(without.files[MAIN_FILE].includes('canary'), false);
+    assert.equal(without.hash, planned({}).hash);
+    assert.equal(hashOf(without.files), without.hash);
   });
 
   it('are told from what somebody else wrote, or took away', () => {

@@ -1,8 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PeerStatus, REJECT_REASONS, type SidecarStatus, SKIP_REASONS } from '../../common/contract/status.ts';
 import type { Metadata } from '../../operator/kube/objects.ts';
-import { canaryKey, probeKey } from '../../operator/nats/keys.ts';
 import { type KeyStep, publicKeysOf } from '../../operator/plan/keys.ts';
 import type { DerivedKeys } from '../../operator/plan/nats-files.ts';
 import type {
@@ -17,30 +17,28 @@ import type {
   Texts,
 } from '../../operator/plan/observed.ts';
 import { type Plan, planNode } from '../../operator/plan/plan.ts';
+import { BASE32, crc16 } from '../../operator/plan/public-keys.ts';
 import type { Known } from '../../operator/plan/status.ts';
 
 /** What plans are made of in tests: the same each time, so that golden files stay as they are. */
 
 export const NOW = Date.parse('2026-11-25T12:00:00Z');
 export const HOUR_MS = 3_600_000;
-/** Of a test only; it opens nothing. */
-const SEED = 'a seed of the unit tests';
 
-const made = new Map<string, string>();
-
-/** A public key that nats-server takes: the same for the same name. */
+/** A public key that nats-server takes, the same for the same name; nobody has its seed. */
 export function userKey(name: string): string {
-  const key = made.get(name) ?? probeKey(SEED, name).publicKey;
-  made.set(name, key);
-  return key;
+  const body = [0xa0, ...createHash('sha256').update(name).digest()];
+  const checksum = crc16(body);
+  const bits = [...body, checksum & 0xff, checksum >> 8].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return bits.replace(/.{5}/g, (five) => BASE32.charAt(Number.parseInt(five, 2)));
 }
 
 export const OWN_KEY = userKey('own');
 export const PUBLISHED_KEY = 'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4';
 
-/** As the operator derives them, from the same seed each time. */
+/** The same for the same hash or peer, as those are that the operator derives. */
 export const DERIVED: DerivedKeys = {
-  canary: (hash) => canaryKey(SEED, hash).publicKey,
+  canary: (hash) => userKey(`canary of ${hash}`),
   probe: (lfhId) => userKey(`probe of ${lfhId}`),
 };
 
@@ -48,8 +46,12 @@ type CertificateName = 'ca-a' | 'ca-b' | 'ca-c' | 'ca-kafka' | 'ca-expired' | 'c
 
 /** Made once: those of authorities count from 2020 to 2125, all but ca-expired (in 2020) and ca-not-yet (from 2100). */
 export function certificate(name: CertificateName): string {
-  return readFileSync(join(import.meta.dirname, 'fixtures', `${name}.pem`), 'utf8');
+  const pem = pems.get(name) ?? readFileSync(join(import.meta.dirname, 'fixtures', `${name}.pem`), 'utf8');
+  pems.set(name, pem);
+  return pem;
 }
+
+const pems = new Map<CertificateName, string>();
 
 type Spec<Of> = { readonly spec?: Partial<Of>; readonly metadata?: Partial<Metadata> };
 

@@ -55,6 +55,8 @@ describe('trust', () => {
       () => '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n',
       'CertificateInvalid',
     ],
+    ['a certificate that is cut off', () => `${other.slice(0, 200)}\n`, 'CertificateInvalid'],
+    ['a private key that is cut off', () => `${server.key.slice(0, 60)}\n`, 'PrivateKeyPasted'],
     ["a server's certificate", () => server.cert, 'NotACertificateAuthority'],
     ['a private key', () => server.key, 'PrivateKeyPasted'],
   ];
@@ -72,6 +74,15 @@ describe('trust', () => {
     assert.deepEqual(problemsOf(ca, -10), ['CertificateNotYetValid']);
     const [problem] = readTrust(other + ca, WHERE, Date.now() + 400 * DAY_MS).problems;
     assert.match(problem?.message ?? '', /^spec\.ca\.inline, block 1 \(CN=hospital-b\) has expired on \d{4}-/);
+  });
+
+  it('reads beginnings without an end as what they are, and nothing that is larger than a bundle of a few', () => {
+    const begun = '-----BEGIN CERTIFICATE-----\n';
+    const { authorities, problems } = readTrust(begun.repeat(2_000) + ca, WHERE, Date.now());
+    assert.deepEqual([authorities.length, problems.length], [1, 2_000]);
+    const [problem, ...others] = readTrust(begun.repeat(37_000) + ca, WHERE, Date.now()).problems;
+    assert.match(problem?.message ?? '', /^spec\.ca\.inline holds 1013 KiB, and 64 are the limit/);
+    assert.deepEqual(others, []);
   });
 
   it('never repeats a byte of a key', () => {
