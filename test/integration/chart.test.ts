@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { load, loadAll } from 'js-yaml';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
+import { makeKey } from '../../operator/nats/keys.ts';
 import { ControlPlane } from '../servers/control-plane.ts';
 import { Helm, type Manifest } from '../servers/helm.ts';
 import { JobStandIn } from '../servers/job-stand-in.ts';
@@ -26,7 +27,7 @@ const PEER = {
   apiVersion: 'sync.linuxforhealth.io/v1alpha1',
   kind: 'LfhSyncPeer',
   metadata: { name: 'hospital-b' },
-  spec: { lfhId: 'hospital-b', publicKeys: [`U${'A'.repeat(55)}`] },
+  spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] },
 };
 
 /** A pod template, or a pod. */
