@@ -1,4 +1,5 @@
 import type { Condition } from '../api/conditions.ts';
+import type { ConditionType } from '../api/reasons.ts';
 
 /** What a person should notice in `kubectl describe`: a condition that became something else. */
 export interface Notice {
@@ -8,15 +9,16 @@ export interface Notice {
   readonly note: string;
 }
 
-const NOTE_LENGTH = 1000;
+/** The API server refuses an event with more than 1,024, and counts bytes. */
+const NOTE_BYTES = 1000;
 
-/** They only repeat the others. */
-const ECHOES: readonly string[] = ['Ready', 'Reconciling', 'Stalled'];
+/** Those that only repeat the others; and for Stalled it is True that is not well. */
+const REPEATING: ReadonlySet<string> = new Set(['Ready', 'Reconciling', 'Stalled'] satisfies ConditionType[]);
 
 /** One notice for each condition whose status or reason has changed. */
 export function noticesOf(before: readonly Condition[], after: readonly Condition[]): Notice[] {
   return after
-    .filter(({ type }) => !ECHOES.includes(type))
+    .filter(({ type }) => !REPEATING.has(type))
     .filter(({ type, status, reason }) => {
       const known = before.find((condition) => condition.type === type);
       return known?.status !== status || known.reason !== reason;
@@ -26,6 +28,6 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
       type: status === 'True' ? 'Normal' : 'Warning',
       reason,
       action: type,
-      note: message.slice(0, NOTE_LENGTH),
+      note: Buffer.from(message).subarray(0, NOTE_BYTES).toString(),
     }));
 }

@@ -36,7 +36,8 @@ export function natsConfigLive(
   if (!nats) return { type, status: 'Unknown', reason: 'Reconciling', message: 'no nats-server was asked yet' };
   const worst = worstOf(nats.servers);
   if (!worst) {
-    const message = 'no nats-server is found at spec.nats.servers';
+    const why = nats.problem === undefined ? '' : `: ${nats.problem}`;
+    const message = `no nats-server is found at spec.nats.servers${why}`;
     return { type, status: 'False', reason: 'NatsUnreachable', message };
   }
   if (worst.outcome === 'ConfigNotLive' && waitedMs > REFUSED_AFTER_MS) {
