@@ -16,6 +16,8 @@ import { NAMES, nothingIsLeft } from './plan/plan.ts';
 
 /** By which the chart marks what it makes. */
 const RELEASE_LABEL = 'app.kubernetes.io/instance';
+/** What the chart calls its node. */
+const CHART_NODE = 'local';
 
 await runHook('lfh-sync-uninstall', async (log) => {
   const config = readUninstallConfig(process.env);
@@ -25,10 +27,13 @@ await runHook('lfh-sync-uninstall', async (log) => {
   const nodes = await nodesOf(api, namespace, release, deadline);
   // The peers first: only while their node is there are their consumers removed from NATS.
   if (deletePeers) await deleteAll(api, KINDS.peer, await peersOf(api, namespace, nodes), log);
-  for (const node of deletePeers ? nodes : []) await takenBack(api, node, config, deadline);
+  const names = nodes.map(({ metadata }) => metadata.name);
+  for (const name of deletePeers ? names : []) await takenBack(api, name, config, deadline);
   await deleteAll(api, KINDS.node, nodes, log);
-  for (const node of nodes) await takenBack(api, node, config, deadline);
-  log.info({ namespace, nodes: nodes.map(({ metadata }) => metadata.name) }, 'done; Secrets with keys are still there');
+  // One that an attempt before this has deleted is not listed any more.
+  const isGone = (await api.get(KINDS.node, namespace, CHART_NODE)) === undefined;
+  for (const name of new Set([...names, ...(isGone ? [CHART_NODE] : [])])) await takenBack(api, name, config, deadline);
+  log.info({ namespace, nodes: names }, 'done; Secrets with keys are still there');
 });
 
 async function nodesOf(api: KubeApi, namespace: string, release: string, deadline: number): Promise<NodeObject[]> {
@@ -67,11 +72,11 @@ async function deleteAll(api: KubeApi, kind: Kind, objects: readonly KubeObject[
  */
 async function takenBack(
   api: KubeApi,
-  { metadata: { name } }: NodeObject,
+  node: string,
   { namespace, timeoutMs }: UninstallConfig,
   deadline: number,
 ): Promise<void> {
-  const configMap = NAMES.nats(name);
+  const configMap = NAMES.nats(node);
   const advice =
     `the ConfigMap ${namespace}/${configMap}, which nats-server includes, still lets peers in ${timeoutMs / 1000} s after they or their node were ` +
     'deleted, or the sidecar is still in its workload: the operator has to take that back. Is one running and ready? Its log says what ' +

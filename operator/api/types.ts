@@ -167,7 +167,7 @@ export interface LfhSyncNodeSpec {
     overlap?: string;
   };
   /**
-   * FHIR servers that what was received is transmitted to, by their base URLs; as connect's CONNECT_EXTERNAL_FHIR_SERVERS has them. Whoever may read this object sees a password in them.
+   * FHIR servers that what was received is transmitted to, by their base URLs; as connect's CONNECT_EXTERNAL_FHIR_SERVERS has them. Nothing reads this yet. Whoever may read this object sees a password in them.
    */
   fhirServers?: readonly string[];
 }
@@ -306,10 +306,6 @@ export interface LfhSyncPeerSpec {
      * The peer's stream.
      */
     stream?: string;
-    /**
-     * The subject of the messages there.
-     */
-    subject?: string;
     /**
      * Name of our durable consumer at the peer. Absent: the one that lfh-sync makes there, lfh-sync- and our own lfhId.
      */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { STREAM, SYNC_SUBJECT } from '../../common/contract/names.ts';
+import { STREAM } from '../../common/contract/names.ts';
 import { DEFAULT_FORMATS, peerList } from '../../common/contract/peers.ts';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { type Definition, readDefinitions, type Schema, walk } from '../../crds/read.ts';
@@ -229,7 +229,6 @@ describe('the CRDs and the sidecar', () => {
     const schemas = schemasOf(definitionOf('LfhSyncPeer'));
     const [decoded] = peerList.decode(JSON.stringify([peer]));
     assert.equal(schemas.get('spec.receive.stream')?.default, STREAM);
-    assert.equal(schemas.get('spec.receive.subject')?.default, SYNC_SUBJECT);
     assert.equal(schemas.get('spec.receive.startFrom.policy')?.default, decoded?.startFrom.policy);
     assert.equal(schemas.get('spec.receive.paused')?.default, decoded?.paused);
     const formats = schemas.get('spec.receive.allowFormats')?.description ?? '';

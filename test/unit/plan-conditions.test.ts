@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { summarize } from '../../operator/api/conditions.ts';
+import type { ReasonEntry } from '../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../operator/api/reasons.ts';
 import type { Condition } from '../../operator/api/types.ts';
 import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, SIDECAR_ROWS } from './node-condition-rows.ts';
@@ -36,11 +37,13 @@ describe('every reason in the list', () => {
     .flat()
     .flatMap(({ conditions }) => conditions());
   const notLookedAt = { ...summarize('Ready', ['SendReady'], []), observedGeneration: 1, lastTransitionTime: '' };
-  const produced = new Set([...all, notLookedAt].map(({ type, reason }) => `${type} ${reason}`));
+  const produced = new Set([...all, notLookedAt].map(({ type, reason, status }) => `${type} ${reason} ${status}`));
 
-  it('comes about, in some row of these tables', () => {
+  it('comes about in some row of these tables, with every status that the list has', () => {
     const listed = Object.entries(CONDITIONS).flatMap(([type, { reasons }]) =>
-      Object.keys(reasons).map((reason) => `${type} ${reason}`),
+      Object.entries(reasons as Readonly<Record<string, ReasonEntry>>).flatMap(([reason, { statuses }]) =>
+        statuses.map((status) => `${type} ${reason} ${status}`),
+      ),
     );
     const missing = listed.filter((each) => !produced.has(each));
     assert.deepEqual(missing, []);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { PeerStatus } from '../../common/contract/status.ts';
 import type { ObservedDurable } from '../../operator/plan/observed.ts';
 import { advanceProgress } from '../../operator/plan/progress.ts';
-import { since } from '../../operator/plan/verdict.ts';
+import { STANDSTILL_MS, since } from '../../operator/plan/verdict.ts';
 import { aPeer, durableOf, NOW, natsOf, observedOf, peerReport, planOf, sidecarOf } from './plan-fixtures.ts';
 
 const { peers } = planOf(observedOf([aPeer('b')]));
@@ -74,6 +74,27 @@ describe('for how long a direction has not moved', () => {
     ],
   ];
   for (const [what, found, expected] of ROWS) it(what, () => assert.deepEqual(found, expected));
+
+  it('goes on after a restart of the operator where it was told before, until something moves', () => {
+    const condition = (type: string, reason: string) => ({
+      type,
+      status: 'False' as const,
+      reason,
+      message: '',
+      lastTransitionTime: '',
+    });
+    const conditions = [condition('ReceiveReady', 'Lagging'), condition('SendReady', 'NoPull')];
+    const told = { conditions, receive: { position: 40 }, send: { ackFloor: 40 } };
+    const { peers: before } = planOf(observedOf([aPeer('b', { status: told })]));
+    const after = (sequence: number) => {
+      const sidecars = [sidecarOf([peerReport('b', { ...at(sequence), lag: 3 })])];
+      const nats = natsOf([durableOf('b', { ackFloor: sequence, waiting: 0 })]);
+      const found = advanceProgress(new Map(), before, { nats, sidecars }, NOW).get('b');
+      return [found?.received, found?.sent].map((each) => since(each, NOW) > STANDSTILL_MS);
+    };
+    assert.deepEqual(after(40), [true, true]);
+    assert.deepEqual(after(41), [false, false]);
+  });
 
   it('is kept of the peers that are there, and of no other', () => {
     const known = new Map([['gone', { received: { mark: 1, since: THEN }, sent: { mark: 1, since: THEN } }]]);
