@@ -104,15 +104,16 @@ export class OperatedSite {
    * A sidecar, as one that is injected beside a connect pod: it knows nothing of Kubernetes.
    *
    * @param sources of its settings
+   * @param main what is run, where it is not the product's own
    */
-  async startSidecar(sources: readonly VolumeSource[] = SIDECAR_SOURCES): Promise<SidecarProcess> {
+  async startSidecar(sources: readonly VolumeSource[] = SIDECAR_SOURCES, main?: string): Promise<SidecarProcess> {
     const directory = join(this.site.directory, `sidecar-${this.sidecars.length + 1}`);
     const { namespace } = this;
     const kubeConfig = this.#plane.kubeConfig();
     this.#mounts.push(
       await KubeletStandIn.mount({ kubeConfig, namespace, directory: join(directory, 'settings'), sources }),
     );
-    const sidecar = await SidecarProcess.startMounted(this.site, directory);
+    const sidecar = await SidecarProcess.startMounted(this.site, directory, main);
     this.sidecars.push(sidecar);
     return sidecar;
   }

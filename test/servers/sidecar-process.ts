@@ -50,10 +50,10 @@ export class SidecarProcess {
   }
 
   /** One whose settings are mounted below `directory`, in `settings`, by whoever keeps them. */
-  static async startMounted(site: Site, directory: string): Promise<SidecarProcess> {
+  static async startMounted(site: Site, directory: string, main?: string): Promise<SidecarProcess> {
     const port = await freePort();
     const env = { LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${port}`, LFH_SYNC_LOG_LEVEL: 'trace' };
-    const sidecar = new SidecarProcess(site, { peers: [], env }, directory, port);
+    const sidecar = new SidecarProcess(site, { peers: [], env, ...(main !== undefined && { main }) }, directory, port);
     await sidecar.start();
     return sidecar;
   }
