@@ -4,7 +4,7 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build clean
+.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image clean
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ docs: $(INSTALLED) ## Write the generated pages in docs/ anew
 
 build: $(INSTALLED) ## Compile what ships into dist/
 	$(RUN) build
+
+image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
+	@command -v buildah >/dev/null || apt-get install -qq -y --no-install-recommends buildah
+	$(RUN) image
 
 clean: ## Remove what was made in the tree; the servers' cache stays
 	@rm -rf dist coverage node_modules
