@@ -13,6 +13,8 @@ export interface ImageSource {
   /** What every time stamp in it is set to, in seconds. */
   readonly epoch: number;
   readonly args?: Readonly<Record<string, string>>;
+  /** Absent: yes. An archive that stays on this machine is made and read sooner without. */
+  readonly compress?: boolean;
 }
 
 /**
@@ -32,13 +34,14 @@ export async function buildImage(source: ImageSource, archive: string): Promise<
     return (await execute('buildah', [...place, ...args], { maxBuffer: 16e6 })).stdout;
   };
   try {
-    const { dockerfile, context, name, epoch, args = {} } = source;
+    const { dockerfile, context, name, epoch, args = {}, compress = true } = source;
     const values = Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
     const layers = ['--isolation', 'chroot', '--layers', '--timestamp', String(epoch), '--identity-label=false'];
     await buildah('build', ...layers, ...values, '-f', dockerfile, '-t', name, context);
     await rm(archive, { force: true });
     const digest = join(storage, 'digest');
-    await buildah('push', '--quiet', '--digestfile', digest, name, `oci-archive:${archive}:${fullName(name)}`);
+    const how = ['--quiet', '--digestfile', digest, ...(compress ? [] : ['--disable-compression'])];
+    await buildah('push', ...how, name, `oci-archive:${archive}:${fullName(name)}`);
     return (await execute('cat', [digest])).stdout.trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {

@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists } from '../servers/cache.ts';
+import { runKubectl } from '../servers/kubectl.ts';
+import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
+import { until } from '../servers/process.ts';
+import { KUBECONFIG } from './layout.ts';
+
+/** The cluster that `make cluster-up` started, or kind's, for whoever uses it. */
+export class Cluster {
+  readonly kubeconfigFile: string;
+  readonly #kubectl: string;
+
+  private constructor(kubeconfigFile: string, kubectl: string) {
+    this.kubeconfigFile = kubeconfigFile;
+    this.#kubectl = kubectl;
+  }
+
+  /** @throws where none was started */
+  static async connect(kubeconfigFile = KUBECONFIG): Promise<Cluster> {
+    if (!(await exists(kubeconfigFile))) throw new Error(`no ${kubeconfigFile}: run make cluster-up`);
+    return new Cluster(kubeconfigFile, (await kubernetesPrograms()).kubectl);
+  }
+
+  /** As the administrator. @throws with what it says on stderr */
+  kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
+    return runKubectl(this.#kubectl, this.kubeconfigFile, args, input);
+  }
+
+  /** Server-side apply, by the field manager `test`. @param what YAML, or objects */
+  async apply(what: string | readonly object[], namespace?: string): Promise<void> {
+    const text = typeof what === 'string' ? what : what.map((object) => JSON.stringify(object)).join('\n---\n');
+    const where = namespace === undefined ? [] : ['-n', namespace];
+    await this.kubectl(['apply', '--server-side', '--field-manager=test', ...where, '-f', '-'], text);
+  }
+
+  /** Applies one of the files in test/cluster/manifests. */
+  async applyManifest(name: string, namespace?: string): Promise<void> {
+    await this.apply(await readFile(join(import.meta.dirname, 'manifests', name), 'utf8'), namespace);
+  }
+
+  /** One object, as JSON. */
+  async get<Kind>(...args: string[]): Promise<Kind> {
+    return JSON.parse((await this.kubectl(['get', '-o', 'json', ...args])).stdout) as Kind;
+  }
+
+  /** Resolves when all replicas are of the newest template, and ready. @param what such as `deployment/coredns` */
+  async rolledOut(what: string, namespace: string, timeoutMs = 180_000): Promise<void> {
+    await this.kubectl(['rollout', 'status', what, '-n', namespace, `--timeout=${timeoutMs / 1000}s`]);
+  }
+
+  /** Resolves when the API answers and a node takes pods. */
+  async ready(timeoutMs: number): Promise<void> {
+    const isReady = async (): Promise<boolean> => {
+      const { items } = await this.get<{ items: { status?: { conditions?: { type: string; status: string }[] } }[] }>(
+        'nodes',
+      );
+      const conditions = items.flatMap(({ status }) => status?.conditions ?? []);
+      return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    };
+    await until('a node is ready', isReady, timeoutMs, 500);
+  }
+}

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { cached, execute } from '../servers/cache.ts';
+import { buildOfKubernetes, KUBERNETES, kubernetesPrograms, MODULES } from '../servers/kubernetes-programs.ts';
+
+/** What a node of a cluster runs, beyond what tests of a control plane alone need. Built once, kept in the same cache. */
+
+/** The last minor version whose kubelet starts on cgroup v1; an API server takes one that is three minors older. */
+const KUBELET = 'v1.34.4';
+const COREDNS = 'v1.15.0';
+
+export interface ClusterPrograms {
+  readonly etcd: string;
+  readonly 'kube-apiserver': string;
+  readonly 'kube-controller-manager': string;
+  readonly kubectl: string;
+  readonly 'kube-scheduler': string;
+  readonly 'kube-proxy': string;
+  readonly kubelet: string;
+  /** Statically linked: it is put into an image by itself. */
+  readonly coredns: string;
+}
+
+/** Finds or builds all of them. @throws what a build says that fails */
+export async function clusterPrograms(): Promise<ClusterPrograms> {
+  const controlPlane = await kubernetesPrograms();
+  const more = await cached(
+    `kubernetes-node-${KUBERNETES}`,
+    `kube-scheduler and kube-proxy ${KUBERNETES}, 30 s`,
+    (into) => buildOfKubernetes(MODULES, into, KUBERNETES, ['kube-scheduler', 'kube-proxy']),
+  );
+  const kubelet = await cached(`kubelet-${KUBELET}`, `kubelet ${KUBELET} with Go, about 4 min`, (into) =>
+    buildOfKubernetes(join(MODULES, 'kubelet'), into, KUBELET, ['kubelet']),
+  );
+  return {
+    ...controlPlane,
+    'kube-scheduler': join(more, 'kube-scheduler'),
+    'kube-proxy': join(more, 'kube-proxy'),
+    kubelet: join(kubelet, 'kubelet'),
+    coredns: await goInstalled('coredns', `github.com/coredns/coredns@${COREDNS}`, 'about 3 min'),
+  };
+}
+
+/** A program that is built from its module as it was released, pinned by version and checksum database. */
+async function goInstalled(program: string, source: string, duration: string): Promise<string> {
+  const version = source.replace(/.*@/, '');
+  const place = await cached(`${program}-${version}`, `${program} ${version} with Go, ${duration}`, async (into) => {
+    await execute('nice', ['-n', '19', 'go', 'install', '-ldflags', '-s -w', source], {
+      env: { ...process.env, GOBIN: into, GOFLAGS: '-buildvcs=false', CGO_ENABLED: '0' },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  });
+  return join(place, program);
+}
