@@ -31,7 +31,7 @@ export async function writeApp(into: string): Promise<Manifest> {
 }
 
 /** What `npm ci` installs without the packages for development, patched as in the tree. Once for each lock file. */
-async function productionModules(): Promise<string> {
+export async function productionModules(): Promise<string> {
   const patches = (await readdir(join(TREE, 'patches'))).sort();
   const hash = createHash('sha256');
   for (const name of ['package-lock.json', ...patches.map((patch) => join('patches', patch))]) {

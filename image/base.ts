@@ -11,6 +11,8 @@ export interface DebianPackage {
   readonly version: string;
 }
 
+/** Node's own build, as the npm package `node` brings it: the one that runs everything else here. */
+export const NODE_PROGRAM = join(import.meta.dirname, '../node_modules/node/bin/node');
 /** Who its processes are: nobody that a host or another image knows. */
 const USER = 65_532;
 /** What Node links (`ldd`), and the roots that a server's certificate may come from. */

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execute } from '../test/servers/cache.ts';
 import { writeApp } from './app.ts';
-import { writeBase } from './base.ts';
+import { NODE_PROGRAM, writeBase } from './base.ts';
 import { buildImage, type ImageSource } from './buildah.ts';
 import { billOfMaterials } from './sbom.ts';
 
@@ -16,15 +16,14 @@ import { billOfMaterials } from './sbom.ts';
  */
 
 const TREE = join(import.meta.dirname, '..');
-const NODE = join(TREE, 'node_modules/node');
 
 /** Writes what the Dockerfile copies. @returns how to build it, but for its name; the list of contents is in the context, too */
 async function writeContext(context: string): Promise<Omit<ImageSource, 'name'> & { readonly version: string }> {
   const [revision, epoch] = await commit();
   const [base, app] = [join(context, 'base'), join(context, 'app')];
   await Promise.all([mkdir(base, { recursive: true }), mkdir(app, { recursive: true })]);
-  const [debian, manifest] = await Promise.all([writeBase(base, join(NODE, 'bin/node')), writeApp(app)]);
-  const { version: node } = JSON.parse(await readFile(join(NODE, 'package.json'), 'utf8')) as { version: string };
+  const [debian, manifest] = await Promise.all([writeBase(base, NODE_PROGRAM), writeApp(app)]);
+  const node = (await execute(NODE_PROGRAM, ['--version'])).stdout.trim().slice(1);
   await writeFile(join(app, 'sbom.spdx.json'), await billOfMaterials(manifest, node, debian, epoch));
   // What everybody may read: an umask would otherwise make another image.
   await execute('chmod', ['-R', 'u=rwX,go=rX', app, join(base, 'etc'), join(base, 'usr'), join(base, 'var')]);
