@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../servers/cache.ts';
@@ -47,6 +48,31 @@ export class Cluster {
   /** Resolves when all replicas are of the newest template, and ready. @param what such as `deployment/coredns` */
   async rolledOut(what: string, namespace: string, timeoutMs = 180_000): Promise<void> {
     await this.kubectl(['rollout', 'status', what, '-n', namespace, `--timeout=${timeoutMs / 1000}s`]);
+  }
+
+  /** The address of a Service, which this machine reaches, too. */
+  async serviceAddress(name: string, namespace: string): Promise<string> {
+    const { spec } = await this.get<{ spec: { clusterIP: string } }>(`service/${name}`, '-n', namespace);
+    return spec.clusterIP;
+  }
+
+  /**
+   * A namespace of a test's own, where Pod Security enforces `restricted`, as a hospital's administrator should.
+   *
+   * @returns its name
+   */
+  async createNamespace(prefix: string): Promise<string> {
+    const name = `${prefix}-${randomBytes(3).toString('hex')}`;
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await this.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }]);
+    const account = ['get', 'serviceaccount', 'default', '-n', name];
+    await until(`${name} has its service account`, () => this.kubectl(account).then(() => true), 60_000, 250);
+    return name;
+  }
+
+  /** Resolves when it is gone, with all its pods. */
+  async removeNamespace(name: string): Promise<void> {
+    await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s']);
   }
 
   /** Resolves when the API answers and a node takes pods. */
