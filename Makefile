@@ -5,7 +5,7 @@ RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
 .PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
-	cluster-down clean
+	cluster-down cluster-test kind-up kind-down clean
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,15 @@ cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Li
 
 cluster-down: $(INSTALLED) ## End it, and take away everything that it had of this machine
 	$(RUN) cluster:down
+
+cluster-test: $(INSTALLED) ## Show that the cluster, or kind's, is one like others (minutes)
+	$(RUN) cluster:test
+
+kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
+	$(RUN) kind up
+
+kind-down: $(INSTALLED) ## End it
+	$(RUN) kind down
 
 clean: ## Remove what was made in the tree; the servers' cache stays
 	@rm -rf dist coverage node_modules

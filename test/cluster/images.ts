@@ -2,9 +2,9 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildImage } from '../../image/buildah.ts';
-import { cached, execute } from '../servers/cache.ts';
+import { cached, execute, exists } from '../servers/cache.ts';
 import { CONTAINERD, COREDNS_IMAGE, PAUSE_IMAGE } from './layout.ts';
-import type { ClusterPrograms } from './programs.ts';
+import { type ClusterPrograms, kindProgram } from './programs.ts';
 
 /** Images for pods of the cluster: nothing can be pulled, so each is made from a program and nothing else. */
 
@@ -45,8 +45,10 @@ async function writeImage({ name, files, entrypoint }: TestImage, archive: strin
 
 /** Puts images where the kubelet finds them, with `imagePullPolicy: Never` or `IfNotPresent`. */
 export async function importImages(archives: readonly string[]): Promise<void> {
+  const kind = (await exists(CONTAINERD)) ? undefined : await kindProgram();
   for (const archive of archives) {
-    await execute('ctr', ['--address', CONTAINERD, '--namespace', 'k8s.io', 'images', 'import', archive]);
+    if (kind) await execute(kind, ['load', 'image-archive', archive, '--name', 'lfh-sync']);
+    else await execute('ctr', ['--address', CONTAINERD, '--namespace', 'k8s.io', 'images', 'import', archive]);
   }
 }
 

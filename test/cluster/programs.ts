@@ -7,6 +7,7 @@ import { buildOfKubernetes, KUBERNETES, kubernetesPrograms, MODULES } from '../s
 /** The last minor version whose kubelet starts on cgroup v1; an API server takes one that is three minors older. */
 const KUBELET = 'v1.34.4';
 const COREDNS = 'v1.15.0';
+const KIND = 'v0.33.0';
 
 export interface ClusterPrograms {
   readonly etcd: string;
@@ -38,6 +39,10 @@ export async function clusterPrograms(): Promise<ClusterPrograms> {
     kubelet: join(kubelet, 'kubelet'),
     coredns: await goInstalled('coredns', `github.com/coredns/coredns@${COREDNS}`, 'about 3 min'),
   };
+}
+
+export function kindProgram(): Promise<string> {
+  return goInstalled('kind', `sigs.k8s.io/kind@${KIND}`, 'about 30 s');
 }
 
 /** A program that is built from its module as it was released, pinned by version and checksum database. */
