@@ -7,18 +7,11 @@ import { Cluster } from './cluster.ts';
 import { ClusterSite } from './cluster-site.ts';
 import { importImages } from './images.ts';
 import { siteImages } from './site-images.ts';
+import { finished, RESTRICTED, workload } from './workloads.ts';
 
 /** What tests of the product rely on: that this is a cluster like others. Needs `make cluster-up`. */
 
 const PATIENCE_MS = 180_000;
-const RESTRICTED = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  runAsNonRoot: true,
-  capabilities: { drop: ['ALL'] },
-  seccompProfile: { type: 'RuntimeDefault' },
-};
-
 /** A container that runs a line of JavaScript. */
 function node(name: string, script: string, more: object = {}): object {
   const image = 'docker.io/library/lfh-sync-test-site:1';
@@ -45,19 +38,6 @@ describe('the cluster', function () {
   });
 
   after(() => cluster.removeNamespace(namespace));
-
-  function workload(kind: string, name: string, podSpec: object, spec: object = {}): object {
-    const labels = { app: name };
-    const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 5, ...podSpec } };
-    const selector = kind === 'Job' ? {} : { selector: { matchLabels: labels } };
-    const apiVersion = kind === 'Job' ? 'batch/v1' : 'apps/v1';
-    return { apiVersion, kind, metadata: { name }, spec: { ...selector, ...spec, template } };
-  }
-
-  async function finished(job: string): Promise<string> {
-    await cluster.kubectl(['wait', '-n', namespace, '--for=condition=complete', `job/${job}`, '--timeout=180s']);
-    return (await cluster.kubectl(['logs', '-n', namespace, `job/${job}`, '-c', 'main'])).stdout.trim();
-  }
 
   async function text(address: string): Promise<string> {
     return (await fetch(`http://${address}:8080`, { signal: AbortSignal.timeout(5_000) })).text();
@@ -88,7 +68,7 @@ describe('the cluster', function () {
       namespace,
     );
     const web = await cluster.serviceAddress('web', namespace);
-    const [short, long, api, unknown, answer] = (await finished('asks')).split('\n');
+    const [short, long, api, unknown, answer] = (await finished(cluster, namespace, 'asks')).split('\n');
     assert.deepEqual([short, long, api, unknown], [web, web, '10.213.128.1', 'ENOTFOUND']);
     assert.match(answer ?? '', /^web-/);
   });
@@ -104,7 +84,7 @@ describe('the cluster', function () {
     const main = node('main', `console.log(await(await fetch('http://localhost:8080')).text())`);
     const pod = { restartPolicy: 'Never', initContainers: [sidecar], containers: [main] };
     await cluster.apply([workload('Job', 'with-sidecar', pod)], namespace);
-    assert.equal(await finished('with-sidecar'), 'beside');
+    assert.equal(await finished(cluster, namespace, 'with-sidecar'), 'beside');
   });
 
   it('brings a changed ConfigMap into a pod at once when the pod is annotated, and restarts nothing', async () => {
