@@ -64,7 +64,7 @@ cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Li
 cluster-down: $(INSTALLED) ## End it, and take away everything that it had of this machine
 	$(RUN) cluster:down
 
-cluster-test: $(INSTALLED) ## Show that the cluster, or kind's, is one like others (minutes)
+cluster-test: image ## Show that the cluster, or kind's, is one like others (minutes)
 	$(RUN) cluster:test
 
 kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
