@@ -76,11 +76,17 @@ export async function buildOfKubernetes(
  * On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. Niced:
  * a build takes minutes of every core, and somebody may be working on this machine.
  */
-async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
+export async function goBuild(
+  module: string,
+  into: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
   const copy = join(into, 'module');
   await cp(module, copy, { recursive: true });
   await execute('nice', ['-n', '19', 'go', 'build', '-mod=readonly', '-buildvcs=false', ...args], {
     cwd: copy,
+    env: { ...process.env, ...env },
     maxBuffer: 64 * 1024 * 1024,
   });
   await rm(copy, { recursive: true });
