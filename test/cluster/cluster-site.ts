@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
+import { until } from '../servers/process.ts';
 import type { Cluster } from './cluster.ts';
 
 /** NATS, Kafka and a stand-in for connect in a namespace: what a hospital has before lfh-sync is installed. */
@@ -34,11 +35,17 @@ export class ClusterSite {
     return `tls://nats.${this.namespace}.svc:4222`;
   }
 
-  /** Resolves when every pod is ready. */
+  /** Resolves when every pod is ready, and connect answers by its Service, whose rules come a moment later. */
   async running(timeoutMs?: number): Promise<void> {
     for (const workload of ['statefulset/kafka', 'statefulset/nats', 'deployment/connect']) {
       await this.cluster.rolledOut(workload, this.namespace, timeoutMs);
     }
+    const status = `${await this.#connectUrl()}/status`;
+    await until(
+      'connect answers',
+      async () => (await fetch(status, { signal: AbortSignal.timeout(2_000) })).ok,
+      60_000,
+    );
   }
 
   /**
@@ -52,8 +59,7 @@ export class ClusterSite {
     content: unknown,
   ): Promise<{ readonly uuid: string; readonly data_record_location: string }> {
     const body = typeof content === 'string' ? content : JSON.stringify(content);
-    const address = await this.cluster.serviceAddress('connect', this.namespace);
-    const response = await fetch(`http://${address}:5000${path}`, { method: 'POST', body });
+    const response = await fetch(`${await this.#connectUrl()}${path}`, { method: 'POST', body });
     const answer = await response.text();
     if (!response.ok) throw new Error(`connect of ${this.lfhId} answers ${response.status}: ${answer}`);
     return JSON.parse(answer) as { uuid: string; data_record_location: string };
@@ -66,6 +72,10 @@ export class ClusterSite {
     return {
       client: () => new Kafka({ brokers, clientId: 'test', logLevel: logLevel.NOTHING, retry: { retries: 10 } }),
     };
+  }
+
+  async #connectUrl(): Promise<string> {
+    return `http://${await this.cluster.serviceAddress('connect', this.namespace)}:5000`;
   }
 
   async #prerequisites(): Promise<object[]> {

@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../servers/cache.ts';
 import { runKubectl } from '../servers/kubectl.ts';
 import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
 import { until } from '../servers/process.ts';
-import { KUBECONFIG } from './layout.ts';
+import { KUBECONFIG, VOLUMES } from './layout.ts';
+
+/** What `make cluster-up` made; kind makes its own, and removes them. */
+interface Volume {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly claimRef?: { readonly namespace: string }; readonly hostPath?: { readonly path: string } };
+}
 
 /** The cluster that `make cluster-up` started, or kind's, for whoever uses it. */
 export class Cluster {
@@ -70,9 +76,18 @@ export class Cluster {
     return name;
   }
 
-  /** Resolves when it is gone, with all its pods. */
+  /** Resolves when it is gone, with all its pods; what they had stored is gone, too, and its place is free for others. */
   async removeNamespace(name: string): Promise<void> {
     await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s']);
+    const { items } = await this.get<{ items: Volume[] }>('persistentvolumes');
+    for (const { metadata, spec } of items) {
+      if (spec.claimRef?.namespace !== name || !spec.hostPath?.path.startsWith(VOLUMES)) continue;
+      for (const entry of await readdir(spec.hostPath.path)) {
+        await rm(join(spec.hostPath.path, entry), { recursive: true, force: true });
+      }
+      const unclaimed = JSON.stringify({ spec: { claimRef: null } });
+      await this.kubectl(['patch', 'persistentvolume', metadata.name, '--type=merge', '-p', unclaimed]);
+    }
   }
 
   /** Resolves when the API answers and a node takes pods. */

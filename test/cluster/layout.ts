@@ -25,6 +25,8 @@ export const NODE_NAME = 'node';
 export const CLUSTER_DOMAIN = 'cluster.local';
 export const API_URL = `https://${NETWORK.node}:6443`;
 export const KUBECONFIG = join(STATE, 'admin.kubeconfig');
+/** Of the volumes that pods may claim. */
+export const VOLUMES = join(STATE, 'volumes');
 export const CONTAINERD = join(STATE, 'containerd.sock');
 /** The sandbox of every pod. */
 export const PAUSE_IMAGE = 'docker.io/library/lfh-sync-test-pause:1';

@@ -2,7 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cluster } from './cluster.ts';
 import { clusterImages, importImages } from './images.ts';
-import { KUBECONFIG, STATE } from './layout.ts';
+import { KUBECONFIG, STATE, VOLUMES } from './layout.ts';
 import { assertFit, clearMachine, installPackages, prepareMachine, startNode } from './machine.ts';
 import { writeNodeFiles } from './node-files.ts';
 import { clusterPrograms } from './programs.ts';
@@ -12,7 +12,7 @@ import { step } from './steps.ts';
 
 /** On a machine that does other things, too. */
 const PATIENCE_MS = 300_000;
-const VOLUMES = 24;
+const VOLUME_COUNT = 24;
 
 assertFit();
 await step('packages', installPackages);
@@ -41,11 +41,11 @@ console.log(`export KUBECONFIG=${KUBECONFIG}`);
 
 /** For claims of StatefulSets: directories that are there already, since nothing here makes volumes when they are asked for. */
 async function volumes(): Promise<object[]> {
-  const names = Array.from({ length: VOLUMES }, (_, index) => `volume-${index + 1}`);
+  const names = Array.from({ length: VOLUME_COUNT }, (_, index) => `volume-${index + 1}`);
   for (const name of names) {
-    await mkdir(join(STATE, 'volumes', name), { recursive: true });
+    await mkdir(join(VOLUMES, name), { recursive: true });
     // Whoever the pod runs as: a kubelet leaves such a directory's owner as it is.
-    await chmod(join(STATE, 'volumes', name), 0o777);
+    await chmod(join(VOLUMES, name), 0o777);
   }
   return names.map((name) => ({
     apiVersion: 'v1',
@@ -55,7 +55,7 @@ async function volumes(): Promise<object[]> {
       capacity: { storage: '2Gi' },
       accessModes: ['ReadWriteOnce'],
       persistentVolumeReclaimPolicy: 'Retain',
-      hostPath: { path: join(STATE, 'volumes', name), type: 'Directory' },
+      hostPath: { path: join(VOLUMES, name), type: 'Directory' },
     },
   }));
 }

@@ -23,7 +23,7 @@ const kafka = new Kafka({
   brokers: list(KAFKA_BOOTSTRAP_SERVERS, 'kafka:9092'),
   clientId: 'connect',
   logLevel: logLevel.WARN,
-  retry: { retries: 30 },
+  retry: { retries: 200, maxRetryTime: 2_000 },
 });
 const [admin, producer] = [kafka.admin(), kafka.producer({ allowAutoTopicCreation: false })];
 await Promise.all([admin.connect(), producer.connect()]);
