@@ -117,26 +117,18 @@ describe('the cluster', function () {
     assert.equal(same.metadata.uid, found.metadata.uid);
   });
 
-  it('runs a site: what connect takes in is in Kafka and on NATS, also after NATS and connect have started anew', async () => {
+  it('runs a site: what connect takes in is in Kafka and on NATS, also after both have started anew; NATS reloads', async () => {
     const key = createUser();
     const { mainAccount, peerAccounts } = natsIncludes({ account: 'LFH', users: [key.getPublicKey()], peers: [] });
-    await cluster.apply(
-      [
-        {
-          apiVersion: 'v1',
-          kind: 'ConfigMap',
-          metadata: { name: 'local-nats' },
-          data: { 'lfh-sync.conf': mainAccount, 'lfh-sync-peers.conf': peerAccounts },
-        },
-        {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { name: 'local-nkey' },
-          stringData: { 'nats-server.nk': Buffer.from(key.getSeed()).toString('utf8') },
-        },
-      ],
-      namespace,
-    );
+    const includes = (more = ''): object => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'local-nats' },
+      data: { 'lfh-sync.conf': `${more}${mainAccount}`, 'lfh-sync-peers.conf': peerAccounts },
+    });
+    const seed = Buffer.from(key.getSeed()).toString('utf8');
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'local-nkey' } };
+    await cluster.apply([includes(), { ...secret, stringData: { 'nats-server.nk': seed } }], namespace);
     const site = await ClusterSite.create(cluster, namespace, 'hospital');
     await site.running(PATIENCE_MS);
     const first = await site.takeIn('/fhir/Patient', { resourceType: 'Patient', name: [{ family: 'Ögürlü' }] });
@@ -152,15 +144,29 @@ describe('the cluster', function () {
       records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid),
       [first.uuid, second.uuid],
     );
-    const messages = await streamMessages(cluster, namespace);
-    assert.equal(messages, 2);
+    assert.equal((await monitored<{ messages: number }>('jsz')).messages, 2);
+
+    const before = await monitored<{ config_load_time: string; start: string }>('varz');
+    await cluster.apply([includes('# Changed.\n')], namespace);
+    const annotated = performance.now();
+    await cluster.kubectl(['annotate', 'pod/nats-0', '-n', namespace, 'looks=now']);
+    let after = before;
+    await until(
+      'nats-server has reloaded',
+      async () => {
+        after = await monitored('varz');
+        return after.config_load_time !== before.config_load_time;
+      },
+      15_000,
+      100,
+    );
+    console.log(`      reloaded ${((performance.now() - annotated) / 1000).toFixed(1)} s after the annotation`);
+    assert.equal(after.start, before.start);
+
+    /** What nats-server's monitoring tells. */
+    async function monitored<Answer>(what: string): Promise<Answer> {
+      const { status } = await cluster.get<{ status: { podIP: string } }>('pod/nats-0', '-n', namespace);
+      return (await fetch(`http://${status.podIP}:8222/${what}`)).json() as Promise<Answer>;
+    }
   });
 });
-
-/** How many messages the stream EVENTS holds, as nats-server's monitoring tells. */
-async function streamMessages(cluster: Cluster, namespace: string): Promise<number> {
-  const { status } = await cluster.get<{ status: { podIP: string } }>('pod/nats-0', '-n', namespace);
-  const response = await fetch(`http://${status.podIP}:8222/jsz?streams=true&accounts=true`);
-  const { messages } = (await response.json()) as { messages: number };
-  return messages;
-}

@@ -8,6 +8,8 @@ import { buildOfKubernetes, goBuild, KUBERNETES, kubernetesPrograms, MODULES } f
 const KUBELET = 'v1.34.4';
 const COREDNS = 'v1.15.0';
 const KIND = 'v0.33.0';
+/** Of nats-io/nack, the same as in its go.mod. `go install` would first ask for a list of versions, which proxies may refuse. */
+const NACK = 'v0.23.0';
 const STATIC = { CGO_ENABLED: '0' };
 
 export interface ClusterPrograms {
@@ -45,12 +47,20 @@ export async function clusterPrograms(): Promise<ClusterPrograms> {
   };
 }
 
-/** A program that is built from its module as it was released, pinned by version and checksum database. */
+/** What the official chart runs beside nats-server. */
+export async function reloaderProgram(): Promise<string> {
+  const program = 'nats-server-config-reloader';
+  const source = `github.com/nats-io/nack/cmd/${program}`;
+  const place = await cached(`${program}-${NACK}`, `${program} ${NACK} with Go, 10 s`, (into) =>
+    goBuild(join(MODULES, 'reloader'), into, ['-ldflags', '-s -w', '-o', join(into, program), source], STATIC),
+  );
+  return join(place, program);
+}
+
 export async function kindProgram(): Promise<string> {
-  const source = `sigs.k8s.io/kind@${KIND}`;
   const place = await cached(`kind-${KIND}`, `kind ${KIND} with Go, about 30 s`, async (into) => {
     const env = { ...process.env, ...STATIC, GOBIN: into, GOFLAGS: '-buildvcs=false' };
-    await execute('go', ['install', '-ldflags', '-s -w', source], { env, maxBuffer: 16e6 });
+    await execute('go', ['install', '-ldflags', '-s -w', `sigs.k8s.io/kind@${KIND}`], { env, maxBuffer: 16e6 });
   });
   return join(place, 'kind');
 }

@@ -8,8 +8,9 @@ import { cached, execute } from '../servers/cache.ts';
 import { kafkaClassPath } from '../servers/kafka.ts';
 import { natsServerProgram } from '../servers/nats-server.ts';
 import { testImage } from './images.ts';
+import { reloaderProgram } from './programs.ts';
 
-/** Images of what a site has besides lfh-sync: NATS, Kafka, and stand-ins for its reloader and for connect. */
+/** Images of what a site has besides lfh-sync: NATS with its reloader, Kafka, and a stand-in for connect. */
 
 const TREE = join(import.meta.dirname, '..', '..');
 const SITE_IMAGE = 'docker.io/library/lfh-sync-test-site:1';
@@ -36,10 +37,16 @@ export async function siteImages(): Promise<readonly string[]> {
     await mkdir(base);
     const debian = await writeBase(base, NODE_PROGRAM);
     const modules = await productionModules();
-    const nats = await natsServerProgram();
-    const key = await digestOf([await sourcesDigest(), modules, nats, JSON.stringify(debian)]);
+    const [nats, reloader] = [await natsServerProgram(), await reloaderProgram()];
+    const key = await digestOf([await sourcesDigest(), modules, nats, reloader, JSON.stringify(debian)]);
     const sources = Object.fromEntries(SOURCES.map((path) => [join('app', path), join(TREE, path)]));
-    const files = { '.': base, 'usr/local/bin/nats-server': nats, 'app/node_modules': modules, ...sources };
+    const files = {
+      '.': base,
+      'usr/local/bin/nats-server': nats,
+      'usr/local/bin/nats-server-config-reloader': reloader,
+      'app/node_modules': modules,
+      ...sources,
+    };
     const site = await testImage({ name: SITE_IMAGE, files, entrypoint: ['/usr/local/bin/node'] }, key);
     return [site, await kafkaImage(base)];
   } finally {
