@@ -7,6 +7,7 @@ import { CGROUP, LINK, NAMESPACE, NETWORK, STATE } from './layout.ts';
 
 /** What the cluster has of this machine: a network namespace with one cable to it, cgroups, processes, and one directory. */
 
+const NAMESPACES = '/run/netns';
 const CGROUPS = '/sys/fs/cgroup';
 const NODE = join(import.meta.dirname, 'node.sh');
 /** What only Debian's packages bring; everything else is on every machine, or is built. */
@@ -64,7 +65,7 @@ export async function prepareMachine(): Promise<void> {
 export function startNode(): void {
   const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   // Not `ip netns exec`, which mounts another /sys, without cgroups.
-  const command = [`--net=/run/netns/${NAMESPACE}`, ...namespaces, NODE, STATE];
+  const command = [`--net=${join(NAMESPACES, NAMESPACE)}`, ...namespaces, NODE, STATE];
   spawn('nsenter', command, { detached: true, stdio: 'ignore' }).unref();
 }
 
@@ -84,6 +85,11 @@ export async function clearMachine(): Promise<void> {
     };
     await until(`nothing runs in ${NAMESPACE}`, ended, 60_000, 100);
     await ip('netns', 'delete', NAMESPACE);
+    // iproute mounts it when it makes the first namespace, and never takes it away.
+    if ((await readdir(NAMESPACES)).length === 0) {
+      await execute('umount', [NAMESPACES]).catch(() => undefined);
+      await rmdir(NAMESPACES).catch(() => undefined);
+    }
   }
   // The cable goes with the namespace, a moment later; and is left alone where somebody cut us off between both.
   await ip('link', 'delete', LINK).catch(() => undefined);
