@@ -4,10 +4,11 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build clean
+.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
+	cluster-down cluster-test kind-up kind-down clean
 
 help: ## List what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: servers ## Two nodes, peered with kubectl: what one takes in appears at the other, once
 	$(RUN) demo
@@ -52,6 +53,25 @@ docs: $(INSTALLED) ## Write the generated pages in docs/ anew
 
 build: $(INSTALLED) ## Compile what ships into dist/
 	$(RUN) build
+
+image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
+	@command -v buildah >/dev/null || apt-get install -qq -y --no-install-recommends buildah
+	$(RUN) image
+
+cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time 8 to 15 minutes more)
+	$(RUN) cluster:up
+
+cluster-down: $(INSTALLED) ## End it, and take away everything that it had of this machine
+	$(RUN) cluster:down
+
+cluster-test: image ## Show that the cluster, or kind's, is one like others (minutes)
+	$(RUN) cluster:test
+
+kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
+	$(RUN) kind up
+
+kind-down: $(INSTALLED) ## End it
+	$(RUN) kind down
 
 clean: ## Remove what was made in the tree; the servers' cache stays
 	@rm -rf dist coverage node_modules

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { KubeError } from './errors.ts';
 import { type JsonPatchStep, KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
 import { KubeApi } from '../../operator/kube/api.ts';
-import { execute } from './cache.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
 import {
   apiServerOptions,
@@ -15,6 +14,7 @@ import {
   etcdOptions,
   type Options,
 } from './control-plane-process.ts';
+import { runKubectl } from './kubectl.ts';
 import { type KubernetesProgram, kubernetesPrograms } from './kubernetes-programs.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
@@ -164,19 +164,8 @@ export class ControlPlane {
    *
    * @throws with what it says on stderr
    */
-  async kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
-    // No cache of what the API serves: it would not know of a CRD that has just been installed.
-    const own = ['--kubeconfig', this.kubeconfigFile, '--cache-dir', '/dev/null/none'];
-    const env = { ...process.env, KUBERC: 'off' };
-    const command = execute(this.#kubectl, [...own, ...args], { maxBuffer: 16e6, env });
-    // It may end without having read: what it has to say then is on its stderr.
-    command.child.stdin?.on('error', () => undefined).end(input);
-    try {
-      return await command;
-    } catch (error) {
-      const { stderr = '', message } = error as Error & { stderr?: string };
-      throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || message}`, { cause: error });
-    }
+  kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
+    return runKubectl(this.#kubectl, this.kubeconfigFile, args, input);
   }
 
   /**

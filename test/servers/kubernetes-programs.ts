@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { cached, execute, exists } from './cache.ts';
 
 /** The ones that the design was tried with; the same as in the go.mod files. */
-const KUBERNETES = 'v1.37.2';
+export const KUBERNETES = 'v1.37.2';
 const ETCD = 'v3.7.3';
-const MODULES = join(import.meta.dirname, 'kubernetes');
+/** The Go modules that say what is built, each with its sums. */
+export const MODULES = join(import.meta.dirname, 'kubernetes');
 
 export type KubernetesProgram = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
 
@@ -54,22 +55,38 @@ function buildEtcd(): Promise<string> {
 /** All at once, also where only one is wanted: most of what they are compiled from is the same. */
 function buildKubernetes(): Promise<string> {
   const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES} with Go, about 5 min`;
-  // Without it they say that they are v0.0.0.
-  const version = `-X k8s.io/component-base/version.gitVersion=${KUBERNETES}`;
-  const packages = ['kube-apiserver', 'kube-controller-manager', 'kubectl'].map(
-    (name) => `k8s.io/kubernetes/cmd/${name}`,
-  );
-  return cached(`kubernetes-${KUBERNETES}`, about, (into) =>
-    goBuild(MODULES, into, ['-ldflags', `-s -w ${version}`, '-o', `${into}/`, ...packages]),
-  );
+  const programs = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
+  return cached(`kubernetes-${KUBERNETES}`, about, (into) => buildOfKubernetes(MODULES, into, KUBERNETES, programs));
 }
 
-/** On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. */
-export async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
+/** Builds commands of k8s.io/kubernetes. */
+export async function buildOfKubernetes(
+  module: string,
+  into: string,
+  version: string,
+  programs: readonly string[],
+): Promise<void> {
+  // Without it they say that they are v0.0.0.
+  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${version}`;
+  const packages = programs.map((name) => `k8s.io/kubernetes/cmd/${name}`);
+  await goBuild(module, into, ['-ldflags', flags, '-o', `${into}/`, ...packages]);
+}
+
+/**
+ * On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. Niced:
+ * a build takes minutes of every core, and somebody may be working on this machine.
+ */
+export async function goBuild(
+  module: string,
+  into: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
   const copy = join(into, 'module');
   await cp(module, copy, { recursive: true });
-  await execute('go', ['build', '-mod=readonly', '-buildvcs=false', ...args], {
+  await execute('nice', ['-n', '19', 'go', 'build', '-mod=readonly', '-buildvcs=false', ...args], {
     cwd: copy,
+    env: { ...process.env, ...env },
     maxBuffer: 64 * 1024 * 1024,
   });
   await rm(copy, { recursive: true });

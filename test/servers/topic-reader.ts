@@ -1,5 +1,10 @@
+import type { Kafka } from 'kafkajs';
 import { Fetcher } from '../../sidecar/kafka/fetch.ts';
-import type { KafkaServer } from './kafka.ts';
+
+/** A Kafka of this machine or of a cluster. */
+interface KafkaClients {
+  client(): Kafka;
+}
 
 export interface ReadRecord {
   readonly partition: number;
@@ -10,7 +15,7 @@ export interface ReadRecord {
 }
 
 /** Reads a topic from its beginning to its end as of the call: committed records only. Empty when there is no such topic. */
-export async function readTopic(kafka: KafkaServer, topic: string): Promise<ReadRecord[]> {
+export async function readTopic(kafka: KafkaClients, topic: string): Promise<ReadRecord[]> {
   const client = kafka.client();
   const admin = client.admin();
   const fetcher = new Fetcher(client);
@@ -28,7 +33,7 @@ export async function readTopic(kafka: KafkaServer, topic: string): Promise<Read
 }
 
 /** The uuid of every message in LFH_SYNC, in the order of the topic. */
-export async function replayedUuids(kafka: KafkaServer, topic = 'LFH_SYNC'): Promise<string[]> {
+export async function replayedUuids(kafka: KafkaClients, topic = 'LFH_SYNC'): Promise<string[]> {
   const records = await readTopic(kafka, topic);
   return records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid);
 }

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists } from '../servers/cache.ts';
+import { runKubectl } from '../servers/kubectl.ts';
+import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
+import { until } from '../servers/process.ts';
+import { KUBECONFIG, VOLUMES } from './layout.ts';
+
+/** What `make cluster-up` made; kind makes its own, and removes them. */
+interface Volume {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly claimRef?: { readonly namespace: string }; readonly hostPath?: { readonly path: string } };
+}
+
+/** The cluster that `make cluster-up` started, or kind's, for whoever uses it. */
+export class Cluster {
+  readonly kubeconfigFile: string;
+  readonly #kubectl: string;
+
+  private constructor(kubeconfigFile: string, kubectl: string) {
+    this.kubeconfigFile = kubeconfigFile;
+    this.#kubectl = kubectl;
+  }
+
+  /** @throws where none was started */
+  static async connect(kubeconfigFile = KUBECONFIG): Promise<Cluster> {
+    if (!(await exists(kubeconfigFile))) throw new Error(`no ${kubeconfigFile}: run make cluster-up`);
+    return new Cluster(kubeconfigFile, (await kubernetesPrograms()).kubectl);
+  }
+
+  /** As the administrator. @throws with what it says on stderr */
+  kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
+    return runKubectl(this.#kubectl, this.kubeconfigFile, args, input);
+  }
+
+  /** Server-side apply, by the field manager `test`. @param what YAML, or objects */
+  async apply(what: string | readonly object[], namespace?: string): Promise<void> {
+    const text = typeof what === 'string' ? what : what.map((object) => JSON.stringify(object)).join('\n---\n');
+    const where = namespace === undefined ? [] : ['-n', namespace];
+    await this.kubectl(['apply', '--server-side', '--field-manager=test', ...where, '-f', '-'], text);
+  }
+
+  /** Applies one of the files in test/cluster/manifests. */
+  async applyManifest(name: string, namespace?: string): Promise<void> {
+    await this.apply(await readFile(join(import.meta.dirname, 'manifests', name), 'utf8'), namespace);
+  }
+
+  /** One object, as JSON. */
+  async get<Kind>(...args: string[]): Promise<Kind> {
+    return JSON.parse((await this.kubectl(['get', '-o', 'json', ...args])).stdout) as Kind;
+  }
+
+  /** Resolves when all replicas are of the newest template, and ready. @param what such as `deployment/coredns` */
+  async rolledOut(what: string, namespace: string, timeoutMs = 180_000): Promise<void> {
+    await this.kubectl(['rollout', 'status', what, '-n', namespace, `--timeout=${timeoutMs / 1000}s`]);
+  }
+
+  /** The address of a Service, which this machine reaches, too. */
+  async serviceAddress(name: string, namespace: string): Promise<string> {
+    const { spec } = await this.get<{ spec: { clusterIP: string } }>(`service/${name}`, '-n', namespace);
+    return spec.clusterIP;
+  }
+
+  /**
+   * A namespace of a test's own, where Pod Security enforces `restricted`, as a hospital's administrator should.
+   *
+   * @returns its name
+   */
+  async createNamespace(prefix: string): Promise<string> {
+    const name = `${prefix}-${randomBytes(3).toString('hex')}`;
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await this.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }]);
+    const account = ['get', 'serviceaccount', 'default', '-n', name];
+    await until(`${name} has its service account`, () => this.kubectl(account).then(() => true), 60_000, 250);
+    return name;
+  }
+
+  /** Resolves when it is gone, with all its pods; what they had stored is gone, too, and its place is free for others. */
+  async removeNamespace(name: string): Promise<void> {
+    await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s']);
+    const { items } = await this.get<{ items: Volume[] }>('persistentvolumes');
+    for (const { metadata, spec } of items) {
+      if (spec.claimRef?.namespace !== name || !spec.hostPath?.path.startsWith(VOLUMES)) continue;
+      for (const entry of await readdir(spec.hostPath.path)) {
+        await rm(join(spec.hostPath.path, entry), { recursive: true, force: true });
+      }
+      const unclaimed = JSON.stringify({ spec: { claimRef: null } });
+      await this.kubectl(['patch', 'persistentvolume', metadata.name, '--type=merge', '-p', unclaimed]);
+    }
+  }
+
+  /** Resolves when the API answers and a node takes pods. */
+  async ready(timeoutMs: number): Promise<void> {
+    const isReady = async (): Promise<boolean> => {
+      const { items } = await this.get<{ items: { status?: { conditions?: { type: string; status: string }[] } }[] }>(
+        'nodes',
+      );
+      const conditions = items.flatMap(({ status }) => status?.conditions ?? []);
+      return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    };
+    await until('a node is ready', isReady, timeoutMs, 500);
+  }
+}

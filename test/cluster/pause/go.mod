@@ -1,0 +1,3 @@
+module lfh-sync-test-pause
+
+go 1.26.0

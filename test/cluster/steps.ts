@@ -1,0 +1,13 @@
+/** Tells what is done and how long it took, on a line each. */
+export async function step<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  const started = performance.now();
+  const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+  try {
+    const result = await work();
+    console.log(`${seconds()} s  ${name}`);
+    return result;
+  } catch (error) {
+    console.log(`${seconds()} s  FAILED: ${name}`);
+    throw error;
+  }
+}
