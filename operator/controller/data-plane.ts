@@ -22,6 +22,8 @@ export interface Visit {
   readonly previousSeed: string | undefined;
   /** What Kubernetes knows to be behind the servers' URLs. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Servers that need not be tried with a stranger's key. */
+  readonly refusing: ReadonlySet<string>;
   /** Peers whose accounts to look into. */
   readonly lookAt: readonly PeerObject[];
 }
@@ -34,11 +36,11 @@ type SignedVisit = Visit & { readonly seed: string };
  * there: that is what it reports.
  */
 export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPlane> {
-  const { node, plan, previousSeed, endpoints } = others;
+  const { node, plan, previousSeed, endpoints, refusing } = others;
   if (!plan.files || seed === undefined) return { nats: undefined, sidecars: undefined };
   const visit = { ...others, seed };
   try {
-    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints };
+    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
     const own = await signIn(visit);
     if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };

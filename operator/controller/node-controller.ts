@@ -28,6 +28,8 @@ const SOON_MS = 2_000;
 const HEARTBEAT_MS = 10_000;
 /** What is on its way arrives within this time, or not by itself. */
 const ACTIVE_MS = 120_000;
+/** A server that runs our configuration is tried with a stranger's key once in this time: it logs each try as an error. */
+const STRANGER_MS = 60_000;
 /** Requests under way at once. */
 const STATUSES_AT_ONCE = 10;
 
@@ -49,6 +51,8 @@ interface Memory {
   /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
   readonly arrived: Map<string, string | undefined>;
   readonly configMaps: ConfigMaps;
+  /** When each server was last seen to refuse a stranger, in milliseconds since 1970. */
+  readonly refusals: Map<string, number>;
   /** When something last changed, in milliseconds since 1970. */
   activeAt: number;
 }
@@ -89,7 +93,10 @@ export class NodeController {
     const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
     await this.#arrive(snapshot, plan, memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
-    const dataPlane = await visitDataPlane({ ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt });
+    const refusing = refusingNow(memory, Date.now());
+    const visit = { ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt, refusing };
+    const dataPlane = await visitDataPlane(visit);
+    noteRefusals(memory, dataPlane, Date.now());
     remember(memory, plan, dataPlane, Date.now());
     const known = { ...memory.known, injection, ...(refused !== undefined && { refused }) };
     const peers = plan.peers.map((planned) => peerStatus(planned, plan, step, dataPlane, known, Date.now()));
@@ -184,6 +191,7 @@ function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory
     derived: undefined,
     arrived: new Map(),
     configMaps: new ConfigMaps(api, log),
+    refusals: new Map(),
     activeAt: Date.now(),
   };
 }
@@ -203,6 +211,18 @@ function derivedFrom(seed: string | undefined, memory: Memory): DerivedKeys {
   if (seed === undefined) return NONE_DERIVED;
   if (memory.derived?.seed !== seed) memory.derived = { seed, keys: derivedKeys(seed) };
   return memory.derived.keys;
+}
+
+function refusingNow({ refusals }: Memory, now: number): ReadonlySet<string> {
+  return new Set([...refusals].flatMap(([server, at]) => (Math.abs(now - at) < STRANGER_MS ? [server] : [])));
+}
+
+/** Only one that runs our configuration: whatever happens to that, its hash is another one. */
+function noteRefusals({ refusals }: Memory, { nats }: DataPlane, now: number): void {
+  for (const { server, outcome } of nats?.servers ?? []) {
+    if (outcome !== 'Live') refusals.delete(server);
+    else if (Math.abs(now - (refusals.get(server) ?? 0)) >= STRANGER_MS) refusals.set(server, now);
+  }
 }
 
 function remember(memory: Memory, plan: Plan, dataPlane: DataPlane, now: number): void {

@@ -40,6 +40,11 @@ export interface WhichConfig extends Trust {
   readonly previousSeed?: string | undefined;
   /** Of the configuration that should be live. */
   readonly hash: string;
+  /**
+   * Servers, as reports name them, that were seen to refuse a stranger a moment ago: they are not tried with one again, since
+   * each such try is an error in their log.
+   */
+  readonly refusing?: ReadonlySet<string>;
   /** What is behind a server's URL, by that URL, where that is known better than DNS knows it. */
   readonly endpoints?: ReadonlyMap<string, readonly { readonly address: string; readonly port: number }[]>;
 }
@@ -90,7 +95,10 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
   const attempt = (key: NodeKey): Promise<SignIn> => trySignIn(`${scheme}://${server}`, key, wanted);
   const report = (outcome: ServerReport['outcome'], message: string): ServerReport => ({ server, outcome, message });
   // At the same time: a server that is opened and closed in between must not look as if it were neither.
-  const [canary, stranger] = await Promise.all([attempt(canaryKey(wanted.nodeSeed, wanted.hash)), attempt(makeKey())]);
+  const [canary, stranger] = await Promise.all([
+    attempt(canaryKey(wanted.nodeSeed, wanted.hash)),
+    wanted.refusing?.has(server) ? REFUSED : attempt(makeKey()),
+  ]);
   if (stranger.outcome === 'Accepted') return report('NoAuthorization', noAuthorization(server));
   if (stranger.outcome !== 'KeyRefused') return report(stranger.outcome, stranger.message);
   if (canary.outcome === 'Accepted') return report('Live', `NATS server ${server} runs the current configuration`);
@@ -103,6 +111,8 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
   }
   return report('IncludeMissing', includeMissing(server));
 }
+
+const REFUSED: SignIn = { outcome: 'KeyRefused', message: '' };
 
 function noAuthorization(server: string): string {
   return (

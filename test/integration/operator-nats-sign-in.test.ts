@@ -99,6 +99,16 @@ describe('signing in to the NATS servers of a node', () => {
       isReported(await ask(server, 'one'), 'NoAuthorization', /lets everybody in/, /include/);
     });
 
+    it('does not try a stranger on one that refused it a moment ago, unless something else is wrong there', async () => {
+      const server = await serve(included('one'));
+      const refusals = (): number => server.process.output().split('authentication error').length - 1;
+      isReported(await ask(server, 'one'), 'Live');
+      await until('its log tells of the stranger', () => refusals() === 1);
+      isReported(await ask(server, 'one', { refusing: new Set([server.host]) }), 'Live');
+      isReported(await ask(server, 'two', { refusing: new Set([server.host]) }), 'ConfigNotLive');
+      await until('its log tells of the canary', () => refusals() === 2);
+    });
+
     it('says that a server does not include it', async () => {
       const server = await serve(`LFH { users: [ { nkey: ${makeKey().publicKey} } ] }`);
       isReported(await ask(server, 'one'), 'IncludeMissing', /does not include/, /JWT/);
