@@ -146,6 +146,8 @@ export async function until(
 }
 
 const taken = new Set<number>();
+/** Tests run in several processes at a time (test/run.ts), each with ports of its own. */
+const FIRST_PORT = 10_000 + 5_000 * (Number(process.env.LFH_SYNC_TEST_JOB ?? 0) % 4);
 
 /**
  * A port on 127.0.0.1 that is free now; below the kernel's own range, so that no outgoing connection takes it, also
@@ -153,7 +155,7 @@ const taken = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = FIRST_PORT + Math.floor(Math.random() * 5_000);
     if (taken.has(port)) continue;
     taken.add(port);
     if (await isFree(port)) return port;

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Runs the tests: each file in a mocha of its own, several at a time, since most of a test's time is waiting for a server. What one
+ * prints comes out in one piece when it has ended. Last come a line for each failure and the count, in one plain line:
+ * printed, or written to the file that `LFH_SYNC_COUNT_FILE` names.
+ *
+ *   node test/run.ts [file …]
+ */
+
+const ROOT = join(import.meta.dirname, '..');
+/** Two that start a Kafka each are all that two cores bear. */
+const JOBS = Number(process.env.LFH_SYNC_TEST_JOBS ?? Math.min(2, availableParallelism()));
+
+interface Outcome {
+  readonly failures: readonly string[];
+  readonly passed: number;
+  readonly failed: number;
+}
+
+const given = process.argv.slice(2);
+const batches = given.length > 0 ? given.map((file) => [file]) : [filesOf('unit'), ...longestFirst()];
+const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-test-'));
+const outcomes: Outcome[] = [];
+const started = performance.now();
+await Promise.all(Array.from({ length: JOBS }, (_, job) => work(job)));
+await rm(directory, { recursive: true });
+const failed = sum(({ failed: count }) => count);
+const lines = [
+  ...outcomes.flatMap(({ failures }) => failures),
+  `${sum(({ passed }) => passed)} passed, ${failed} failed`,
+];
+process.stdout.write(`\nAll of it took ${seconds(started)} s.\n`);
+const text = lines.map((line) => `${line}\n`).join('');
+if (process.env.LFH_SYNC_COUNT_FILE) await writeFile(process.env.LFH_SYNC_COUNT_FILE, text);
+else process.stdout.write(text);
+process.exitCode = failed > 0 ? 1 : 0;
+
+async function work(job: number): Promise<void> {
+  for (let files = batches.shift(); files; files = batches.shift()) outcomes.push(await run(files, job));
+}
+
+async function run(files: readonly string[], job: number): Promise<Outcome> {
+  const begun = performance.now();
+  const countFile = join(directory, `count-${job}`);
+  await rm(countFile, { force: true });
+  const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
+  const env = { ...process.env, LFH_SYNC_COUNT_FILE: countFile, LFH_SYNC_TEST_JOB: String(job) };
+  const child = spawn(process.execPath, [mocha, ...files], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [name = ''] = files;
+  process.stdout.write(`\n== ${files.length > 1 ? `${files.length} files like ${name}` : name}: ${seconds(begun)} s\n`);
+  process.stdout.write(Buffer.concat(output));
+  return outcomeOf(countFile, name, code);
+}
+
+/** One that ended before it had counted is a failure. */
+function outcomeOf(countFile: string, name: string, code: number | null): Outcome {
+  let counted: string[];
+  try {
+    counted = readFileSync(countFile, 'utf8').trimEnd().split('\n');
+  } catch {
+    return { failures: [`FAILED ${name}: mocha ended with ${code}, and had counted nothing`], passed: 0, failed: 1 };
+  }
+  const [, passed = 0, failures = 0] = /^(\d+) passed, (\d+) failed$/.exec(counted.at(-1) ?? '') ?? [];
+  return { failures: counted.slice(0, -1), passed: Number(passed), failed: Number(failures) };
+}
+
+function filesOf(folder: string): string[] {
+  return globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT }).sort();
+}
+
+/** By their size, which is not their time but near: a long one that comes last would be waited for alone. */
+function longestFirst(): string[][] {
+  const files = ['integration', 'chaos'].flatMap(filesOf);
+  const sizes = new Map(files.map((file) => [file, statSync(join(ROOT, file)).size]));
+  return files.sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0)).map((file) => [file]);
+}
+
+function sum(of: (outcome: Outcome) => number): number {
+  return outcomes.reduce((all, outcome) => all + of(outcome), 0);
+}
+
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 1000);
+}
