@@ -10,7 +10,7 @@ import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts'
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
 import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WORKLOAD_NOTE } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
-import { arrivalNoted, nameOf } from '../plan/reload.ts';
+import { type Arrival, arrivalNoted, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
 import { ConfigMaps } from './config-maps.ts';
@@ -128,7 +128,7 @@ export class NodeController {
     const emptied = { apiVersion, kind, metadata: { ...identity, annotations }, data };
     await new ConfigMaps(api, log).write([emptied], new Map([[name, written]]));
     const arrival = arrivalNoted(annotations[ARRIVAL_NOTE], hashOf(data) ?? '');
-    if (arrival) await arrive(api, namespace, arrival, log);
+    if (arrival) await this.#bring(namespace, arrival);
     if (held === undefined) return;
     await this.#injector.release(`${namespace}/${node}`, held);
     // Another node may have it from now on.
@@ -137,18 +137,25 @@ export class NodeController {
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */
   async #arrive({ node }: Snapshot, { arrivals }: Plan, { arrived }: Memory): Promise<void> {
-    const { api, log } = this.#options;
     for (const arrival of arrivals) {
       const workload = nameOf(arrival.workload);
       if (arrived.get(workload) === arrival.hash) continue;
-      try {
-        const isThere = await arrive(api, node.metadata.namespace ?? '', arrival, log);
-        arrived.set(workload, isThere ? arrival.hash : undefined);
-      } catch (error) {
-        // Without it everything arrives all the same, only later; or what is missing is told as what it leads to.
-        if (!(error instanceof KubeError)) throw error;
-        log.warn({ workload, problem: messageOf(error) }, 'its pods could not be told that there is something new');
-      }
+      const isThere = await this.#bring(node.metadata.namespace ?? '', arrival);
+      if (isThere !== undefined) arrived.set(workload, isThere ? arrival.hash : undefined);
+    }
+  }
+
+  /** @returns whether there is such a workload; undefined where it could not be told */
+  async #bring(namespace: string, arrival: Arrival): Promise<boolean | undefined> {
+    const { api, log } = this.#options;
+    try {
+      return await arrive(api, namespace, arrival, log);
+    } catch (error) {
+      // Without it everything arrives all the same, only later; or what is missing is told as what it leads to.
+      if (!(error instanceof KubeError)) throw error;
+      const workload = nameOf(arrival.workload);
+      log.warn({ workload, problem: messageOf(error) }, 'its pods could not be told that there is something new');
+      return undefined;
     }
   }
 
