@@ -98,9 +98,16 @@ function keepUnreloadable(settings: LoadedSettings, started: LoadedSettings): Lo
   return { ...settings, ...(Object.fromEntries(kept) as Partial<LoadedSettings>) };
 }
 
+/** A file that is renewed keeps its name, but what is in it was read at the start too. */
+const CONTENTS: Readonly<Record<string, keyof LoadedSettings>> = {
+  kafkaCaFile: 'kafkaCa',
+  kafkaSaslPasswordFile: 'kafkaPassword',
+} satisfies Partial<Record<keyof Settings, keyof LoadedSettings>>;
+
 function changedUnreloadable(settings: LoadedSettings, started: LoadedSettings): string[] {
   return Object.entries(SETTINGS).flatMap(([key, { name, reloadable }]) => {
-    const same = JSON.stringify(settings[key as keyof Settings]) === JSON.stringify(started[key as keyof Settings]);
+    const fields = [key, CONTENTS[key] ?? key] as (keyof LoadedSettings)[];
+    const same = fields.every((field) => JSON.stringify(settings[field]) === JSON.stringify(started[field]));
     return reloadable || same ? [] : [name];
   });
 }

@@ -9,7 +9,11 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
   const says = (endedBy: EndedBy, reason: Reason): ReasonEntry => bad(endedBy, REASON_TEXTS[reason]);
   return {
     Starting: says('passes', 'Starting'),
-    NotTrusted: says('we', 'NotTrusted'),
+    NotTrusted: bad(
+      'we',
+      "The peer's certificate is not from a CA in its `spec.ca`, or, without one, not from a CA that everybody knows. Ask its " +
+        'administrator for the CA, or for the new invitation.',
+    ),
     CertificateExpired: bad(
       'peer',
       "A certificate has expired; the message says which. One of the peer's server: its administrator must renew it. One in " +

@@ -131,4 +131,30 @@ describe('the key of a node', function () {
     assert.ok(![seed, 'hunter2', PUBLISHED_SEED].some((secret) => everything.includes(secret)));
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
   });
+
+  it('that is brought may be replaced with an overlap: both count while the one before is beside it', async () => {
+    const [before, after] = [makeKey(), makeKey()];
+    const at = await start({ secretRef: { name: 'overlapping' } });
+    const bring = (seeds: object): Promise<void> => at.apply(KINDS.secret, 'overlapping', { stringData: seeds });
+    const count = (...keys: string[]): Promise<void> =>
+      until(`${keys.length} count`, async () => {
+        const { publicKeys = [] } = (await at.node()).status ?? {};
+        const everywhere = (await at.invitation()) + (await at.kubectl('get', 'cm', 'local-nats', '-o', 'yaml'));
+        return publicKeys.join() === keys.join() && keys.every((key) => everywhere.split(key).length >= 3);
+      });
+    await bring({ 'nats-server.nk': before.seed });
+    await count(before.publicKey);
+    await bring({ 'nats-server.nk': after.seed, 'previous.nk': before.seed });
+    await count(after.publicKey, before.publicKey);
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.kubectl(
+      'patch',
+      'secret',
+      'overlapping',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/data/previous.nk"}]',
+    );
+    await count(after.publicKey);
+  });
 });

@@ -127,5 +127,27 @@ describe('loading settings', () => {
       assert.deepEqual(changes[0]?.restartNeeded, ['KAFKA_BOOTSTRAP_SERVERS']);
       assert.deepEqual(changes[0]?.settings.kafkaBrokers, ['kafka:9092']);
     });
+
+    it("names Kafka's password and CA too when only what is in their files is new", async () => {
+      await put('ca-kafka.crt', ca);
+      await put('kafka-password', 'before');
+      await put('LFH_SYNC_KAFKA_TLS', 'true');
+      await put('LFH_SYNC_KAFKA_CA_FILE', 'ca-kafka.crt');
+      await put('LFH_SYNC_KAFKA_SASL_MECHANISM', 'plain');
+      await put('LFH_SYNC_KAFKA_SASL_USERNAME', 'lfh-sync');
+      await put('LFH_SYNC_KAFKA_SASL_PASSWORD_FILE', 'kafka-password');
+      const named: (readonly string[])[] = [];
+      const watch = {
+        onChange: (_: LoadedSettings, restartNeeded: readonly string[]) => named.push(restartNeeded),
+        onProblem: (message: string) => problems.push(message),
+      };
+      const again = watchSettings(env, await loadSettings(env), watch, stop.controller.signal);
+      await put('ca-kafka.crt', (await createCertificateAuthority('kafka')).ca);
+      await put('kafka-password', 'after');
+      const expected = ['LFH_SYNC_KAFKA_CA_FILE', 'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE'];
+      await until('both are told', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
+      stop.controller.abort();
+      await again;
+    });
   });
 });
