@@ -36,11 +36,16 @@ export interface WatchEvent {
 export class KubeApi {
   readonly #config: KubeConfig;
   readonly #fieldManager: string;
+  readonly #mayWrite: () => boolean;
 
-  /** @param fieldManager another one for whoever applies other fields of the same objects */
-  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER) {
+  /**
+   * @param fieldManager another one for whoever applies other fields of the same objects
+   * @param mayWrite asked just before each write
+   */
+  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER, mayWrite: () => boolean = () => true) {
     this.#config = config;
     this.#fieldManager = fieldManager;
+    this.#mayWrite = mayWrite;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
@@ -162,6 +167,9 @@ export class KubeApi {
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
+    if (method !== 'GET' && !this.#mayWrite()) {
+      throw new KubeError(doing, 0, { message: 'not done, since another operator may lead by now' });
+    }
     try {
       const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
