@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeError } from './errors.ts';
-import { type JsonPatchStep, KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 
 /** Who owns the fields that we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
@@ -92,11 +92,14 @@ export class KubeApi {
     return (await this.#request('PATCH', path, { fieldManager: this.#fieldManager, force: 'true' }, object)) as Value;
   }
 
-  /** Takes keys out of a ConfigMap's data, whoever put them there. */
-  async removeData({ metadata: { name, namespace } }: KubeObject, keys: readonly string[]): Promise<void> {
-    const data = Object.fromEntries(keys.map((key) => [key, null]));
-    const path = pathOf(KINDS.configMap, namespace, name);
-    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, { data }, 'application/merge-patch+json');
+  /** Takes fields out, whoever put them there: an apply takes away only what is ours. @param fields `null` for each */
+  async remove(
+    { apiVersion, kind, metadata: { name, namespace } }: KubeObject,
+    fields: object,
+    subresource = '',
+  ): Promise<void> {
+    const path = pathOf(kindOf({ apiVersion, kind, metadata: { name } }), namespace, name) + subresource;
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
   }
 
   /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
