@@ -8,7 +8,7 @@ import { Leadership } from './controller/lease.ts';
 import { NodeController } from './controller/node-controller.ts';
 import { notifier } from './controller/notify.ts';
 import { Queue } from './controller/queue.ts';
-import { KubeApi } from './kube/api.ts';
+import { FIELD_MANAGER, KubeApi } from './kube/api.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -26,7 +26,15 @@ const RESYNC_MS = 5 * 60_000;
 export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readConfig(env);
   const log = createLogger({ name: 'lfh-sync-operator', level: config.logLevel });
-  const api = new KubeApi(loadKubeConfig(env));
+  const kubeConfig = loadKubeConfig(env);
+  const lease = new Leadership({
+    api: new KubeApi(kubeConfig),
+    namespace: config.namespace,
+    name: LEASE,
+    identity: config.identity,
+    log,
+  });
+  const api = new KubeApi(kubeConfig, FIELD_MANAGER, () => lease.holds());
   const metrics = createMetrics();
   const cluster = new Cluster(api, config.namespaces, log);
   const controller = new NodeController({
@@ -58,7 +66,6 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const ended = new AbortController();
   const leading = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
-  const lease = new Leadership({ api, namespace: config.namespace, name: LEASE, identity: config.identity, log });
   let state: 'Waiting' | 'Working' = 'Waiting';
   const probes = await startProbeServer(config.httpAddress, {
     healthy: () => !ended.signal.aborted,

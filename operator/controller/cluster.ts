@@ -91,7 +91,11 @@ export class Cluster {
       });
     }
     for (const informer of [...this.#configMaps, ...this.#secrets]) {
-      informer.onChange((object: KubeObject) => tell(object.metadata.namespace ?? '', this.#interestedIn(object)));
+      informer.onChange((object: KubeObject, before: KubeObject | undefined) => {
+        // Also as it was: who takes our label away must see it come back.
+        const interested = [object, ...(before ? [before] : [])].flatMap((each) => this.#interestedIn(each));
+        tell(object.metadata.namespace ?? '', [...new Set(interested)]);
+      });
     }
     for (const informer of this.#slices) {
       informer.onChange((slice) => tell(slice.metadata.namespace ?? '', this.#nodesBehind(slice)));

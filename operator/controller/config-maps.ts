@@ -3,6 +3,7 @@ import type { Logger } from '../../common/log.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { type ConfigMap, GROUP } from '../kube/objects.ts';
+import { surplus } from '../plan/surplus.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
@@ -49,9 +50,8 @@ export class ConfigMaps {
       const before = this.current(seen).get(name);
       if (isAsWanted(object, before)) continue;
       try {
-        const foreign = Object.keys(before?.data ?? {}).filter((key) => !(key in (object.data ?? {})));
-        // An apply takes nothing away that somebody else has put there.
-        if (foreign.length > 0) await this.#api.removeData(object, foreign);
+        const data = surplus(before?.data, object.data);
+        if (data) await this.#api.remove(object, { data });
         const result = await this.#api.apply(object);
         this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
         wrote = true;

@@ -28,6 +28,8 @@ export class Leadership {
   readonly #options: LeaseOptions;
   #seen: { readonly version: string; readonly at: number } | undefined;
   #held: Lease | undefined;
+  /** When the last renewal that succeeded was asked for: its answer may have waited for us, paused, for longer than it holds. */
+  #renewed = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -48,21 +50,28 @@ export class Leadership {
     }
   }
 
+  /** Whether no other can lead yet. What is to be written asks just before: a process may have been paused anywhere. */
+  holds(): boolean {
+    return performance.now() - this.#renewed < RENEW_DEADLINE_MS;
+  }
+
   /** Keeps leading. Resolves when `signal` is aborted; rejects when the lease is lost or cannot be renewed in time. */
   async keep(signal: AbortSignal): Promise<void> {
-    let renewed = performance.now();
     for (;;) {
       await sleep(RENEW_MS, signal);
       if (signal.aborted) return;
       const left = new AbortController();
-      const late = sleep(renewed + RENEW_DEADLINE_MS - performance.now(), left.signal);
+      const late = sleep(this.#renewed + RENEW_DEADLINE_MS - performance.now(), left.signal);
       try {
         // A request may take longer than there is time: another may lead before it is answered.
         const kept = await Promise.race([this.#tryOnce(), late.then(() => 'late' as const)]);
-        if (kept !== true) throw new LeaseLostError(this.#options.name);
-        renewed = performance.now();
+        if (kept !== true || !this.holds()) throw new LeaseLostError(this.#options.name);
       } catch (error) {
-        if (error instanceof LeaseLostError || performance.now() - renewed > RENEW_DEADLINE_MS) throw error;
+        if (!(error instanceof LeaseLostError) && this.holds()) continue;
+        // It is another's, and nobody must wait for us to say so.
+        this.#held = undefined;
+        this.#renewed = Number.NEGATIVE_INFINITY;
+        throw error;
       } finally {
         left.abort();
       }
@@ -80,6 +89,7 @@ export class Leadership {
 
   async #tryOnce(): Promise<boolean> {
     const { api, namespace, name, identity } = this.#options;
+    const asked = performance.now();
     const found = await api.get<Lease>(KINDS.lease, namespace, name);
     if (!found) {
       const { apiVersion, kind } = KINDS.lease;
@@ -90,6 +100,7 @@ export class Leadership {
         metadata: { namespace, name },
         spec: { ...spec, acquireTime: microTime(), renewTime: microTime() },
       });
+      this.#renewed = asked;
       return true;
     }
     const holder = found.spec?.holderIdentity ?? '';
@@ -106,6 +117,7 @@ export class Leadership {
       renewTime: microTime(),
     };
     this.#held = await api.replace<Lease>({ ...found, spec });
+    this.#renewed = asked;
     return true;
   }
 

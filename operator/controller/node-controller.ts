@@ -12,6 +12,7 @@ import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WOR
 import { advanceProgress } from '../plan/progress.ts';
 import { type Arrival, arrivalNoted, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
+import { surplus } from '../plan/surplus.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
 import { ConfigMaps } from './config-maps.ts';
 import { visitDataPlane } from './data-plane.ts';
@@ -178,7 +179,9 @@ export class NodeController {
     const { name, namespace = '', uid } = metadata;
     const change = { apiVersion, kind, metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
     try {
-      await this.#options.api.apply(change, '/status');
+      const told = await this.#options.api.apply(change, '/status');
+      const foreign = surplus((told as typeof object).status, status);
+      if (foreign) await this.#options.api.remove(change, { status: foreign }, '/status');
     } catch (error) {
       if (error instanceof KubeError && (error.isNotFound || error.isConflict)) return false;
       throw error;

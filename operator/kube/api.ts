@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { KubeError } from './errors.ts';
-import { type JsonPatchStep, KINDS, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
+import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from './objects.ts';
 
 /** Who owns the fields that we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
@@ -36,11 +36,16 @@ export interface WatchEvent {
 export class KubeApi {
   readonly #config: KubeConfig;
   readonly #fieldManager: string;
+  readonly #mayWrite: () => boolean;
 
-  /** @param fieldManager another one for whoever applies other fields of the same objects */
-  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER) {
+  /**
+   * @param fieldManager another one for whoever applies other fields of the same objects
+   * @param mayWrite asked just before each write
+   */
+  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER, mayWrite: () => boolean = () => true) {
     this.#config = config;
     this.#fieldManager = fieldManager;
+    this.#mayWrite = mayWrite;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
@@ -87,11 +92,14 @@ export class KubeApi {
     return (await this.#request('PATCH', path, { fieldManager: this.#fieldManager, force: 'true' }, object)) as Value;
   }
 
-  /** Takes keys out of a ConfigMap's data, whoever put them there. */
-  async removeData({ metadata: { name, namespace } }: KubeObject, keys: readonly string[]): Promise<void> {
-    const data = Object.fromEntries(keys.map((key) => [key, null]));
-    const path = pathOf(KINDS.configMap, namespace, name);
-    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, { data }, 'application/merge-patch+json');
+  /** Takes fields out, whoever put them there: an apply takes away only what is ours. @param fields `null` for each */
+  async remove(
+    { apiVersion, kind, metadata: { name, namespace } }: KubeObject,
+    fields: object,
+    subresource = '',
+  ): Promise<void> {
+    const path = pathOf(kindOf({ apiVersion, kind, metadata: { name } }), namespace, name) + subresource;
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
   }
 
   /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
@@ -162,6 +170,9 @@ export class KubeApi {
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
+    if (method !== 'GET' && !this.#mayWrite()) {
+      throw new KubeError(doing, 0, { message: 'not done, since another operator may lead by now' });
+    }
     try {
       const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
