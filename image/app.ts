@@ -22,7 +22,9 @@ const LICENCE = /licen[cs]e|notice/i;
 export async function writeApp(into: string): Promise<Manifest> {
   const manifest = JSON.parse(await readFile(join(TREE, 'package.json'), 'utf8')) as Manifest;
   const { name, version, description, license, dependencies } = manifest;
-  await execute(join(TREE, 'node_modules/.bin/tsc'), ['-p', join(TREE, 'tsconfig.build.json'), '--outDir', into]);
+  // Without source maps: they name the sources by their place on this machine, so that each clone would make another image.
+  const options = ['-p', join(TREE, 'tsconfig.build.json'), '--outDir', into, '--sourceMap', 'false'];
+  await execute(join(TREE, 'node_modules/.bin/tsc'), options);
   await cp(join(TREE, 'LICENSE'), join(into, 'LICENSE'));
   const shipped = { name, version, description, license, private: true, type: 'module', dependencies };
   await writeFile(join(into, 'package.json'), `${JSON.stringify(shipped, undefined, 2)}\n`);

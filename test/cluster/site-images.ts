@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { productionModules } from '../../image/app.ts';
 import { NODE_PROGRAM, writeBase } from '../../image/base.ts';
 import { cached, execute } from '../servers/cache.ts';
@@ -93,7 +93,7 @@ async function sourcesDigest(): Promise<string> {
     const path = join(TREE, source);
     const files = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => undefined);
     const paths = files?.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name)) ?? [path];
-    for (const file of paths.sort()) texts.push(file, await readFile(file, 'utf8'));
+    for (const file of paths.sort()) texts.push(relative(TREE, file), await readFile(file, 'utf8'));
   }
   return digestOf(texts);
 }
