@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cluster } from '../cluster/cluster.ts';
+import { importImages } from '../cluster/images.ts';
+import { siteImages } from '../cluster/site-images.ts';
+import { step } from '../cluster/steps.ts';
+import { exists } from '../servers/cache.ts';
+import { disturb } from './disturbances.ts';
+import { Hospital, PATIENCE_MS } from './hospital.ts';
+import { Ledger } from './ledger.ts';
+import { begin, say, showEverything } from './story.ts';
+import { takeApart } from './taking-apart.ts';
+import { withCluster } from './with-cluster.ts';
+
+/**
+ * Two hospitals in two namespaces of a real cluster: installed with helm, peered with kubectl, disturbed, and taken apart; after
+ * each step what is in Kafka is compared with what was taken in. Needs `make image`, and what `make cluster-up` needs.
+ */
+
+/** How soon a peer is replayed after it was applied. */
+const PROMISED_MS = 15_000;
+const IMAGE = join(import.meta.dirname, '..', '..', 'dist/image/lfh-sync.oci.tar');
+
+if (!(await exists(IMAGE))) throw new Error(`no ${IMAGE}: run make image`);
+const began = performance.now();
+await withCluster(async (cluster) => {
+  const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-e2e-'));
+  const hospitals: Hospital[] = [];
+  try {
+    await run(cluster, directory, hospitals);
+    begin('Everything was as it should be');
+  } catch (error) {
+    await showEverything(hospitals);
+    throw error;
+  } finally {
+    // What failed before is the error to tell.
+    await step('namespaces and CRDs are removed', () => remove(cluster, hospitals)).catch(() => {
+      process.exitCode = 1;
+    });
+    await rm(directory, { recursive: true });
+  }
+});
+say(`${Math.round((performance.now() - began) / 1000)} s.`);
+
+async function run(cluster: Cluster, directory: string, hospitals: Hospital[]): Promise<void> {
+  begin('Two hospitals, with NATS, Kafka and connect, in a namespace each, where Pod Security enforces `restricted`');
+  await step('images are imported', async () => importImages([...(await siteImages()), IMAGE]));
+  for (const lfhId of ['hospital-a', 'hospital-b']) {
+    await step(`${lfhId} is applied`, async () =>
+      hospitals.push(await Hospital.create(cluster, lfhId, directory, hospitals.length === 0)),
+    );
+  }
+  const [a, b] = hospitals as [Hospital, Hospital];
+  const ledger = new Ledger([a, b]);
+
+  begin('helm install lfh-sync');
+  for (const each of hospitals) await step(`helm install, ${each.lfhId}`, () => each.install());
+  await step('NATS, Kafka and connect run', () => Promise.all(hospitals.map(({ site }) => site.running(PATIENCE_MS))));
+  await step('both LfhSyncNodes are Ready', () => Promise.all(hospitals.map((each) => each.ready('lfhnode'))));
+  await step('nothing is about to end', () => Promise.all(hospitals.map((each) => each.settled())));
+  say(await a.kubectl('get', 'lfhnode', '-o', 'wide'));
+  await step('helm test', () => Promise.all(hospitals.map((each) => each.test())));
+
+  begin('kubectl apply -f syncpeer.yaml');
+  const before = await starts(hospitals);
+  await step('hospital-a takes a message in before anybody may receive it', () => ledger.takeIn(a, 1));
+  const [ofA, ofB] = [await a.invitation(), await b.invitation()];
+  await step('hospital-a applies the invitation of hospital-b', () => a.kubectl('apply', '-f', ofB));
+  const applied = performance.now();
+  await step('hospital-b applies the one of hospital-a', () => b.kubectl('apply', '-f', ofA));
+  await step('both peers are Ready', () => Promise.all(hospitals.map((each) => each.ready('lfhpeer'))));
+  assertSoon('both peers are Ready', applied);
+  await step('the message is in Kafka of hospital-b', async () => say(await ledger.balance()));
+  assertSoon('what was taken in before is replayed', applied);
+  for (const each of hospitals) say(await each.kubectl('get', 'lfhpeer', '-o', 'wide'));
+
+  begin('A FHIR message, over HTTP, into connect');
+  await step('hospital-a takes one in', () => ledger.takeIn(a, 1));
+  await step('it is in Kafka of hospital-b', async () => say(await ledger.balance()));
+  await step('and one from hospital-b is in Kafka of hospital-a', async () => {
+    await ledger.takeIn(b, 1);
+    say(await ledger.balance());
+  });
+  await step('no pod was restarted for any of this', async () =>
+    assert.deepEqual(await starts(hospitals), before, 'a pod was restarted'),
+  );
+
+  await disturb(a, b, ledger);
+  await takeApart(a, b, ledger);
+}
+
+async function remove(cluster: Cluster, hospitals: readonly Hospital[]): Promise<void> {
+  for (const { namespace } of hospitals) await cluster.removeNamespace(namespace);
+  const crds = ['lfhsyncnodes', 'lfhsyncpeers'].map((name) => `crd/${name}.sync.linuxforhealth.io`);
+  await cluster.kubectl(['delete', ...crds, '--ignore-not-found', '--timeout=60s']);
+}
+
+/** Whoever has started: nobody may, when only a peer changes. */
+async function starts(hospitals: readonly Hospital[]): Promise<string[]> {
+  return (await Promise.all(hospitals.map((each) => each.starts()))).flat();
+}
+
+function assertSoon(what: string, since: number): void {
+  const took = performance.now() - since;
+  say(`${what} ${(took / 1000).toFixed(1)} s after the second invitation was applied`);
+  assert.ok(took < PROMISED_MS, `${what} ${took / 1000} s after, which is later than ${PROMISED_MS / 1000} s`);
+}
