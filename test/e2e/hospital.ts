@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncName } from '../../common/contract/names.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ClusterSite } from '../cluster/cluster-site.ts';
@@ -102,6 +103,15 @@ export class Hospital {
   /** What it prints, without the last line end. */
   async kubectl(...args: string[]): Promise<string> {
     return (await this.#cluster.kubectl(['-n', this.namespace, ...args])).stdout.trim();
+  }
+
+  /** How many connections another hospital has at our NATS, as nats-server itself tells. */
+  async connectionsOf(peer: Hospital): Promise<number> {
+    const address = await this.kubectl('get', 'pod/nats-0', '-o', 'jsonpath={.status.podIP}');
+    const { connections } = (await (await fetch(`http://${address}:8222/connz?auth=true`)).json()) as {
+      connections: readonly { readonly account?: string }[];
+    };
+    return connections.filter(({ account }) => account === syncName(peer.lfhId)).length;
   }
 
   /** Names of the pods that are there to stay. @param labels such as `app=connect` */

@@ -36,9 +36,11 @@ await withCluster(async (cluster) => {
     throw error;
   } finally {
     // What failed before is the error to tell.
-    await step('namespaces and CRDs are removed', () => remove(cluster, hospitals)).catch(() => {
-      process.exitCode = 1;
-    });
+    if (!process.env.LFH_SYNC_KEEP) {
+      await step('namespaces and CRDs are removed', () => remove(cluster, hospitals)).catch(() => {
+        process.exitCode = 1;
+      });
+    }
     await rm(directory, { recursive: true });
   }
 });

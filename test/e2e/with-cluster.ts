@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Cluster } from '../cluster/cluster.ts';
 
-/** Does something on a cluster: on the one that is there, or else on one that is started for it and ended afterwards. */
+/** Does something on a cluster: on the one that is there, or else on one that is started for it and ended afterwards, unless LFH_SYNC_KEEP is set. */
 export async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<void> {
   const running = await connect();
   if (running) return work(running);
@@ -11,7 +11,7 @@ export async function withCluster(work: (cluster: Cluster) => Promise<void>): Pr
   try {
     await work(await Cluster.connect());
   } finally {
-    await program('down.ts');
+    if (!process.env.LFH_SYNC_KEEP) await program('down.ts');
   }
 }
 
