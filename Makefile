@@ -5,10 +5,10 @@ RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
 .PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
-	cluster-down cluster-test kind-up kind-down clean
+	cluster-down cluster-test e2e kind-up kind-down clean
 
 help: ## List what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: servers ## Two nodes, peered with kubectl: what one takes in appears at the other, once
 	$(RUN) demo
@@ -66,6 +66,9 @@ cluster-down: $(INSTALLED) ## End it, and take away everything that it had of th
 
 cluster-test: image ## Show that the cluster, or kind's, is one like others (minutes)
 	$(RUN) cluster:test
+
+e2e: image ## Two hospitals in a cluster: installed, peered, disturbed and taken apart, no message lost (Linux, as root; minutes)
+	$(RUN) e2e
 
 kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
 	$(RUN) kind up

@@ -105,7 +105,7 @@ export class NodeController {
     // The node's first: it is what remembers that there was a key.
     const told = [await this.#tell(node, status), await this.#tellPeers(plan, peers)];
     if (wrote || told.includes(true)) memory.activeAt = Date.now();
-    return { againAfterMs: isSettled(status.conditions, plan, dataPlane) ? HEARTBEAT_MS : waitingTime(memory) };
+    return { againAfterMs: isSettled([status, ...peers], plan, dataPlane) ? HEARTBEAT_MS : waitingTime(memory) };
   }
 
   /**
@@ -258,9 +258,15 @@ function liveHashOf({ files }: Plan, { nats }: DataPlane): string | undefined {
   return live && files ? hashOf(files.files) : undefined;
 }
 
-function isSettled(conditions: readonly Condition[] | undefined, { files }: Plan, { nats }: DataPlane): boolean {
-  const ready = conditions?.find(({ type }) => type === 'Ready');
-  return ready?.status === 'True' && files?.reload === 2 && nats !== undefined;
+/** Nothing is on its way, at a peer neither: what its sidecar reports first would be seen only with the next heartbeat. */
+function isSettled(
+  statuses: readonly { readonly conditions?: readonly Condition[] }[],
+  { files }: Plan,
+  { nats }: DataPlane,
+): boolean {
+  const ready = ({ conditions = [] }: (typeof statuses)[number]): boolean =>
+    conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+  return statuses.every(ready) && files?.reload === 2 && nats !== undefined;
 }
 
 /** As it would come back from the API server: without what is undefined. */

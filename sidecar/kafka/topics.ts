@@ -68,8 +68,14 @@ export class Topics {
   /** The oldest offset that a topic of one partition still has. */
   async firstOffset(name: string): Promise<bigint> {
     const admin = await this.#connected();
-    const [offsets] = await admin.fetchTopicOffsets(name);
-    return BigInt(offsets?.low ?? 0);
+    try {
+      const [offsets] = await admin.fetchTopicOffsets(name);
+      return BigInt(offsets?.low ?? 0);
+    } catch (error) {
+      // kafkajs trips over a topic that was made just now, and that the broker which it asks does not know yet.
+      if (!(error instanceof TypeError)) throw error;
+      throw new TransientError('KafkaUnavailable', `Kafka does not tell the offsets of ${name} yet`, { cause: error });
+    }
   }
 
   async disconnect(): Promise<void> {

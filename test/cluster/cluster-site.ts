@@ -59,7 +59,9 @@ export class ClusterSite {
     content: unknown,
   ): Promise<{ readonly uuid: string; readonly data_record_location: string }> {
     const body = typeof content === 'string' ? content : JSON.stringify(content);
-    const response = await fetch(`${await this.#connectUrl()}${path}`, { method: 'POST', body });
+    // A pod may go while it is asked, without a word.
+    const signal = AbortSignal.timeout(30_000);
+    const response = await fetch(`${await this.#connectUrl()}${path}`, { method: 'POST', body, signal });
     const answer = await response.text();
     if (!response.ok) throw new Error(`connect of ${this.lfhId} answers ${response.status}: ${answer}`);
     return JSON.parse(answer) as { uuid: string; data_record_location: string };

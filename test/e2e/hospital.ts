@@ -1,0 +1,160 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncName } from '../../common/contract/names.ts';
+import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { ClusterSite } from '../cluster/cluster-site.ts';
+import { Helm } from '../servers/helm.ts';
+import { until } from '../servers/process.ts';
+
+const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
+const RELEASE = 'lfh-sync';
+/** For whatever a pod has to start for, on a machine that does other things, too. */
+export const PATIENCE_MS = 300_000;
+
+interface ListedPod {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly status: {
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+    readonly initContainerStatuses?: readonly { readonly restartCount: number }[];
+  };
+}
+
+/** A site in a namespace of its own, and what its administrator does there: with helm and kubectl, and nothing else. */
+export class Hospital {
+  readonly site: ClusterSite;
+  readonly #cluster: Cluster;
+  readonly #helm: Helm;
+  readonly #directory: string;
+  readonly #bringsCrds: boolean;
+
+  private constructor(cluster: Cluster, helm: Helm, site: ClusterSite, directory: string, bringsCrds: boolean) {
+    this.#cluster = cluster;
+    this.#helm = helm;
+    this.site = site;
+    this.#directory = directory;
+    this.#bringsCrds = bringsCrds;
+  }
+
+  /**
+   * NATS, Kafka and connect are applied; the first two of them wait for what lfh-sync makes.
+   *
+   * @param directory for files that the administrator keeps
+   * @param bringsCrds one release of a cluster has them
+   */
+  static async create(cluster: Cluster, lfhId: string, directory: string, bringsCrds: boolean): Promise<Hospital> {
+    const site = await ClusterSite.create(cluster, await cluster.createNamespace(lfhId), lfhId);
+    const helm = await Helm.in(directory, cluster.kubeconfigFile);
+    return new Hospital(cluster, helm, site, directory, bringsCrds);
+  }
+
+  get lfhId(): string {
+    return this.site.lfhId;
+  }
+
+  get namespace(): string {
+    return this.site.namespace;
+  }
+
+  /** Once a run before this was cut off, its CRDs are there, and of a release that is not. */
+  async install(): Promise<void> {
+    await this.#release('install', {}, this.#bringsCrds ? ['--take-ownership'] : []);
+  }
+
+  async upgrade(values: object): Promise<void> {
+    await this.#release('upgrade', values, ['--wait']);
+  }
+
+  async rollback(): Promise<void> {
+    await this.#helm.run(['rollback', RELEASE, '-n', this.namespace, '--wait', '--timeout', '240s']);
+  }
+
+  async test(): Promise<void> {
+    await this.#helm.run(['test', RELEASE, '-n', this.namespace, '--timeout', '240s']);
+  }
+
+  async uninstall(): Promise<void> {
+    await this.#helm.run(['uninstall', RELEASE, '-n', this.namespace, '--timeout', '240s']);
+  }
+
+  /** Saves the invitation, as the chart's notes say. @returns the file */
+  async invitation(): Promise<string> {
+    const file = join(this.#directory, `syncpeer-of-${this.lfhId}.yaml`);
+    await writeFile(
+      file,
+      await this.kubectl('get', 'configmap/local-invitation', '-o', 'jsonpath={.data.syncpeer\\.yaml}'),
+    );
+    return file;
+  }
+
+  /** Resolves when everything of lfh-sync here is as it should be, peers included. */
+  async ready(what: 'lfhnode' | 'lfhpeer', timeoutMs = PATIENCE_MS): Promise<void> {
+    await this.kubectl('wait', what, '--all', '--for=condition=Ready', `--timeout=${Math.round(timeoutMs / 1000)}s`);
+  }
+
+  async node(): Promise<LfhSyncNode> {
+    return this.#cluster.get<LfhSyncNode>('lfhnode/local', '-n', this.namespace);
+  }
+
+  async peer(of: Hospital): Promise<LfhSyncPeer> {
+    return this.#cluster.get<LfhSyncPeer>(`lfhpeer/${of.lfhId}`, '-n', this.namespace);
+  }
+
+  /** What it prints, without the last line end. */
+  async kubectl(...args: string[]): Promise<string> {
+    return (await this.#cluster.kubectl(['-n', this.namespace, ...args])).stdout.trim();
+  }
+
+  /** How many connections another hospital has at our NATS, as nats-server itself tells. */
+  async connectionsOf(peer: Hospital): Promise<number> {
+    const address = await this.kubectl('get', 'pod/nats-0', '-o', 'jsonpath={.status.podIP}');
+    const { connections } = (await (await fetch(`http://${address}:8222/connz?auth=true`)).json()) as {
+      connections: readonly { readonly account?: string }[];
+    };
+    return connections.filter(({ account }) => account === syncName(peer.lfhId)).length;
+  }
+
+  /** Names of the pods that are there to stay. @param labels such as `app=connect` */
+  async pods(labels: string): Promise<string[]> {
+    return (await this.#pods(labels)).map(({ metadata }) => metadata.name);
+  }
+
+  /** One line for each pod: which one it is, and how often each of its containers was started anew. */
+  async starts(): Promise<string[]> {
+    const pods = await this.#pods('app in (connect,nats,kafka)');
+    const counts = ({ status }: ListedPod): number[] =>
+      [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].map((each) => each.restartCount);
+    return pods.map((pod) => `${pod.metadata.name} ${pod.metadata.uid} ${counts(pod).join()}`).sort();
+  }
+
+  /** Resolves when no pod of connect is left that is on its way out: some of its messages may still be on theirs. */
+  async settled(): Promise<void> {
+    await this.site.running(PATIENCE_MS);
+    const gone = async (): Promise<boolean> =>
+      (await this.kubectl('get', 'pods', '-l', 'app=connect', '-o', 'jsonpath={..deletionTimestamp}')) === '';
+    await until(`no pod of ${this.lfhId} is ending`, gone, PATIENCE_MS, 250);
+  }
+
+  async #pods(labels: string): Promise<readonly ListedPod[]> {
+    const { items } = await this.#cluster.get<{ items: ListedPod[] }>('pods', '-n', this.namespace, '-l', labels);
+    return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
+  async #release(command: 'install' | 'upgrade', values: object, options: readonly string[]): Promise<void> {
+    const node = {
+      lfhId: this.lfhId,
+      connect: { workloadRef: { kind: 'Deployment', name: 'connect' } },
+      nats: {
+        servers: ['tls://nats:4222'],
+        advertise: [this.site.natsUrl],
+        ca: { secretRef: { name: 'nats-tls' } },
+        workloadRef: { kind: 'StatefulSet', name: 'nats' },
+        reload: 'Reloader',
+      },
+      kafka: { brokers: ['kafka:9092'] },
+    };
+    const all = JSON.stringify({ crds: { enabled: this.#bringsCrds }, node, ...values });
+    const args = [command, RELEASE, CHART, '-n', this.namespace, '-f', '-', '--timeout', '240s', ...options];
+    await this.#helm.run(args, all);
+  }
+}
