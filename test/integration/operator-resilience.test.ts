@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { FIELD_MANAGER, KubeApi } from '../../operator/kube/api.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
@@ -205,6 +206,17 @@ describe('an operator around which things fail', function () {
       assert.ok(performance.now() - killed > LEASE_MS - 3_000, 'while the other might still have worked');
       await admit(site, 'hospital-d');
       await site.becomes('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
+    });
+
+    it('writes nothing from when another may lead', async () => {
+      const namespace = await plane.createNamespace('resilience');
+      const late = new KubeApi(plane.kubeConfig(), FIELD_MANAGER, () => false);
+      const { apiVersion, kind } = KINDS.configMap;
+      const object = { apiVersion, kind, metadata: { name: 'late', namespace } };
+      for (const write of [late.create(object), late.apply(object), late.replace(object)]) {
+        await assert.rejects(write, /not done, since another operator may lead by now/);
+      }
+      assert.equal(await late.get(KINDS.configMap, namespace, 'late'), undefined);
     });
 
     it('ends without having written anything when it stood still for longer than its lease', async () => {
