@@ -65,13 +65,14 @@ export class Leadership {
       try {
         // A request may take longer than there is time: another may lead before it is answered.
         const kept = await Promise.race([this.#tryOnce(), late.then(() => 'late' as const)]);
-        if (kept !== true || !this.holds()) throw new LeaseLostError(this.#options.name);
+        if (kept === false) throw new LeaseLostError(this.#options.name, 'is held by another operator now');
+        if (kept === 'late' || !this.holds()) throw this.#late();
       } catch (error) {
         if (!(error instanceof LeaseLostError) && this.holds()) continue;
         // It is another's, and nobody must wait for us to say so.
         this.#held = undefined;
         this.#renewed = Number.NEGATIVE_INFINITY;
-        throw error;
+        throw error instanceof LeaseLostError ? error : this.#late(error);
       } finally {
         left.abort();
       }
@@ -85,6 +86,11 @@ export class Leadership {
     if (!held) return;
     const spec = { ...held.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
     await this.#options.api.replace({ ...held, spec }).catch(() => undefined);
+  }
+
+  #late(cause?: unknown): LeaseLostError {
+    const problem = `could not be renewed for ${RENEW_DEADLINE_MS / 1000} s, so that another operator may work now`;
+    return new LeaseLostError(this.#options.name, problem, { cause });
   }
 
   async #tryOnce(): Promise<boolean> {
@@ -128,11 +134,11 @@ export class Leadership {
   }
 }
 
-/** Thrown when another operator has become the leader: this process must stop working at once. */
+/** Thrown when another operator leads, or may: this process must stop working at once. */
 export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError';
-  constructor(lease: string) {
-    super(`the lease ${lease} is held by another operator now`);
+  constructor(lease: string, problem: string, options?: ErrorOptions) {
+    super(`the lease ${lease} ${problem}`, options);
   }
 }
 

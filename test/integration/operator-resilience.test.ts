@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { FIELD_MANAGER, KubeApi } from '../../operator/kube/api.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
@@ -207,6 +208,17 @@ describe('an operator around which things fail', function () {
       await site.becomes('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
     });
 
+    it('writes nothing from when another may lead', async () => {
+      const namespace = await plane.createNamespace('resilience');
+      const late = new KubeApi(plane.kubeConfig(), FIELD_MANAGER, () => false);
+      const { apiVersion, kind } = KINDS.configMap;
+      const object = { apiVersion, kind, metadata: { name: 'late', namespace } };
+      for (const write of [late.create(object), late.apply(object), late.replace(object)]) {
+        await assert.rejects(write, /not done, since another operator may lead by now/);
+      }
+      assert.equal(await late.get(KINDS.configMap, namespace, 'late'), undefined);
+    });
+
     it('ends without having written anything when it stood still for longer than its lease', async () => {
       const first = await startOperator();
       await has(first, 'Working');
@@ -223,7 +235,10 @@ describe('an operator around which things fail', function () {
       const before = await versionsOf(site.namespace);
       first.process.resume();
       assert.equal(await first.process.exited(), 1);
-      assert.match(first.process.output(), /the lease lfh-sync-operator is held by another operator now/);
+      assert.match(
+        first.process.output(),
+        /the lease lfh-sync-operator (is held by another operator now|could not be renewed for 10 s)/,
+      );
       assert.deepEqual(await versionsOf(site.namespace), before);
     });
   });
