@@ -102,14 +102,24 @@ async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<M
   const found = await Promise.all(
     lookAt.map(async (peer) => {
       const key = shared ? { seed, publicKey: publicKeyOf(seed) } : probeKey(seed, peer.spec.lfhId);
-      return [peer.metadata.name, await lookAtPeer(node, plan, key, peer)] as const;
+      const access = await lookAtPeer(node, plan, key, peer);
+      return access ? [[peer.metadata.name, access] as const] : [];
     }),
   );
-  return new Map(found);
+  return new Map(found.flat());
 }
 
-/** On the first server that answers: every one of them was just seen to run the same configuration. */
-async function lookAtPeer(node: NodeObject, plan: Plan, key: NodeKey, peer: PeerObject): Promise<PeerAccess> {
+/**
+ * On the first server that answers: every one of them was just seen to run the same configuration.
+ *
+ * @returns undefined where none does, which says nothing about the peer
+ */
+async function lookAtPeer(
+  node: NodeObject,
+  plan: Plan,
+  key: NodeKey,
+  peer: PeerObject,
+): Promise<PeerAccess | undefined> {
   const { publicKeys } = peerWants(peer);
   for (const server of node.spec.nats.servers) {
     try {
@@ -121,7 +131,7 @@ async function lookAtPeer(node: NodeObject, plan: Plan, key: NodeKey, peer: Peer
       mendable(error);
     }
   }
-  return { served: false, connectedKeys: [] };
+  return undefined;
 }
 
 async function sidecarsOf(own: OwnNats, node: string): Promise<readonly SidecarStatus[] | undefined> {

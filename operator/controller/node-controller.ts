@@ -5,7 +5,7 @@ import type { Condition } from '../api/conditions.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { type ConfigMap, KINDS, type KubeObject } from '../kube/objects.ts';
-import { advanceAccesses, peersToLookAt } from '../plan/access.ts';
+import { advanceAccesses, leavesOut, peersToLookAt } from '../plan/access.ts';
 import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts';
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
 import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WORKLOAD_NOTE } from '../plan/plan.ts';
@@ -46,6 +46,8 @@ export interface ControllerOptions {
 interface Memory {
   /** What every server that answers was last seen to run. */
   liveHash: string | undefined;
+  /** Whether that leaves somebody out. */
+  leavesOut: boolean;
   writtenHash: string | undefined;
   known: Known;
   derived: { readonly seed: string; readonly keys: DerivedKeys } | undefined;
@@ -196,6 +198,7 @@ export class NodeController {
 function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory {
   return {
     liveHash: undefined,
+    leavesOut: false,
     writtenHash: undefined,
     known: { writtenAt: Date.now(), missing: new Set(), progress: new Map(), accesses: new Map() },
     derived: undefined,
@@ -206,11 +209,12 @@ function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory
   };
 }
 
-function observedFrom(snapshot: Snapshot, { configMaps, liveHash }: Memory, key: ObservedKey | undefined): Observed {
+function observedFrom(snapshot: Snapshot, memory: Memory, key: ObservedKey | undefined): Observed {
+  const { configMaps, liveHash, leavesOut: isLeftOut } = memory;
   const { name } = snapshot.node.metadata;
   const current = configMaps.current(snapshot.configMaps);
   const [written, writtenSettings] = [NAMES.nats(name), NAMES.sidecar(name)].map((each) => current.get(each)?.data);
-  return { ...snapshot, key, written, writtenSettings, liveHash };
+  return { ...snapshot, key, written, writtenSettings, liveHash, leavesOut: isLeftOut };
 }
 
 function waitingTime({ activeAt }: Memory): number {
@@ -246,6 +250,10 @@ function remember(memory: Memory, plan: Plan, dataPlane: DataPlane, now: number)
     progress: advanceProgress(progress, plan.peers, dataPlane, now),
     accesses: advanceAccesses(accesses, plan, dataPlane, now),
   };
+  const isLive = memory.liveHash !== undefined && memory.liveHash === memory.writtenHash;
+  // Without a stream nobody can be served.
+  const canServe = dataPlane.nats?.streamFirst !== undefined && dataPlane.nats.problem === undefined;
+  memory.leavesOut = isLive && canServe && leavesOut(memory.known.accesses, memory.known.writtenAt, now);
 }
 
 /** What only a server says that was asked; anything else is a reason why it could not be. */

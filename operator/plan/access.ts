@@ -55,3 +55,17 @@ export function advanceAccesses(
     }),
   );
 }
+
+/** Longer than a look at every peer of a large node takes. */
+const LEFT_OUT_MS = 60_000;
+
+/**
+ * Whether a peer is not served though what lets it in has been live for a while. Its pulls then reach no durable until
+ * nats-server reloads once more.
+ *
+ * @param writtenAt when what is written now was, in milliseconds since 1970
+ */
+export function leavesOut(known: Accesses, writtenAt: number, now: number): boolean {
+  if (now - writtenAt < LEFT_OUT_MS) return false;
+  return [...known.values()].some(({ access, at }) => !access.served && at - writtenAt > LEFT_OUT_MS / 2);
+}

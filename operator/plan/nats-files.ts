@@ -8,6 +8,9 @@ import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, PROBE_IN
  * nats-server connects the imports of a new account only at the reload after the one that adds it (ADR 5). So a text that
  * adds an account is written twice: once as the first of two reloads, and, when every server that answers runs that,
  * again with nothing changed but its second line.
+ *
+ * Once in a while even that leaves some accounts unconnected (seen with 200 new ones at a time): then the same text is written with
+ * another line, for one reload more.
  */
 
 /** Goes inside the main account's block; with isolation `Users` inside `authorization`. */
@@ -46,6 +49,8 @@ export interface Standing {
   readonly liveHash: string | undefined;
   /** Whether servers are restarted and not reloaded: then everything comes into force at once. */
   readonly restarts: boolean;
+  /** Whether what is live leaves somebody out who is let in; see {@link PlannedFiles.reload}. */
+  readonly leavesOut?: boolean;
 }
 
 export interface PlannedFiles {
@@ -67,7 +72,10 @@ export function natsFiles(
 ): PlannedFiles {
   const { mainAccount, peerAccounts } = natsIncludes(access);
   const reload = reloadOf(peerAccounts, standing);
-  const head = `# Written by lfh-sync; changes are undone.\n# Reload ${reload} of 2.\n`;
+  const more = reload === 2 ? moreReloads(standing) : 0;
+  const head =
+    `# Written by lfh-sync; changes are undone.\n# Reload ${reload} of 2.\n` +
+    (more > 0 ? `# And ${more} more, for accounts that were left out.\n` : '');
   const peersFile = head + peerAccounts;
   const hash = digest([head + mainAccount, peersFile, ca]);
   const canary = derived.canary(hash);
@@ -124,6 +132,14 @@ function reloadOf(peerAccounts: string, { written, liveHash, restarts }: Standin
   if ([...accountsIn(peerAccounts)].some((account) => !known.has(account))) return 1;
   const first = written?.[MAIN_FILE]?.includes('# Reload 1 of 2.') ?? false;
   return first && liveHash !== hashOf(written) ? 1 : 2;
+}
+
+/** More would not help: then the reason is another. */
+const MOST_MORE = 5;
+
+function moreReloads({ written, leavesOut = false }: Standing): number {
+  const [, count = '0'] = /^# And (\d+) more,/m.exec(written?.[MAIN_FILE] ?? '') ?? [];
+  return Math.min(MOST_MORE, Number(count) + (leavesOut ? 1 : 0));
 }
 
 function accountsIn(peerAccounts: string): ReadonlySet<string> {

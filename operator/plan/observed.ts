@@ -86,6 +86,8 @@ export interface Observed {
   readonly writtenSettings: Texts | undefined;
   /** The hash that every server that answers was last seen to run. */
   readonly liveHash: string | undefined;
+  /** Whether that has left somebody out for a while who is let in. */
+  readonly leavesOut: boolean;
 }
 
 /** What the data plane says, read after the plan was applied. */

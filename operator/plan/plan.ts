@@ -87,9 +87,9 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   try {
     const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
     const access = accessOf(node, publicKeys, granted, derived);
-    const { written, liveHash } = observed;
+    const { written, liveHash, leavesOut } = observed;
     const restarts = nodeWants(node).reload === 'Restart';
-    const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts }, derived);
+    const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts, leavesOut }, derived);
     const receiving = admitted.flatMap(({ settings, ca }) =>
       settings ? { settings, authorities: ca?.authorities } : [],
     );

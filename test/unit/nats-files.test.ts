@@ -11,13 +11,17 @@ function planned(
   written?: WrittenFiles,
   liveHash?: string,
   ca = CA,
-  { restarts = false, isolation = 'Accounts' }: { restarts?: boolean; isolation?: 'Accounts' | 'Users' } = {},
+  {
+    restarts = false,
+    isolation = 'Accounts',
+    leavesOut = false,
+  }: { restarts?: boolean; isolation?: 'Accounts' | 'Users'; leavesOut?: boolean } = {},
 ) {
   const admitted = Object.entries(peers).map(([lfhId, key]) => ({ lfhId, publicKeys: [key] }));
   return natsFiles(
     { account: 'LFH', isolation, users: [OWN], peers: admitted },
     ca,
-    { written, liveHash, restarts },
+    { written, liveHash, restarts, leavesOut },
     { canary: () => CANARY },
   );
 }
@@ -56,6 +60,25 @@ describe("the files that a node's nats-server includes", () => {
       second,
       'nor when an operator starts that knows nothing',
     );
+  });
+
+  it('are loaded once more, but not for ever, while somebody is left out, and stay as they are then', () => {
+    const first = planned({ b: B });
+    let now = planned({ b: B }, first.files, first.hash);
+    const hashes = new Set([now.hash]);
+    for (let more = 1; more <= 7; more += 1) {
+      const next = planned({ b: B }, now.files, now.hash, CA, { leavesOut: true });
+      assert.equal(next.reload, 2);
+      assert.deepEqual(
+        planned({ b: B }, next.files, now.hash).files,
+        next.files,
+        'nothing is rewritten before it is live',
+      );
+      hashes.add(next.hash);
+      now = next;
+    }
+    assert.equal(hashes.size, 6);
+    assert.match(now.files[MAIN_FILE], /^# And 5 more, for accounts that were left out\.$/m);
   });
 
   it('are loaded once when a key, a CA or the list of peers gets shorter', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Accesses, advanceAccesses, peersToLookAt } from '../../operator/plan/access.ts';
+import { type Accesses, advanceAccesses, leavesOut, peersToLookAt } from '../../operator/plan/access.ts';
 import type { PeerAccess } from '../../operator/plan/observed.ts';
 import type { Plan } from '../../operator/plan/plan.ts';
 import { aPeer, NOW, natsOf, observedOf, planOf, settledPlanOf, userKey } from './plan-fixtures.ts';
@@ -76,4 +76,23 @@ describe("what is known of peers' accounts", () => {
     assert.deepEqual([...after.keys()], ['b', 'c']);
     assert.deepEqual(after.get('b'), before.get('b'));
   });
+});
+
+describe('what is live', () => {
+  const writtenAt = NOW - 2 * MINUTE_MS;
+  const ROWS: readonly [what: string, accesses: Accesses, writtenAt: number, expected: boolean][] = [
+    [
+      'leaves somebody out who was looked at long after it was written',
+      known({ b: seen(NOT_SERVED, 5) }),
+      writtenAt,
+      true,
+    ],
+    ['leaves nobody out who was not looked at since', known({ b: seen(NOT_SERVED, 110) }), writtenAt, false],
+    ['leaves nobody out while it is new', known({ b: seen(NOT_SERVED, 1) }), NOW - 50_000, false],
+    ['leaves nobody out where all are served', known({ b: seen(SERVED, 5), c: seen(SERVED, 90) }), writtenAt, false],
+    ['leaves nobody out where nobody is', known({}), writtenAt, false],
+  ];
+  for (const [what, accesses, at, expected] of ROWS) {
+    it(what, () => assert.equal(leavesOut(accesses, at, NOW), expected));
+  }
 });

@@ -143,6 +143,7 @@ export function observedOf(peers: readonly PeerObject[], changes: Partial<Observ
     written: undefined,
     writtenSettings: undefined,
     liveHash: undefined,
+    leavesOut: false,
     ...changes,
   };
 }
