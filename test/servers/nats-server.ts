@@ -46,6 +46,8 @@ export class NatsServer {
   #accounts: string;
   #certificate: ServerCertificate | undefined;
   #process: ServerProcess | undefined;
+  #isReady = false;
+  #hangUpWhenReady = false;
 
   private constructor(options: NatsOptions, program: string, port: number) {
     this.#options = options;
@@ -88,7 +90,16 @@ export class NatsServer {
     await this.#writeConfig();
     const server = new ServerProcess(this.#options.name, [this.#program, '-c', this.#configFile], this.logFile);
     this.#process = server;
+    this.#isReady = false;
     await server.ready(() => server.output().includes(READY), 20_000);
+    this.#isReady = true;
+    if (this.#hangUpWhenReady) this.hangUp();
+  }
+
+  /** Has it read its configuration again; one that is just starting when it has, since the signal would end it before. */
+  hangUp(): void {
+    this.#hangUpWhenReady = !this.#isReady;
+    if (this.#isReady) this.process.signal('SIGHUP');
   }
 
   stop(): Promise<void> {

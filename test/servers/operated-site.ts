@@ -89,7 +89,7 @@ export class OperatedSite {
       onChange: () => onChange(),
     });
     const site = await Site.start(lfhId, { kafka, prepared: { ...prepared, ...includes(directory, isolation) } });
-    if (reloads) onChange = () => site.nats.process.signal('SIGHUP');
+    if (reloads) onChange = () => site.nats.hangUp();
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
     // What came while it started.
     onChange();
