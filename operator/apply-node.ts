@@ -17,9 +17,9 @@ const FIELD_MANAGER = 'lfh-sync-chart';
 await runHook('lfh-sync-apply-node', async (log) => {
   const config = readApplyNodeConfig(process.env);
   const node = await readNode(config);
-  const api = new KubeApi(loadKubeConfig(process.env), FIELD_MANAGER);
+  const api = new KubeApi(loadKubeConfig(process.env));
   const deadline = Date.now() + config.timeoutMs;
-  await within(deadline, '', () => api.apply(node).then(() => true));
+  await within(deadline, '', () => api.applyAs(FIELD_MANAGER, node).then(() => true));
   log.info({ node: node.metadata.name, namespace: config.namespace }, 'applied');
 });
 

@@ -8,7 +8,7 @@ import { Leadership } from './controller/lease.ts';
 import { NodeController } from './controller/node-controller.ts';
 import { notifier } from './controller/notify.ts';
 import { Queue } from './controller/queue.ts';
-import { FIELD_MANAGER, KubeApi } from './kube/api.ts';
+import { KubeApi } from './kube/api.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -34,7 +34,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     identity: config.identity,
     log,
   });
-  const api = new KubeApi(kubeConfig, FIELD_MANAGER, () => lease.holds());
+  const api = new KubeApi(kubeConfig, () => lease.holds());
   const metrics = createMetrics();
   const cluster = new Cluster(api, config.namespaces, log);
   const controller = new NodeController({

@@ -35,16 +35,11 @@ export interface WatchEvent {
  */
 export class KubeApi {
   readonly #config: KubeConfig;
-  readonly #fieldManager: string;
   readonly #mayWrite: () => boolean;
 
-  /**
-   * @param fieldManager another one for whoever applies other fields of the same objects
-   * @param mayWrite asked just before each write
-   */
-  constructor(config: KubeConfig, fieldManager = FIELD_MANAGER, mayWrite: () => boolean = () => true) {
+  /** @param mayWrite asked just before each write */
+  constructor(config: KubeConfig, mayWrite: () => boolean = () => true) {
     this.#config = config;
-    this.#fieldManager = fieldManager;
     this.#mayWrite = mayWrite;
   }
 
@@ -74,22 +69,21 @@ export class KubeApi {
   /** @throws KubeError with `isAlreadyExists` where there is one of that name */
   async create<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace);
-    return (await this.#request('POST', path, { fieldManager: this.#fieldManager }, object)) as Value;
+    return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
   /** @throws KubeError with `isConflict` where it has changed since `metadata.resourceVersion` */
   async replace<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
-    return (await this.#request('PUT', path, { fieldManager: this.#fieldManager }, object)) as Value;
+    return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
   /**
    * Server-side apply: the object has these fields from us, and loses those that we gave it before and do not any more.
    * Forced, because what is applied here is ours alone; somebody else's hand in it is undone.
    */
-  async apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
-    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
-    return (await this.#request('PATCH', path, { fieldManager: this.#fieldManager, force: 'true' }, object)) as Value;
+  apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
+    return this.applyAs(FIELD_MANAGER, object, subresource);
   }
 
   /** Takes fields out, whoever put them there: an apply takes away only what is ours. @param fields `null` for each */
@@ -103,8 +97,8 @@ export class KubeApi {
   }
 
   /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
-  async applyAs<Value extends KubeObject>(manager: string, object: Value): Promise<Value> {
-    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+  async applyAs<Value extends KubeObject>(manager: string, object: Value, subresource = ''): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
     return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
   }
 
