@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../servers/cache.ts';
-import { runKubectl } from '../servers/kubectl.ts';
+import { applyTo, runKubectl } from '../servers/kubectl.ts';
 import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
 import { until } from '../servers/process.ts';
 import { KUBECONFIG, VOLUMES } from './layout.ts';
@@ -36,9 +36,7 @@ export class Cluster {
 
   /** Server-side apply, by the field manager `test`. @param what YAML, or objects */
   async apply(what: string | readonly object[], namespace?: string): Promise<void> {
-    const text = typeof what === 'string' ? what : what.map((object) => JSON.stringify(object)).join('\n---\n');
-    const where = namespace === undefined ? [] : ['-n', namespace];
-    await this.kubectl(['apply', '--server-side', '--field-manager=test', ...where, '-f', '-'], text);
+    await applyTo((args, input) => this.kubectl(args, input), what, namespace);
   }
 
   /** Applies one of the files in test/cluster/manifests. */

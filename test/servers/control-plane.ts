@@ -14,7 +14,7 @@ import {
   etcdOptions,
   type Options,
 } from './control-plane-process.ts';
-import { runKubectl } from './kubectl.ts';
+import { applyTo, runKubectl } from './kubectl.ts';
 import { type KubernetesProgram, kubernetesPrograms } from './kubernetes-programs.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
@@ -176,9 +176,7 @@ export class ControlPlane {
    * @throws where somebody else's field would change (`conflict`), and whatever else the API server refuses
    */
   async apply(what: string | readonly object[], namespace?: string): Promise<void> {
-    const text = typeof what === 'string' ? what : what.map((object) => JSON.stringify(object)).join('\n---\n');
-    const where = namespace === undefined ? [] : ['-n', namespace];
-    await this.kubectl(['apply', '--server-side', '--field-manager=test', ...where, '-f', '-'], text);
+    await applyTo((args, input) => this.kubectl(args, input), what, namespace);
   }
 
   /**

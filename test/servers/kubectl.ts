@@ -24,3 +24,19 @@ export async function runKubectl(
     throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || message}`, { cause: error });
   }
 }
+
+/**
+ * Server-side apply, by the field manager `test`.
+ *
+ * @param kubectl runs it against the cluster that is meant
+ * @param what YAML, or objects
+ */
+export async function applyTo(
+  kubectl: (args: readonly string[], input: string) => Promise<unknown>,
+  what: string | readonly object[],
+  namespace: string | undefined,
+): Promise<void> {
+  const text = typeof what === 'string' ? what : what.map((object) => JSON.stringify(object)).join('\n---\n');
+  const where = namespace === undefined ? [] : ['-n', namespace];
+  await kubectl(['apply', '--server-side', '--field-manager=test', ...where, '-f', '-'], text);
+}

@@ -3,7 +3,7 @@ import type { Refusal } from '../../operator/plan/injection.ts';
 import { type KeyStep, keyRefused, keyStep } from '../../operator/plan/keys.ts';
 import type { DataPlane, KeyReading, NodeObject, Observed, ServerReport } from '../../operator/plan/observed.ts';
 import { type Known, nodeStatus } from '../../operator/plan/status.ts';
-import type { ConditionRow } from './peer-condition-rows.ts';
+import { type ConditionRow, rowsIn } from './condition-rows.ts';
 import {
   aKey,
   aNode,
@@ -36,8 +36,6 @@ interface Situation {
   readonly first?: boolean;
 }
 
-type Case = readonly [what: string, status: Condition['status'], reason: string, situation: Situation, says?: RegExp];
-
 const B = aPeer('b');
 const { nats, kafka } = aNode().spec;
 
@@ -57,15 +55,7 @@ function conditionsIn({
   return status.conditions ?? [];
 }
 
-const rows = (type: Condition['type'], cases: readonly Case[]): ConditionRow[] =>
-  cases.map(([what, status, reason, situation, says]) => ({
-    what,
-    type,
-    status,
-    reason,
-    conditions: () => conditionsIn(situation),
-    ...(says && { says }),
-  }));
+const rows = rowsIn(conditionsIn);
 
 const withCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { nats: { ...nats, ca } } }) });
 const withKafkaCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { kafka: { ...kafka, tls: true, ca } } }) });

@@ -2,6 +2,7 @@ import { REASONS } from '../../common/errors.ts';
 import type { CaSource, Condition } from '../../operator/api/types.ts';
 import type { DataPlane, Observed, PeerObject } from '../../operator/plan/observed.ts';
 import { type Known, orphanStatus, peerStatus } from '../../operator/plan/status.ts';
+import { type Case, type ConditionRow, rowsIn } from './condition-rows.ts';
 import {
   aNode,
   aPeer,
@@ -21,15 +22,6 @@ import {
 } from './plan-fixtures.ts';
 
 /** Every way in which a peer's conditions come about, as a turn over its node finds it. */
-
-export interface ConditionRow {
-  readonly what: string;
-  readonly conditions: () => readonly Condition[];
-  readonly type: Condition['type'];
-  readonly status: Condition['status'];
-  readonly reason: string;
-  readonly says?: RegExp;
-}
 
 interface Situation {
   readonly peer?: PeerObject;
@@ -58,17 +50,7 @@ const progress = (received: typeof LONG_AGO, sent: typeof LONG_AGO): Partial<Kno
   progress: new Map([['b', { received, sent }]]),
 });
 
-type Case = readonly [what: string, status: Condition['status'], reason: string, situation: Situation, says?: RegExp];
-
-const rows = (type: Condition['type'], cases: readonly Case[]): ConditionRow[] =>
-  cases.map(([what, status, reason, situation, says]) => ({
-    what,
-    type,
-    status,
-    reason,
-    conditions: () => conditionsIn(situation),
-    ...(says && { says }),
-  }));
+const rows = rowsIn(conditionsIn);
 
 const withCa = (ca: CaSource): Situation => ({ peer: aPeer('b', { spec: { ca } }) });
 const reports = (changes: Parameters<typeof peerReport>[1]): Situation => ({
@@ -213,7 +195,13 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       reports({ reason: 'NotTrusted', position: null }),
     ],
     ...KEPT_FROM_SIDECAR.map(
-      (reason): Case => [`a sidecar says ${reason}`, 'False', reason, reports({ reason, message: 'why' }), /^why$/],
+      (reason): Case<Situation> => [
+        `a sidecar says ${reason}`,
+        'False',
+        reason,
+        reports({ reason, message: 'why' }),
+        /^why$/,
+      ],
     ),
   ]),
   {
