@@ -4,8 +4,6 @@ import { buildOfKubernetes, goBuild, KUBERNETES, kubernetesPrograms, MODULES } f
 
 /** What a node of a cluster runs, beyond what tests of a control plane alone need. Built once, kept in the same cache. */
 
-/** The last minor version whose kubelet starts on cgroup v1; an API server takes one that is three minors older. */
-const KUBELET = 'v1.34.4';
 const COREDNS = 'v1.15.0';
 const KIND = 'v0.33.0';
 /** Of nats-io/nack, the same as in its go.mod. `go install` would first ask for a list of versions, which proxies may refuse. */
@@ -27,13 +25,11 @@ export interface ClusterPrograms {
 /** Finds or builds all of them. @throws what a build says that fails */
 export async function clusterPrograms(): Promise<ClusterPrograms> {
   const controlPlane = await kubernetesPrograms();
+  const programs = ['kubelet', 'kube-scheduler', 'kube-proxy'];
   const more = await cached(
     `kubernetes-node-${KUBERNETES}`,
-    `kube-scheduler and kube-proxy ${KUBERNETES}, 30 s`,
-    (into) => buildOfKubernetes(MODULES, into, KUBERNETES, ['kube-scheduler', 'kube-proxy']),
-  );
-  const kubelet = await cached(`kubelet-${KUBELET}`, `kubelet ${KUBELET} with Go, about 4 min`, (into) =>
-    buildOfKubernetes(join(MODULES, 'kubelet'), into, KUBELET, ['kubelet']),
+    `kubelet, kube-scheduler and kube-proxy ${KUBERNETES} with Go, about 1 min`,
+    (into) => buildOfKubernetes(MODULES, into, KUBERNETES, programs),
   );
   const coredns = await cached(`coredns-${COREDNS}`, `CoreDNS ${COREDNS} with Go, about 1 min`, (into) =>
     goBuild(join(MODULES, 'coredns'), into, ['-ldflags', '-s -w', '-o', join(into, 'coredns'), '.'], STATIC),
@@ -42,7 +38,7 @@ export async function clusterPrograms(): Promise<ClusterPrograms> {
     ...controlPlane,
     'kube-scheduler': join(more, 'kube-scheduler'),
     'kube-proxy': join(more, 'kube-proxy'),
-    kubelet: join(kubelet, 'kubelet'),
+    kubelet: join(more, 'kubelet'),
     coredns: join(coredns, 'coredns'),
   };
 }

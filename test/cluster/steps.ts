@@ -1,3 +1,10 @@
+let passed = 0;
+
+/** How many steps have passed until now. */
+export function passedSteps(): number {
+  return passed;
+}
+
 /** Tells what is done and how long it took, on a line each. */
 export async function step<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const started = performance.now();
@@ -5,6 +12,7 @@ export async function step<Result>(name: string, work: () => Promise<Result>): P
   try {
     const result = await work();
     console.log(`${seconds()} s  ${name}`);
+    passed += 1;
     return result;
   } catch (error) {
     console.log(`${seconds()} s  FAILED: ${name}`);
