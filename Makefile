@@ -55,10 +55,10 @@ build: $(INSTALLED) ## Compile what ships into dist/
 	$(RUN) build
 
 image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
-	@command -v buildah >/dev/null || apt-get install -qq -y --no-install-recommends buildah
+	@command -v buildah >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends buildah; }
 	$(RUN) image
 
-cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time 8 to 15 minutes more)
+cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time minutes more)
 	$(RUN) cluster:up
 
 cluster-down: $(INSTALLED) ## End it, and take away everything that it had of this machine

@@ -7,7 +7,7 @@ import { begin, say } from './story.ts';
 
 /** What happens to a hospital's cluster in a year, while messages come. */
 
-const STORM = 200;
+const STORM = 100;
 const OPERATOR = 'app.kubernetes.io/component=operator';
 
 /** Scales, deletes, restarts, upgrades and rotates; nothing may be lost or repeated by any of it. */

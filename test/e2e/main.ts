@@ -10,7 +10,7 @@ import { exists } from '../servers/cache.ts';
 import { disturb } from './disturbances.ts';
 import { Hospital, PATIENCE_MS } from './hospital.ts';
 import { Ledger } from './ledger.ts';
-import { begin, say, showEverything } from './story.ts';
+import { begin, say, showEverything, tellCount, tellFailure } from './story.ts';
 import { takeApart } from './taking-apart.ts';
 import { withCluster } from './with-cluster.ts';
 
@@ -32,19 +32,17 @@ await withCluster(async (cluster) => {
     await run(cluster, directory, hospitals);
     begin('Everything was as it should be');
   } catch (error) {
+    tellFailure(error);
     await showEverything(hospitals);
-    throw error;
   } finally {
-    // What failed before is the error to tell.
     if (!process.env.LFH_SYNC_KEEP) {
-      await step('namespaces and CRDs are removed', () => remove(cluster, hospitals)).catch(() => {
-        process.exitCode = 1;
-      });
+      await step('namespaces and CRDs are removed', () => remove(cluster, hospitals)).catch(tellFailure);
     }
     await rm(directory, { recursive: true });
   }
 });
 say(`${Math.round((performance.now() - began) / 1000)} s.`);
+await tellCount();
 
 async function run(cluster: Cluster, directory: string, hospitals: Hospital[]): Promise<void> {
   begin('Two hospitals, with NATS, Kafka and connect, in a namespace each, where Pod Security enforces `restricted`');
@@ -94,7 +92,7 @@ async function run(cluster: Cluster, directory: string, hospitals: Hospital[]): 
 }
 
 async function remove(cluster: Cluster, hospitals: readonly Hospital[]): Promise<void> {
-  for (const { namespace } of hospitals) await cluster.removeNamespace(namespace);
+  await Promise.all(hospitals.map(({ namespace }) => cluster.removeNamespace(namespace)));
   const crds = ['lfhsyncnodes', 'lfhsyncpeers'].map((name) => `crd/${name}.sync.linuxforhealth.io`);
   await cluster.kubectl(['delete', ...crds, '--ignore-not-found', '--timeout=60s']);
 }

@@ -1,7 +1,13 @@
+import { writeFile } from 'node:fs/promises';
+import { messageOf } from '../../common/errors.ts';
+import { passedSteps } from '../cluster/steps.ts';
 import type { Hospital } from './hospital.ts';
 
 /** How the end-to-end test tells what happens: in plain lines, for somebody who never saw the project. */
 
+/** As many as a person reads of each. */
+const LINES = 60;
+const failures: string[] = [];
 let chapter = 0;
 
 export function say(text: string): void {
@@ -29,7 +35,23 @@ export async function showEverything(hospitals: readonly Hospital[]): Promise<vo
   for (const hospital of hospitals) {
     for (const look of looks) {
       console.log(`\n--- ${hospital.lfhId}: kubectl ${look.slice(0, 3).join(' ')}`);
-      console.log(await hospital.kubectl(...look).catch((error: unknown) => String(error)));
+      const seen = await hospital.kubectl(...look).catch(messageOf);
+      console.log(seen.split('\n').slice(-LINES).join('\n'));
     }
   }
+}
+
+/** What went wrong: at once as it is, and in one line among the last. The process ends with 1. */
+export function tellFailure(error: unknown): void {
+  console.error(error);
+  failures.push(`FAILED make e2e, chapter ${chapter}: ${messageOf(error).replaceAll(/\s+/g, ' ')}`);
+  process.exitCode = 1;
+}
+
+/** What failed, and how many steps passed, as the last lines, or in the file that CI names for them (as test/run.ts). */
+export async function tellCount(): Promise<void> {
+  const lines = [...failures, `${passedSteps()} passed, ${failures.length} failed`];
+  const text = lines.map((line) => `${line}\n`).join('');
+  if (process.env.LFH_SYNC_COUNT_FILE) await writeFile(process.env.LFH_SYNC_COUNT_FILE, text);
+  else process.stdout.write(text);
 }

@@ -8,7 +8,7 @@ import { begin, say } from './story.ts';
 /** How soon a peer is cut off after it was deleted. */
 const PROMISED_MS = 15_000;
 /** What lfh-sync leaves behind, on purpose: docs/install.md says why. */
-const LEFT = ['configmap/local-nats', 'secret/local-nkey'];
+const LEFT = ['configmap/local-nats', 'lease.coordination.k8s.io/lfh-sync-operator', 'secret/local-nkey'];
 
 /** Deletes a peer and takes it back, then uninstalls. */
 export async function takeApart(a: Hospital, b: Hospital, ledger: Ledger): Promise<void> {
