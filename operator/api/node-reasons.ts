@@ -66,7 +66,10 @@ export const NATS_CONFIG = {
   ),
   WriteRefused: bad('we', `What the node needs cannot be written: ${REFUSED}`),
   WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` is not there. Make it, or correct the name.'),
-  Conflict: bad('we', 'An older LfhSyncNode has the same nats-server, and keeps it. Give each node its own.'),
+  Conflict: bad(
+    'we',
+    'Another LfhSyncNode has the same nats-server, and keeps it: it runs there, or is older. Give each node its own.',
+  ),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
   CertificateExpired: bad(

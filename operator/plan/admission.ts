@@ -36,15 +36,29 @@ export function peerKeys(peer: PeerObject): JudgedKeys {
   return judgeKeys(peerWants(peer).publicKeys, 'spec.publicKeys');
 }
 
-/** Nodes whose configuration would overwrite each other's: they name the same nats-server. The older goes on. */
+/**
+ * Nodes whose configuration would overwrite each other's: they name the same nats-server. It stays with the one that is seen to run
+ * there, so that nobody stops another's node by writing its server into an older one of his own; else the older goes on.
+ */
 export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): string | undefined {
   const servers = new Set(serversOf(node));
-  const older = others.find(
-    (other) => byAge(other, node) < 0 && serversOf(other).some((server) => servers.has(server)),
+  const rival = others.find(
+    (other) => byClaim(other, node) < 0 && serversOf(other).some((server) => servers.has(server)),
   );
-  if (!older) return undefined;
-  const { namespace, name } = older.metadata;
-  return `the older LfhSyncNode ${namespace}/${name} has the same nats-server in spec.nats.servers; give each node its own`;
+  if (!rival) return undefined;
+  const { namespace, name } = rival.metadata;
+  return `LfhSyncNode ${namespace}/${name}, which is older or runs there, has the same nats-server in spec.nats.servers; give each node its own`;
+}
+
+function byClaim(a: NodeObject, b: NodeObject): number {
+  return claim(b) - claim(a) || byAge(a, b);
+}
+
+/** What its status says of a node's servers: 1 that they run its configuration, -1 that they are another's, 0 nothing. */
+function claim({ metadata, status }: NodeObject): number {
+  const live = status?.conditions?.find(({ type }) => type === 'NatsConfigLive');
+  if (live?.reason === 'Conflict') return -1;
+  return live?.status === 'True' && live.observedGeneration === metadata.generation ? 1 : 0;
 }
 
 function conflictOf(peer: PeerObject, ids: Map<string, string>, keys: Map<string, string>): string | undefined {

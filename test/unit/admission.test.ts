@@ -137,9 +137,43 @@ describe('nodes that name the same nats-server', () => {
       const named = { ...younger, metadata: { ...younger.metadata, name: 'younger' } };
       assert.match(
         nodeConflict(named, [older]) ?? 'none',
-        /^the older LfhSyncNode lfh\/in-lfh has the same nats-server/,
+        /^LfhSyncNode lfh\/in-lfh, which is older or runs there, has the same nats-server/,
       );
       assert.equal(nodeConflict(older, [named]), undefined);
+    });
+  }
+
+  const told = (node: NodeObject, status: 'True' | 'False', reason: string, observedGeneration = 1): NodeObject => {
+    const condition = {
+      type: 'NatsConfigLive',
+      status,
+      reason,
+      observedGeneration,
+      message: '',
+      lastTransitionTime: '',
+    };
+    return { ...node, metadata: { ...node.metadata, generation: 1 }, status: { conditions: [condition] } };
+  };
+  const old = withServer('tls://nats.lfh', 'lfh', 1);
+  const young = withServer('tls://nats.lfh', 'site-b', 2);
+  const TAKEN: readonly [what: string, winner: NodeObject, loser: NodeObject][] = [
+    ['runs there, by an older one that says so now', told(young, 'True', 'Live'), old],
+    [
+      'runs there, by an older one that ran elsewhere until now',
+      told(young, 'True', 'Live'),
+      told(old, 'True', 'Live', 0),
+    ],
+    ['has to prove itself anew, by one that was told to keep off', young, told(old, 'False', 'Conflict')],
+    [
+      'is older, by one that was told to keep off',
+      told(old, 'False', 'NatsUnreachable'),
+      told(young, 'False', 'Conflict'),
+    ],
+  ];
+  for (const [what, winner, loser] of TAKEN) {
+    it(`keep their server where it is not taken from one that ${what}`, () => {
+      assert.equal(nodeConflict(winner, [loser]), undefined);
+      assert.match(nodeConflict(loser, [winner]) ?? 'none', /has the same nats-server/);
     });
   }
 
