@@ -219,6 +219,16 @@ describe('the templates of the chart', function () {
     assert.deepEqual(ingress, [{ ports: [{ port: 9878, protocol: 'TCP' }] }]);
   });
 
+  it('let every pod ask for names and reach the API, also on OpenShift and MicroK8s', async () => {
+    const { spec } = await one('NetworkPolicy', 'sync-lfh-sync');
+    const { egress } = spec as {
+      egress: readonly { to?: object; ports: readonly { port: number; protocol: string }[] }[];
+    };
+    const [names, api] = egress.map(({ ports }) => ports.map(({ port, protocol }) => `${port}/${protocol}`));
+    assert.deepEqual(names, ['53/UDP', '53/TCP', '5353/UDP', '5353/TCP']);
+    assert.deepEqual(api, ['443/TCP', '6443/TCP', '8443/TCP', '16443/TCP']);
+  });
+
   it('fill in the alerts and link them to their texts', async () => {
     const prometheusRule = { enabled: true, lagMessages: 250_000_000, runbooks: 'https://wiki.example.org/alerts.md' };
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics: { prometheusRule } });
