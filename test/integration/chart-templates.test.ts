@@ -174,6 +174,17 @@ describe('the templates of the chart', function () {
       for (const { resourceNames } of rules) assert.notEqual(resourceNames?.length, 0);
     });
 
+    it('are not given to every pod of the namespace, as they would be to its service account default', async () => {
+      const serviceAccount = { create: false };
+      for (const name of ['', 'default']) {
+        const given = rendered({ serviceAccount: { ...serviceAccount, name } });
+        await assert.rejects(given, /serviceAccount\.name: set it to a service account that only the operator uses/);
+      }
+      const own = await rendered({ serviceAccount: { ...serviceAccount, name: 'mine' } });
+      assert.ok(JSON.stringify(own).includes('{"kind":"ServiceAccount","name":"mine","namespace":"lfh"}'));
+      await rendered({ serviceAccount, rbac: { create: false } });
+    });
+
     it('are not made where somebody else makes them', async () => {
       const objects = await rendered({ rbac: { create: false } });
       assert.ok(!objects.some(({ kind }) => /Role/.test(kind)));
