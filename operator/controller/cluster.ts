@@ -1,6 +1,6 @@
 import type { Logger } from '../../common/log.ts';
 import type { KubeApi } from '../kube/api.ts';
-import { Informer } from '../kube/informer.ts';
+import { Informer, type Keeping } from '../kube/informer.ts';
 import {
   type ConfigMap,
   type EndpointSlice,
@@ -16,6 +16,14 @@ import { NAMES, NODE_LABEL } from '../plan/plan.ts';
 
 /** Which Service a slice is of. */
 const SERVICE_LABEL = 'kubernetes.io/service-name';
+
+/**
+ * A namespace may have many ConfigMaps and Secrets that are not about us, of 1 MiB each. What a node speaks of is asked for whatever its
+ * size; only the environment of connect's container, which is looked at for subscribers, is not looked for in larger ones.
+ */
+const KEPT: Keeping = { largest: 32_768 };
+/** Nor of every revision of every release, which `helm` keeps in Secrets. */
+const KEPT_SECRETS: Keeping = { ...KEPT, fieldSelector: 'type!=helm.sh/release.v1' };
 
 /** What a turn over a node begins with: everything of the cluster that matters to it, as it was last seen. */
 export interface Snapshot {
@@ -46,12 +54,12 @@ export class Cluster {
   /** @param namespaces to watch; undefined: all of them */
   constructor(api: KubeApi, namespaces: readonly string[] | undefined, log: Logger) {
     this.#namespaces = namespaces ?? [undefined];
-    const informers = <Value extends KubeObject>(kind: Kind): Informer<Value>[] =>
-      this.#namespaces.map((namespace) => new Informer<Value>(api, kind, namespace, log));
+    const informers = <Value extends KubeObject>(kind: Kind, keeping: Keeping = {}): Informer<Value>[] =>
+      this.#namespaces.map((namespace) => new Informer<Value>(api, kind, namespace, log, keeping));
     this.#nodes = informers(KINDS.node);
     this.#peers = informers(KINDS.peer);
-    this.#configMaps = informers(KINDS.configMap);
-    this.#secrets = informers(KINDS.secret);
+    this.#configMaps = informers(KINDS.configMap, KEPT);
+    this.#secrets = informers(KINDS.secret, KEPT_SECRETS);
     this.#services = informers(KINDS.service);
     this.#slices = informers(KINDS.endpointSlice);
   }
@@ -126,21 +134,24 @@ export class Cluster {
     return all(this.#peers).filter((peer) => peer.metadata.namespace === namespace && nodeOf(peer) === node);
   }
 
-  /** undefined where the node is gone. */
-  snapshot(namespace: string, name: string): Snapshot | undefined {
+  /** undefined where the node is gone. @throws KubeError where what it speaks of is large and cannot be had now */
+  async snapshot(namespace: string, name: string): Promise<Snapshot | undefined> {
     const node = find(this.#nodes, namespace, name);
     if (!node) return undefined;
     const peers = this.peersOf(namespace, name);
     const others = all(this.#nodes).filter(({ metadata }) => metadata.uid !== node.metadata.uid);
     const keySecret = node.spec.key?.secretRef?.name ?? NAMES.key(name);
     const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
-    const found = owned.flatMap((each) => find(this.#configMaps, namespace, each) ?? []);
+    const named = referencedBy(node, peers);
+    const configMaps = await wholes(this.#configMaps, namespace, [...owned, ...named]);
+    const secrets = await wholes(this.#secrets, namespace, [...named]);
+    const found = owned.flatMap((each) => configMaps.get(each) ?? []);
     return {
       node,
       peers,
       otherNodes: others,
-      references: this.#references(namespace),
-      keySecret: find(this.#secrets, namespace, keySecret),
+      references: this.#references(namespace, configMaps, secrets),
+      keySecret: secrets.get(keySecret),
       configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
       endpoints: this.#endpoints(node),
     };
@@ -171,10 +182,14 @@ export class Cluster {
     return nodes.map(({ metadata }) => metadata.name);
   }
 
-  #references(namespace: string): References {
+  #references(
+    namespace: string,
+    configMaps: ReadonlyMap<string, ConfigMap>,
+    secrets: ReadonlyMap<string, Secret>,
+  ): References {
     return {
-      configMap: (name) => find(this.#configMaps, namespace, name)?.data ?? undefined,
-      secret: (name) => decoded(find(this.#secrets, namespace, name)),
+      configMap: (name) => (configMaps.get(name) ?? find(this.#configMaps, namespace, name))?.data,
+      secret: (name) => decoded(secrets.get(name) ?? find(this.#secrets, namespace, name)),
     };
   }
 
@@ -240,6 +255,22 @@ function find<Value extends KubeObject>(
     if (found) return found;
   }
   return undefined;
+}
+
+/** Those of these names that there are, with all of their content. */
+async function wholes<Value extends KubeObject>(
+  informers: readonly Informer<Value>[],
+  namespace: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Value>> {
+  const found = new Map<string, Value>();
+  for (const name of names) {
+    for (const informer of informers) {
+      const whole = await informer.whole(namespace, name);
+      if (whole) found.set(name, whole);
+    }
+  }
+  return found;
 }
 
 function decoded(secret: Secret | undefined): Texts | undefined {

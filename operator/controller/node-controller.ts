@@ -73,7 +73,7 @@ export class NodeController {
 
   async turn(key: string): Promise<TurnResult> {
     const [namespace = '', name = ''] = key.split('/');
-    const snapshot = this.#options.cluster.snapshot(namespace, name);
+    const snapshot = await this.#options.cluster.snapshot(namespace, name);
     if (!snapshot || snapshot.node.metadata.deletionTimestamp !== undefined) {
       this.#memories.delete(key);
       await this.#gone(namespace, name);

@@ -15,10 +15,18 @@ const REQUEST_TIMEOUT_MS = 15_000;
 /** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
 const WATCH_SECONDS = 300;
 const WATCH_SILENCE_MS = 120_000;
+/** Objects of a list at once. */
+const PAGE = 500;
 
 export interface Listing<Value extends KubeObject> {
   readonly items: readonly Value[];
   readonly resourceVersion: string;
+}
+
+/** Which objects of a kind; both as the API's query has them, and empty for all. */
+export interface Selection {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
 }
 
 export interface WatchEvent {
@@ -56,14 +64,42 @@ export class KubeApi {
 
   /** Without `namespace`: in all of them. */
   async list<Value extends KubeObject>(kind: Kind, namespace?: string, labelSelector = ''): Promise<Listing<Value>> {
-    const query = labelSelector === '' ? {} : { labelSelector };
-    const answer = (await this.#request('GET', pathOf(kind, namespace), query)) as {
-      items: Value[];
-      metadata: { resourceVersion: string };
-    };
-    // The items of a list do not say what they are.
-    const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
-    return { items, resourceVersion: answer.metadata.resourceVersion };
+    const items: Value[] = [];
+    let resourceVersion = '';
+    for await (const page of this.pages<Value>(kind, namespace, { labelSelector })) {
+      items.push(...page.items);
+      resourceVersion = page.resourceVersion;
+    }
+    return { items, resourceVersion };
+  }
+
+  /**
+   * As {@link list}, some at a time: an object may have 1 MiB, and who makes many must not exhaust our memory.
+   *
+   * @throws KubeError; with `isGone` where reading them took longer than the server remembers (minutes)
+   */
+  async *pages<Value extends KubeObject>(
+    kind: Kind,
+    namespace: string | undefined,
+    { labelSelector = '', fieldSelector = '', limit = PAGE }: Selection & { readonly limit?: number },
+  ): AsyncGenerator<Listing<Value>> {
+    let next: string | undefined;
+    do {
+      const query = {
+        limit: String(limit),
+        ...(labelSelector !== '' && { labelSelector }),
+        ...(fieldSelector !== '' && { fieldSelector }),
+        ...(next !== undefined && { continue: next }),
+      };
+      const answer = (await this.#request('GET', pathOf(kind, namespace), query)) as {
+        items: Value[];
+        metadata: { resourceVersion: string; continue?: string };
+      };
+      // The items of a list do not say what they are.
+      const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
+      yield { items, resourceVersion: answer.metadata.resourceVersion };
+      next = answer.metadata.continue;
+    } while (next !== undefined && next !== '');
   }
 
   /** @throws KubeError with `isAlreadyExists` where there is one of that name */
@@ -128,8 +164,10 @@ export class KubeApi {
     resourceVersion: string,
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
+    fieldSelector = '',
   ): Promise<void> {
     const query = {
+      ...(fieldSelector !== '' && { fieldSelector }),
       watch: 'true',
       allowWatchBookmarks: 'true',
       timeoutSeconds: String(WATCH_SECONDS),

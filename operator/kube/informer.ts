@@ -3,10 +3,23 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubeApi, WatchEvent } from './api.ts';
 import { KubeError } from './errors.ts';
-import type { Kind, KubeObject } from './objects.ts';
+import { GROUP, type Kind, type KubeObject } from './objects.ts';
 
 /** A watch that lasted this long was a working one: the next failure is a new one. */
 const STABLE_MS = 10_000;
+
+/** At most this many objects of up to 1 MiB are in memory at once while they are listed. */
+const LARGE_PAGE = 8;
+
+export interface Keeping {
+  /** Which of them; absent: all. */
+  readonly fieldSelector?: string;
+  /**
+   * Characters of JSON above which an object is kept by its identity alone until it is asked for with {@link Informer.whole}: most are not
+   * about us, and whoever may write them must not exhaust our memory. Absent: all are kept.
+   */
+  readonly largest?: number;
+}
 
 /**
  * Everything of one kind, in one namespace or all, kept current by a watch that survives every error: the library's own
@@ -18,13 +31,18 @@ export class Informer<Value extends KubeObject> {
   readonly #kind: Kind;
   readonly #namespace: string | undefined;
   readonly #log: Logger;
+  readonly #keeping: Keeping;
+  /** Keys of those that are kept however large they are, since they were asked for. */
+  readonly #wanted = new Set<string>();
+  readonly #shortened = new WeakSet<Value>();
   readonly #objects = new Map<string, Value>();
   readonly #listed = Promise.withResolvers<void>();
   #onChange: (object: Value, before: Value | undefined) => void = () => undefined;
   #version = '';
 
-  constructor(api: KubeApi, kind: Kind, namespace: string | undefined, log: Logger) {
+  constructor(api: KubeApi, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping = {}) {
     this.#api = api;
+    this.#keeping = keeping;
     this.#kind = kind;
     this.#namespace = namespace;
     this.#log = log.child({ kind: kind.kind, ...(namespace !== undefined && { namespace }) });
@@ -35,8 +53,22 @@ export class Informer<Value extends KubeObject> {
     return this.#listed.promise;
   }
 
+  /** Without its content where that was too large to be kept. */
   get(namespace: string, name: string): Value | undefined {
     return this.#objects.get(`${namespace}/${name}`);
+  }
+
+  /** With all of its content, which is kept from then on. @throws KubeError where it has to be asked for */
+  async whole(namespace: string, name: string): Promise<Value | undefined> {
+    const key = `${namespace}/${name}`;
+    const known = this.#objects.get(key);
+    if (!known || !this.#shortened.has(known)) return known;
+    this.#wanted.add(key);
+    const found = await this.#api.get<Value>(this.#kind, namespace, name);
+    // A newer one is kept when the watch brings it, and so tells everybody.
+    const isKnown = found?.metadata.resourceVersion === known.metadata.resourceVersion;
+    if (found && isKnown && this.#objects.get(key) === known) this.#objects.set(key, withoutManagers(found));
+    return found;
   }
 
   all(): Value[] {
@@ -57,7 +89,14 @@ export class Informer<Value extends KubeObject> {
       const started = performance.now();
       try {
         if (this.#version === '') await this.#list();
-        await this.#api.watch(this.#kind, this.#namespace, this.#version, (event) => this.#take(event), signal);
+        await this.#api.watch(
+          this.#kind,
+          this.#namespace,
+          this.#version,
+          (event) => this.#take(event),
+          signal,
+          this.#keeping.fieldSelector,
+        );
         // The server ends a watch after minutes. One that ends at once, again and again, must not become a storm.
         if (performance.now() - started > STABLE_MS) failures = 0;
         else await sleep(delay((failures += 1), Math.random()), signal);
@@ -79,17 +118,19 @@ export class Informer<Value extends KubeObject> {
   }
 
   async #list(): Promise<void> {
-    const { items, resourceVersion } = await this.#api.list<Value>(this.#kind, this.#namespace);
+    const { fieldSelector = '', largest } = this.#keeping;
+    const selection = { fieldSelector, ...(largest !== undefined && { limit: LARGE_PAGE }) };
     const gone = new Map(this.#objects);
-    for (const item of items) {
-      gone.delete(keyOf(item));
-      this.#put(item);
+    let version = '';
+    for await (const { items, resourceVersion } of this.#api.pages<Value>(this.#kind, this.#namespace, selection)) {
+      for (const item of items) {
+        gone.delete(keyOf(item));
+        this.#put(item);
+      }
+      version = resourceVersion;
     }
-    for (const [key, object] of gone) {
-      this.#objects.delete(key);
-      this.#onChange(object, undefined);
-    }
-    this.#version = resourceVersion;
+    for (const object of gone.values()) this.#remove(object);
+    this.#version = version;
     this.#listed.resolve();
   }
 
@@ -97,16 +138,45 @@ export class Informer<Value extends KubeObject> {
     this.#version = object.metadata.resourceVersion ?? this.#version;
     if (type === 'BOOKMARK') return;
     if (type !== 'DELETED') return this.#put(object as unknown as Value);
+    this.#remove(object as unknown as Value);
+  }
+
+  #remove(object: Value): void {
     this.#objects.delete(keyOf(object));
-    this.#onChange(object as unknown as Value, undefined);
+    this.#wanted.delete(keyOf(object));
+    this.#onChange(object, undefined);
   }
 
   #put(object: Value): void {
     const known = this.#objects.get(keyOf(object));
     if (known?.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    this.#objects.set(keyOf(object), object);
-    this.#onChange(object, known);
+    const kept = this.#kept(withoutManagers(object));
+    this.#objects.set(keyOf(object), kept);
+    this.#onChange(kept, known);
   }
+
+  #kept(object: Value): Value {
+    const { largest } = this.#keeping;
+    if (largest === undefined || this.#wanted.has(keyOf(object)) || JSON.stringify(object).length <= largest)
+      return object;
+    const identity = identityOf(object) as Value;
+    this.#shortened.add(identity);
+    return identity;
+  }
+}
+
+/** Who wrote which field takes as much room as the fields; nobody asks an informer for it. */
+function withoutManagers<Value extends KubeObject>(object: Value): Value {
+  const { managedFields: _managers, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+/** Which one it is, and whose: no more, since labels and annotations may be as large as the rest. */
+function identityOf({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion, labels = {} } = metadata;
+  const ours = Object.entries(labels).filter(([label]) => label.startsWith(`${GROUP}/`));
+  const identity = { name, namespace, uid, resourceVersion, labels: Object.fromEntries(ours) };
+  return { apiVersion, kind, metadata: JSON.parse(JSON.stringify(identity)) as KubeObject['metadata'] };
 }
 
 function keyOf({ metadata }: KubeObject): string {

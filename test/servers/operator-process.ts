@@ -13,6 +13,8 @@ export interface OperatorOptions {
   readonly name?: string;
   /** Of the sidecars that it injects; absent: it injects none. */
   readonly image?: string;
+  /** MB that its objects may take together; absent: as much as the machine has. */
+  readonly heapMb?: number;
 }
 
 export interface OperatorInNamespaces {
@@ -66,8 +68,9 @@ export class OperatorProcess {
 
   /** @param image another one than before */
   async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
-    const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
-    this.#process = new ServerProcess('operator', [process.execPath, MAIN], this.logFile, {
+    const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}`, heapMb } = this.#options;
+    const limits = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
+    this.#process = new ServerProcess('operator', [process.execPath, ...limits, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
       POD_NAMESPACE: namespace,
       POD_NAME: name,
