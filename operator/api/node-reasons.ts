@@ -120,7 +120,7 @@ export const SIDECAR = {
   InjectionRefused: bad(
     'we',
     'The API server does not let the operator change the workload; the message is its own. Is it a right that is missing, ' +
-      'or a policy of the cluster?',
+      'as after `helm rollback` over a changed workloadRef (then: `helm upgrade` with the values of now), or a policy of the cluster?',
   ),
   NoImage: bad(
     'we',

@@ -245,27 +245,47 @@ describe('the chart on a real API server', function () {
       assert.ok(JSON.stringify(await natsFiles()).includes(PEER.spec.publicKeys[0] ?? ''));
     });
 
+    const otherConnect = { ...NODE, connect: { workloadRef: { name: 'connect-2' } } };
+
+    /** As the operator writes it down. */
+    async function holds(workload: string): Promise<void> {
+      const status = JSON.stringify({ status: { workload } });
+      const how = ['--subresource=status', '--type=merge', '-p', status];
+      await plane.kubectl(['patch', 'lfhnode', 'local', '-n', namespace, ...how]);
+    }
+
+    /** Names of the workloads that the operator may change. */
+    async function changeable(): Promise<string | undefined> {
+      const { stdout } = await plane.kubectl(['get', 'role', `${name}-watched`, '-n', namespace, '-o', 'json']);
+      const { rules } = JSON.parse(stdout) as { rules: { resources: string[]; resourceNames?: string[] }[] };
+      const rule = rules.find(({ resources, resourceNames }) => resources.includes('deployments') && resourceNames);
+      return rule?.resourceNames?.join();
+    }
+
     it('may still change the workload that has the sidecar, when the values name another one', async () => {
       await deploy('install', { node: NODE });
-      const status = JSON.stringify({ status: { workload: 'Deployment/connect' } });
-      await plane.kubectl([
-        'patch',
-        'lfhnode',
-        'local',
-        '-n',
-        namespace,
-        '--subresource=status',
-        '--type=merge',
-        '-p',
-        status,
-      ]);
-      await deploy('upgrade', { node: { ...NODE, connect: { workloadRef: { name: 'connect-2' } } } });
-      const { stdout } = await plane.kubectl(['get', 'role', `${name}-watched`, '-n', namespace, '-o', 'json']);
-      const { rules } = JSON.parse(stdout) as { rules: { resourceNames?: string[] }[] };
-      assert.ok(
-        rules.some(({ resourceNames = [] }) => resourceNames.join() === 'connect-2,connect,nats'),
-        stdout,
-      );
+      await holds('Deployment/connect');
+      await deploy('upgrade', { node: otherConnect });
+      assert.equal(await changeable(), 'connect-2,connect,nats');
+    });
+
+    it('may so too when it goes back: by an upgrade, or by a rollback where both were named before', async () => {
+      await deploy('install', { node: NODE });
+      await deploy('upgrade', { node: otherConnect });
+      await holds('Deployment/connect-2');
+      const rollback = (to: string): Promise<string> =>
+        helm.run(['rollback', release, to, '-n', namespace, '--timeout=30s']);
+      await rollback('1');
+      // As docs/install.md says.
+      assert.equal(await changeable(), 'connect,nats');
+      await deploy('upgrade', { node: NODE });
+      assert.equal(await changeable(), 'connect,connect-2,nats');
+      const watch = { names: { connect: ['connect', 'connect-2'] } };
+      await holds('');
+      await deploy('upgrade', { node: NODE, watch });
+      await deploy('upgrade', { node: otherConnect, watch });
+      await rollback('4');
+      assert.equal(await changeable(), 'connect,connect-2,nats');
     });
 
     it('is uninstalled without the loss of a key or a peer, and goes on where it was when installed again', async () => {
