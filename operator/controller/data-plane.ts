@@ -13,6 +13,10 @@ import type { Plan } from '../plan/plan.ts';
 
 /** Sidecars answer within milliseconds; one that is busy is given this long. */
 const SIDECAR_TIMEOUT_MS = 2_000;
+/** Two hundred durables are made in seconds. What takes longer is gone on with in the next turn: this one keeps others waiting. */
+const JETSTREAM_TIMEOUT_MS = 60_000;
+/** What a server is where our key may be let in. */
+const KNOWN = new Set(['Live', 'ConfigNotLive', 'NoAuthorization']);
 
 export interface Visit {
   readonly node: NodeObject;
@@ -42,13 +46,19 @@ export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPl
   try {
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
+    if (!servers.some(({ outcome }) => KNOWN.has(outcome))) {
+      return { nats: unasked(servers, servers.map(({ message }) => message).join('; ')), sidecars: undefined };
+    }
     const own = await signIn(visit);
     if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };
+    // Whatever is asked then fails at once.
+    const late = setTimeout(() => void own.close(), JETSTREAM_TIMEOUT_MS);
     try {
       const durables = await tendDurables(own, plan);
       const access = live ? await lookAtPeers(visit) : new Map<string, PeerAccess>();
       return { nats: { servers, ...durables, access }, sidecars: await sidecarsOf(own, node.metadata.name) };
     } finally {
+      clearTimeout(late);
       await own.close();
     }
   } catch (error) {

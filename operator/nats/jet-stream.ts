@@ -48,6 +48,8 @@ interface SequenceInfo {
   readonly last_active?: string;
 }
 
+/** nats-server lists 256 consumers at once; whoever never comes to an end is no nats-server. */
+const MAX_PAGES = 100;
 /** Everything that is named so is the operator's, and nothing else is. */
 const OWN = 'lfh-sync-';
 /** What nobody asked for may be set on a durable by hand, and then withholds messages or removes it; each with what it is otherwise. */
@@ -99,7 +101,7 @@ export class OwnNats {
   /** All durables of peers on a stream, by name; none where the stream is missing. @throws TransientError */
   async durables(stream: string): Promise<Durable[]> {
     const found = new Map<string, Durable>();
-    for (let offset = 0, total = 1; offset < total; ) {
+    for (let offset = 0, total = 1, pages = 0; offset < total && pages < MAX_PAGES; pages += 1) {
       const page = await this.#ask<{ total: number; consumers: readonly ConsumerInfo[] | null }>(
         `CONSUMER.LIST.${stream}`,
         { offset },

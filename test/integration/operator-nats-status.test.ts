@@ -57,6 +57,29 @@ describe('what the operator learns over NATS', () => {
     return connection;
   }
 
+  it('ends, also where somebody else answers in the place of JetStream, and has always one durable more', async () => {
+    const accounts = `LFH { users: [ { nkey: ${node.publicKey} } ] }`;
+    const certificate = await ca.issue();
+    const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
+    const lied = await openOwn([liar.url], { seed: node.seed, ca: ca.ca });
+    const { connection } = lied.connected;
+    let asked = 0;
+    connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
+      callback: (_error, message) => {
+        const name = `lfh-sync-${(asked += 1)}`;
+        const info = { name, config: {}, num_pending: 0, num_ack_pending: 0, ack_floor: {}, delivered: {} };
+        message.respond(JSON.stringify({ total: 1e9, consumers: [info] }));
+      },
+    });
+    await connection.flush();
+    try {
+      assert.equal((await lied.durables(STREAM)).length, 100);
+    } finally {
+      await lied.close();
+      await liar.stop();
+    }
+  });
+
   describe('from the sidecars', () => {
     /** As much of a status as is looked at on arrival. */
     function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
@@ -105,6 +128,37 @@ describe('what the operator learns over NATS', () => {
       await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
       const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
       assert.deepEqual([statuses, unreadable], [[statusOf('first'), statusOf('second')], 0]);
+    });
+
+    it('listens no longer than the deadline to one that never ends its answers', async () => {
+      const connection = await signIn(node);
+      const dripping: NodeJS.Timeout[] = [];
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, { reply }) => {
+          if (reply) dripping.push(setInterval(() => connection.publish(reply, '{}'), 50));
+        },
+      });
+      await connection.flush();
+      const started = performance.now();
+      try {
+        const late = AbortSignal.timeout(10_000);
+        const { unreadable } = await Promise.race([askSidecars(own.connected, 'local', 500), aborted(late)]);
+        assert.ok(unreadable > 1 && unreadable < 30, `${unreadable} answers`);
+        assert.ok(performance.now() - started < 3_000);
+      } finally {
+        for (const each of dripping) clearInterval(each);
+      }
+    });
+
+    it('takes no more answers than a node can have sidecars', async () => {
+      const connection = await signIn(node);
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, message) => {
+          for (let count = 0; count < 5_000; count += 1) message.respond('{}');
+        },
+      });
+      await connection.flush();
+      assert.equal((await askSidecars(own.connected, 'local', 5_000)).unreadable, 1_000);
     });
 
     it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
@@ -229,3 +283,7 @@ describe('what the operator learns over NATS', () => {
     });
   });
 });
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+}
