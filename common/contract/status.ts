@@ -107,11 +107,11 @@ export interface SidecarStatus {
     readonly state: 'Current' | 'Refused' | 'RestartNeeded';
     readonly message: string;
   };
-  /** What it signs in with, in the order in which they are tried: the current one, and during a rotation the previous. */
+  /** What it signs in with at peers, in the order in which they are tried: the current one, and during a rotation the previous. */
   readonly publicKeys: readonly string[];
   /** The node's own NATS. */
   readonly nats: {
-    /** Public key that it let us in with; null while it has not. */
+    /** Public key that it let us in with, which is none of {@link publicKeys}; null while it has not. */
     readonly key: string | null;
     /** Why it has not; empty while it has. */
     readonly message: string;

@@ -3,7 +3,7 @@ import type { SidecarStatus } from '../../common/contract/status.ts';
 import { InvalidSpecError, messageOf, TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../nats/ask-sidecars.ts';
 import { type Durable, isAsWanted, type OwnNats, openOwn } from '../nats/jet-stream.ts';
-import { type NodeKey, probeKey, publicKeyOf } from '../nats/keys.ts';
+import { type NodeKey, ownNatsKey, probeKey } from '../nats/keys.ts';
 import { lookIntoPeerAccount } from '../nats/peer-account.ts';
 import { whichConfig } from '../nats/sign-in.ts';
 import { nodeWants, peerWants } from '../plan/defaults.ts';
@@ -35,7 +35,7 @@ export interface Visit {
 type SignedVisit = Visit & { readonly seed: string };
 
 /**
- * Reaches a node's own NATS with the node's own key: asks every nats-server what it runs, makes the durables that are
+ * Reaches a node's own NATS as the node itself: asks every nats-server what it runs, makes the durables that are
  * wanted and removes those that are not, asks the sidecars, and looks into peers' accounts. Never throws for what is wrong
  * there: that is what it reports.
  */
@@ -66,13 +66,13 @@ export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPl
   }
 }
 
-/** A server that was not reloaded since a rotation knows only the previous key. */
+/** A server that was not reloaded since a rotation knows only the user of the previous key. */
 async function signIn({ node, plan, seed, previousSeed }: SignedVisit): Promise<OwnNats | string> {
   const problems: string[] = [];
   for (const each of [seed, previousSeed]) {
     if (each === undefined) continue;
     try {
-      return await openOwn(node.spec.nats.servers, { ca: plan.ownCa, seed: each });
+      return await openOwn(node.spec.nats.servers, { ca: plan.ownCa, nodeSeed: each });
     } catch (error) {
       problems.push(mendable(error));
     }
@@ -111,7 +111,7 @@ async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<M
   const shared = nodeWants(node).isolation === 'Users';
   const found = await Promise.all(
     lookAt.map(async (peer) => {
-      const key = shared ? { seed, publicKey: publicKeyOf(seed) } : probeKey(seed, peer.spec.lfhId);
+      const key = shared ? ownNatsKey(seed) : probeKey(seed, peer.spec.lfhId);
       const access = await lookAtPeer(node, plan, key, peer);
       return access ? [[peer.metadata.name, access] as const] : [];
     }),

@@ -50,7 +50,7 @@ interface Memory {
   leavesOut: boolean;
   writtenHash: string | undefined;
   known: Known;
-  derived: { readonly seed: string; readonly keys: DerivedKeys } | undefined;
+  derived: { readonly seed: string; readonly previousSeed: string | undefined; readonly keys: DerivedKeys } | undefined;
   /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
   readonly arrived: Map<string, string | undefined>;
   readonly configMaps: ConfigMaps;
@@ -90,14 +90,14 @@ export class NodeController {
     const { stored, step } = await tendKey(api, snapshot, log);
     const observed = observedFrom(snapshot, memory, stored);
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
-    const seed = step.step === 'use' ? stored?.seed : undefined;
-    const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
+    const [seed, previousSeed] = step.step === 'use' ? [stored?.seed, stored?.previousSeed] : [];
+    const plan = planNode(observed, publicKeys, derivedFrom(seed, previousSeed, memory), Date.now());
     const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps);
     const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
     await this.#arrive(snapshot, plan, memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const refusing = refusingNow(memory, Date.now());
-    const visit = { ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt, refusing };
+    const visit = { ...snapshot, plan, seed, previousSeed, lookAt, refusing };
     const dataPlane = await visitDataPlane(visit);
     noteRefusals(memory, dataPlane, Date.now());
     remember(memory, plan, dataPlane, Date.now());
@@ -221,10 +221,13 @@ function waitingTime({ activeAt }: Memory): number {
   return Date.now() - activeAt < ACTIVE_MS ? SOON_MS : HEARTBEAT_MS;
 }
 
-function derivedFrom(seed: string | undefined, memory: Memory): DerivedKeys {
+function derivedFrom(seed: string | undefined, previousSeed: string | undefined, memory: Memory): DerivedKeys {
   if (seed === undefined) return NONE_DERIVED;
-  if (memory.derived?.seed !== seed) memory.derived = { seed, keys: derivedKeys(seed) };
-  return memory.derived.keys;
+  const { derived } = memory;
+  if (derived?.seed === seed && derived.previousSeed === previousSeed) return derived.keys;
+  const keys = derivedKeys(seed, previousSeed);
+  memory.derived = { seed, previousSeed, keys };
+  return keys;
 }
 
 function refusingNow({ refusals }: Memory, now: number): ReadonlySet<string> {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { InvalidSpecError, TransientError } from '../../common/errors.ts';
 import type { DurableConfig } from '../plan/durable.ts';
 import { type Connected, connectOnce, type Trust } from './connection.ts';
-import { publicKeyOf } from './keys.ts';
+import { ownNatsKey } from './keys.ts';
 import { API_ERRORS, askJetStream } from './request.ts';
 
 /** What a peer's durable consumer says of itself. */
@@ -66,15 +66,15 @@ const OTHERWISE = {
 } as const;
 
 /**
- * Signs in with the node's own key to one of its servers, the first that lets it, for everything that is asked there.
+ * Signs in as the node itself to one of its own servers, the first that lets it, for everything that is asked there.
  *
- * @throws TransientError telling of every server why not; InvalidSpecError for a server, CA or seed that is none
+ * @throws TransientError telling of every server why not; InvalidSpecError for a server or CA that is none
  */
 export async function openOwn(
   servers: readonly string[],
-  options: Trust & { readonly seed: string },
+  options: Trust & { readonly nodeSeed: string },
 ): Promise<OwnNats> {
-  const key = { seed: options.seed, publicKey: publicKeyOf(options.seed) };
+  const key = ownNatsKey(options.nodeSeed);
   const failures: TransientError[] = [];
   for (const server of servers) {
     try {

@@ -21,7 +21,9 @@ export interface NatsAccess {
   readonly isolation?: 'Accounts' | 'Users';
   /** Name of the account that the stream lives in; not used with `Users`. */
   readonly account: string;
-  /** NKey public keys that may do everything in that account: the node's own and the administrator's. */
+  /** NKey public keys that the node itself signs in with here, and nowhere else; they may do everything in that account. */
+  readonly own: readonly string[];
+  /** Those of its administrators, who may too. */
   readonly users: readonly string[];
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
@@ -55,6 +57,8 @@ export function probeSubjects(stream: string, peerLfhId: string): readonly [pull
 
 /** Ends the one line that is not part of what the canary proves. */
 export const CANARY_MARK = '# canary';
+/** Ends the line of a user that is the node itself. */
+export const OWN_MARK = "# this node's own";
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -72,7 +76,12 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   demandName('account', main);
   demandName('stream', stream);
   demandPublicKeys(access);
-  const users = [...new Set(access.users)].sort().map((key) => `    { nkey: ${key} }`);
+  const own = new Set(access.own);
+  const others = new Set(access.users.filter((key) => !own.has(key)));
+  const users = [
+    ...[...own].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
+    ...[...others].sort().map((key) => `    { nkey: ${key} }`),
+  ];
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
   const peers = access.peers
     .map(
@@ -149,7 +158,7 @@ function demandName(what: string, name: string): void {
 function demandPublicKeys(access: NatsAccess): void {
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  for (const key of access.users) own(owners, key, "the node's own users");
+  for (const key of [...access.own, ...access.users]) own(owners, key, "the node's own users");
   if (access.canary !== undefined) own(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys, probe } of access.peers) {
     if (probe !== undefined) own(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);

@@ -23,17 +23,21 @@ export interface PlannedPeer extends Admission {
  */
 const CA_BYTES = 600_000;
 
-/** Every peer of a node that is not being deleted, in the order of {@link admit}: what is admitted, and trusted how far. */
+/**
+ * Every peer of a node that is not being deleted, in the order of {@link admit}: what is admitted, and trusted how far.
+ *
+ * @param ownKeys public keys that the node signs in with, at its peers and at its own NATS
+ */
 export function plannedPeers(
   { node, peers, references }: Pick<Observed, 'node' | 'peers' | 'references'>,
-  publicKeys: readonly string[],
+  ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
 ): PlannedPeer[] {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
   let room = CA_BYTES;
-  return admit(node, [...publicKeys, ...nodeWants(node).users, ...probes], staying).map((admission) => {
+  return admit(node, [...ownKeys, ...nodeWants(node).users, ...probes], staying).map((admission) => {
     const { peer, conflict } = admission;
     let ca = resolveCa(peer.spec.ca, 'spec.ca', references, now);
     const size = bundle(ca?.authorities ?? []).length;

@@ -7,7 +7,7 @@ import { connect, nkeyAuthenticator } from 'nats';
 import { createAccount, createOperator, type KeyPair } from 'nkeys.js';
 import { InvalidSpecError } from '../../common/errors.ts';
 import type { Trust } from '../../operator/nats/connection.ts';
-import { canaryKey, makeKey, type NodeKey } from '../../operator/nats/keys.ts';
+import { canaryKey, makeKey, type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
 import { type LiveReport, type SignIn, trySignIn, type WhichConfig, whichConfig } from '../../operator/nats/sign-in.ts';
 import { natsIncludes } from '../../operator/plan/nats-config.ts';
 import {
@@ -58,7 +58,8 @@ describe('signing in to the NATS servers of a node', () => {
 
   /** What a server has that includes the configuration of a hash. */
   function included(hash: string, key: NodeKey = node): string {
-    const access = { account: 'LFH', users: [key.publicKey], peers: [], canary: canaryKey(key.seed, hash).publicKey };
+    const own = [ownNatsKey(key.seed).publicKey];
+    const access = { account: 'LFH', own, users: [], peers: [], canary: canaryKey(key.seed, hash).publicKey };
     return `LFH {\n${natsIncludes(access).mainAccount}}`;
   }
 
@@ -112,6 +113,7 @@ describe('signing in to the NATS servers of a node', () => {
     it('says that a server does not include it', async () => {
       const server = await serve(`LFH { users: [ { nkey: ${makeKey().publicKey} } ] }`);
       isReported(await ask(server, 'one'), 'IncludeMissing', /does not include/, /JWT/);
+      assert.match((await ask(server, 'one')).servers[0]?.message ?? '', new RegExp(ownNatsKey(node.seed).publicKey));
       const passwords = await serve('LFH { users: [ { user: admin, password: hunter2 } ] }');
       isReported(await ask(passwords, 'one'), 'IncludeMissing');
     });
@@ -155,7 +157,7 @@ describe('signing in to the NATS servers of a node', () => {
       const server = await serve(included('one'));
       isReported(await ask(server, 'one'), 'Live');
       isReported(await ask(server, 'two'), 'ConfigNotLive');
-      const authenticator = nkeyAuthenticator(Buffer.from(node.seed));
+      const authenticator = nkeyAuthenticator(Buffer.from(ownNatsKey(node.seed).seed));
       const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator });
       try {
         await until('only this connection is left', async () => {

@@ -8,7 +8,7 @@ import type { SidecarStatus } from '../../common/contract/status.ts';
 import { TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../../operator/nats/ask-sidecars.ts';
 import { type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
-import { makeKey, type NodeKey, probeKey } from '../../operator/nats/keys.ts';
+import { makeKey, type NodeKey, ownNatsKey, probeKey } from '../../operator/nats/keys.ts';
 import { lookIntoPeerAccount } from '../../operator/nats/peer-account.ts';
 import { durableConfig } from '../../operator/plan/durable.ts';
 import { natsIncludes, PROBE_INBOX } from '../../operator/plan/nats-config.ts';
@@ -20,6 +20,7 @@ const STREAM = EVENTS_STREAM.name;
 
 describe('what the operator learns over NATS', () => {
   const node = makeKey();
+  const user = ownNatsKey(node.seed);
   const peer = { lfhId: 'hospital.b', stream: STREAM };
   const [oldKey, newKey] = [makeKey(), makeKey()];
   let directory: string;
@@ -35,9 +36,9 @@ describe('what the operator learns over NATS', () => {
       directory,
       name: 'hospital-a',
       certificate: await ca.issue(),
-      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }`,
+      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }`,
     });
-    own = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+    own = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
   });
 
   afterEach(async () => {
@@ -204,7 +205,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is an error, with the server in it, where the connection is gone', async () => {
-      const closed = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+      const closed = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
       await closed.close();
       await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
         assert.ok(error instanceof TransientError, String(error));
@@ -221,7 +222,7 @@ describe('what the operator learns over NATS', () => {
     function accounts(isolation: 'Accounts' | 'Users'): string {
       const publicKeys = [oldKey.publicKey, newKey.publicKey];
       const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey }];
-      const access = { account: 'LFH', users: [node.publicKey], peers, isolation };
+      const access = { account: 'LFH', own: [user.publicKey], users: [], peers, isolation };
       const { mainAccount, peerAccounts } = natsIncludes(access);
       return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
@@ -236,7 +237,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is whether it is served: only after the second reload, and only with its durable', async () => {
-      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }` });
+      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }` });
       await assert.rejects(look(), { reason: 'KeyRefused' });
       await server.reload({ accounts: accounts('Accounts') });
       assert.equal((await look()).served, false);
@@ -260,10 +261,10 @@ describe('what the operator learns over NATS', () => {
       assert.deepEqual([durable?.delivered, durable?.waiting], [0, 0]);
     });
 
-    it("is the same with the node's own key, where peers have no accounts of their own", async () => {
+    it('is the same as the node itself, where peers have no accounts of their own', async () => {
       await server.reload({ accounts: accounts('Users') });
       await signIn(oldKey);
-      const { served, connections: found } = await look(node);
+      const { served, connections: found } = await look(user);
       assert.deepEqual([served, found.map(({ publicKey }) => publicKey)], [true, [oldKey.publicKey]]);
     });
 

@@ -222,7 +222,7 @@ export class OperatedSite {
 async function prepare(lfhId: string): Promise<Omit<PreparedSite, 'accounts' | 'natsConfig'>> {
   return {
     ca: await createCertificateAuthority(lfhId),
-    key: createUser(),
+    administrator: createUser(),
     natsPort: await freePort(),
     kafkaPort: await freePort(),
   };
@@ -256,7 +256,7 @@ function nodeOf(
         servers,
         advertise: servers,
         ca: { inline: prepared.ca.ca },
-        users: [prepared.key.getPublicKey()],
+        users: [prepared.administrator.getPublicKey()],
         ...nats,
       },
       kafka: { brokers: [`127.0.0.1:${prepared.kafkaPort}`] },
