@@ -59,10 +59,10 @@ describe('what the operator learns over NATS', () => {
   }
 
   it('ends, also where somebody else answers in the place of JetStream, and has always one durable more', async () => {
-    const accounts = `LFH { users: [ { nkey: ${node.publicKey} } ] }`;
+    const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
     const certificate = await ca.issue();
     const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
-    const lied = await openOwn([liar.url], { seed: node.seed, ca: ca.ca });
+    const lied = await openOwn([liar.url], { nodeSeed: node.seed, ca: ca.ca });
     const { connection } = lied.connected;
     let asked = 0;
     connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
@@ -107,7 +107,7 @@ describe('what the operator learns over NATS', () => {
 
     /** A sidecar's service; one without an answer is silent. */
     async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
-      const connection = await signIn(node);
+      const connection = await signIn(user);
       const queue = `q${connections.length}`;
       const service = await connection.services.add({ name: STATUS_SERVICE, version: '1.0.0', queue });
       service.addEndpoint('status', {
@@ -132,7 +132,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('listens no longer than the deadline to one that never ends its answers', async () => {
-      const connection = await signIn(node);
+      const connection = await signIn(user);
       const dripping: NodeJS.Timeout[] = [];
       connection.subscribe(statusSubject('local'), {
         callback: (_error, { reply }) => {
@@ -152,7 +152,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('takes no more answers than a node can have sidecars', async () => {
-      const connection = await signIn(node);
+      const connection = await signIn(user);
       connection.subscribe(statusSubject('local'), {
         callback: (_error, message) => {
           for (let count = 0; count < 5_000; count += 1) message.respond('{}');
