@@ -10,7 +10,7 @@ import {
   type Secret,
   type Service,
 } from '../kube/objects.ts';
-import { type Endpoint, endpointsBehind, hostAndPort, serviceNamed } from '../plan/endpoints.ts';
+import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/endpoints.ts';
 import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
 
@@ -153,7 +153,7 @@ export class Cluster {
       const slices = all(this.#slices).filter(
         ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_LABEL] === name,
       );
-      const { port = 0 } = hostAndPort(server) ?? {};
+      const { port = 0 } = listensAt(server) ?? {};
       const endpoints = endpointsBehind(find(this.#services, namespace, name), slices, port);
       return endpoints ? [[server, endpoints] as const] : [];
     });

@@ -1,6 +1,6 @@
 import { syncName } from '../../common/contract/names.ts';
 import { nodeWants, peerWants } from './defaults.ts';
-import { hostAndPort } from './endpoints.ts';
+import { listensAt } from './endpoints.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type JudgedKeys, judgeKeys } from './public-keys.ts';
 
@@ -83,7 +83,7 @@ function accountConflict(node: NodeObject, { spec }: PeerObject): string | undef
 /** As one nats-server is written everywhere: a name without a dot is of the node's own namespace, an address is not. */
 function serversOf({ spec, metadata }: NodeObject): string[] {
   return spec.nats.servers.flatMap((server) => {
-    const found = hostAndPort(server);
+    const found = listensAt(server);
     if (!found) return [];
     const { host, port } = found;
     const full = /[.:]/.test(host) ? host : `${host}.${metadata.namespace}`;
