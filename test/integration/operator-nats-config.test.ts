@@ -53,7 +53,7 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await admit(site, 'hospital-b');
     const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
-    assert.match(message, new RegExp(`${site.site.nats.host} knows the node's key but runs another lfh-sync.conf`));
+    assert.match(message, new RegExp(`${site.site.nats.host} knows this node but runs another lfh-sync.conf`));
     await site.becomes('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
     // An account that is new comes into force with the second reload.
     for (const _ of [1, 2]) {

@@ -84,7 +84,7 @@ describe('what the operator learns over NATS', () => {
 
     /** A sidecar's service; one without an answer is silent. */
     async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
-      const connection = await signIn(node);
+      const connection = await signIn(user);
       const queue = `q${connections.length}`;
       const service = await connection.services.add({ name: STATUS_SERVICE, version: '1.0.0', queue });
       service.addEndpoint('status', {
