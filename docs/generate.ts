@@ -54,11 +54,11 @@ function settingsPage(): string {
 /** What is told of keys, and where. */
 const KEY_TEXTS = {
   '`publicKeys`':
-    'What this sidecar signs in with, in the order in which they are tried: the current key, and while it is being replaced the previous one.',
+    'What this sidecar signs in with at peers, in the order in which they are tried: the current key, and while it is being replaced the previous one.',
   '`peers[].key`':
     "The one that this peer's server let us in with; null without a connection. The previous one here: the peer has yet to learn the current one. Give its administrator the new invitation.",
   '`nats.key`':
-    "The one that this node's own NATS let us in with; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
+    "The one that this node's own NATS let us in with, which is derived from one of `publicKeys` and for that server alone; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
   '`nats.message`': 'Why there is no connection, and what to do; empty while there is one.',
 } as const;
 

@@ -24,7 +24,7 @@ export function makeKey(): NodeKey {
 /**
  * The public key that belongs to a seed.
  *
- * A line end behind the seed is refused, since connect reads the very same file and cannot sign in with one.
+ * A line end behind the seed is refused: what is derived from it must be the same wherever the file is read.
  *
  * @throws InvalidSpecError saying what the text is instead, without a character of it
  */
@@ -69,7 +69,7 @@ function keyOf(seed: string): NodeKey {
 function problemOf(seed: string): string | undefined {
   if (seed === '') return 'the seed is empty';
   if (seed.trim() !== seed && SEED.test(seed)) {
-    return 'there is a line end or a blank around the seed, with which connect cannot sign in: write the file without (printf %s)';
+    return 'there is a line end or a blank around the seed: write the file without (printf %s)';
   }
   if (PUBLIC_KEY.test(seed)) return 'this is a public key: the seed belongs here, which begins with SU';
   if (!/^S[A-Z2-7]{57}$/.test(seed)) {

@@ -76,10 +76,10 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   demandName('account', main);
   demandName('stream', stream);
   demandPublicKeys(access);
-  const own = new Set(access.own);
-  const others = new Set(access.users.filter((key) => !own.has(key)));
+  const itself = new Set(access.own);
+  const others = new Set(access.users.filter((key) => !itself.has(key)));
   const users = [
-    ...[...own].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
+    ...[...itself].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
     ...[...others].sort().map((key) => `    { nkey: ${key} }`),
   ];
   if (access.canary !== undefined) users.push(canaryUser(access.canary));

@@ -20,6 +20,7 @@ import { freePort, until } from '../servers/process.ts';
 
 describe('signing in to the NATS servers of a node', () => {
   const node = makeKey();
+  const user = ownNatsKey(node.seed);
   let directory: string;
   let ca: CertificateAuthority;
   const servers: NatsServer[] = [];
@@ -113,7 +114,7 @@ describe('signing in to the NATS servers of a node', () => {
     it('says that a server does not include it', async () => {
       const server = await serve(`LFH { users: [ { nkey: ${makeKey().publicKey} } ] }`);
       isReported(await ask(server, 'one'), 'IncludeMissing', /does not include/, /JWT/);
-      assert.match((await ask(server, 'one')).servers[0]?.message ?? '', new RegExp(ownNatsKey(node.seed).publicKey));
+      assert.match((await ask(server, 'one')).servers[0]?.message ?? '', new RegExp(user.publicKey));
       const passwords = await serve('LFH { users: [ { user: admin, password: hunter2 } ] }');
       isReported(await ask(passwords, 'one'), 'IncludeMissing');
     });
@@ -157,7 +158,7 @@ describe('signing in to the NATS servers of a node', () => {
       const server = await serve(included('one'));
       isReported(await ask(server, 'one'), 'Live');
       isReported(await ask(server, 'two'), 'ConfigNotLive');
-      const authenticator = nkeyAuthenticator(Buffer.from(ownNatsKey(node.seed).seed));
+      const authenticator = nkeyAuthenticator(Buffer.from(user.seed));
       const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator });
       try {
         await until('only this connection is left', async () => {
@@ -213,10 +214,10 @@ describe('signing in to the NATS servers of a node', () => {
 
   describe('once', () => {
     async function tries(server: string, outcome: SignIn['outcome'], says: RegExp, trust: Trust = {}): Promise<void> {
-      const found = await trySignIn(server, node, { ca: ca.ca, ...trust });
+      const found = await trySignIn(server, user, { ca: ca.ca, ...trust });
       assert.equal(found.outcome, outcome, found.message);
       assert.match(found.message, says);
-      assert.doesNotMatch(found.message, new RegExp(node.seed));
+      assert.doesNotMatch(found.message, new RegExp(user.seed));
     }
 
     it('tells what is wrong with a certificate', async () => {
@@ -246,7 +247,7 @@ describe('signing in to the NATS servers of a node', () => {
       servers.push(server);
       // The server resets the connection right behind its reason, so that this gets lost now and then.
       await until('the reason arrived', async () => {
-        const { outcome, message } = await trySignIn(`tls://${server.host}`, node, { ca: ca.ca });
+        const { outcome, message } = await trySignIn(`tls://${server.host}`, user, { ca: ca.ca });
         return outcome === 'PermissionDenied' && /client certificate.*verify/.test(message);
       });
     });
@@ -272,7 +273,7 @@ describe('signing in to the NATS servers of a node', () => {
         ['tls://127.0.0.1:4222', { ca: '-----BEGIN CERTIFICATE-----\nhunter2\n-----END CERTIFICATE-----' }],
       ];
       for (const [server, trust] of wrong) {
-        await assert.rejects(trySignIn(server, node, trust), (error) => {
+        await assert.rejects(trySignIn(server, user, trust), (error) => {
           assert.ok(error instanceof InvalidSpecError, `${server}: ${String(error)}`);
           assert.doesNotMatch(error.message, /hunter2/);
           return true;

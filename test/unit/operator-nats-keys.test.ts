@@ -37,7 +37,7 @@ describe("a node's NKey", () => {
     const seed = new TextDecoder();
     refuses('', /empty/);
     refuses('hunter2 is my password', /no seed.*22 characters/);
-    refuses(`${node.seed}\n`, /line end.*connect/);
+    refuses(`${node.seed}\n`, /line end/);
     refuses(` ${node.seed}`, /blank/);
     refuses(node.seed.toLowerCase(), /no seed/);
     refuses(node.seed.slice(0, -1), /no seed.*57 characters/);
