@@ -3,20 +3,19 @@ import { runHook, within } from './hook.ts';
 import { readUninstallConfig, type UninstallConfig } from './hook-config.ts';
 import { KubeApi } from './kube/api.ts';
 import { loadKubeConfig } from './kube/config.ts';
-import { KubeError } from './kube/errors.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject } from './kube/objects.ts';
 import type { NodeObject, PeerObject } from './plan/observed.ts';
 import { NAMES, nothingIsLeft } from './plan/plan.ts';
 
 /**
- * What the chart runs before it is uninstalled, while the operator is still there: deletes the nodes that the release made, and
- * waits until the operator has taken back what their peers were given. Keys stay, and so do peers unless they are asked for; but
+ * What the chart runs before it is uninstalled, while the operator is still there: deletes the node that the release made, and
+ * waits until the operator has taken back what its peers were given. Keys stay, and so do peers unless they are asked for; but
  * have no access any more.
  */
 
 /** By which the chart marks what it makes. */
 const RELEASE_LABEL = 'app.kubernetes.io/instance';
-/** What the chart calls its node. */
+/** What the chart calls its node: the only one that it makes, whatever label others have, and that the Job may delete. */
 const CHART_NODE = 'local';
 
 await runHook('lfh-sync-uninstall', async (log) => {
@@ -24,37 +23,35 @@ await runHook('lfh-sync-uninstall', async (log) => {
   const api = new KubeApi(loadKubeConfig(process.env));
   const { namespace, release, deletePeers } = config;
   const deadline = Date.now() + config.timeoutMs;
-  const nodes = await nodesOf(api, namespace, release, deadline);
-  // The peers first: only while their node is there are their consumers removed from NATS.
-  if (deletePeers) await deleteAll(api, KINDS.peer, await peersOf(api, namespace, nodes), log);
-  const names = nodes.map(({ metadata }) => metadata.name);
-  for (const name of deletePeers ? names : []) await takenBack(api, name, config, deadline);
-  await deleteAll(api, KINDS.node, nodes, log);
-  // One that an attempt before this has deleted is not listed any more.
-  const isGone = (await api.get(KINDS.node, namespace, CHART_NODE)) === undefined;
-  for (const name of new Set([...names, ...(isGone ? [CHART_NODE] : [])])) await takenBack(api, name, config, deadline);
-  log.info({ namespace, nodes: names }, 'done; Secrets with keys are still there');
+  const node = await nodeOf(api, namespace, deadline);
+  if (node && node.metadata.labels?.[RELEASE_LABEL] !== release) {
+    log.info({ namespace, node: CHART_NODE }, 'the node stays: this release did not make it');
+    return;
+  }
+  if (node && deletePeers) {
+    // The peers first: only while their node is there are their consumers removed from NATS.
+    await deleteAll(api, KINDS.peer, await peersOf(api, namespace), log);
+    await takenBack(api, config, deadline);
+  }
+  if (node) await deleteAll(api, KINDS.node, [node], log);
+  // Also where an attempt before this one has deleted it.
+  await takenBack(api, config, deadline);
+  log.info({ namespace, node: CHART_NODE }, 'done; Secrets with keys are still there');
 });
 
-async function nodesOf(api: KubeApi, namespace: string, release: string, deadline: number): Promise<NodeObject[]> {
-  let nodes: readonly NodeObject[] = [];
+/** undefined also where there is no CRD. */
+async function nodeOf(api: KubeApi, namespace: string, deadline: number): Promise<NodeObject | undefined> {
+  let node: NodeObject | undefined;
   await within(deadline, '', async () => {
-    try {
-      nodes = (await api.list<NodeObject>(KINDS.node, namespace, `${RELEASE_LABEL}=${release}`)).items;
-    } catch (error) {
-      // Without the CRD there are none.
-      if (!(error instanceof KubeError && error.isNotFound)) throw error;
-    }
+    node = await api.get<NodeObject>(KINDS.node, namespace, CHART_NODE);
     return true;
   });
-  return [...nodes];
+  return node;
 }
 
-async function peersOf(api: KubeApi, namespace: string, nodes: readonly NodeObject[]): Promise<PeerObject[]> {
-  if (nodes.length === 0) return [];
-  const names = new Set(nodes.map(({ metadata }) => metadata.name));
+async function peersOf(api: KubeApi, namespace: string): Promise<PeerObject[]> {
   const { items } = await api.list<PeerObject>(KINDS.peer, namespace);
-  return items.filter(({ spec }) => names.has(spec.nodeRef?.name ?? 'local'));
+  return items.filter(({ spec }) => (spec.nodeRef?.name ?? 'local') === CHART_NODE);
 }
 
 async function deleteAll(api: KubeApi, kind: Kind, objects: readonly KubeObject[], log: Logger): Promise<void> {
@@ -66,17 +63,12 @@ async function deleteAll(api: KubeApi, kind: Kind, objects: readonly KubeObject[
 }
 
 /**
- * Waits until the operator has taken back what a node's peers were given, and the sidecar out of its workload.
+ * Waits until the operator has taken back what the node's peers were given, and the sidecar out of its workload.
  *
  * @throws with what a person can do where it does not
  */
-async function takenBack(
-  api: KubeApi,
-  node: string,
-  { namespace, timeoutMs }: UninstallConfig,
-  deadline: number,
-): Promise<void> {
-  const configMap = NAMES.nats(node);
+async function takenBack(api: KubeApi, { namespace, timeoutMs }: UninstallConfig, deadline: number): Promise<void> {
+  const configMap = NAMES.nats(CHART_NODE);
   const advice =
     `the ConfigMap ${namespace}/${configMap}, which nats-server includes, still lets peers in ${timeoutMs / 1000} s after they or their node were ` +
     'deleted, or the sidecar is still in its workload: the operator has to take that back. Is one running and ready? Its log says what ' +

@@ -174,6 +174,17 @@ describe('the templates of the chart', function () {
       for (const { resourceNames } of rules) assert.notEqual(resourceNames?.length, 0);
     });
 
+    it('are not given to every pod of the namespace, as they would be to its service account default', async () => {
+      const serviceAccount = { create: false };
+      for (const name of ['', 'default']) {
+        const given = rendered({ serviceAccount: { ...serviceAccount, name } });
+        await assert.rejects(given, /serviceAccount\.name: set it to a service account that only the operator uses/);
+      }
+      const own = await rendered({ serviceAccount: { ...serviceAccount, name: 'mine' } });
+      assert.ok(JSON.stringify(own).includes('{"kind":"ServiceAccount","name":"mine","namespace":"lfh"}'));
+      await rendered({ serviceAccount, rbac: { create: false } });
+    });
+
     it('are not made where somebody else makes them', async () => {
       const objects = await rendered({ rbac: { create: false } });
       assert.ok(!objects.some(({ kind }) => /Role/.test(kind)));
@@ -217,6 +228,16 @@ describe('the templates of the chart', function () {
     const { egress, ingress } = policy.spec as { egress: readonly { ports: unknown }[]; ingress: readonly object[] };
     assert.deepEqual(egress, [{ ports: [4222, 4333].map((port) => ({ port, protocol: 'TCP' })) }]);
     assert.deepEqual(ingress, [{ ports: [{ port: 9878, protocol: 'TCP' }] }]);
+  });
+
+  it('let every pod ask for names and reach the API, also on OpenShift and MicroK8s', async () => {
+    const { spec } = await one('NetworkPolicy', 'sync-lfh-sync');
+    const { egress } = spec as {
+      egress: readonly { to?: object; ports: readonly { port: number; protocol: string }[] }[];
+    };
+    const [names, api] = egress.map(({ ports }) => ports.map(({ port, protocol }) => `${port}/${protocol}`));
+    assert.deepEqual(names, ['53/UDP', '53/TCP', '5353/UDP', '5353/TCP']);
+    assert.deepEqual(api, ['443/TCP', '6443/TCP', '8443/TCP', '16443/TCP']);
   });
 
   it('fill in the alerts and link them to their texts', async () => {

@@ -342,6 +342,20 @@ describe('the chart on a real API server', function () {
       assert.ok(await node());
     });
 
+    it('is uninstalled also where somebody has given its label to another node, which stays', async () => {
+      await peered({ node: NODE });
+      const labels = { 'app.kubernetes.io/instance': release };
+      const other = {
+        apiVersion: PEER.apiVersion,
+        kind: 'LfhSyncNode',
+        metadata: { name: 'other', labels },
+        spec: NODE,
+      };
+      await plane.apply([other], namespace);
+      await uninstall();
+      assert.deepEqual(await all('lfhnode'), ['other']);
+    });
+
     it('is not uninstalled while no operator takes back what peers were given, and says so', async () => {
       await peered({ node: NODE, uninstall: { timeoutSeconds: 10 } });
       await operator?.stop();

@@ -25,8 +25,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Never `default` with our Roles: that is the account of every pod in the namespace that names none. */}}
 {{- define "lfh-sync.serviceAccount" -}}
-{{- default (ternary (include "lfh-sync.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- $name := default (ternary (include "lfh-sync.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- if and .Values.rbac.create (eq $name "default") }}
+{{- fail "serviceAccount.name: set it to a service account that only the operator uses, or leave serviceAccount.create true; every pod of the namespace that names no account is `default`, and would get the operator's rights" }}
+{{- end }}
+{{- $name }}
 {{- end }}
 
 {{- define "lfh-sync.image" -}}
