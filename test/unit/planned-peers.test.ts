@@ -109,6 +109,11 @@ describe('the peers of a node', () => {
     );
     const { LFH_SYNC_PEERS: _, ...settingsBefore } = writtenSettings ?? {};
     assert.deepEqual(others, settingsBefore);
+    // The same is there for when the API server refuses the whole.
+    const whole = planOf(observedOf([c, d], { written, writtenSettings }));
+    assert.equal(whole.problem, undefined);
+    assert.deepEqual(whole.otherwise, after.objects);
+    assert.notDeepEqual(whole.objects, after.objects);
   });
 
   it('stay what they are where one of them has a value that no sidecar could take', () => {
