@@ -7,6 +7,11 @@ import { surplus } from '../plan/surplus.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
+interface Outcome {
+  readonly wrote: boolean;
+  readonly refused: string | undefined;
+}
+
 /** Writes a node's ConfigMaps, each only where it is not as it should be. */
 export class ConfigMaps {
   readonly #api: KubeApi;
@@ -36,32 +41,38 @@ export class ConfigMaps {
    * Each object comes to be as it should, what others have put into its data is taken out, and what they have added to
    * the rest of it is theirs.
    *
+   * @param otherwise what to write of an object that is refused
    * @returns whether anything was written, and in the server's words why something could not be
    * @throws KubeError where the API does not answer
    */
-  async write(
-    objects: readonly ConfigMap[],
-    seen: ByName,
-  ): Promise<{ readonly wrote: boolean; readonly refused: string | undefined }> {
-    let wrote = false;
-    let refused: string | undefined;
+  async write(objects: readonly ConfigMap[], seen: ByName, otherwise: readonly ConfigMap[] = []): Promise<Outcome> {
+    const outcomes: Outcome[] = [];
     for (const object of objects) {
-      const { name, namespace } = object.metadata;
-      const before = this.current(seen).get(name);
-      if (isAsWanted(object, before)) continue;
-      try {
-        const data = surplus(before?.data, object.data);
-        if (data) await this.#api.remove(object, { data });
-        const result = await this.#api.apply(object);
-        this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
-        wrote = true;
-        this.#log.info({ configMap: name, namespace }, 'written');
-      } catch (error) {
-        if (!(error instanceof KubeError && error.isRefusal)) throw error;
-        if (!error.isNamespaceTerminating) refused ??= messageOf(error);
-      }
+      const outcome = await this.#bring(object, seen);
+      outcomes.push(outcome);
+      if (outcome.refused === undefined) continue;
+      const less = otherwise.find(({ metadata }) => metadata.name === object.metadata.name);
+      if (less) outcomes.push(await this.#bring(less, seen));
     }
-    return { wrote, refused };
+    const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
+    return { wrote: outcomes.some(({ wrote }) => wrote), refused };
+  }
+
+  async #bring(object: ConfigMap, seen: ByName): Promise<Outcome> {
+    const { name, namespace } = object.metadata;
+    const before = this.current(seen).get(name);
+    if (isAsWanted(object, before)) return { wrote: false, refused: undefined };
+    try {
+      const data = surplus(before?.data, object.data);
+      if (data) await this.#api.remove(object, { data });
+      const result = await this.#api.apply(object);
+      this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
+      this.#log.info({ configMap: name, namespace }, 'written');
+      return { wrote: true, refused: undefined };
+    } catch (error) {
+      if (!(error instanceof KubeError && error.isRefusal)) throw error;
+      return { wrote: false, refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
+    }
   }
 }
 

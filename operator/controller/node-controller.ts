@@ -10,7 +10,7 @@ import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts'
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
 import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WORKLOAD_NOTE } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
-import { type Arrival, arrivalNoted, nameOf } from '../plan/reload.ts';
+import { type Arrival, arrivalNoted, arrivalsAt, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
 import { surplus } from '../plan/surplus.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
@@ -92,9 +92,9 @@ export class NodeController {
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
     const [seed, previousSeed] = step.step === 'use' ? [stored?.seed, stored?.previousSeed] : [];
     const plan = planNode(observed, publicKeys, derivedFrom(seed, previousSeed, memory), Date.now());
-    const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps);
+    const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps, plan.otherwise);
     const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
-    await this.#arrive(snapshot, plan, memory);
+    await this.#arrive(node, refused === undefined ? plan.arrivals : arrivalsIn(snapshot, memory), memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const refusing = refusingNow(memory, Date.now());
     const visit = { ...snapshot, plan, seed, previousSeed, lookAt, refusing };
@@ -139,7 +139,7 @@ export class NodeController {
   }
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */
-  async #arrive({ node }: Snapshot, { arrivals }: Plan, { arrived }: Memory): Promise<void> {
+  async #arrive(node: NodeObject, arrivals: readonly Arrival[], { arrived }: Memory): Promise<void> {
     for (const arrival of arrivals) {
       const workload = nameOf(arrival.workload);
       if (arrived.get(workload) === arrival.hash) continue;
@@ -215,6 +215,13 @@ function observedFrom(snapshot: Snapshot, memory: Memory, key: ObservedKey | und
   const current = configMaps.current(snapshot.configMaps);
   const [written, writtenSettings] = [NAMES.nats(name), NAMES.sidecar(name)].map((each) => current.get(each)?.data);
   return { ...snapshot, key, written, writtenSettings, liveHash, leavesOut: isLeftOut };
+}
+
+/** Where something was refused: of what stands there all the same. */
+function arrivalsIn({ node, configMaps: seen }: Snapshot, { configMaps }: Memory): Arrival[] {
+  const current = configMaps.current(seen);
+  const { name } = node.metadata;
+  return arrivalsAt(node, current.get(NAMES.nats(name)), current.get(NAMES.sidecar(name)));
 }
 
 function waitingTime({ activeAt }: Memory): number {

@@ -83,33 +83,44 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
     ...[...others].sort().map((key) => `    { nkey: ${key} }`),
   ];
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
-  const peers = access.peers
-    .map(
-      ({ lfhId, publicKeys, probe }): Peer => ({
-        account: syncName(lfhId),
-        keys: [...new Set(publicKeys)].sort(),
-        probe,
-      }),
-    )
-    .sort((a, b) => (a.account < b.account ? -1 : 1));
+  const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
   if (isolation === 'Users') {
     return {
       mainAccount: list('users', [...users, ...peers.flatMap((peer) => peerUsers(stream, peer))]),
       peerAccounts: '',
     };
   }
-  const exports = peers.flatMap(({ account }) => {
-    const [next, reset, ack] = servicesOf(stream, account);
-    return [
-      `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
-      `    { service: ${quote(reset)}, accounts: [${account}] }`,
-      `    { service: ${quote(ack)}, accounts: [${account}] }`,
-    ];
-  });
   return {
-    mainAccount: list('users', users) + list('exports', exports),
+    mainAccount:
+      list('users', users) +
+      list(
+        'exports',
+        peers.flatMap((peer) => peerExports(stream, peer)),
+      ),
     peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
   };
+}
+
+/** How many bytes a peer adds to both texts together. */
+export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' | 'isolation' | 'stream'>): number {
+  const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
+  const own = peerOf(peer);
+  const entries = isolation === 'Users' ? peerUsers(stream, own) : peerExports(stream, own);
+  const beside = isolation === 'Users' ? '' : peerAccount(main, stream, own);
+  return entries.reduce((size, entry) => size + entry.length + 1, beside.length);
+}
+
+function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
+  return { account: syncName(lfhId), keys: [...new Set(publicKeys)].sort(), probe };
+}
+
+function peerExports(stream: string, { account }: Peer): string[] {
+  const [next, reset, ack] = servicesOf(stream, account);
+  return [
+    `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
+    `    { service: ${quote(reset)}, accounts: [${account}] }`,
+    `    { service: ${quote(ack)}, accounts: [${account}] }`,
+  ];
 }
 
 function peerAccount(main: string, stream: string, peer: Peer): string {

@@ -40,6 +40,8 @@ export const WORKLOAD_NOTE = `${GROUP}/workload`;
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
   readonly objects: readonly ConfigMap[];
+  /** What is written where one of them is refused: what stands there, but for the access of peers that may not receive any more. */
+  readonly otherwise: readonly ConfigMap[];
   readonly peers: readonly PlannedPeer[];
   /** Peers that are let in. */
   readonly granted: readonly PeerObject[];
@@ -54,7 +56,7 @@ export interface Plan {
   readonly kafkaPassword: string | undefined;
   /** What must happen so that pods take up the objects. */
   readonly arrivals: readonly Arrival[];
-  /** With one, what was applied last stays, but for the access of peers that may not receive any more. */
+  /** With one, nothing but {@link otherwise} is planned. */
   readonly problem: NodeProblem | undefined;
 }
 
@@ -74,14 +76,17 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const peers = plannedPeers(observed, [...publicKeys, ...own], derived, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
   const granted = peers.filter(isGranted).map(({ peer }) => peer);
+  const { otherwise, arrivals } = withdrawn(observed, peers);
   const base = {
+    objects: otherwise,
+    otherwise,
     peers,
     granted,
     durables: peers.filter(maySend).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
     remarks: remarksOn(node, [ownCa, kafkaCa], publicKeys),
     kafkaPassword: kafkaPasswordProblem(observed),
-    ...withdrawn(observed, peers),
+    arrivals,
     files: undefined,
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
@@ -145,14 +150,14 @@ function accessOf(
 }
 
 /**
- * What must be written even while the node has a problem, such as an authority that has expired: who was let in and may not be
- * any more is not. Nobody is let in anew, and the authorities stay as they are.
+ * What must be written even while the node has a problem, such as an authority that has expired, or the API server refuses the
+ * rest: who was let in and may not be any more is not. Nobody is let in anew, and the authorities stay as they are.
  */
 function withdrawn(
   { node, written, writtenSettings }: Observed,
   peers: readonly PlannedPeer[],
-): Pick<Plan, 'objects' | 'arrivals'> {
-  if (!written) return { objects: [], arrivals: [] };
+): Pick<Plan, 'otherwise' | 'arrivals'> {
+  if (!written) return { otherwise: [], arrivals: [] };
   const granted = peers.filter(isGranted).map(({ peer }) => ({
     lfhId: peer.spec.lfhId,
     publicKeys: peerKeys(peer).usable,
@@ -162,7 +167,7 @@ function withdrawn(
   const sidecar =
     writtenSettings && owned(node, NAMES.sidecar(node.metadata.name), withoutPeers(writtenSettings, receiving));
   return {
-    objects: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
+    otherwise: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
     arrivals: arrivalsOf(node, hashOf(files) ?? '', sidecar),
   };
 }

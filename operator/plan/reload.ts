@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from '../kube/objects.ts';
 import { nodeWants, type WorkloadRef, workloadRef } from './defaults.ts';
+import { hashOf } from './nats-files.ts';
 import type { NodeObject } from './observed.ts';
 
 /** What has to happen so that pods take up what was written for them. */
@@ -22,10 +23,17 @@ export function arrivalsOf(node: NodeObject, natsHash: string, sidecar: ConfigMa
   if (workload) arrivals.push({ workload, hash: short(natsHash), how: reload === 'Restart' ? 'Restart' : 'Look' });
   const { connect } = node.spec;
   if (connect && sidecar) {
-    const hash = createHash('sha256').update(JSON.stringify(sidecar.data)).digest('hex');
+    // In the order that it comes back in from the API server.
+    const entries = Object.entries(sidecar.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    const hash = createHash('sha256').update(JSON.stringify(entries)).digest('hex');
     arrivals.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'Look' });
   }
   return arrivals;
+}
+
+/** The same for what stands there, where that is not all that was planned. */
+export function arrivalsAt(node: NodeObject, nats: ConfigMap | undefined, sidecar: ConfigMap | undefined): Arrival[] {
+  return nats ? arrivalsOf(node, hashOf(nats.data) ?? '', sidecar) : [];
 }
 
 const NAME = /^[a-z0-9.-]{1,253}$/;

@@ -3,6 +3,8 @@ import type { ControlPlane } from './control-plane.ts';
 import { grantOperatorRights } from './operator-rights.ts';
 import { freePort, ServerProcess } from './process.ts';
 
+/** Else V8 lets garbage lie as long as this machine has room for it, which is no news of what the operator needs. */
+const HEAP = '--max-old-space-size=128';
 const MAIN = join(import.meta.dirname, '..', '..', 'operator', 'main.ts');
 
 export interface OperatorOptions {
@@ -67,7 +69,7 @@ export class OperatorProcess {
   /** @param image another one than before */
   async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
     const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
-    this.#process = new ServerProcess('operator', [process.execPath, MAIN], this.logFile, {
+    this.#process = new ServerProcess('operator', [process.execPath, HEAP, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
       POD_NAMESPACE: namespace,
       POD_NAME: name,
