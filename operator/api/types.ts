@@ -41,6 +41,45 @@ export interface LfhSyncNodeSpec {
      * Name of connect's container in its pods. Absent: the only one, or the one named connect.
      */
     container?: string;
+    /**
+     * What the sidecar asks for and may use, as in a pod. A change replaces connect's pods, one after the other.
+     */
+    resources?: {
+      /**
+       * What is reserved for it. An autoscaler that looks at the use of CPU needs it.
+       */
+      requests?: {
+        /**
+         * Cores, such as 50m; "1" in quotes.
+         */
+        cpu?: string;
+        /**
+         * Bytes, such as 128Mi.
+         */
+        memory?: string;
+        /**
+         * Bytes on the disk of its machine. The sidecar writes nothing but its log.
+         */
+        'ephemeral-storage'?: string;
+      };
+      /**
+       * The most that it gets. Absent: no limit, since a node with many peers needs more. A ResourceQuota on limits refuses every pod without them.
+       */
+      limits?: {
+        /**
+         * Cores, such as 50m; "1" in quotes.
+         */
+        cpu?: string;
+        /**
+         * Bytes, such as 128Mi.
+         */
+        memory?: string;
+        /**
+         * Bytes on the disk of its machine. The sidecar writes nothing but its log.
+         */
+        'ephemeral-storage'?: string;
+      };
+    };
   };
   /**
    * Our own NATS, with connect's stream.

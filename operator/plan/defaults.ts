@@ -83,6 +83,24 @@ export function workloadRef(
   return { kind: kind ?? otherwise, name };
 }
 
+/** Of the sidecar, as a container has them. */
+export interface Resources {
+  readonly requests: ResourceList;
+  readonly limits?: ResourceList;
+}
+
+interface ResourceList {
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly 'ephemeral-storage'?: string;
+}
+
+/** Requests always, since an autoscaler that looks at the use of CPU fails without them. */
+export function sidecarResources({ spec }: Pick<NodeObject, 'spec'>): Resources {
+  const { requests, limits } = spec.connect?.resources ?? {};
+  return { requests: { cpu: '50m', memory: '128Mi', ...requests }, ...(limits && { limits }) };
+}
+
 function startFromOf(from: { readonly policy?: string; readonly time?: string } | undefined): StartFrom {
   if (from?.policy === 'Time') return { policy: 'Time', time: from.time ?? '' };
   return { policy: from?.policy === 'Latest' ? 'Latest' : 'Earliest' };

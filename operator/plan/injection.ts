@@ -66,7 +66,7 @@ export function injectionOf({ node, image, workload, references }: InjectionInpu
     return { refusal: { reason: 'ConnectAlsoSubscribes', message } };
   }
   const spec = {
-    initContainers: [sidecarContainer(image, pod)],
+    initContainers: [sidecarContainer(image, node, pod)],
     containers: [{ name: connect.name, env: [{ name: SUBSCRIBERS, value: NONE }] }],
     volumes: [sidecarVolume(node)],
   };

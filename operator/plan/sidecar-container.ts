@@ -1,4 +1,5 @@
 import type { PodSpec } from '../kube/objects.ts';
+import { sidecarResources } from './defaults.ts';
 import type { NodeObject } from './observed.ts';
 import { NAMES } from './plan.ts';
 import { KAFKA_PASSWORD_FILE, PREVIOUS_SEED_FILE, SEED_FILE } from './sidecar-settings.ts';
@@ -16,13 +17,16 @@ const NOBODY = 65_532;
  * The sidecar as a *native* one (an init container that is restarted always): it starts before connect and ends after it, and
  * a Job or a readiness never waits for it.
  *
- * It has no readiness probe, since a peer's outage must not take connect out of its Service; no limits, since a node
- * with many peers needs more; and requests, since an autoscaler that looks at the use of CPU fails without them. Nothing in
- * it depends on the peers: they come and go without a rollout.
+ * It has no readiness probe, since a peer's outage must not take connect out of its Service, and no limits unless they are
+ * asked for, since a node with many peers needs more. Nothing in it depends on the peers: they come and go without a rollout.
  *
  * @param pod where it goes; a pod that says it is root's is not to make the sidecar root's
  */
-export function sidecarContainer(image: string, { securityContext }: Pick<PodSpec, 'securityContext'>): object {
+export function sidecarContainer(
+  image: string,
+  node: NodeObject,
+  { securityContext }: Pick<PodSpec, 'securityContext'>,
+): object {
   return {
     name: SIDECAR,
     image,
@@ -37,7 +41,7 @@ export function sidecarContainer(image: string, { securityContext }: Pick<PodSpe
       timeoutSeconds: 5,
       failureThreshold: 6,
     },
-    resources: { requests: { cpu: '50m', memory: '128Mi' } },
+    resources: sidecarResources(node),
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },

@@ -120,6 +120,19 @@ describe('the CRDs on a real API server', function () {
       });
     });
 
+    it('what the sidecar may use, and fill in what it asks for', async () => {
+      const limits = { cpu: '1', memory: '0.5Gi', 'ephemeral-storage': '1e9' };
+      const connect = { workloadRef: { name: 'connect' } };
+      const taken = async (resources: object): Promise<unknown> =>
+        ((await plane.api.create(node({ connect: { ...connect, ...resources } }))) as LfhSyncNode).spec.connect
+          ?.resources;
+      const requests = { cpu: '50m', memory: '128Mi' };
+      assert.deepEqual(await taken({}), { requests });
+      assert.deepEqual(await taken({ resources: { limits } }), { requests, limits });
+      const little = { requests: { cpu: '0', memory: '64Mi' }, limits: { cpu: '20m', memory: '64Mi' } };
+      assert.deepEqual(await taken({ resources: little }), little);
+    });
+
     it('references, with the usual keys', async () => {
       const { spec } = await createdPeer(peer({ lfhId: 'b', ca: { secretRef: { name: 'b-ca' } } }));
       assert.deepEqual(spec.ca, { secretRef: { name: 'b-ca', key: 'ca.crt' } });
@@ -254,12 +267,25 @@ describe('the CRDs on a real API server', function () {
     }
 
     const sasl = { mechanism: 'plain' };
+    const withResources = (resources: object): object => ({ workloadRef: { name: 'connect' }, resources });
     const nodes: readonly [what: string, spec: object, message: RegExp][] = [
       ['no nats-server', { nats: { servers: [] } }, /at least 1 items/],
       ['a restart of nothing', { nats: { servers: ['tls://n'], reload: 'Restart' } }, /Restart needs workloadRef/],
       ['an account with a dot', { nats: { servers: ['tls://n'], account: 'a.b' } }, /name of a NATS account/],
       ['to sign in at Kafka as nobody', { kafka: { brokers: ['k:9092'], sasl } }, /sasl\.username: Required value/],
       ['a CA for a Kafka without TLS', { kafka: { brokers: ['k:9092'], ca: { inline: CA } } }, /unless tls is true/],
+      ['a limit that is no quantity', { connect: withResources({ limits: { cpu: 'much' } }) }, /limits: .*a quantity/],
+      ['a negative request', { connect: withResources({ requests: { memory: '-1Mi' } }) }, /requests: .*not negative/],
+      [
+        'a limit below the request',
+        { connect: withResources({ limits: { memory: '64Mi' } }) },
+        /less than what is req/,
+      ],
+      [
+        'a resource of another name',
+        { connect: withResources({ limits: { gpu: '1' } }) },
+        /limits\.gpu: field not decl/,
+      ],
       ['a rotation of a brought key', { key: { secretRef: { name: 'own' }, rotation: 1 } }, /must be 0 with secretRef/],
       ['an overlap without a unit', { key: { overlap: '24' } }, /spec\.key\.overlap/],
     ];

@@ -63,7 +63,7 @@ describe('the sidecar that an operator puts into connect', function () {
     this.timeout(1_200_000);
     plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
-    for (let n = 0; n < 16; n += 1) free.push(await plane.createNamespace('injected'));
+    for (let n = 0; n < 17; n += 1) free.push(await plane.createNamespace('injected'));
     const known = { node: ['local', 'second', 'n'.repeat(63)], connect: ['connect', 'other'] };
     const kubeconfig = await grantOperatorRights(plane, own, free, known);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [...free], image: IMAGE });
@@ -121,6 +121,20 @@ describe('the sidecar that an operator puts into connect', function () {
       JSON.stringify(probe),
     );
     assert.equal(stderr, '');
+  });
+
+  it('has the limits and requests that the node asks for, and loses them again', async () => {
+    const at = space();
+    const small = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+    await at.apply(connectManifest());
+    await at.makeNode({ ...DEPLOYMENT, resources: small });
+    assert.deepEqual((await at.injected()).container?.resources, small);
+    await at.patchNode({ connect: { resources: { limits: null } } });
+    await at.turn();
+    assert.deepEqual((await at.sidecarIn()).container?.resources, { requests: small.requests });
+    await at.patchNode({ connect: { resources: null } });
+    await at.turn();
+    assert.deepEqual((await at.sidecarIn()).container?.resources, { requests: { cpu: '50m', memory: '128Mi' } });
   });
 
   it('goes into a StatefulSet, and into a workload that comes later than the node', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
+import { readDefinitions, type Schema } from '../../crds/read.ts';
 import { readConfig } from '../../operator/config.ts';
 import type { Container, FieldSet, JsonPatchStep, ManagedFields, Workload } from '../../operator/kube/objects.ts';
 import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
@@ -55,10 +56,18 @@ function outcomeOf(containers: readonly Container[], of = node(), references = N
   return found.refusal ? found.refusal.reason : 'Injected';
 }
 
+function schemaOf(kind: string, ...path: readonly string[]): Schema {
+  let at = readDefinitions().find((definition) => definition.kind === kind)?.schema;
+  for (const name of path) at = at?.properties?.[name];
+  assert.ok(at, path.join('.'));
+  return at;
+}
+
 interface AppliedPod {
   readonly initContainers: readonly {
     readonly env: readonly { readonly name: string; readonly value: string }[];
     readonly ports: readonly { readonly containerPort: number }[];
+    readonly resources: object;
     readonly securityContext: { readonly runAsUser?: number };
     readonly volumeMounts: readonly { readonly mountPath: string }[];
   }[];
@@ -165,6 +174,21 @@ describe('what is put into a workload', () => {
       applied(node(), workload({ securityContext })).initContainers[0]?.securityContext.runAsUser;
     assert.deepEqual([userIn({}), userIn({ runAsUser: 1000 })], [undefined, undefined]);
     assert.ok((userIn({ runAsUser: 0 }) ?? 0) > 0);
+  });
+
+  it('asks for and may use what the node says, and what the CRD says where the node does not', () => {
+    const resourcesOf = (resources?: NonNullable<NodeObject['spec']['connect']>['resources']): unknown => {
+      const connect = { workloadRef: { name: 'connect' }, ...(resources && { resources }) };
+      return applied(node(connect)).initContainers[0]?.resources;
+    };
+    const { requests } = schemaOf('LfhSyncNode', 'spec', 'connect', 'resources').properties ?? {};
+    const { cpu, memory } = requests?.properties ?? {};
+    const fallback = { cpu: cpu?.default, memory: memory?.default };
+    assert.ok(fallback.cpu && fallback.memory);
+    assert.deepEqual(resourcesOf(), { requests: fallback });
+    assert.deepEqual(resourcesOf({ requests: { cpu: '1' } }), { requests: { ...fallback, cpu: '1' } });
+    const limits = { cpu: '2', memory: '1Gi', 'ephemeral-storage': '1Gi' };
+    assert.deepEqual(resourcesOf({ limits }), { requests: fallback, limits });
   });
 
   it("mounts the key that was brought, and of the password's Secret only the password", () => {
