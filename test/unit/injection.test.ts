@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { readConfig } from '../../operator/config.ts';
-import type { Container, FieldSet, JsonPatchStep, ManagedFields, Workload } from '../../operator/kube/objects.ts';
+import type {
+  Container,
+  FieldSet,
+  JsonPatchStep,
+  ManagedFields,
+  PodSpec,
+  Volume,
+  Workload,
+} from '../../operator/kube/objects.ts';
 import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
 import {
   foughtOver,
@@ -13,8 +21,9 @@ import {
   written,
 } from '../../operator/plan/injection-step.ts';
 import type { NodeObject, References } from '../../operator/plan/observed.ts';
-import { removalOf } from '../../operator/plan/removal.ts';
+import { isAnothers, removalOf } from '../../operator/plan/removal.ts';
 import { rolloutOf } from '../../operator/plan/rollout.ts';
+import { sidecarVolume } from '../../operator/plan/sidecar-container.ts';
 
 const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
 const NOTHING: References = { configMap: () => undefined, secret: () => undefined };
@@ -309,6 +318,27 @@ describe('taking the sidecar out', () => {
         }
       }),
     );
+  });
+
+  it('is not done where it is another node’s, or nobody’s, whatever says that it is ours', () => {
+    const named = (name: string): { name: string } => ({ name });
+    const settingsOf = (node: string): object => ({ configMap: { name: `${node}-sidecar` } });
+    const volume = (...sources: object[]): object => ({ name: 'lfh-sync', projected: { sources } });
+    const key = { secret: { name: 'local-nkey' } };
+    const rows: readonly [pod: Partial<PodSpec>, isAnothers: boolean][] = [
+      [{}, false],
+      [{ initContainers: [named('proxy')], volumes: [named('data')] }, false],
+      [{ initContainers: [named('lfh-sync')], volumes: [volume(settingsOf('local'), key) as Volume] }, false],
+      [{ volumes: [{ name: 'lfh-sync', ...settingsOf('local') }] }, false],
+      [{ initContainers: [named('lfh-sync')], volumes: [volume(settingsOf('second'), key) as Volume] }, true],
+      [{ volumes: [named('lfh-sync'), { name: 'mine', ...settingsOf('local') }] }, true],
+      [{ initContainers: [named('lfh-sync')] }, true],
+    ];
+    for (const [pod, expected] of rows) {
+      assert.equal(isAnothers(workload(pod), 'local'), expected, JSON.stringify(pod));
+    }
+    const injected = workload({ volumes: [sidecarVolume(node()) as Volume] });
+    assert.deepEqual([isAnothers(injected, 'local'), isAnothers(injected, 'second')], [false, true]);
   });
 
   it('does nothing where there is nothing, and otherwise only to the version that was looked at', () => {
