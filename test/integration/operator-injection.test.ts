@@ -63,7 +63,7 @@ describe('the sidecar that an operator puts into connect', function () {
     this.timeout(1_200_000);
     plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
-    for (let n = 0; n < 18; n += 1) free.push(await plane.createNamespace('injected'));
+    for (let n = 0; n < 20; n += 1) free.push(await plane.createNamespace('injected'));
     const known = { node: ['local', 'second', 'n'.repeat(63)], connect: ['connect', 'other'] };
     const kubeconfig = await grantOperatorRights(plane, own, free, known);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [...free], image: IMAGE });
@@ -265,6 +265,30 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.patchNode({ connect: null });
     await operator.start();
     await at.cleaned('other');
+  });
+
+  it('goes from what a node had held that was deleted and made again while no operator looked', async () => {
+    for (const connect of [{ workloadRef: { name: 'other' } }, undefined]) {
+      const at = await injected();
+      await at.apply(connectManifest({ name: 'other' }));
+      await operator.kill();
+      const { apiVersion, kind, metadata, spec } = await at.node();
+      const { connect: _, ...others } = spec;
+      const again = {
+        apiVersion,
+        kind,
+        metadata: { name: metadata.name },
+        spec: { ...others, ...(connect && { connect }) },
+      };
+      await at.kubectl('replace --force -f -', again);
+      await operator.start();
+      await at.cleaned();
+      if (connect) await at.injected('other');
+      await at.turn();
+      assert.equal((await at.node()).status?.workload, connect && 'Deployment/other');
+      await at.kubectl('delete lfhnode local --timeout=30s');
+      await at.cleaned('other');
+    }
   });
 
   it('is not put in by an operator that was not told its image, which says so', async () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { readConfig } from '../../operator/config.ts';
 import type {
+  ConfigMap,
   Container,
   FieldSet,
   JsonPatchStep,
@@ -11,6 +12,7 @@ import type {
   Volume,
   Workload,
 } from '../../operator/kube/objects.ts';
+import { asHeld } from '../../operator/plan/held.ts';
 import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
 import {
   foughtOver,
@@ -21,6 +23,7 @@ import {
   written,
 } from '../../operator/plan/injection-step.ts';
 import type { NodeObject, References } from '../../operator/plan/observed.ts';
+import { NODE_LABEL, WORKLOAD_NOTE } from '../../operator/plan/plan.ts';
 import { isAnothers, removalOf } from '../../operator/plan/removal.ts';
 import { rolloutOf } from '../../operator/plan/rollout.ts';
 import { sidecarVolume } from '../../operator/plan/sidecar-container.ts';
@@ -271,6 +274,41 @@ describe('the next step with a sidecar', () => {
         assert.deepEqual(held, wanted);
       }),
     );
+  });
+});
+
+describe('a node that was made again', () => {
+  const noted = (workloadNote: string, of = 'local'): ConfigMap => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'local-nats', labels: { [NODE_LABEL]: of }, annotations: { [WORKLOAD_NOTE]: workloadNote } },
+  });
+  const note = noted('Deployment/before');
+  const had: NodeObject = { ...node(), status: { observedGeneration: 1 } };
+
+  it('holds before its first turn what one of its name has held, and then what its status says', () => {
+    assert.equal(asHeld(node(), note).status?.workload, 'Deployment/before');
+    const asItIs: readonly [NodeObject, ConfigMap | undefined][] = [
+      [node(), undefined],
+      [had, note],
+      [node(), noted('Deployment/before', 'second')],
+      ...['', 'before', 'Pod/before', 'Deployment/', 'Deployment/a/b', 'Deployment/../x'].map(
+        (text): [NodeObject, ConfigMap] => [node(), noted(text)],
+      ),
+    ];
+    for (const [one, found] of asItIs) assert.equal(asHeld(one, found), one);
+  });
+
+  it('has the sidecar taken out where it is not wanted any more, and keeps it where it is', () => {
+    const step = (of: NodeObject): string => {
+      const input = { otherNodes: [], references: NOTHING, image: 'i', workload: workload(), mayBegin: true };
+      const next = injectionStep({ ...input, node: asHeld(of, note) });
+      return next.step === 'takeOut' ? `takeOut ${next.workload}` : next.step;
+    };
+    assert.equal(step(node()), 'takeOut Deployment/before');
+    assert.equal(step(node(null)), 'takeOut Deployment/before');
+    assert.equal(step(node({ workloadRef: { name: 'before' } })), 'putIn');
+    assert.equal(step({ ...had, spec: node(null).spec }), 'none');
   });
 });
 
