@@ -11,6 +11,7 @@ import {
   type Service,
 } from '../kube/objects.ts';
 import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/endpoints.ts';
+import { asHeld } from '../plan/held.ts';
 import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
 
@@ -132,13 +133,17 @@ export class Cluster {
     if (!node) return undefined;
     const peers = this.peersOf(namespace, name);
     const others = all(this.#nodes).filter(({ metadata }) => metadata.uid !== node.metadata.uid);
+    const held = (each: NodeObject): NodeObject => {
+      const { namespace: of = '', name: called } = each.metadata;
+      return asHeld(each, find(this.#configMaps, of, NAMES.nats(called)));
+    };
     const keySecret = node.spec.key?.secretRef?.name ?? NAMES.key(name);
     const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
     const found = owned.flatMap((each) => find(this.#configMaps, namespace, each) ?? []);
     return {
-      node,
+      node: held(node),
       peers,
-      otherNodes: others,
+      otherNodes: others.map(held),
       references: this.#references(namespace),
       keySecret: find(this.#secrets, namespace, keySecret),
       configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),

@@ -38,8 +38,8 @@ export class ConfigMaps {
   }
 
   /**
-   * Each object comes to be as it should, what others have put into its data is taken out, and what they have added to
-   * the rest of it is theirs.
+   * Each object comes to be as it should, what others have put into its data or noted as if it were us is taken out, and what
+   * they have added to the rest of it is theirs.
    *
    * @param otherwise what to write of an object that is refused
    * @returns whether anything was written, and in the server's words why something could not be
@@ -63,8 +63,8 @@ export class ConfigMaps {
     const before = this.current(seen).get(name);
     if (isAsWanted(object, before)) return { wrote: false, refused: undefined };
     try {
-      const data = surplus(before?.data, object.data);
-      if (data) await this.#api.remove(object, { data });
+      const foreign = foreignIn(before, object);
+      if (foreign) await this.#api.remove(object, foreign);
       const result = await this.#api.apply(object);
       this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
       this.#log.info({ configMap: name, namespace }, 'written');
@@ -82,13 +82,23 @@ function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
   const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
     Object.entries(part).every(([name, value]) => whole[name] === value);
   const { ownerReferences: owners = [], annotations = {} } = found.metadata;
-  const ours = Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`));
   return (
     within(wanted.data, found.data) &&
     within(found.data, wanted.data) &&
     within(wanted.metadata.labels, found.metadata.labels) &&
     within(wanted.metadata.annotations, annotations) &&
-    within(Object.fromEntries(ours), wanted.metadata.annotations) &&
+    within(notesOf(found), wanted.metadata.annotations) &&
     (wanted.metadata.ownerReferences ?? []).every(({ uid }) => owners.some((owner) => owner.uid === uid))
   );
+}
+
+/** What an apply leaves where it is, since others have put it there. */
+function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | undefined {
+  const data = surplus(found?.data, wanted.data);
+  const annotations = surplus(found && notesOf(found), wanted.metadata.annotations ?? {});
+  return data || annotations ? { ...(data && { data }), ...(annotations && { metadata: { annotations } }) } : undefined;
+}
+
+function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
 }

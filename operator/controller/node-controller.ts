@@ -125,17 +125,22 @@ export class NodeController {
     const { api, log } = this.#options;
     const { name, labels, annotations = {} } = written.metadata;
     const { [WORKLOAD_NOTE]: held, ...others } = annotations;
-    const data = withoutRevoked(written.data ?? {}, []);
-    const identity = { name, namespace, ...(labels && { labels }) };
     const { apiVersion, kind } = written;
-    const emptied = { apiVersion, kind, metadata: { ...identity, annotations }, data };
-    await new ConfigMaps(api, log).write([emptied], new Map([[name, written]]));
-    const arrival = arrivalNoted(annotations[ARRIVAL_NOTE], hashOf(data) ?? '');
-    if (arrival) await this.#bring(namespace, arrival);
+    const emptied = { apiVersion, kind, metadata: { name }, data: withoutRevoked(written.data ?? {}, []) };
+    const configMaps = new ConfigMaps(api, log);
+    const write = async (notes: typeof annotations): Promise<boolean> => {
+      const metadata = { name, namespace, ...(labels && { labels }), annotations: notes };
+      const { refused: problem } = await configMaps.write([{ ...emptied, metadata }], new Map([[name, written]]));
+      if (problem !== undefined)
+        log.warn({ configMap: name, namespace, problem }, 'what a node that is gone had is not taken back');
+      return problem === undefined;
+    };
+    const arrival = arrivalNoted(emptied, annotations[ARRIVAL_NOTE]);
+    if ((await write(annotations)) && arrival) await this.#bring(namespace, arrival);
     if (held === undefined) return;
     await this.#injector.release(`${namespace}/${node}`, held);
     // Another node may have it from now on.
-    await api.apply({ ...emptied, metadata: { ...identity, annotations: others } });
+    await write(others);
   }
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */

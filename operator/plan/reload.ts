@@ -14,6 +14,8 @@ export interface Arrival {
    * pod is such a change. `Restart`: a rolling restart, as `kubectl rollout restart` does it.
    */
   readonly how: 'Look' | 'Restart';
+  /** Only a workload that mounts this ConfigMap is meant; absent: the spec of a node names it. */
+  readonly mounting?: string;
 }
 
 /** Of NATS, where its workload is known and somebody reloads it, and of connect with its sidecars. */
@@ -45,12 +47,17 @@ export function arrivalNote(node: NodeObject): string | undefined {
   return arrival && NAME.test(arrival.workload.name) ? `${arrival.how} ${nameOf(arrival.workload)}` : undefined;
 }
 
-/** @returns undefined for what is no such note: then it is up to the server's own reloader */
-export function arrivalNoted(note: string | undefined, natsHash: string): Arrival | undefined {
+/**
+ * The note may be anybody's who may write ConfigMaps: it must not make us restart whatever it names.
+ *
+ * @param configMap with the note
+ * @returns undefined for what is no such note: then it is up to the server's own reloader
+ */
+export function arrivalNoted({ metadata, data }: ConfigMap, note: string | undefined): Arrival | undefined {
   const [, how, kind, name] = /^(Look|Restart) (DaemonSet|Deployment|StatefulSet)\/(\S+)$/.exec(note ?? '') ?? [];
   if (name === undefined) return undefined;
   const workload = { kind: kind as WorkloadRef['kind'], name };
-  return { workload, hash: short(natsHash), how: how as Arrival['how'] };
+  return { workload, hash: short(hashOf(data) ?? ''), how: how as Arrival['how'], mounting: metadata.name };
 }
 
 /** As the status names it: `StatefulSet/nats`. */

@@ -226,7 +226,11 @@ describe("a node's NATS, as the operator configures it", function () {
     const labels = { app: 'nats' };
     const template = {
       metadata: { labels },
-      spec: { containers: [{ name: 'nats', image: 'nats:2.15' }], terminationGracePeriodSeconds: 0 },
+      spec: {
+        containers: [{ name: 'nats', image: 'nats:2.15' }],
+        volumes: [{ name: 'lfh-sync', configMap: { name: 'local-nats', optional: true } }],
+        terminationGracePeriodSeconds: 0,
+      },
     };
 
     async function statefulSet(site: OperatedSite): Promise<void> {
