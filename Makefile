@@ -73,10 +73,10 @@ cluster-test: image ## Show that the cluster, or kind's, is one like others (min
 e2e: image ## Two hospitals in a cluster: installed, peered, disturbed and taken apart, no message lost (Linux, as root; minutes)
 	$(RUN) e2e
 
-kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
+kind-up: $(INSTALLED) ## As cluster-up, with kind, where Docker is (Linux, as root)
 	$(RUN) kind up
 
-kind-down: $(INSTALLED) ## End it
+kind-down: $(INSTALLED) ## As cluster-down, with kind
 	$(RUN) kind down
 
 clean: ## Remove what was made in the tree; the servers' cache stays

@@ -5,6 +5,7 @@ import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
 import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/status.ts';
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
+import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
 import { markdownTable, page } from './markdown.ts';
 
@@ -90,10 +91,17 @@ function metricsPage(): string {
     return [`\`${metric.name}\``, metric.type, labels, metric.help];
   });
   return page(
-    'Metrics of the sidecar',
-    'In the text format of Prometheus at `/metrics`, beside those of the process. All but the last have the label `peer`, and ' +
-      'vanish with the peer.',
+    'Metrics',
+    'In the text format of Prometheus at `/metrics`, beside those of the process.',
+    '## The sidecar',
+    'All but the last have the label `peer`, and vanish with the peer.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
+    '## The operator',
+    'Each operator tells its own; only the one that works has turns.',
+    markdownTable(
+      ['name', 'type', 'meaning'],
+      Object.values(OPERATOR_METRICS).map(({ name, type, help }) => [`\`${name}\``, type, help]),
+    ),
   );
 }
 
