@@ -39,17 +39,17 @@ describe('a Kafka with ACLs', () => {
   });
 
   const allow = (
-    resourceType: number,
+    resourceType: AclEntry['resourceType'],
     resourceName: string,
-    resourcePatternType: number,
-    ...operations: number[]
+    resourcePatternType: AclEntry['resourcePatternType'],
+    ...operations: AclEntry['operation'][]
   ): AclEntry[] =>
     operations.map((operation) => {
       const who = { principal: `User:${USER.username}`, host: '*', permissionType: AclPermissionTypes.ALLOW };
       return { ...who, resourceType, resourceName, resourcePatternType, operation };
     });
 
-  const topics = (...operations: number[]): AclEntry[] => [
+  const topics = (...operations: AclEntry['operation'][]): AclEntry[] => [
     ...allow(AclResourceTypes.TOPIC, 'LFH_SYNC', PREFIXED, ...operations),
     ...['LFH_EXCEPTION', 'FHIR-R4'].flatMap((name) => allow(AclResourceTypes.TOPIC, name, LITERAL, ...operations)),
   ];
