@@ -4,8 +4,8 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
-	cluster-down cluster-test e2e kind-up kind-down clean
+.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image \
+	cluster-prepare cluster-up cluster-down cluster-test e2e kind-up kind-down clean
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist
 	@command -v buildah >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends buildah; }
 	$(RUN) image
 
+cluster-prepare: $(INSTALLED)
+	$(RUN) cluster:prepare
+
 cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time minutes more)
 	$(RUN) cluster:up
 
@@ -70,10 +73,10 @@ cluster-test: image ## Show that the cluster, or kind's, is one like others (min
 e2e: image ## Two hospitals in a cluster: installed, peered, disturbed and taken apart, no message lost (Linux, as root; minutes)
 	$(RUN) e2e
 
-kind-up: $(INSTALLED) ## The same with kind, where Docker is (Linux, as root)
+kind-up: $(INSTALLED) ## As cluster-up, with kind, where Docker is (Linux, as root)
 	$(RUN) kind up
 
-kind-down: $(INSTALLED) ## End it
+kind-down: $(INSTALLED) ## As cluster-down, with kind
 	$(RUN) kind down
 
 clean: ## Remove what was made in the tree; the servers' cache stays

@@ -5,6 +5,7 @@ import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
 import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/status.ts';
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
+import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
 import { markdownTable, page } from './markdown.ts';
 
@@ -54,11 +55,11 @@ function settingsPage(): string {
 /** What is told of keys, and where. */
 const KEY_TEXTS = {
   '`publicKeys`':
-    'What this sidecar signs in with, in the order in which they are tried: the current key, and while it is being replaced the previous one.',
+    'What this sidecar signs in with at peers, in the order in which they are tried: the current key, and while it is being replaced the previous one.',
   '`peers[].key`':
     "The one that this peer's server let us in with; null without a connection. The previous one here: the peer has yet to learn the current one. Give its administrator the new invitation.",
   '`nats.key`':
-    "The one that this node's own NATS let us in with; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
+    "The one that this node's own NATS let us in with, which is derived from one of `publicKeys` and for that server alone; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
   '`nats.message`': 'Why there is no connection, and what to do; empty while there is one.',
 } as const;
 
@@ -90,10 +91,17 @@ function metricsPage(): string {
     return [`\`${metric.name}\``, metric.type, labels, metric.help];
   });
   return page(
-    'Metrics of the sidecar',
-    'In the text format of Prometheus at `/metrics`, beside those of the process. All but the last have the label `peer`, and ' +
-      'vanish with the peer.',
+    'Metrics',
+    'In the text format of Prometheus at `/metrics`, beside those of the process.',
+    '## The sidecar',
+    'All but the last have the label `peer`, and vanish with the peer.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
+    '## The operator',
+    'Each operator tells its own; only the one that works has turns.',
+    markdownTable(
+      ['name', 'type', 'meaning'],
+      Object.values(OPERATOR_METRICS).map(({ name, type, help }) => [`\`${name}\``, type, help]),
+    ),
   );
 }
 

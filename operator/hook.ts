@@ -4,8 +4,6 @@ import { createLogger, type Logger } from '../common/log.ts';
 import { KubeError } from './kube/errors.ts';
 
 const POLL_MS = 500;
-/** What the API server says that will be the same however often it is asked: refused, forbidden, malformed. */
-const FINAL = new Set([400, 403, 422]);
 
 /**
  * Runs what a Job of the chart does, once. Exit code 0 when it is done, 2 for what a person must mend, 1 for anything else; why is
@@ -16,7 +14,7 @@ export async function runHook(name: string, work: (log: Logger) => Promise<void>
   try {
     await work(log);
   } catch (error) {
-    const mendable = error instanceof InvalidSpecError || (error instanceof KubeError && FINAL.has(error.code));
+    const mendable = error instanceof InvalidSpecError || isFinal(error);
     if (mendable) log.fatal({ problem: messageOf(error) }, 'cannot be done like this');
     else log.fatal({ err: error }, 'failed');
     process.exitCode = mendable ? 2 : 1;
@@ -35,10 +33,15 @@ export async function within(deadline: number, what: string, attempt: () => Prom
     try {
       if (await attempt()) return;
     } catch (error) {
-      if (!(error instanceof KubeError) || FINAL.has(error.code)) throw error;
+      if (!(error instanceof KubeError) || isFinal(error)) throw error;
       last = error;
     }
     if (Date.now() + POLL_MS > deadline) throw last ?? new Error(what);
     await sleep(POLL_MS);
   }
+}
+
+/** What will be the same however often it is asked. What is not found may be a CRD that was installed just now. */
+function isFinal(error: unknown): boolean {
+  return error instanceof KubeError && error.isRefusal && !error.isNotFound;
 }

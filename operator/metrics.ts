@@ -1,5 +1,21 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
+/** Every metric of the operator: name and what it says. docs/metrics.md is made from it. */
+export const OPERATOR_METRICS = {
+  leading: {
+    name: 'lfh_sync_operator_leading',
+    type: 'gauge',
+    help: '1 while this operator is the one that works, else 0.',
+  },
+  queued: { name: 'lfh_sync_operator_queue', type: 'gauge', help: 'Nodes that wait for a turn or have one.' },
+  turns: { name: 'lfh_sync_operator_turn_seconds', type: 'histogram', help: 'How long turns over a node took.' },
+  failures: {
+    name: 'lfh_sync_operator_turn_failures_total',
+    type: 'counter',
+    help: 'Turns over a node that failed and are tried again.',
+  },
+} as const;
+
 /** The operator's own metrics. Those of peers are the sidecars'. */
 export interface OperatorMetrics {
   readonly leading: (yes: boolean) => void;
@@ -14,27 +30,14 @@ export function createMetrics(): OperatorMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const leading = new Gauge({
-    name: 'lfh_sync_operator_leading',
-    help: '1 while this operator is the one that works, else 0.',
-    registers,
-  });
-  const queued = new Gauge({
-    name: 'lfh_sync_operator_queue',
-    help: 'Nodes that wait for a turn or have one.',
-    registers,
-  });
+  const of = ({ name, help }: { readonly name: string; readonly help: string }) => ({ name, help, registers });
+  const leading = new Gauge(of(OPERATOR_METRICS.leading));
+  const queued = new Gauge(of(OPERATOR_METRICS.queued));
   const turns = new Histogram({
-    name: 'lfh_sync_operator_turn_seconds',
-    help: 'How long turns over a node took.',
+    ...of(OPERATOR_METRICS.turns),
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers,
   });
-  const failures = new Counter({
-    name: 'lfh_sync_operator_turn_failures_total',
-    help: 'Turns over a node that failed and are tried again.',
-    registers,
-  });
+  const failures = new Counter(of(OPERATOR_METRICS.failures));
   return {
     leading: (yes) => leading.set(yes ? 1 : 0),
     queued: (keys) => queued.set(keys),

@@ -14,7 +14,8 @@ import { createMetrics } from './metrics.ts';
 
 const LEASE = 'lfh-sync-operator';
 /** Turns wait for the network most of the time. */
-const CONCURRENT_NODES = 4;
+const CONCURRENT_NODES = 8;
+const CONCURRENT_NODES_OF_NAMESPACE = 4;
 /** Every node gets a turn at least this often, whatever was missed. */
 const RESYNC_MS = 5 * 60_000;
 
@@ -46,6 +47,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   });
   const queue = new Queue({
     concurrency: CONCURRENT_NODES,
+    concurrencyOfNamespace: CONCURRENT_NODES_OF_NAMESPACE,
     turn: async (key) => {
       const started = performance.now();
       const ended = (outcome: 'ok' | 'failed'): void => metrics.turn((performance.now() - started) / 1000, outcome);

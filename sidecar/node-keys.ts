@@ -2,7 +2,7 @@ import { InvalidSpecError } from '../common/errors.ts';
 import { publicKeyOf } from './nats/public-key.ts';
 import { readIfThere, readReferenced } from './referenced-file.ts';
 
-/** What the node signs in with, at its peers and at its own NATS. */
+/** What the node signs in with at its peers; whom its own NATS knows is derived from them ({@link ownNatsSeed}). */
 export interface NodeKeys {
   /** The NKey seed of this node. */
   readonly seed: Uint8Array;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { APP_SYNC_SUBJECT, inboxPrefix, syncName } from '../common/contract/names.ts';
+import { ownNatsSeed } from '../common/contract/nkeys.ts';
 import type { LoadedPeer } from '../common/contract/peers.ts';
 import type { SidecarStatus } from '../common/contract/status.ts';
 import { createLogger, type Logger } from '../common/log.ts';
@@ -11,6 +12,7 @@ import { openKafka } from './kafka/kafka.ts';
 import { createMetrics } from './metrics.ts';
 import { type OwnNats, type OwnNatsOptions, openOwnNats } from './nats/own-nats.ts';
 import { openPeerStream } from './nats/peer-stream.ts';
+import { publicKeyOf } from './nats/public-key.ts';
 import type { KafkaPort, PeerStream } from './ports.ts';
 import { Sidecar } from './sidecar.ts';
 
@@ -96,7 +98,9 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     status,
     metrics: () => metrics.text(),
   });
-  log.info({ lfhId, port: probes.port, peers: started.peers.length, version: VERSION }, 'started');
+  // Without an operator, whoever sets up the own NATS has to let this one in.
+  const ownNatsKey = publicKeyOf(ownSeed(started.seed));
+  log.info({ lfhId, port: probes.port, peers: started.peers.length, version: VERSION, ownNatsKey }, 'started');
   kafka.owners.start();
 
   const ended = new AbortController();
@@ -170,14 +174,19 @@ function ownNatsOptions(settings: LoadedSettings, log: Logger): Omit<OwnNatsOpti
   return {
     servers: settings.natsServers,
     subject: APP_SYNC_SUBJECT,
-    seed: settings.seed,
-    previousSeed: settings.previousSeed,
+    seed: ownSeed(settings.seed),
+    previousSeed: settings.previousSeed && ownSeed(settings.previousSeed),
     ca: settings.localCa,
     inboxPrefix: inboxPrefix(`${syncName(settings.lfhId)}.own`),
     name: 'lfh-sync-sidecar',
     allowPlaintext: true,
     log,
   };
+}
+
+/** What peers' servers get a signature of is not let in at home. */
+function ownSeed(nodeSeed: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(ownNatsSeed(nodeSeed));
 }
 
 /** Whether the own NATS would see no difference. */

@@ -152,7 +152,8 @@ export class Sidecar {
   }
 }
 
-const NOT_JOINED = "not a member of the consumer group of this node's sidecars: waiting for Kafka";
+const NOT_JOINED =
+  "not a member of the consumer group of this node's sidecars: waiting for Kafka; this sidecar's log says why";
 
 function partitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));

@@ -83,13 +83,13 @@ export const SETTINGS = {
     'NATS_NK_FILE',
     file,
     'nats-server.nk',
-    "The seed (SU…) of this node's NKey. Signs in at the peers and at the own NATS.",
+    "The seed (SU…) of this node's NKey. Signs in at the peers; the one for the own NATS is derived from it.",
     RELOADABLE,
   ),
   previousNatsKeyFile: optional(
     'LFH_SYNC_PREVIOUS_NK_FILE',
     file,
-    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused. A file that isn't there says that there is none.",
+    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused, as the user derived from it does at the own NATS. A file that isn't there says that there is none.",
     RELOADABLE,
   ),
   caFile: optional(

@@ -26,7 +26,8 @@ export const REASON_TEXTS: Readonly<Record<Reason, string>> = {
     'Kafka holds no position although messages were replayed before. A person decides; the message says how.',
   StreamRecreated: "The peer's stream turned out to be a new one. Everything in it is replayed.",
   ChainBroken: 'Another process was handed messages of ours; they are being asked for again. Passes by itself.',
-  KafkaUnavailable: "This node's Kafka cannot be reached or does not answer. Tried again.",
+  KafkaUnavailable:
+    "This node's Kafka cannot be reached, does not answer, or does not let us in: the log of the container lfh-sync says which. Tried again.",
   KafkaRefused: "This node's Kafka refuses: rights, disk or limits. The message says which.",
   TopicNotCompacted:
     'A position topic is not compacted, so Kafka would delete the position. Set cleanup.policy=compact.',
@@ -107,11 +108,11 @@ export interface SidecarStatus {
     readonly state: 'Current' | 'Refused' | 'RestartNeeded';
     readonly message: string;
   };
-  /** What it signs in with, in the order in which they are tried: the current one, and during a rotation the previous. */
+  /** What it signs in with at peers, in the order in which they are tried: the current one, and during a rotation the previous. */
   readonly publicKeys: readonly string[];
   /** The node's own NATS. */
   readonly nats: {
-    /** Public key that it let us in with; null while it has not. */
+    /** Public key that it let us in with, which is none of {@link publicKeys}; null while it has not. */
     readonly key: string | null;
     /** Why it has not; empty while it has. */
     readonly message: string;

@@ -68,7 +68,7 @@ export const NATS_CONFIG = {
   WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` is not there. Make it, or correct the name.'),
   Conflict: bad(
     'we',
-    'Another LfhSyncNode has the same nats-server, and keeps it: it runs there, or is older. Give each node its own.',
+    'Another LfhSyncNode has the same nats-server, and the better claim to it: it is in the namespace of that Service, runs there, or is older. Give each node its own.',
   ),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),

@@ -44,7 +44,8 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
 const EITHER_DIRECTION = {
   Conflict: bad(
     'we',
-    'An older peer has the same lfhId or public key, and keeps its access. Delete one of them, or ask whose it is.',
+    'An older peer has the same lfhId or public key, and keeps its access: delete one of them, or ask whose it is. Or the older ' +
+      'peers of the node leave no room for this one in a ConfigMap. The message says which.',
   ),
   NodeMissing: bad('we', 'There is no LfhSyncNode of the name in `spec.nodeRef`. Make it, or correct the name.'),
   NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem of its own. Look at that.'),

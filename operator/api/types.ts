@@ -123,7 +123,7 @@ export interface LfhSyncNodeSpec {
      */
     account?: string;
     /**
-     * Further public NKeys (U…) that may do everything in that account, such as an administrator's. Our own need not be here. A seed (S…) never belongs here.
+     * Further public NKeys (U…) that may do everything in that account: connect's, an administrator's. Never the one in status.publicKeys, with whose signature peers' servers could sign in here; as whom the node itself signs in is let in anyway. A seed (S…) never belongs here.
      */
     users?: readonly string[];
   };

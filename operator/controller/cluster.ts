@@ -10,7 +10,8 @@ import {
   type Secret,
   type Service,
 } from '../kube/objects.ts';
-import { type Endpoint, endpointsBehind, hostAndPort, serviceNamed } from '../plan/endpoints.ts';
+import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/endpoints.ts';
+import { asHeld } from '../plan/held.ts';
 import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
 import { NAMES, NODE_LABEL } from '../plan/plan.ts';
 
@@ -140,6 +141,10 @@ export class Cluster {
     if (!node) return undefined;
     const peers = this.peersOf(namespace, name);
     const others = all(this.#nodes).filter(({ metadata }) => metadata.uid !== node.metadata.uid);
+    const held = (each: NodeObject): NodeObject => {
+      const { namespace: of = '', name: called } = each.metadata;
+      return asHeld(each, find(this.#configMaps, of, NAMES.nats(called)));
+    };
     const keySecret = node.spec.key?.secretRef?.name ?? NAMES.key(name);
     const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
     const named = referencedBy(node, peers);
@@ -147,9 +152,9 @@ export class Cluster {
     const secrets = await wholes(this.#secrets, namespace, [...named]);
     const found = owned.flatMap((each) => configMaps.get(each) ?? []);
     return {
-      node,
+      node: held(node),
       peers,
-      otherNodes: others,
+      otherNodes: others.map(held),
       references: this.#references(namespace, configMaps, secrets),
       keySecret: secrets.get(keySecret),
       configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
@@ -164,7 +169,7 @@ export class Cluster {
       const slices = all(this.#slices).filter(
         ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_LABEL] === name,
       );
-      const { port = 0 } = hostAndPort(server) ?? {};
+      const { port = 0 } = listensAt(server) ?? {};
       const endpoints = endpointsBehind(find(this.#services, namespace, name), slices, port);
       return endpoints ? [[server, endpoints] as const] : [];
     });

@@ -7,6 +7,11 @@ import { surplus } from '../plan/surplus.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
+interface Outcome {
+  readonly wrote: boolean;
+  readonly refused: string | undefined;
+}
+
 /** Writes a node's ConfigMaps, each only where it is not as it should be. */
 export class ConfigMaps {
   readonly #api: KubeApi;
@@ -33,35 +38,41 @@ export class ConfigMaps {
   }
 
   /**
-   * Each object comes to be as it should, what others have put into its data is taken out, and what they have added to
-   * the rest of it is theirs.
+   * Each object comes to be as it should, what others have put into its data or noted as if it were us is taken out, and what
+   * they have added to the rest of it is theirs.
    *
+   * @param otherwise what to write of an object that is refused
    * @returns whether anything was written, and in the server's words why something could not be
    * @throws KubeError where the API does not answer
    */
-  async write(
-    objects: readonly ConfigMap[],
-    seen: ByName,
-  ): Promise<{ readonly wrote: boolean; readonly refused: string | undefined }> {
-    let wrote = false;
-    let refused: string | undefined;
+  async write(objects: readonly ConfigMap[], seen: ByName, otherwise: readonly ConfigMap[] = []): Promise<Outcome> {
+    const outcomes: Outcome[] = [];
     for (const object of objects) {
-      const { name, namespace } = object.metadata;
-      const before = this.current(seen).get(name);
-      if (isAsWanted(object, before)) continue;
-      try {
-        const data = surplus(before?.data, object.data);
-        if (data) await this.#api.remove(object, { data });
-        const result = await this.#api.apply(object);
-        this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
-        wrote = true;
-        this.#log.info({ configMap: name, namespace }, 'written');
-      } catch (error) {
-        if (!(error instanceof KubeError && error.isRefusal)) throw error;
-        if (!error.isNamespaceTerminating) refused ??= messageOf(error);
-      }
+      const outcome = await this.#bring(object, seen);
+      outcomes.push(outcome);
+      if (outcome.refused === undefined) continue;
+      const less = otherwise.find(({ metadata }) => metadata.name === object.metadata.name);
+      if (less) outcomes.push(await this.#bring(less, seen));
     }
-    return { wrote, refused };
+    const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
+    return { wrote: outcomes.some(({ wrote }) => wrote), refused };
+  }
+
+  async #bring(object: ConfigMap, seen: ByName): Promise<Outcome> {
+    const { name, namespace } = object.metadata;
+    const before = this.current(seen).get(name);
+    if (isAsWanted(object, before)) return { wrote: false, refused: undefined };
+    try {
+      const foreign = foreignIn(before, object);
+      if (foreign) await this.#api.remove(object, foreign);
+      const result = await this.#api.apply(object);
+      this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
+      this.#log.info({ configMap: name, namespace }, 'written');
+      return { wrote: true, refused: undefined };
+    } catch (error) {
+      if (!(error instanceof KubeError && error.isRefusal)) throw error;
+      return { wrote: false, refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
+    }
   }
 }
 
@@ -71,13 +82,23 @@ function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
   const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
     Object.entries(part).every(([name, value]) => whole[name] === value);
   const { ownerReferences: owners = [], annotations = {} } = found.metadata;
-  const ours = Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`));
   return (
     within(wanted.data, found.data) &&
     within(found.data, wanted.data) &&
     within(wanted.metadata.labels, found.metadata.labels) &&
     within(wanted.metadata.annotations, annotations) &&
-    within(Object.fromEntries(ours), wanted.metadata.annotations) &&
+    within(notesOf(found), wanted.metadata.annotations) &&
     (wanted.metadata.ownerReferences ?? []).every(({ uid }) => owners.some((owner) => owner.uid === uid))
   );
+}
+
+/** What an apply leaves where it is, since others have put it there. */
+function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | undefined {
+  const data = surplus(found?.data, wanted.data);
+  const annotations = surplus(found && notesOf(found), wanted.metadata.annotations ?? {});
+  return data || annotations ? { ...(data && { data }), ...(annotations && { metadata: { annotations } }) } : undefined;
+}
+
+function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
 }

@@ -3,7 +3,7 @@ import type { SidecarStatus } from '../../common/contract/status.ts';
 import { InvalidSpecError, messageOf, TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../nats/ask-sidecars.ts';
 import { type Durable, isAsWanted, type OwnNats, openOwn } from '../nats/jet-stream.ts';
-import { type NodeKey, probeKey, publicKeyOf } from '../nats/keys.ts';
+import { type NodeKey, ownNatsKey, probeKey } from '../nats/keys.ts';
 import { lookIntoPeerAccount } from '../nats/peer-account.ts';
 import { whichConfig } from '../nats/sign-in.ts';
 import { nodeWants, peerWants } from '../plan/defaults.ts';
@@ -13,6 +13,10 @@ import type { Plan } from '../plan/plan.ts';
 
 /** Sidecars answer within milliseconds; one that is busy is given this long. */
 const SIDECAR_TIMEOUT_MS = 2_000;
+/** Two hundred durables are made in seconds. What takes longer is gone on with in the next turn: this one keeps others waiting. */
+const JETSTREAM_TIMEOUT_MS = 60_000;
+/** What a server is where our key may be let in. */
+const KNOWN = new Set(['Live', 'ConfigNotLive', 'NoAuthorization']);
 
 export interface Visit {
   readonly node: NodeObject;
@@ -31,7 +35,7 @@ export interface Visit {
 type SignedVisit = Visit & { readonly seed: string };
 
 /**
- * Reaches a node's own NATS with the node's own key: asks every nats-server what it runs, makes the durables that are
+ * Reaches a node's own NATS as the node itself: asks every nats-server what it runs, makes the durables that are
  * wanted and removes those that are not, asks the sidecars, and looks into peers' accounts. Never throws for what is wrong
  * there: that is what it reports.
  */
@@ -42,13 +46,19 @@ export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPl
   try {
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
+    if (!servers.some(({ outcome }) => KNOWN.has(outcome))) {
+      return { nats: unasked(servers, servers.map(({ message }) => message).join('; ')), sidecars: undefined };
+    }
     const own = await signIn(visit);
     if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };
+    // Whatever is asked then fails at once.
+    const late = setTimeout(() => void own.close(), JETSTREAM_TIMEOUT_MS);
     try {
       const durables = await tendDurables(own, plan);
       const access = live ? await lookAtPeers(visit) : new Map<string, PeerAccess>();
       return { nats: { servers, ...durables, access }, sidecars: await sidecarsOf(own, node.metadata.name) };
     } finally {
+      clearTimeout(late);
       await own.close();
     }
   } catch (error) {
@@ -56,13 +66,13 @@ export async function visitDataPlane({ seed, ...others }: Visit): Promise<DataPl
   }
 }
 
-/** A server that was not reloaded since a rotation knows only the previous key. */
+/** A server that was not reloaded since a rotation knows only the user of the previous key. */
 async function signIn({ node, plan, seed, previousSeed }: SignedVisit): Promise<OwnNats | string> {
   const problems: string[] = [];
   for (const each of [seed, previousSeed]) {
     if (each === undefined) continue;
     try {
-      return await openOwn(node.spec.nats.servers, { ca: plan.ownCa, seed: each });
+      return await openOwn(node.spec.nats.servers, { ca: plan.ownCa, nodeSeed: each });
     } catch (error) {
       problems.push(mendable(error));
     }
@@ -101,7 +111,7 @@ async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<M
   const shared = nodeWants(node).isolation === 'Users';
   const found = await Promise.all(
     lookAt.map(async (peer) => {
-      const key = shared ? { seed, publicKey: publicKeyOf(seed) } : probeKey(seed, peer.spec.lfhId);
+      const key = shared ? ownNatsKey(seed) : probeKey(seed, peer.spec.lfhId);
       const access = await lookAtPeer(node, plan, key, peer);
       return access ? [[peer.metadata.name, access] as const] : [];
     }),

@@ -16,7 +16,7 @@ import {
 import type { NodeObject } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { nameOf } from '../plan/reload.ts';
-import { removalOf } from '../plan/removal.ts';
+import { isAnothers, removalOf } from '../plan/removal.ts';
 import { rolloutOf } from '../plan/rollout.ts';
 import type { Snapshot } from './cluster.ts';
 import { WORKLOADS } from './workloads.ts';
@@ -101,7 +101,8 @@ export class Injector {
   async #takeOut(node: string, held: string): Promise<void> {
     const { api, log } = this.#options;
     const workload = await this.#workload(node, held);
-    const steps = workload ? removalOf(workload) : [];
+    const [, name = ''] = node.split('/');
+    const steps = workload && !isAnothers(workload, name) ? removalOf(workload) : [];
     if (workload && steps.length > 0) {
       await api.patch(workload, steps);
       log.info({ workload: held, node }, 'the sidecar was taken out');

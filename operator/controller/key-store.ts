@@ -18,6 +18,7 @@ const ROTATED_AT = `${GROUP}/rotated-at`;
 /** What a Secret holds; the seed stays here and in whoever signs in. */
 export interface StoredKey extends ObservedKey {
   readonly seed: string | undefined;
+  /** Only one that may be used: who is derived from it is let in. */
   readonly previousSeed: string | undefined;
 }
 
@@ -25,13 +26,14 @@ export interface StoredKey extends ObservedKey {
 export function readKey(secret: Secret): StoredKey {
   const { name, annotations } = secret.metadata;
   const seed = textOf(secret, SEED_FILE);
-  const previous = textOf(secret, PREVIOUS_SEED_FILE);
+  const previousSeed = textOf(secret, PREVIOUS_SEED_FILE);
+  const previous = previousSeed === undefined ? undefined : read(previousSeed);
   return {
     secret: name,
     seed,
-    previousSeed: previous,
+    previousSeed: previous?.problem === undefined && previous?.published === false ? previousSeed : undefined,
     current: seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed),
-    previous: previous === undefined ? undefined : read(previous),
+    previous,
     ...historyOf(annotations),
   };
 }

@@ -10,7 +10,7 @@ import { type DerivedKeys, hashOf, withoutRevoked } from '../plan/nats-files.ts'
 import type { DataPlane, NodeObject, Observed, ObservedKey, PeerObject } from '../plan/observed.ts';
 import { ARRIVAL_NOTE, NAMES, NODE_LABEL, NONE_DERIVED, type Plan, planNode, WORKLOAD_NOTE } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/progress.ts';
-import { type Arrival, arrivalNoted, nameOf } from '../plan/reload.ts';
+import { type Arrival, arrivalNoted, arrivalsAt, nameOf } from '../plan/reload.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status.ts';
 import { surplus } from '../plan/surplus.ts';
 import type { Cluster, Snapshot } from './cluster.ts';
@@ -50,7 +50,7 @@ interface Memory {
   leavesOut: boolean;
   writtenHash: string | undefined;
   known: Known;
-  derived: { readonly seed: string; readonly keys: DerivedKeys } | undefined;
+  derived: { readonly seed: string; readonly previousSeed: string | undefined; readonly keys: DerivedKeys } | undefined;
   /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
   readonly arrived: Map<string, string | undefined>;
   readonly configMaps: ConfigMaps;
@@ -90,14 +90,14 @@ export class NodeController {
     const { stored, step } = await tendKey(api, snapshot, log);
     const observed = observedFrom(snapshot, memory, stored);
     const publicKeys = step.step === 'use' ? step.publicKeys : (node.status?.publicKeys ?? []);
-    const seed = step.step === 'use' ? stored?.seed : undefined;
-    const plan = planNode(observed, publicKeys, derivedFrom(seed, memory), Date.now());
-    const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps);
+    const [seed, previousSeed] = step.step === 'use' ? [stored?.seed, stored?.previousSeed] : [];
+    const plan = planNode(observed, publicKeys, derivedFrom(seed, previousSeed, memory), Date.now());
+    const { wrote, refused } = await memory.configMaps.write(plan.objects, snapshot.configMaps, plan.otherwise);
     const injection = await this.#injector.tend(snapshot, plan, seed !== undefined);
-    await this.#arrive(snapshot, plan, memory);
+    await this.#arrive(node, refused === undefined ? plan.arrivals : arrivalsIn(snapshot, memory), memory);
     const lookAt = peersToLookAt(plan, memory.known.accesses, Date.now());
     const refusing = refusingNow(memory, Date.now());
-    const visit = { ...snapshot, plan, seed, previousSeed: stored?.previousSeed, lookAt, refusing };
+    const visit = { ...snapshot, plan, seed, previousSeed, lookAt, refusing };
     const dataPlane = await visitDataPlane(visit);
     noteRefusals(memory, dataPlane, Date.now());
     remember(memory, plan, dataPlane, Date.now());
@@ -125,21 +125,26 @@ export class NodeController {
     const { api, log } = this.#options;
     const { name, labels, annotations = {} } = written.metadata;
     const { [WORKLOAD_NOTE]: held, ...others } = annotations;
-    const data = withoutRevoked(written.data ?? {}, []);
-    const identity = { name, namespace, ...(labels && { labels }) };
     const { apiVersion, kind } = written;
-    const emptied = { apiVersion, kind, metadata: { ...identity, annotations }, data };
-    await new ConfigMaps(api, log).write([emptied], new Map([[name, written]]));
-    const arrival = arrivalNoted(annotations[ARRIVAL_NOTE], hashOf(data) ?? '');
-    if (arrival) await this.#bring(namespace, arrival);
+    const emptied = { apiVersion, kind, metadata: { name }, data: withoutRevoked(written.data ?? {}, []) };
+    const configMaps = new ConfigMaps(api, log);
+    const write = async (notes: typeof annotations): Promise<boolean> => {
+      const metadata = { name, namespace, ...(labels && { labels }), annotations: notes };
+      const { refused: problem } = await configMaps.write([{ ...emptied, metadata }], new Map([[name, written]]));
+      if (problem !== undefined)
+        log.warn({ configMap: name, namespace, problem }, 'what a node that is gone had is not taken back');
+      return problem === undefined;
+    };
+    const arrival = arrivalNoted(emptied, annotations[ARRIVAL_NOTE]);
+    if ((await write(annotations)) && arrival) await this.#bring(namespace, arrival);
     if (held === undefined) return;
     await this.#injector.release(`${namespace}/${node}`, held);
     // Another node may have it from now on.
-    await api.apply({ ...emptied, metadata: { ...identity, annotations: others } });
+    await write(others);
   }
 
   /** Once for each thing that was written. That it did arrive is seen by signing in, and asked of the sidecars. */
-  async #arrive({ node }: Snapshot, { arrivals }: Plan, { arrived }: Memory): Promise<void> {
+  async #arrive(node: NodeObject, arrivals: readonly Arrival[], { arrived }: Memory): Promise<void> {
     for (const arrival of arrivals) {
       const workload = nameOf(arrival.workload);
       if (arrived.get(workload) === arrival.hash) continue;
@@ -217,14 +222,24 @@ function observedFrom(snapshot: Snapshot, memory: Memory, key: ObservedKey | und
   return { ...snapshot, key, written, writtenSettings, liveHash, leavesOut: isLeftOut };
 }
 
+/** Where something was refused: of what stands there all the same. */
+function arrivalsIn({ node, configMaps: seen }: Snapshot, { configMaps }: Memory): Arrival[] {
+  const current = configMaps.current(seen);
+  const { name } = node.metadata;
+  return arrivalsAt(node, current.get(NAMES.nats(name)), current.get(NAMES.sidecar(name)));
+}
+
 function waitingTime({ activeAt }: Memory): number {
   return Date.now() - activeAt < ACTIVE_MS ? SOON_MS : HEARTBEAT_MS;
 }
 
-function derivedFrom(seed: string | undefined, memory: Memory): DerivedKeys {
+function derivedFrom(seed: string | undefined, previousSeed: string | undefined, memory: Memory): DerivedKeys {
   if (seed === undefined) return NONE_DERIVED;
-  if (memory.derived?.seed !== seed) memory.derived = { seed, keys: derivedKeys(seed) };
-  return memory.derived.keys;
+  const { derived } = memory;
+  if (derived?.seed === seed && derived.previousSeed === previousSeed) return derived.keys;
+  const keys = derivedKeys(seed, previousSeed);
+  memory.derived = { seed, previousSeed, keys };
+  return keys;
 }
 
 function refusingNow({ refusals }: Memory, now: number): ReadonlySet<string> {

@@ -11,6 +11,8 @@ export interface QueueOptions {
   readonly onError: (key: string, error: unknown, failures: number) => void;
   /** How many keys may be under way at once. */
   readonly concurrency: number;
+  /** How many of one namespace: whose nats-servers keep every turn waiting must not keep those of others. */
+  readonly concurrencyOfNamespace: number;
 }
 
 interface Entry {
@@ -22,13 +24,14 @@ interface Entry {
 }
 
 /**
- * The work queue of a controller: turns over one key never overlap, and however often a key is added while it waits or
- * runs, it gets one turn more.
+ * The work queue of a controller, over keys `namespace/name`: turns over one never overlap, and however often a key is added
+ * while it waits or runs, it gets one turn more.
  */
 export class Queue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #ready: string[] = [];
+  readonly #runningOf = new Map<string, number>();
   #running = 0;
   #stopped = false;
   #idle = Promise.withResolvers<void>();
@@ -71,11 +74,24 @@ export class Queue {
 
   #pump(): void {
     while (this.#running < this.#options.concurrency) {
-      const key = this.#ready.shift();
+      const index = this.#ready.findIndex((key) => this.#isFree(namespaceOf(key)));
+      const [key] = index < 0 ? [] : this.#ready.splice(index, 1);
       if (key === undefined) return;
-      this.#running += 1;
+      this.#count(key, 1);
       void this.#run(key);
     }
+  }
+
+  #isFree(namespace: string): boolean {
+    return (this.#runningOf.get(namespace) ?? 0) < this.#options.concurrencyOfNamespace;
+  }
+
+  #count(key: string, more: 1 | -1): void {
+    const namespace = namespaceOf(key);
+    this.#running += more;
+    const running = (this.#runningOf.get(namespace) ?? 0) + more;
+    if (running === 0) this.#runningOf.delete(namespace);
+    else this.#runningOf.set(namespace, running);
   }
 
   async #run(key: string): Promise<void> {
@@ -91,7 +107,7 @@ export class Queue {
       this.#options.onError(key, error, entry.failures);
     }
     entry.running = false;
-    this.#running -= 1;
+    this.#count(key, -1);
     this.#next(key, entry, again);
     if (this.#running === 0 && this.#stopped) this.#idle.resolve();
     this.#pump();
@@ -108,4 +124,9 @@ export class Queue {
       this.#entries.delete(key);
     }
   }
+}
+
+/** Of `namespace/name`. */
+function namespaceOf(key: string): string {
+  return key.split('/', 1)[0] ?? '';
 }

@@ -4,6 +4,7 @@ import type { KubeApi } from '../kube/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { GROUP, KINDS, type KubeObject, type Workload } from '../kube/objects.ts';
 import type { Arrival } from '../plan/reload.ts';
+import { holds } from '../plan/volumes.ts';
 
 /** Kinds of workloads that a spec may name. */
 export const WORKLOADS = {
@@ -18,14 +19,15 @@ const ARRIVAL = `${GROUP}/config`;
 /**
  * Sees to it that a workload's pods take up what was written for them.
  *
- * @returns false where there is no such workload
+ * @returns false where there is no such workload, or not one that mounts what it should
  * @throws KubeError
  */
 export async function arrive(api: KubeApi, namespace: string, arrival: Arrival, log: Logger): Promise<boolean> {
-  const { workload: ref, hash, how } = arrival;
+  const { workload: ref, hash, how, mounting } = arrival;
   const kind = WORKLOADS[ref.kind];
   const workload = await api.get<Workload>(kind, namespace, ref.name);
-  if (!workload) return false;
+  if (!workload || (mounting !== undefined && !holds(workload.spec.template.spec.volumes ?? [], mounting)))
+    return false;
   if (how === 'Look') await nudgePods(api, workload, hash, log);
   else if (workload.spec.template.metadata?.annotations?.[ARRIVAL] !== hash) {
     const { apiVersion, kind: name, metadata } = workload;

@@ -3,7 +3,7 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubeApi, WatchEvent } from './api.ts';
 import { KubeError } from './errors.ts';
-import { GROUP, type Kind, type KubeObject } from './objects.ts';
+import { GROUP, type Kind, type KubeObject, type Metadata } from './objects.ts';
 
 /** A watch that lasted this long was a working one: the next failure is a new one. */
 const STABLE_MS = 10_000;
@@ -171,12 +171,23 @@ function withoutManagers<Value extends KubeObject>(object: Value): Value {
   return { ...object, metadata };
 }
 
-/** Which one it is, and whose: no more, since labels and annotations may be as large as the rest. */
+/** Longer ones of ours are somebody else's. */
+const NOTE = 1_000;
+
+/** Which one it is, and what we have noted on it: no more, since labels and annotations may be as large as the rest. */
 function identityOf({ apiVersion, kind, metadata }: KubeObject): KubeObject {
-  const { name, namespace, uid, resourceVersion, labels = {} } = metadata;
-  const ours = Object.entries(labels).filter(([label]) => label.startsWith(`${GROUP}/`));
-  const identity = { name, namespace, uid, resourceVersion, labels: Object.fromEntries(ours) };
-  return { apiVersion, kind, metadata: JSON.parse(JSON.stringify(identity)) as KubeObject['metadata'] };
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const ours = (texts: Metadata['labels'] = {}): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(texts).filter(([key, text]) => key.startsWith(`${GROUP}/`) && text.length <= NOTE),
+    );
+  const notes = { labels: ours(metadata.labels), annotations: ours(metadata.annotations) };
+  // Copied, or a name would keep the text that all of it was read from.
+  return {
+    apiVersion,
+    kind,
+    metadata: structuredClone({ name, namespace, uid, resourceVersion, ...notes }) as Metadata,
+  };
 }
 
 function keyOf({ metadata }: KubeObject): string {

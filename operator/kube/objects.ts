@@ -68,8 +68,17 @@ export interface Workload extends KubeObject {
 export interface PodSpec {
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly name: string }[];
+  readonly volumes?: readonly Volume[];
   readonly securityContext?: { readonly runAsUser?: number };
+}
+
+export interface Volume extends FromConfigMap {
+  readonly name: string;
+  readonly projected?: { readonly sources?: readonly FromConfigMap[] | null };
+}
+
+interface FromConfigMap {
+  readonly configMap?: { readonly name?: string };
 }
 
 export interface Container {

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { InvalidSpecError, TransientError } from '../../common/errors.ts';
+import { DEFAULT_PORT } from '../plan/endpoints.ts';
 
 /** One nats-server, as its URL names it. */
 export interface ServerAddress {
@@ -33,7 +34,7 @@ export function parseServer(server: string): ServerAddress {
   return {
     secure: url.protocol === 'tls:',
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 4222 : Number(url.port),
+    port: url.port === '' ? DEFAULT_PORT : Number(url.port),
   };
 }
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { InvalidSpecError, TransientError } from '../../common/errors.ts';
 import type { DurableConfig } from '../plan/durable.ts';
 import { type Connected, connectOnce, type Trust } from './connection.ts';
-import { publicKeyOf } from './keys.ts';
+import { ownNatsKey } from './keys.ts';
 import { API_ERRORS, askJetStream } from './request.ts';
 
 /** What a peer's durable consumer says of itself. */
@@ -48,6 +48,8 @@ interface SequenceInfo {
   readonly last_active?: string;
 }
 
+/** nats-server lists 256 consumers at once; whoever never comes to an end is no nats-server. */
+const MAX_PAGES = 100;
 /** Everything that is named so is the operator's, and nothing else is. */
 const OWN = 'lfh-sync-';
 /** What nobody asked for may be set on a durable by hand, and then withholds messages or removes it; each with what it is otherwise. */
@@ -64,15 +66,15 @@ const OTHERWISE = {
 } as const;
 
 /**
- * Signs in with the node's own key to one of its servers, the first that lets it, for everything that is asked there.
+ * Signs in as the node itself to one of its own servers, the first that lets it, for everything that is asked there.
  *
- * @throws TransientError telling of every server why not; InvalidSpecError for a server, CA or seed that is none
+ * @throws TransientError telling of every server why not; InvalidSpecError for a server or CA that is none
  */
 export async function openOwn(
   servers: readonly string[],
-  options: Trust & { readonly seed: string },
+  options: Trust & { readonly nodeSeed: string },
 ): Promise<OwnNats> {
-  const key = { seed: options.seed, publicKey: publicKeyOf(options.seed) };
+  const key = ownNatsKey(options.nodeSeed);
   const failures: TransientError[] = [];
   for (const server of servers) {
     try {
@@ -99,7 +101,7 @@ export class OwnNats {
   /** All durables of peers on a stream, by name; none where the stream is missing. @throws TransientError */
   async durables(stream: string): Promise<Durable[]> {
     const found = new Map<string, Durable>();
-    for (let offset = 0, total = 1; offset < total; ) {
+    for (let offset = 0, total = 1, pages = 0; offset < total && pages < MAX_PAGES; pages += 1) {
       const page = await this.#ask<{ total: number; consumers: readonly ConsumerInfo[] | null }>(
         `CONSUMER.LIST.${stream}`,
         { offset },

@@ -1,7 +1,6 @@
-import { hkdfSync } from 'node:crypto';
 import { createUser, fromSeed } from 'nkeys.js';
+import { derivedSeed, ownNatsSeed } from '../../common/contract/nkeys.ts';
 import { InvalidSpecError } from '../../common/errors.ts';
-import { BASE32, crc16 } from '../plan/public-keys.ts';
 
 /** NKeys: made, read, judged and derived. No message here quotes a text that may hold a seed. */
 
@@ -15,8 +14,6 @@ export interface NodeKey {
 
 const SEED = /(?<![A-Z2-7])S[ACNOUX][A-Z2-7]{56}(?![A-Z2-7])/;
 const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
-/** A user's seed begins with these, which read `SU` in base 32. */
-const USER_SEED_PREFIX = [0x95, 0x00] as const;
 
 /** Makes a key that nobody else has. */
 export function makeKey(): NodeKey {
@@ -27,7 +24,7 @@ export function makeKey(): NodeKey {
 /**
  * The public key that belongs to a seed.
  *
- * A line end behind the seed is refused, since connect reads the very same file and cannot sign in with one.
+ * A line end behind the seed is refused: what is derived from it must be the same wherever the file is read.
  *
  * @throws InvalidSpecError saying what the text is instead, without a character of it
  */
@@ -45,6 +42,11 @@ export function publicKeyOf(seed: string): string {
   );
 }
 
+/** The key of the user that a node is at its own NATS, with all rights in the stream's account; see {@link ownNatsSeed}. */
+export function ownNatsKey(nodeSeed: string): NodeKey {
+  return keyOf(ownNatsSeed(nodeSeed));
+}
+
 /**
  * The key of the powerless user that stands in one generation of a node's nats-server configuration, and in no other.
  * Whoever has the node's seed can derive it, so that it need not be kept anywhere, and nobody else can.
@@ -52,23 +54,22 @@ export function publicKeyOf(seed: string): string {
  * @param configHash of the configuration, without the canary's own line
  */
 export function canaryKey(nodeSeed: string, configHash: string): NodeKey {
-  return derivedKey(nodeSeed, `lfh-sync canary ${configHash}`);
+  return keyOf(derivedSeed(nodeSeed, `lfh-sync canary ${configHash}`));
 }
 
 /** The key of the user with which the operator looks into a peer's account from inside. Derived as the canary's is. */
 export function probeKey(nodeSeed: string, peerLfhId: string): NodeKey {
-  return derivedKey(nodeSeed, `lfh-sync probe ${peerLfhId}`);
+  return keyOf(derivedSeed(nodeSeed, `lfh-sync probe ${peerLfhId}`));
 }
 
-function derivedKey(nodeSeed: string, info: string): NodeKey {
-  const seed = encodeUserSeed(new Uint8Array(hkdfSync('sha256', nodeSeed, '', info, 32)));
+function keyOf(seed: string): NodeKey {
   return { seed, publicKey: publicKeyOf(seed) };
 }
 
 function problemOf(seed: string): string | undefined {
   if (seed === '') return 'the seed is empty';
   if (seed.trim() !== seed && SEED.test(seed)) {
-    return 'there is a line end or a blank around the seed, with which connect cannot sign in: write the file without (printf %s)';
+    return 'there is a line end or a blank around the seed: write the file without (printf %s)';
   }
   if (PUBLIC_KEY.test(seed)) return 'this is a public key: the seed belongs here, which begins with SU';
   if (!/^S[A-Z2-7]{57}$/.test(seed)) {
@@ -76,13 +77,4 @@ function problemOf(seed: string): string | undefined {
   }
   if (!seed.startsWith('SU')) return 'this is the seed of an account, operator or server: expected a user, SU…';
   return undefined;
-}
-
-/** What nkeys.js can do but does not offer: a user's seed from 32 bytes that are given, prefix and checksum around them. */
-function encodeUserSeed(raw: Uint8Array): string {
-  const body = [...USER_SEED_PREFIX, ...raw];
-  const checksum = crc16(body);
-  let bits = '';
-  for (const byte of [...body, checksum & 0xff, checksum >> 8]) bits += byte.toString(2).padStart(8, '0');
-  return bits.replace(/.{1,5}/g, (five) => BASE32.charAt(Number.parseInt(five.padEnd(5, '0'), 2)));
 }

@@ -40,7 +40,7 @@ const TIMEOUT_MS = 2000;
  * Looks at a peer's account from inside, on one server: whether what the peer is about to ask for is there, and with which
  * key it is connected. Nothing that this asks moves the peer's durable.
  *
- * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, the node's
+ * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link ownNatsKey}
  * @throws TransientError; with `KeyRefused` the server does not have that account
  */
 export async function lookIntoPeerAccount(

@@ -14,6 +14,9 @@ export const API_ERRORS = {
 } as const;
 
 const ANSWER_TIMEOUT_MS = 5000;
+/** What more is of nobody honest: 200 peers are 100 KB of a sidecar's status. */
+const MAX_ANSWERS = 1_000;
+const MAX_ANSWERS_BYTES = 32 * 1024 * 1024;
 
 interface ApiAnswer {
   readonly error?: { readonly err_code?: number; readonly description?: string };
@@ -61,7 +64,9 @@ function withoutJetStream({ server, publicKey }: Place, cause?: unknown): Transi
 }
 
 /**
- * Asks everybody who listens on a subject, and takes their answers until none has come for 300 ms, or the time is up.
+ * Asks everybody who listens on a subject, and takes their answers until none has come for 300 ms, or the time is up, or there are
+ * more than can be. The library's own time is up only where nobody answers: whoever sends an answer every 250 ms would be
+ * listened to for ever.
  *
  * @returns none where nobody listens
  */
@@ -72,9 +77,16 @@ export async function askAll(
   timeoutMs: number,
 ): Promise<string[]> {
   const answers: string[] = [];
+  const deadline = performance.now() + timeoutMs;
+  let bytes = 0;
   try {
     const options = { strategy: RequestStrategy.JitterTimer, maxWait: timeoutMs, noMux: true };
-    for await (const answer of await connection.requestMany(subject, body, options)) answers.push(answer.string());
+    for await (const answer of await connection.requestMany(subject, body, options)) {
+      bytes += answer.data.length;
+      if (bytes > MAX_ANSWERS_BYTES) break;
+      answers.push(answer.string());
+      if (answers.length >= MAX_ANSWERS || performance.now() > deadline) break;
+    }
   } catch (error) {
     if (!isNoResponders(error)) throw translate(error, place);
   }

@@ -1,7 +1,7 @@
 import { messageOf, type Reason, TransientError } from '../../common/errors.ts';
 import { addressesOf, hostAndPort, parseServer, type ServerAddress } from './addresses.ts';
 import { connectOnce, type Trust } from './connection.ts';
-import { canaryKey, makeKey, type NodeKey, publicKeyOf } from './keys.ts';
+import { canaryKey, makeKey, type NodeKey, ownNatsKey } from './keys.ts';
 
 /** What became of an attempt to sign in. */
 export interface SignIn {
@@ -18,7 +18,7 @@ export interface ServerReport {
   /**
    * - `Live`: this very configuration.
    * - `NoAuthorization`: it lets everybody in, whatever it has included.
-   * - `ConfigNotLive`: the node's key is known but not the canary. It runs an older configuration, or has the key from elsewhere.
+   * - `ConfigNotLive`: the node's own user is known but not the canary. It runs an older configuration, or has that user from elsewhere.
    * - `IncludeMissing`: neither is known. It does not include our files, was not reloaded since they came, or takes its users from
    *   JWTs (operator mode), which answers all the same.
    * - a {@link Reason}: it could not be asked.
@@ -34,9 +34,9 @@ export interface LiveReport {
 }
 
 export interface WhichConfig extends Trust {
-  /** The one that the canary is derived from. */
+  /** The one that the canary and the node's own user are derived from. */
   readonly nodeSeed: string;
-  /** During a rotation: an older configuration knows only this one. */
+  /** During a rotation: an older configuration knows only whom is derived from this one. */
   readonly previousSeed?: string | undefined;
   /** Of the configuration that should be live. */
   readonly hash: string;
@@ -104,12 +104,12 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
   if (canary.outcome === 'Accepted') return report('Live', `NATS server ${server} runs the current configuration`);
   if (canary.outcome !== 'KeyRefused') return report(canary.outcome, canary.message);
   const seeds = [wanted.nodeSeed, wanted.previousSeed].filter((seed) => seed !== undefined);
-  const known = await Promise.all(seeds.map((seed) => attempt({ seed, publicKey: publicKeyOf(seed) })));
+  const known = await Promise.all(seeds.map((seed) => attempt(ownNatsKey(seed))));
   if (known.some(({ outcome }) => outcome === 'Accepted')) return report('ConfigNotLive', configNotLive(server));
   for (const { outcome, message } of known) {
     if (outcome !== 'KeyRefused' && outcome !== 'Accepted') return report(outcome, message);
   }
-  return report('IncludeMissing', includeMissing(server));
+  return report('IncludeMissing', includeMissing(server, ownNatsKey(wanted.nodeSeed)));
 }
 
 const REFUSED: SignIn = { outcome: 'KeyRefused', message: '' };
@@ -123,15 +123,15 @@ function noAuthorization(server: string): string {
 
 function configNotLive(server: string): string {
   return (
-    `NATS server ${server} knows the node's key but runs another lfh-sync.conf: a mounted ConfigMap is up to a minute late, ` +
+    `NATS server ${server} knows this node but runs another lfh-sync.conf: a mounted ConfigMap is up to a minute late, ` +
     'and then the server must be reloaded. If this lasts, its log says whether it refused to reload; or the key stands in ' +
     'its configuration by hand, and lfh-sync.conf is not included'
   );
 }
 
-function includeMissing(server: string): string {
+function includeMissing(server: string, { publicKey }: NodeKey): string {
   return (
-    `NATS server ${server} does not know the node's key: either its configuration does not include lfh-sync.conf, or it was ` +
-    'not reloaded since. A server in operator (JWT) mode cannot include it and is not supported'
+    `NATS server ${server} does not know this node, which signs in there as ${publicKey}: either its configuration does not ` +
+    'include lfh-sync.conf, or it was not reloaded since. A server in operator (JWT) mode cannot include it and is not supported'
   );
 }

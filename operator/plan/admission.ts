@@ -1,6 +1,6 @@
 import { syncName } from '../../common/contract/names.ts';
 import { nodeWants, peerWants } from './defaults.ts';
-import { hostAndPort } from './endpoints.ts';
+import { listensAt } from './endpoints.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type JudgedKeys, judgeKeys } from './public-keys.ts';
 
@@ -37,25 +37,28 @@ export function peerKeys(peer: PeerObject): JudgedKeys {
 }
 
 /**
- * Nodes whose configuration would overwrite each other's: they name the same nats-server. It stays with the one that is seen to run
- * there, so that nobody stops another's node by writing its server into an older one of his own; else the older goes on.
+ * Nodes whose configuration would overwrite each other's: they name the same nats-server. It is that of the node in the Service's own
+ * namespace; else it stays with the one that is seen to run there; else the older goes on. So nobody stops another's node by
+ * writing its server into one of his own.
  */
 export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): string | undefined {
   const servers = new Set(serversOf(node));
-  const rival = others.find(
-    (other) => byClaim(other, node) < 0 && serversOf(other).some((server) => servers.has(server)),
+  const rival = others.find((other) =>
+    serversOf(other).some((server) => servers.has(server) && byClaim(server, other, node) < 0),
   );
   if (!rival) return undefined;
   const { namespace, name } = rival.metadata;
-  return `LfhSyncNode ${namespace}/${name}, which is older or runs there, has the same nats-server in spec.nats.servers; give each node its own`;
+  return `LfhSyncNode ${namespace}/${name} has the same nats-server in spec.nats.servers, and the better claim to it; give each node its own`;
 }
 
-function byClaim(a: NodeObject, b: NodeObject): number {
-  return claim(b) - claim(a) || byAge(a, b);
+function byClaim(server: string, a: NodeObject, b: NodeObject): number {
+  return claim(server, b) - claim(server, a) || byAge(a, b);
 }
 
-/** What its status says of a node's servers: 1 that they run its configuration, -1 that they are another's, 0 nothing. */
-function claim({ metadata, status }: NodeObject): number {
+/** 2 for a Service of the node's own namespace. Else what its status says: 1 that it runs there, -1 that another does, 0 nothing. */
+function claim(server: string, { metadata, status }: NodeObject): number {
+  const [, where] = server.replace(/:\d+$/, '').split('.');
+  if (server.split('.').length === 2 && where === metadata.namespace) return 2;
   const live = status?.conditions?.find(({ type }) => type === 'NatsConfigLive');
   if (live?.reason === 'Conflict') return -1;
   return live?.status === 'True' && live.observedGeneration === metadata.generation ? 1 : 0;
@@ -80,7 +83,7 @@ function accountConflict(node: NodeObject, { spec }: PeerObject): string | undef
 /** As one nats-server is written everywhere: a name without a dot is of the node's own namespace, an address is not. */
 function serversOf({ spec, metadata }: NodeObject): string[] {
   return spec.nats.servers.flatMap((server) => {
-    const found = hostAndPort(server);
+    const found = listensAt(server);
     if (!found) return [];
     const { host, port } = found;
     const full = /[.:]/.test(host) ? host : `${host}.${metadata.namespace}`;

@@ -6,7 +6,8 @@ export interface Endpoint {
   readonly port: number;
 }
 
-const DEFAULT_PORT = 4222;
+/** Of a server's URL without one, as NATS clients have it. */
+export const DEFAULT_PORT = 4222;
 
 /**
  * Host and port of a server's URL, written in one way only: DNS knows neither upper case nor the dot at the end.
@@ -14,7 +15,7 @@ const DEFAULT_PORT = 4222;
  * @returns undefined where it is none. The API server lets through what no URL can be, such as a port of 99999, and one such
  *   node must not stop the others.
  */
-export function hostAndPort(server: string): { readonly host: string; readonly port: number } | undefined {
+export function listensAt(server: string): { readonly host: string; readonly port: number } | undefined {
   if (!URL.canParse(server)) return undefined;
   const { hostname, port } = new URL(server);
   return { host: hostname.toLowerCase().replace(/\.$/, ''), port: port === '' ? DEFAULT_PORT : Number(port) };
@@ -26,7 +27,7 @@ export function hostAndPort(server: string): { readonly host: string; readonly p
  * @returns undefined for an address, for a pod's own name, and for anything outside of the namespace: nothing may be read there
  */
 export function serviceNamed(server: string, namespace: string): string | undefined {
-  const [name = '', where = namespace, kind = 'svc'] = hostAndPort(server)?.host.split('.') ?? [];
+  const [name = '', where = namespace, kind = 'svc'] = listensAt(server)?.host.split('.') ?? [];
   return /^[a-z0-9-]+$/.test(name) && where === namespace && kind === 'svc' ? name : undefined;
 }
 

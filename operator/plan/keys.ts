@@ -85,7 +85,7 @@ export function keyRefused(key: ObservedKey | undefined, problem: string): KeySt
   return { step: 'use', publicKeys: publicKeysOf(key), reason: key.previous ? 'Rotating' : 'KeyMade', message };
 }
 
-/** What lets this node in, and what its peers are told: the key in force first, and never one that anybody can sign in with. */
+/** What its peers are told: the key in force first, and never one that anybody can sign in with. */
 export function publicKeysOf({ current, previous }: ObservedKey): string[] {
   return [current, previous].flatMap((key) => (key?.publicKey === undefined || key.published ? [] : [key.publicKey]));
 }

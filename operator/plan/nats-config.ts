@@ -21,7 +21,9 @@ export interface NatsAccess {
   readonly isolation?: 'Accounts' | 'Users';
   /** Name of the account that the stream lives in; not used with `Users`. */
   readonly account: string;
-  /** NKey public keys that may do everything in that account: the node's own and the administrator's. */
+  /** NKey public keys that the node itself signs in with here, and nowhere else; they may do everything in that account. */
+  readonly own: readonly string[];
+  /** Those of its administrators, who may too. */
   readonly users: readonly string[];
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
@@ -55,6 +57,8 @@ export function probeSubjects(stream: string, peerLfhId: string): readonly [pull
 
 /** Ends the one line that is not part of what the canary proves. */
 export const CANARY_MARK = '# canary';
+/** Ends the line of a user that is the node itself. */
+export const OWN_MARK = "# this node's own";
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -72,35 +76,51 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   demandName('account', main);
   demandName('stream', stream);
   demandPublicKeys(access);
-  const users = [...new Set(access.users)].sort().map((key) => `    { nkey: ${key} }`);
+  const itself = new Set(access.own);
+  const others = new Set(access.users.filter((key) => !itself.has(key)));
+  const users = [
+    ...[...itself].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
+    ...[...others].sort().map((key) => `    { nkey: ${key} }`),
+  ];
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
-  const peers = access.peers
-    .map(
-      ({ lfhId, publicKeys, probe }): Peer => ({
-        account: syncName(lfhId),
-        keys: [...new Set(publicKeys)].sort(),
-        probe,
-      }),
-    )
-    .sort((a, b) => (a.account < b.account ? -1 : 1));
+  const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
   if (isolation === 'Users') {
     return {
       mainAccount: list('users', [...users, ...peers.flatMap((peer) => peerUsers(stream, peer))]),
       peerAccounts: '',
     };
   }
-  const exports = peers.flatMap(({ account }) => {
-    const [next, reset, ack] = servicesOf(stream, account);
-    return [
-      `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
-      `    { service: ${quote(reset)}, accounts: [${account}] }`,
-      `    { service: ${quote(ack)}, accounts: [${account}] }`,
-    ];
-  });
   return {
-    mainAccount: list('users', users) + list('exports', exports),
+    mainAccount:
+      list('users', users) +
+      list(
+        'exports',
+        peers.flatMap((peer) => peerExports(stream, peer)),
+      ),
     peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
   };
+}
+
+/** How many bytes a peer adds to both texts together. */
+export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' | 'isolation' | 'stream'>): number {
+  const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
+  const own = peerOf(peer);
+  const entries = isolation === 'Users' ? peerUsers(stream, own) : peerExports(stream, own);
+  const beside = isolation === 'Users' ? '' : peerAccount(main, stream, own);
+  return entries.reduce((size, entry) => size + entry.length + 1, beside.length);
+}
+
+function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
+  return { account: syncName(lfhId), keys: [...new Set(publicKeys)].sort(), probe };
+}
+
+function peerExports(stream: string, { account }: Peer): string[] {
+  const [next, reset, ack] = servicesOf(stream, account);
+  return [
+    `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
+    `    { service: ${quote(reset)}, accounts: [${account}] }`,
+    `    { service: ${quote(ack)}, accounts: [${account}] }`,
+  ];
 }
 
 function peerAccount(main: string, stream: string, peer: Peer): string {
@@ -149,7 +169,7 @@ function demandName(what: string, name: string): void {
 function demandPublicKeys(access: NatsAccess): void {
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  for (const key of access.users) own(owners, key, "the node's own users");
+  for (const key of [...access.own, ...access.users]) own(owners, key, "the node's own users");
   if (access.canary !== undefined) own(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys, probe } of access.peers) {
     if (probe !== undefined) own(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);

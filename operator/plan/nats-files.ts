@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { syncName } from '../../common/contract/names.ts';
-import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, PROBE_INBOX } from './nats-config.ts';
+import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK, PROBE_INBOX } from './nats-config.ts';
+import { isUserKey } from './public-keys.ts';
 
 /**
  * The files that a nats-server includes, and how they come into force.
@@ -22,6 +23,7 @@ export const CA_FILE = 'ca.crt';
 
 const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
 const EXPORTED_TO = /, accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const OWN_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}) \\} ${OWN_MARK}$`, 'gm');
 /** Neither the node's own users nor the canary have an inbox. */
 const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
 
@@ -33,6 +35,8 @@ export type NatsFiles = {
 
 /** Public keys that are derived from the node's seed; undefined where there is none that may be used. */
 export interface DerivedKeys {
+  /** Of the users that the node is at its own NATS, the one in force first. */
+  own(): readonly string[] | undefined;
   /** Of the canary of a configuration with this hash. */
   canary(configHash: string): string | undefined;
   /** Of the user with whom the node looks into a peer's account. */
@@ -88,6 +92,12 @@ export function hashOf(written: WrittenFiles): string | undefined {
   if (written?.[MAIN_FILE] === undefined) return undefined;
   const lines = written[MAIN_FILE].split('\n').filter((line) => !line.endsWith(CANARY_MARK));
   return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
+}
+
+/** The users that the node is at its own NATS, as {@link natsFiles} wrote them. For when they cannot be derived now. */
+export function ownUsersIn(written: WrittenFiles): string[] {
+  const found = (written?.[MAIN_FILE] ?? '').matchAll(OWN_USER);
+  return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
 }
 
 /**

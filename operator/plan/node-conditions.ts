@@ -78,7 +78,7 @@ export function sidecarReady(
   }
   const apart = sidecars.find(({ kafka }) => !kafka.joined);
   if (apart) {
-    const message = "a sidecar is not in contact with this node's Kafka";
+    const message = "a sidecar is not in contact with this node's Kafka; its log says why";
     return { type, status: 'False', reason: 'KafkaUnavailable', message };
   }
   return { type, status: 'True', reason: 'Reporting', message: `${sidecars.length} sidecar(s) report` };

@@ -1,10 +1,12 @@
+import { Buffer } from 'node:buffer';
 import { type PeerSettings, peerList } from '../../common/contract/peers.ts';
 import { ShapeError } from '../../common/contract/shapes.ts';
 import { type Admission, admit, peerKeys } from './admission.ts';
 import { type ResolvedCa, resolveCa } from './authorities.ts';
 import { nodeWants, peerWants } from './defaults.ts';
+import { bytesOf } from './nats-config.ts';
 import type { DerivedKeys } from './nats-files.ts';
-import type { Observed, PeerObject } from './observed.ts';
+import type { NodeObject, Observed, PeerObject } from './observed.ts';
 import { peerSettings } from './sidecar-settings.ts';
 import { bundle } from './trust.ts';
 
@@ -18,30 +20,61 @@ export interface PlannedPeer extends Admission {
 }
 
 /**
- * As much PEM as all peers of a node may bring together. The API server takes no ConfigMap of more than 1 MiB, and one peer
- * that refers to a bundle of every public CA must not keep the others from being written.
+ * As much as all peers of a node may take of each of its ConfigMaps, of which the API server takes none of more than 1 MiB. Less than
+ * that, since the node's own two CAs of 64 KiB, its users and its servers are in there as well.
+ *
+ * Were it more, nothing could be written any more, and nobody's access be taken back with it.
  */
+const PEERS_BYTES = 890_000;
+/** As much PEM of that: one peer that refers to a bundle of every public CA must not keep the others from being written. */
 const CA_BYTES = 600_000;
+/** Of the right length, for one that is not known yet. */
+const ANY_KEY = 'U'.repeat(56);
 
-/** Every peer of a node that is not being deleted, in the order of {@link admit}: what is admitted, and trusted how far. */
+/**
+ * Every peer of a node that is not being deleted, in the order of {@link admit}: what is admitted, and trusted how far.
+ *
+ * @param ownKeys public keys that the node signs in with, at its peers and at its own NATS
+ */
 export function plannedPeers(
   { node, peers, references }: Pick<Observed, 'node' | 'peers' | 'references'>,
-  publicKeys: readonly string[],
+  ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
 ): PlannedPeer[] {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
-  let room = CA_BYTES;
-  return admit(node, [...publicKeys, ...nodeWants(node).users, ...probes], staying).map((admission) => {
-    const { peer, conflict } = admission;
+  let room = PEERS_BYTES;
+  let caRoom = CA_BYTES;
+  return admit(node, [...ownKeys, ...nodeWants(node).users, ...probes], staying).map((admission) => {
+    const { peer } = admission;
     let ca = resolveCa(peer.spec.ca, 'spec.ca', references, now);
-    const size = bundle(ca?.authorities ?? []).length;
-    if (size > room) ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: tooMuch(size) }] };
-    else if (conflict === undefined) room -= size;
+    let caSize = bundle(ca?.authorities ?? []).length;
+    if (caSize > caRoom) {
+      ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: tooMuch(caSize) }] };
+      caSize = 0;
+    }
     const { settings, invalid } = settingsOf(peer, ca);
-    return { ...admission, ca, invalid, settings: conflict === undefined ? settings : undefined };
+    const wanted = { ...admission, ca, invalid, settings };
+    // Each is in another ConfigMap, and the CA in both.
+    const size = caSize + Math.max(natsBytes(node, wanted), settings ? settingsBytes(settings) : 0);
+    const conflict = admission.conflict ?? (size > room ? noRoom(size, room) : undefined);
+    if (conflict !== undefined) return { ...wanted, conflict, settings: undefined };
+    room -= size;
+    caRoom -= caSize;
+    return wanted;
   });
+}
+
+function natsBytes(node: NodeObject, planned: PlannedPeer): number {
+  if (!isGranted(planned)) return 0;
+  const { peer } = planned;
+  const admitted = { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable, probe: ANY_KEY };
+  return bytesOf(admitted, nodeWants(node));
+}
+
+function settingsBytes(settings: PeerSettings): number {
+  return Buffer.byteLength(peerList.encode([settings]));
 }
 
 /** Whether it has a durable, and so a place in our stream. */
@@ -69,6 +102,14 @@ function settingsOf(peer: PeerObject, ca: ResolvedCa | undefined): Pick<PlannedP
     if (!(error instanceof ShapeError)) throw error;
     return { settings: undefined, invalid: `spec${error.path.replace(/^\[0\]/, '')}: ${error.message}` };
   }
+}
+
+function noRoom(size: number, room: number): string {
+  const [takes, all, left] = [size, PEERS_BYTES, room].map((bytes) => `${(bytes / 1024).toFixed(1)} KiB`);
+  return (
+    `there is no room for it: it takes ${takes}, and of the ${all} that a ConfigMap has for all peers of a node the older ones ` +
+    `leave ${left}; delete those that are not needed, or give them fewer keys and smaller CAs`
+  );
 }
 
 function tooMuch(size: number): string {

@@ -11,6 +11,7 @@ import {
   hashOf,
   type NatsFiles,
   natsFiles,
+  ownUsersIn,
   type PlannedFiles,
   withoutRevoked,
 } from './nats-files.ts';
@@ -39,6 +40,8 @@ export const WORKLOAD_NOTE = `${GROUP}/workload`;
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
   readonly objects: readonly ConfigMap[];
+  /** What is written where one of them is refused: what stands there, but for the access of peers that may not receive any more. */
+  readonly otherwise: readonly ConfigMap[];
   readonly peers: readonly PlannedPeer[];
   /** Peers that are let in. */
   readonly granted: readonly PeerObject[];
@@ -53,7 +56,7 @@ export interface Plan {
   readonly kafkaPassword: string | undefined;
   /** What must happen so that pods take up the objects. */
   readonly arrivals: readonly Arrival[];
-  /** With one, what was applied last stays, but for the access of peers that may not receive any more. */
+  /** With one, nothing but {@link otherwise} is planned. */
   readonly problem: NodeProblem | undefined;
 }
 
@@ -63,30 +66,34 @@ const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /**
  * Plans everything that a node and its peers need: pure, so that the same cluster gives the same objects.
  *
- * @param publicKeys the node's, the one in force first; empty where it has none that may be used
+ * @param publicKeys the node's, as its peers know them, the one in force first; empty where it has none that may be used
  */
 export function planNode(observed: Observed, publicKeys: readonly string[], derived: DerivedKeys, now: number): Plan {
   const { node, references } = observed;
   const ownCa = resolveCa(node.spec.nats.ca, 'spec.nats.ca', references, now);
   const kafkaCa = resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', references, now);
-  const peers = plannedPeers(observed, publicKeys, derived, now);
+  const own = derived.own() ?? ownUsersIn(observed.written);
+  const peers = plannedPeers(observed, [...publicKeys, ...own], derived, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
   const granted = peers.filter(isGranted).map(({ peer }) => peer);
+  const { otherwise, arrivals } = withdrawn(observed, peers);
   const base = {
+    objects: otherwise,
+    otherwise,
     peers,
     granted,
     durables: peers.filter(maySend).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
-    remarks: remarksOn(node, [ownCa, kafkaCa]),
+    remarks: remarksOn(node, [ownCa, kafkaCa], publicKeys),
     kafkaPassword: kafkaPasswordProblem(observed),
-    ...withdrawn(observed, peers),
+    arrivals,
     files: undefined,
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
   if (problem) return { ...base, problem };
   try {
     const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
-    const access = accessOf(node, publicKeys, granted, derived);
+    const access = accessOf(node, own, granted, derived);
     const { written, liveHash, leavesOut } = observed;
     const restarts = nodeWants(node).reload === 'Restart';
     const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts, leavesOut }, derived);
@@ -104,14 +111,28 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   }
 }
 
-function remarksOn(node: NodeObject, cas: readonly (ResolvedCa | undefined)[]): string[] {
-  const { problems } = judgeKeys(nodeWants(node).users, 'spec.nats.users');
-  return [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
+function remarksOn(
+  node: NodeObject,
+  cas: readonly (ResolvedCa | undefined)[],
+  publicKeys: readonly string[],
+): string[] {
+  const { users } = nodeWants(node);
+  const { problems } = judgeKeys(users, 'spec.nats.users');
+  const remarks = [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
+  const atPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeers(index)] : []));
+  return [...remarks, ...atPeers];
+}
+
+function usedAtPeers(index: number): string {
+  return (
+    `spec.nats.users[${index}] is the key that this node signs in with at its peers, whose servers could use its signature to ` +
+    "sign in here: take it out, and give connect a key of its own; this node's own sidecar and operator do not need it here"
+  );
 }
 
 function accessOf(
   node: NodeObject,
-  publicKeys: readonly string[],
+  own: readonly string[],
   granted: readonly PeerObject[],
   derived: DerivedKeys,
 ): Omit<NatsAccess, 'canary'> {
@@ -125,18 +146,18 @@ function accessOf(
       ...(probe !== undefined && { probe }),
     };
   });
-  return { account, isolation, users: [...publicKeys, ...administrators], peers };
+  return { account, isolation, own, users: administrators, peers };
 }
 
 /**
- * What must be written even while the node has a problem, such as an authority that has expired: who was let in and may not be
- * any more is not. Nobody is let in anew, and the authorities stay as they are.
+ * What must be written even while the node has a problem, such as an authority that has expired, or the API server refuses the
+ * rest: who was let in and may not be any more is not. Nobody is let in anew, and the authorities stay as they are.
  */
 function withdrawn(
   { node, written, writtenSettings }: Observed,
   peers: readonly PlannedPeer[],
-): Pick<Plan, 'objects' | 'arrivals'> {
-  if (!written) return { objects: [], arrivals: [] };
+): Pick<Plan, 'otherwise' | 'arrivals'> {
+  if (!written) return { otherwise: [], arrivals: [] };
   const granted = peers.filter(isGranted).map(({ peer }) => ({
     lfhId: peer.spec.lfhId,
     publicKeys: peerKeys(peer).usable,
@@ -146,7 +167,7 @@ function withdrawn(
   const sidecar =
     writtenSettings && owned(node, NAMES.sidecar(node.metadata.name), withoutPeers(writtenSettings, receiving));
   return {
-    objects: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
+    otherwise: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
     arrivals: arrivalsOf(node, hashOf(files) ?? '', sidecar),
   };
 }
@@ -159,7 +180,7 @@ export function nothingIsLeft({ metadata, data = {} }: ConfigMap): boolean {
 }
 
 /** Of a node that has no key it may use. */
-export const NONE_DERIVED: DerivedKeys = { canary: () => undefined, probe: () => undefined };
+export const NONE_DERIVED: DerivedKeys = { own: () => undefined, canary: () => undefined, probe: () => undefined };
 
 function problemOf({ node, otherNodes }: Observed, cas: readonly (ResolvedCa | undefined)[]): NodeProblem | undefined {
   const { name } = node.metadata;

@@ -1,3 +1,5 @@
+import { BASE32, crc16 } from '../../common/contract/nkeys.ts';
+
 /** NKeys of users as people write them down: which of them nats-server takes, and which of those nobody should. Pure. */
 
 /** Keys whose seeds LinuxForHealth has published (upstream.md): everybody can sign in with them. */
@@ -6,7 +8,6 @@ const PUBLISHED_KEYS: ReadonlySet<string> = new Set([
   'UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER',
 ]);
 
-export const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const SHAPE = /^U[A-Z2-7]{55}$/;
 /** What the bytes of a user's key begin with. */
 const USER_PREFIX = 0xa0;
@@ -67,16 +68,6 @@ function decode(text: string): number[] {
     bits &= (1 << count) - 1;
   }
   return bytes;
-}
-
-/** CRC-16 as XMODEM has it, which NKeys end with, its low byte first. */
-export function crc16(bytes: readonly number[]): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-  }
-  return crc;
 }
 
 function problemOf(key: string, place: string): KeyProblem | undefined {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from '../kube/objects.ts';
 import { nodeWants, type WorkloadRef, workloadRef } from './defaults.ts';
+import { hashOf } from './nats-files.ts';
 import type { NodeObject } from './observed.ts';
 
 /** What has to happen so that pods take up what was written for them. */
@@ -13,6 +14,8 @@ export interface Arrival {
    * pod is such a change. `Restart`: a rolling restart, as `kubectl rollout restart` does it.
    */
   readonly how: 'Look' | 'Restart';
+  /** Only a workload that mounts this ConfigMap is meant; absent: the spec of a node names it. */
+  readonly mounting?: string;
 }
 
 /** Of NATS, where its workload is known and somebody reloads it, and of connect with its sidecars. */
@@ -22,10 +25,17 @@ export function arrivalsOf(node: NodeObject, natsHash: string, sidecar: ConfigMa
   if (workload) arrivals.push({ workload, hash: short(natsHash), how: reload === 'Restart' ? 'Restart' : 'Look' });
   const { connect } = node.spec;
   if (connect && sidecar) {
-    const hash = createHash('sha256').update(JSON.stringify(sidecar.data)).digest('hex');
+    // In the order that it comes back in from the API server.
+    const entries = Object.entries(sidecar.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    const hash = createHash('sha256').update(JSON.stringify(entries)).digest('hex');
     arrivals.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'Look' });
   }
   return arrivals;
+}
+
+/** The same for what stands there, where that is not all that was planned. */
+export function arrivalsAt(node: NodeObject, nats: ConfigMap | undefined, sidecar: ConfigMap | undefined): Arrival[] {
+  return nats ? arrivalsOf(node, hashOf(nats.data) ?? '', sidecar) : [];
 }
 
 const NAME = /^[a-z0-9.-]{1,253}$/;
@@ -37,12 +47,17 @@ export function arrivalNote(node: NodeObject): string | undefined {
   return arrival && NAME.test(arrival.workload.name) ? `${arrival.how} ${nameOf(arrival.workload)}` : undefined;
 }
 
-/** @returns undefined for what is no such note: then it is up to the server's own reloader */
-export function arrivalNoted(note: string | undefined, natsHash: string): Arrival | undefined {
+/**
+ * The note may be anybody's who may write ConfigMaps: it must not make us restart whatever it names.
+ *
+ * @param configMap with the note
+ * @returns undefined for what is no such note: then it is up to the server's own reloader
+ */
+export function arrivalNoted({ metadata, data }: ConfigMap, note: string | undefined): Arrival | undefined {
   const [, how, kind, name] = /^(Look|Restart) (DaemonSet|Deployment|StatefulSet)\/(\S+)$/.exec(note ?? '') ?? [];
   if (name === undefined) return undefined;
   const workload = { kind: kind as WorkloadRef['kind'], name };
-  return { workload, hash: short(natsHash), how: how as Arrival['how'] };
+  return { workload, hash: short(hashOf(data) ?? ''), how: how as Arrival['how'], mounting: metadata.name };
 }
 
 /** As the status names it: `StatefulSet/nats`. */

@@ -1,6 +1,19 @@
 import type { JsonPatchStep, Workload } from '../kube/objects.ts';
 import { INJECTION_MANAGER, isOurEntry, owns, subscribersPath } from './injection.ts';
+import { NAMES } from './plan.ts';
 import { SIDECAR } from './sidecar-container.ts';
+import { holds } from './volumes.ts';
+
+/**
+ * Whether what a workload has by the name of our sidecar is not this node's: that would have its settings mounted. What else says so
+ * may be anybody's: the note in a ConfigMap is whose who may write ConfigMaps.
+ */
+export function isAnothers({ spec }: Workload, node: string): boolean {
+  const { initContainers = [], volumes = [] } = spec.template.spec;
+  const found = volumes.filter(({ name }) => name === SIDECAR);
+  const isThere = found.length > 0 || initContainers.some(({ name }) => name === SIDECAR);
+  return isThere && !holds(found, NAMES.sidecar(node));
+}
 
 /**
  * What takes the sidecar out of a workload, in one step: one rollout, and either all of it or nothing.

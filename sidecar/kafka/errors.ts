@@ -14,7 +14,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   SASL_AUTHENTICATION_FAILED: 'check LFH_SYNC_KAFKA_SASL_USERNAME and the password file',
   ILLEGAL_SASL_STATE: 'check LFH_SYNC_KAFKA_SASL_MECHANISM',
   UNSUPPORTED_SASL_MECHANISM: 'check LFH_SYNC_KAFKA_SASL_MECHANISM',
-  TOPIC_AUTHORIZATION_FAILED: 'allow this sidecar to create, describe, read and write its topics',
+  TOPIC_AUTHORIZATION_FAILED: 'allow this sidecar to create, describe, describe-configs, read and write its topics',
   GROUP_AUTHORIZATION_FAILED: 'allow this sidecar to read the consumer groups that begin with lfh-sync.',
   CLUSTER_AUTHORIZATION_FAILED: 'allow this sidecar idempotent writes',
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'allow this sidecar the transactional ids that begin with lfh-sync.',

@@ -105,7 +105,7 @@ function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): strin
   const remedy =
     owner === OWN_NATS
       ? `see NatsConfigLive of this node's LfhSyncNode, or without an operator add ${them} to the users of the account that ` +
-        "connect's stream is in, and reload"
+        "connect's stream is in, and reload (it is for this server alone, and not the key that peers know)"
       : `ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of the LfhSyncPeer for this ` +
         'node there)';
   return `${server} refuses ${refused}: ${remedy}`;

@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs';
+import { createUser, type KeyPair } from 'nkeys.js';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
 import { until } from '../servers/process.ts';
 import type { Cluster } from './cluster.ts';
@@ -9,6 +10,7 @@ export class ClusterSite {
   readonly namespace: string;
   readonly lfhId: string;
   readonly authority: CertificateAuthority;
+  readonly #connectKey: KeyPair = createUser();
 
   private constructor(cluster: Cluster, namespace: string, lfhId: string, authority: CertificateAuthority) {
     this.cluster = cluster;
@@ -18,8 +20,8 @@ export class ClusterSite {
   }
 
   /**
-   * Applies all of it. Pods of NATS and connect start when the operator, or a test in its place, has made the ConfigMap `local-nats`
-   * and the Secret `local-nkey`.
+   * Applies all of it. The pod of NATS starts when the operator, or a test in its place, has made the ConfigMap `local-nats`, and
+   * connect is ready when that lets its key in.
    *
    * @param namespace one that is there; pods run as its Pod Security `restricted` demands
    */
@@ -28,6 +30,11 @@ export class ClusterSite {
     await cluster.apply(await site.#prerequisites(), namespace);
     for (const name of ['nats.yaml', 'kafka.yaml', 'connect.yaml']) await cluster.applyManifest(name, namespace);
     return site;
+  }
+
+  /** As whom connect signs in at NATS. */
+  get connectKey(): string {
+    return this.#connectKey.getPublicKey();
   }
 
   /** Where other namespaces of the cluster find its NATS. */
@@ -90,6 +97,12 @@ export class ClusterSite {
         kind: 'Secret',
         metadata: { name: 'nats-tls' },
         stringData: { 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.ca },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'connect-nkey' },
+        stringData: { 'nats-server.nk': new TextDecoder().decode(this.#connectKey.getSeed()) },
       },
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ca-nats' }, data: { 'rootCA.pem': authority.ca } },
       {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createUser } from 'nkeys.js';
 import { natsIncludes } from '../../operator/plan/nats-config.ts';
 import { until } from '../servers/process.ts';
 import { readTopic } from '../servers/topic-reader.ts';
@@ -118,18 +117,16 @@ describe('the cluster', function () {
   });
 
   it('runs a site: what connect takes in is in Kafka and on NATS, also after both have started anew; NATS reloads', async () => {
-    const key = createUser();
-    const { mainAccount, peerAccounts } = natsIncludes({ account: 'LFH', users: [key.getPublicKey()], peers: [] });
+    const site = await ClusterSite.create(cluster, namespace, 'hospital');
+    const access = { account: 'LFH', own: [], users: [site.connectKey], peers: [] };
+    const { mainAccount, peerAccounts } = natsIncludes(access);
     const includes = (more = ''): object => ({
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'local-nats' },
       data: { 'lfh-sync.conf': `${more}${mainAccount}`, 'lfh-sync-peers.conf': peerAccounts },
     });
-    const seed = Buffer.from(key.getSeed()).toString('utf8');
-    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'local-nkey' } };
-    await cluster.apply([includes(), { ...secret, stringData: { 'nats-server.nk': seed } }], namespace);
-    const site = await ClusterSite.create(cluster, namespace, 'hospital');
+    await cluster.apply([includes()], namespace);
     await site.running(PATIENCE_MS);
     const first = await site.takeIn('/fhir/Patient', { resourceType: 'Patient', name: [{ family: 'Ögürlü' }] });
     assert.equal(first.data_record_location, 'FHIR-R4:0:0');

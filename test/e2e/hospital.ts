@@ -37,7 +37,7 @@ export class Hospital {
   }
 
   /**
-   * NATS, Kafka and connect are applied; the first two of them wait for what lfh-sync makes.
+   * NATS, Kafka and connect are applied; NATS waits for what lfh-sync makes, and connect for NATS.
    *
    * @param directory for files that the administrator keeps
    * @param bringsCrds one release of a cluster has them
@@ -150,6 +150,7 @@ export class Hospital {
         ca: { secretRef: { name: 'nats-tls' } },
         workloadRef: { kind: 'StatefulSet', name: 'nats' },
         reload: 'Reloader',
+        users: [this.site.connectKey],
       },
       kafka: { brokers: ['kafka:9092'] },
     };

@@ -250,6 +250,14 @@ describe('the templates of the chart', function () {
     assert.ok(!/<[a-z]+>/.test(JSON.stringify(rules)), 'a placeholder is left');
   });
 
+  it('have an alert for sidecars of which there is none, and so no series, that lasts as long as they may be gone', async () => {
+    const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics: { prometheusRule: { enabled: true } } });
+    const { rules } = (spec as { groups: { rules: Record<string, string>[] }[] }).groups[0] ?? { rules: [] };
+    const expressions = rules.filter(({ expr }) => expr?.includes(' unless ')).map(({ expr }) => expr);
+    const before = 'group by (namespace) (last_over_time(lfh_sync_peer_connected[1d]))';
+    assert.deepEqual(expressions, [`${before} unless group by (namespace) (lfh_sync_announce_failures_total)`]);
+  });
+
   it('make alerts, and a dashboard, that Prometheus understands', async () => {
     const metrics = { prometheusRule: { enabled: true }, dashboard: { enabled: true } };
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics });
@@ -276,6 +284,8 @@ describe('the templates of the chart', function () {
       return (await helm.run(args, JSON.stringify(values))).split('NOTES:')[1] ?? '';
     };
     assert.match(await notes({ node: NODE }), /local-invitation[\s\S]*kubectl get lfhpeer[\s\S]*names no server/);
+    // Under one name somebody would apply their own.
+    assert.match(await notes({ node: NODE }), /> our-invitation\.yaml\n.* -f their-invitation\.yaml/);
     assert.match(await notes({}), /has no node to look after yet/);
   });
 

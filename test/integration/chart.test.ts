@@ -228,6 +228,25 @@ describe('the chart on a real API server', function () {
       assert.ok(!log.includes(seed));
     });
 
+    it('whose install failed is mended by an upgrade, as docs/install.md says, and not by another install', async () => {
+      await assert.rejects(deploy('install', { node: { ...NODE, nats: { ...NODE.nats, users: ['U'] } } }));
+      await assert.rejects(deploy('install', { node: NODE }), /cannot re-?use a name/);
+      const upgrade = ['upgrade', '--install', release, CHART, '-n', namespace, '--timeout=30s', '-f', '-'];
+      assert.match(await helm.run(upgrade, JSON.stringify({ node: NODE })), /STATUS: deployed/);
+      assert.ok(await node());
+    });
+
+    it('whose install failed without an image goes without its hooks', async () => {
+      // Then no Job ever ends.
+      await jobs.stop();
+      const where = ['-n', namespace, '--timeout=5s'];
+      const values = JSON.stringify({ node: NODE });
+      await assert.rejects(helm.run(['install', release, CHART, ...where, '-f', '-'], values), /apply-node not ready/);
+      await assert.rejects(helm.run(['uninstall', release, ...where]), /uninstall not ready/);
+      await helm.run(['uninstall', release, '--no-hooks', ...where]);
+      assert.deepEqual(await all('deployment'), []);
+    });
+
     it('is upgraded and rolled back, with its node, and keeps key, peers and what others have set', async () => {
       await peered({ node: NODE });
       const before = await key();

@@ -24,7 +24,7 @@ describe("announcing on the node's own NATS", function () {
   function announcer(over: Partial<OwnNatsOptions> = {}): OwnNats {
     const made = openOwnNats({
       servers: [site.nats.url],
-      seed: site.seed,
+      seed: Buffer.from(site.own.seed),
       ca: site.ca.ca,
       subject: APP_SYNC_SUBJECT,
       service: { node: 'local', version: '1.0.0', status: () => ({}) },

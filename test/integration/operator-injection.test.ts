@@ -63,7 +63,7 @@ describe('the sidecar that an operator puts into connect', function () {
     this.timeout(1_200_000);
     plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
-    for (let n = 0; n < 17; n += 1) free.push(await plane.createNamespace('injected'));
+    for (let n = 0; n < 21; n += 1) free.push(await plane.createNamespace('injected'));
     const known = { node: ['local', 'second', 'n'.repeat(63)], connect: ['connect', 'other'] };
     const kubeconfig = await grantOperatorRights(plane, own, free, known);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [...free], image: IMAGE });
@@ -281,6 +281,30 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.cleaned('other');
   });
 
+  it('goes from what a node had held that was deleted and made again while no operator looked', async () => {
+    for (const connect of [{ workloadRef: { name: 'other' } }, undefined]) {
+      const at = await injected();
+      await at.apply(connectManifest({ name: 'other' }));
+      await operator.kill();
+      const { apiVersion, kind, metadata, spec } = await at.node();
+      const { connect: _, ...others } = spec;
+      const again = {
+        apiVersion,
+        kind,
+        metadata: { name: metadata.name },
+        spec: { ...others, ...(connect && { connect }) },
+      };
+      await at.kubectl('replace --force -f -', again);
+      await operator.start();
+      await at.cleaned();
+      if (connect) await at.injected('other');
+      await at.turn();
+      assert.equal((await at.node()).status?.workload, connect && 'Deployment/other');
+      await at.kubectl('delete lfhnode local --timeout=30s');
+      await at.cleaned('other');
+    }
+  });
+
   it('is not put in by an operator that was not told its image, which says so', async () => {
     const own = await plane.createNamespace('imageless');
     const kubeconfig = await grantOperatorRights(plane, own, [own]);
@@ -308,6 +332,39 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.becomes('Injected', 'second');
     await at.injected();
     assert.match(await sources(), /second-sidecar/);
+  });
+
+  it('stays, and nothing is restarted, whatever somebody writes down for a node that never was', async () => {
+    const at = await injected();
+    const nats = connectManifest({ kind: 'StatefulSet', name: 'nats' });
+    await at.apply(nats);
+    const generations = async (): Promise<(number | undefined)[]> =>
+      [await at.workload(), await at.workload('nats', 'statefulSet')].map(({ metadata }) => metadata.generation);
+    const before = await generations();
+    const label = 'sync.linuxforhealth.io';
+    const forged = (node: string, arrival: string): object => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {
+        name: `${node}-nats`,
+        labels: { [`${label}/node`]: node },
+        annotations: { [`${label}/workload`]: 'Deployment/connect', [`${label}/arrival`]: arrival },
+      },
+      data: { 'lfh-sync.conf': '', 'lfh-sync-peers.conf': '', 'ca.crt': arrival },
+    });
+    // Of the one, whose name we may write, everything is done that is done for a node that is gone.
+    for (const arrival of ['Restart StatefulSet/nats', 'Restart Deployment/connect']) {
+      await at.apply(forged('second', arrival));
+      const notes = `jsonpath={.metadata.annotations['sync\\.linuxforhealth\\.io/workload']}`;
+      await until('it was looked at', async () => (await at.kubectl(`get configmap second-nats -o ${notes}`)) === '');
+    }
+    // And what is not ours to write is let go.
+    await at.apply(forged('stranger', 'Restart StatefulSet/nats'));
+    const refused = /"configMap":"stranger-nats".*forbidden.*is not taken back/;
+    await until('the other was', async () => refused.test(await readFile(operator.logFile, 'utf8')));
+    await at.turn();
+    await at.injected();
+    assert.deepEqual(await generations(), before);
   });
 
   it('is the same whatever peers come, and rolls once for a new image, and not at all for a new operator', async () => {

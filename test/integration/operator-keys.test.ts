@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ConfigMap, KINDS, type Secret } from '../../operator/kube/objects.ts';
-import { makeKey } from '../../operator/nats/keys.ts';
+import { makeKey, type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
 import { type OperatorInNamespaces, OperatorProcess } from '../servers/operator-process.ts';
@@ -42,6 +42,10 @@ describe('the key of a node', function () {
     return Buffer.from(secret.data?.[name] ?? '', 'base64').toString('utf8');
   }
 
+  async function natsFilesOf(at: OperatedSite): Promise<string> {
+    return JSON.stringify((await at.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data);
+  }
+
   async function everythingButSecrets(): Promise<string> {
     const objects = await plane.kubectl([
       'get',
@@ -65,6 +69,8 @@ describe('the key of a node', function () {
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
     assert.match(await at.invitation(), new RegExp(publicKey));
+    assert.deepEqual(await at.ownUsers(), [(await at.ownUser()).publicKey]);
+    assert.ok(!(await natsFilesOf(at)).includes(publicKey), 'what peers know is not let in here');
     assert.ok(!(await everythingButSecrets()).includes(seed));
   });
 
@@ -73,7 +79,7 @@ describe('the key of a node', function () {
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const { data } = await at.keySecret();
     const [before] = (await at.node()).status?.publicKeys ?? [];
-    const files = (await at.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data;
+    const own = await at.ownUser();
     await at.kubectl('delete', 'secret', 'local-nkey');
     const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
     assert.match(
@@ -82,8 +88,11 @@ describe('the key of a node', function () {
     );
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
-    const left = (await at.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data;
-    assert.ok(before && files?.['lfh-sync.conf']?.includes(before) && left?.['lfh-sync.conf']?.includes(before));
+    // Its sidecars go on, and so does their connection, whatever is written now.
+    await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] } });
+    await until('that is written', async () => (await natsFilesOf(at)).includes('lfh-sync-hospital-b'));
+    assert.deepEqual(await at.ownUsers(), [own.publicKey]);
+    await at.kubectl('delete', 'lfhpeer', 'hospital-b');
     await at.apply(KINDS.secret, 'local-nkey', { data });
     await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
@@ -139,13 +148,20 @@ describe('the key of a node', function () {
     const count = (...keys: string[]): Promise<void> =>
       until(`${keys.length} count`, async () => {
         const { publicKeys = [] } = (await at.node()).status ?? {};
-        const everywhere = (await at.invitation()) + (await at.kubectl('get', 'cm', 'local-nats', '-o', 'yaml'));
-        return publicKeys.join() === keys.join() && keys.every((key) => everywhere.split(key).length >= 3);
+        const invitation = await at.invitation();
+        return publicKeys.join() === keys.join() && keys.every((key) => invitation.includes(key));
+      });
+    const letIn = (...keys: NodeKey[]): Promise<void> =>
+      until(`${keys.length} are let in`, async () => {
+        const wanted = keys.map(({ seed }) => ownNatsKey(seed).publicKey);
+        return (await at.ownUsers()).join() === wanted.sort().join();
       });
     await bring({ 'nats-server.nk': before.seed });
     await count(before.publicKey);
+    await letIn(before);
     await bring({ 'nats-server.nk': after.seed, 'previous.nk': before.seed });
     await count(after.publicKey, before.publicKey);
+    await letIn(after, before);
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await at.kubectl(
       'patch',
@@ -156,5 +172,15 @@ describe('the key of a node', function () {
       '[{"op":"remove","path":"/data/previous.nk"}]',
     );
     await count(after.publicKey);
+    await letIn(after);
+  });
+
+  it('lets nobody in at the own NATS with a previous one that everybody can look up', async () => {
+    const key = makeKey();
+    const at = await start({ secretRef: { name: 'after-published' } });
+    const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };
+    await at.apply(KINDS.secret, 'after-published', { stringData });
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    assert.deepEqual(await at.ownUsers(), [ownNatsKey(key.seed).publicKey]);
   });
 });

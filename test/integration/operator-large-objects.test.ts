@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../common/log.ts';
 import { Informer, type Keeping } from '../../operator/kube/informer.ts';
-import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
+import { type ConfigMap, GROUP, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { ControlPlane } from '../servers/control-plane.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';
 import { grantOperatorRights } from '../servers/operator-rights.ts';
 import { freePort, until } from '../servers/process.ts';
 
-/** What Node takes in a container of 256 MiB, which is the chart's limit: half of it. */
-const HEAP_MB = 128;
+/** More than an operator process may have here, which is what Node takes in a container of 256 MiB, the chart's limit. */
 const MANY = 160;
 const LARGE = 1_000_000;
 const KEPT = 32_768;
@@ -58,12 +57,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
   it('does not exhaust the operator, which still reads and follows those that a peer speaks of', async () => {
     const own = await plane.createNamespace('operator');
     const kubeconfig = await grantOperatorRights(plane, own, [namespace]);
-    operator = await OperatorProcess.start(plane, {
-      kubeconfig,
-      namespace: own,
-      namespaces: [namespace],
-      heapMb: HEAP_MB,
-    });
+    operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [namespace] });
     const [before, after] = [await createCertificateAuthority('before'), await createCertificateAuthority('after')];
     const more = 'x'.repeat(LARGE - 100_000);
     await plane.api.create(configMap('ca-of-b', { 'ca.crt': before.ca, more }));
@@ -101,10 +95,20 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
   }
 
   it('is listed in parts and kept by name, and what is asked for is kept and followed as a whole', async () => {
+    const annotations = {
+      [`${GROUP}/workload`]: 'Deployment/connect',
+      [`${GROUP}/x`]: 'x'.repeat(LARGE / 5),
+      other: 'x',
+    };
+    const { metadata, ...rest } = configMap('noted', { text: 'x'.repeat(LARGE / 5) });
+    await plane.api.create({ ...rest, metadata: { ...metadata, annotations } });
     const informer = await listed<ConfigMap>(KINDS.configMap, {});
     const large = informer.all().filter(({ metadata }) => metadata.name.startsWith('large-'));
     assert.equal(large.length, MANY);
     assert.ok(large.every(({ data }) => data === undefined));
+    // Who has a sidecar is noted so, and asked of every node at once.
+    const noted = informer.get(namespace, 'noted')?.metadata.annotations;
+    assert.deepEqual(noted, { [`${GROUP}/workload`]: 'Deployment/connect' });
     assert.equal(textOf(await informer.whole(namespace, 'large-7')).length, LARGE);
     assert.equal(textOf(informer.get(namespace, 'large-7')).length, LARGE);
     for (const name of ['large-7', 'large-8']) await plane.api.apply(configMap(name, { text: 'y'.repeat(LARGE) }));

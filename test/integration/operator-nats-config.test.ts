@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { syncName } from '../../common/contract/names.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../operator/kube/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
+import { trySignIn } from '../../operator/nats/sign-in.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { NatsServer } from '../servers/nats-server.ts';
 import { OperatedSite, type OperatedSiteOptions } from '../servers/operated-site.ts';
@@ -53,7 +54,7 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await admit(site, 'hospital-b');
     const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
-    assert.match(message, new RegExp(`${site.site.nats.host} knows the node's key but runs another lfh-sync.conf`));
+    assert.match(message, new RegExp(`${site.site.nats.host} knows this node but runs another lfh-sync.conf`));
     await site.becomes('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
     // An account that is new comes into force with the second reload.
     for (const _ of [1, 2]) {
@@ -182,6 +183,29 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
+  it('gets over by itself from a text that lets in whom peers know, and neither the operator nor its canary', async () => {
+    const site = await start();
+    await admit(site, 'hospital-b');
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    const [publicKey = ''] = (await site.node()).status?.publicKeys ?? [];
+    const user = await site.ownUser();
+    await operator.stop();
+    const main = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data?.['lfh-sync.conf'] ?? '';
+    // As versions before this one wrote it, and while they waited to see the first of two reloads.
+    const before = main.replace(/^.*# this node's own$/m, `    { nkey: ${publicKey} }`).replace('Reload 2', 'Reload 1');
+    const data = JSON.stringify({ data: { 'lfh-sync.conf': before.replace(/^.*# canary\n/m, '') } });
+    await site.kubectl('patch', 'configmap', 'local-nats', '--type=merge', '-p', data);
+    const signsIn = async (): Promise<string> =>
+      (await trySignIn(site.site.nats.url, user, { ca: site.site.ca.ca })).outcome;
+    await until('the server runs that', async () => (await signsIn()) === 'KeyRefused');
+    await operator.start();
+    await until('it lets the operator in', async () => (await signsIn()) === 'Accepted', 60_000);
+    await until('it is loaded twice', async () => (await filesOf(site)).includes('Reload 2 of 2'), 60_000);
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    assert.ok(!(await filesOf(site)).includes(publicKey));
+  });
+
   it('is in the shape of the seed document where the stream lives in the default account', async () => {
     const site = await start({ isolation: 'Users' });
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
@@ -202,7 +226,11 @@ describe("a node's NATS, as the operator configures it", function () {
     const labels = { app: 'nats' };
     const template = {
       metadata: { labels },
-      spec: { containers: [{ name: 'nats', image: 'nats:2.15' }], terminationGracePeriodSeconds: 0 },
+      spec: {
+        containers: [{ name: 'nats', image: 'nats:2.15' }],
+        volumes: [{ name: 'lfh-sync', configMap: { name: 'local-nats', optional: true } }],
+        terminationGracePeriodSeconds: 0,
+      },
     };
 
     async function statefulSet(site: OperatedSite): Promise<void> {

@@ -7,7 +7,7 @@ import { connect, nkeyAuthenticator } from 'nats';
 import { createAccount, createOperator, type KeyPair } from 'nkeys.js';
 import { InvalidSpecError } from '../../common/errors.ts';
 import type { Trust } from '../../operator/nats/connection.ts';
-import { canaryKey, makeKey, type NodeKey } from '../../operator/nats/keys.ts';
+import { canaryKey, makeKey, type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
 import { type LiveReport, type SignIn, trySignIn, type WhichConfig, whichConfig } from '../../operator/nats/sign-in.ts';
 import { natsIncludes } from '../../operator/plan/nats-config.ts';
 import {
@@ -20,6 +20,7 @@ import { freePort, until } from '../servers/process.ts';
 
 describe('signing in to the NATS servers of a node', () => {
   const node = makeKey();
+  const user = ownNatsKey(node.seed);
   let directory: string;
   let ca: CertificateAuthority;
   const servers: NatsServer[] = [];
@@ -58,7 +59,8 @@ describe('signing in to the NATS servers of a node', () => {
 
   /** What a server has that includes the configuration of a hash. */
   function included(hash: string, key: NodeKey = node): string {
-    const access = { account: 'LFH', users: [key.publicKey], peers: [], canary: canaryKey(key.seed, hash).publicKey };
+    const own = [ownNatsKey(key.seed).publicKey];
+    const access = { account: 'LFH', own, users: [], peers: [], canary: canaryKey(key.seed, hash).publicKey };
     return `LFH {\n${natsIncludes(access).mainAccount}}`;
   }
 
@@ -112,6 +114,7 @@ describe('signing in to the NATS servers of a node', () => {
     it('says that a server does not include it', async () => {
       const server = await serve(`LFH { users: [ { nkey: ${makeKey().publicKey} } ] }`);
       isReported(await ask(server, 'one'), 'IncludeMissing', /does not include/, /JWT/);
+      assert.match((await ask(server, 'one')).servers[0]?.message ?? '', new RegExp(user.publicKey));
       const passwords = await serve('LFH { users: [ { user: admin, password: hunter2 } ] }');
       isReported(await ask(passwords, 'one'), 'IncludeMissing');
     });
@@ -155,7 +158,7 @@ describe('signing in to the NATS servers of a node', () => {
       const server = await serve(included('one'));
       isReported(await ask(server, 'one'), 'Live');
       isReported(await ask(server, 'two'), 'ConfigNotLive');
-      const authenticator = nkeyAuthenticator(Buffer.from(node.seed));
+      const authenticator = nkeyAuthenticator(Buffer.from(user.seed));
       const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator });
       try {
         await until('only this connection is left', async () => {
@@ -211,10 +214,10 @@ describe('signing in to the NATS servers of a node', () => {
 
   describe('once', () => {
     async function tries(server: string, outcome: SignIn['outcome'], says: RegExp, trust: Trust = {}): Promise<void> {
-      const found = await trySignIn(server, node, { ca: ca.ca, ...trust });
+      const found = await trySignIn(server, user, { ca: ca.ca, ...trust });
       assert.equal(found.outcome, outcome, found.message);
       assert.match(found.message, says);
-      assert.doesNotMatch(found.message, new RegExp(node.seed));
+      assert.doesNotMatch(found.message, new RegExp(user.seed));
     }
 
     it('tells what is wrong with a certificate', async () => {
@@ -244,7 +247,7 @@ describe('signing in to the NATS servers of a node', () => {
       servers.push(server);
       // The server resets the connection right behind its reason, so that this gets lost now and then.
       await until('the reason arrived', async () => {
-        const { outcome, message } = await trySignIn(`tls://${server.host}`, node, { ca: ca.ca });
+        const { outcome, message } = await trySignIn(`tls://${server.host}`, user, { ca: ca.ca });
         return outcome === 'PermissionDenied' && /client certificate.*verify/.test(message);
       });
     });
@@ -270,7 +273,7 @@ describe('signing in to the NATS servers of a node', () => {
         ['tls://127.0.0.1:4222', { ca: '-----BEGIN CERTIFICATE-----\nhunter2\n-----END CERTIFICATE-----' }],
       ];
       for (const [server, trust] of wrong) {
-        await assert.rejects(trySignIn(server, node, trust), (error) => {
+        await assert.rejects(trySignIn(server, user, trust), (error) => {
           assert.ok(error instanceof InvalidSpecError, `${server}: ${String(error)}`);
           assert.doesNotMatch(error.message, /hunter2/);
           return true;

@@ -8,7 +8,7 @@ import type { SidecarStatus } from '../../common/contract/status.ts';
 import { TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../../operator/nats/ask-sidecars.ts';
 import { type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
-import { makeKey, type NodeKey, probeKey } from '../../operator/nats/keys.ts';
+import { makeKey, type NodeKey, ownNatsKey, probeKey } from '../../operator/nats/keys.ts';
 import { lookIntoPeerAccount } from '../../operator/nats/peer-account.ts';
 import { durableConfig } from '../../operator/plan/durable.ts';
 import { natsIncludes, PROBE_INBOX } from '../../operator/plan/nats-config.ts';
@@ -20,6 +20,7 @@ const STREAM = EVENTS_STREAM.name;
 
 describe('what the operator learns over NATS', () => {
   const node = makeKey();
+  const user = ownNatsKey(node.seed);
   const peer = { lfhId: 'hospital.b', stream: STREAM };
   const [oldKey, newKey] = [makeKey(), makeKey()];
   let directory: string;
@@ -35,9 +36,9 @@ describe('what the operator learns over NATS', () => {
       directory,
       name: 'hospital-a',
       certificate: await ca.issue(),
-      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }`,
+      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }`,
     });
-    own = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+    own = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
   });
 
   afterEach(async () => {
@@ -56,6 +57,29 @@ describe('what the operator learns over NATS', () => {
     connections.push(connection);
     return connection;
   }
+
+  it('ends, also where somebody else answers in the place of JetStream, and has always one durable more', async () => {
+    const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
+    const certificate = await ca.issue();
+    const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
+    const lied = await openOwn([liar.url], { nodeSeed: node.seed, ca: ca.ca });
+    const { connection } = lied.connected;
+    let asked = 0;
+    connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
+      callback: (_error, message) => {
+        const name = `lfh-sync-${(asked += 1)}`;
+        const info = { name, config: {}, num_pending: 0, num_ack_pending: 0, ack_floor: {}, delivered: {} };
+        message.respond(JSON.stringify({ total: 1e9, consumers: [info] }));
+      },
+    });
+    await connection.flush();
+    try {
+      assert.equal((await lied.durables(STREAM)).length, 100);
+    } finally {
+      await lied.close();
+      await liar.stop();
+    }
+  });
 
   describe('from the sidecars', () => {
     /** As much of a status as is looked at on arrival. */
@@ -83,7 +107,7 @@ describe('what the operator learns over NATS', () => {
 
     /** A sidecar's service; one without an answer is silent. */
     async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
-      const connection = await signIn(node);
+      const connection = await signIn(user);
       const queue = `q${connections.length}`;
       const service = await connection.services.add({ name: STATUS_SERVICE, version: '1.0.0', queue });
       service.addEndpoint('status', {
@@ -105,6 +129,37 @@ describe('what the operator learns over NATS', () => {
       await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
       const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
       assert.deepEqual([statuses, unreadable], [[statusOf('first'), statusOf('second')], 0]);
+    });
+
+    it('listens no longer than the deadline to one that never ends its answers', async () => {
+      const connection = await signIn(user);
+      const dripping: NodeJS.Timeout[] = [];
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, { reply }) => {
+          if (reply) dripping.push(setInterval(() => connection.publish(reply, '{}'), 50));
+        },
+      });
+      await connection.flush();
+      const started = performance.now();
+      try {
+        const late = AbortSignal.timeout(10_000);
+        const { unreadable } = await Promise.race([askSidecars(own.connected, 'local', 500), aborted(late)]);
+        assert.ok(unreadable > 1 && unreadable < 30, `${unreadable} answers`);
+        assert.ok(performance.now() - started < 3_000);
+      } finally {
+        for (const each of dripping) clearInterval(each);
+      }
+    });
+
+    it('takes no more answers than a node can have sidecars', async () => {
+      const connection = await signIn(user);
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, message) => {
+          for (let count = 0; count < 5_000; count += 1) message.respond('{}');
+        },
+      });
+      await connection.flush();
+      assert.equal((await askSidecars(own.connected, 'local', 5_000)).unreadable, 1_000);
     });
 
     it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
@@ -150,7 +205,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is an error, with the server in it, where the connection is gone', async () => {
-      const closed = await openOwn([server.url], { seed: node.seed, ca: ca.ca });
+      const closed = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
       await closed.close();
       await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
         assert.ok(error instanceof TransientError, String(error));
@@ -167,7 +222,7 @@ describe('what the operator learns over NATS', () => {
     function accounts(isolation: 'Accounts' | 'Users'): string {
       const publicKeys = [oldKey.publicKey, newKey.publicKey];
       const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey }];
-      const access = { account: 'LFH', users: [node.publicKey], peers, isolation };
+      const access = { account: 'LFH', own: [user.publicKey], users: [], peers, isolation };
       const { mainAccount, peerAccounts } = natsIncludes(access);
       return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
@@ -182,7 +237,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is whether it is served: only after the second reload, and only with its durable', async () => {
-      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${node.publicKey} } ] }` });
+      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }` });
       await assert.rejects(look(), { reason: 'KeyRefused' });
       await server.reload({ accounts: accounts('Accounts') });
       assert.equal((await look()).served, false);
@@ -206,10 +261,10 @@ describe('what the operator learns over NATS', () => {
       assert.deepEqual([durable?.delivered, durable?.waiting], [0, 0]);
     });
 
-    it("is the same with the node's own key, where peers have no accounts of their own", async () => {
+    it('is the same as the node itself, where peers have no accounts of their own', async () => {
       await server.reload({ accounts: accounts('Users') });
       await signIn(oldKey);
-      const { served, connections: found } = await look(node);
+      const { served, connections: found } = await look(user);
       assert.deepEqual([served, found.map(({ publicKey }) => publicKey)], [true, [oldKey.publicKey]]);
     });
 
@@ -229,3 +284,7 @@ describe('what the operator learns over NATS', () => {
     });
   });
 });
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+}

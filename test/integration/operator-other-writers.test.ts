@@ -81,6 +81,11 @@ describe('what an operator has written, and others write to', function () {
       await comesBack();
       await patch({ data: { another: 'added' } });
       await comesBack();
+      await patch({ metadata: { annotations: { 'sync.linuxforhealth.io/workload': 'Deployment/mine' } } });
+      await until('a note that is not ours goes', async () => {
+        const { annotations = {} } = (await configMap(name)).metadata;
+        return annotations['sync.linuxforhealth.io/workload'] === undefined;
+      });
       await patch({ data: { [key]: null } });
       await comesBack();
       const labels = Object.fromEntries(Object.keys(wanted.metadata.labels ?? {}).map((label) => [label, null]));

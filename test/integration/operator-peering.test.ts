@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type ConfigMap, KINDS } from '../../operator/kube/objects.ts';
+import { trySignIn } from '../../operator/nats/sign-in.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
@@ -129,6 +130,7 @@ describe('two sites that were peered with kubectl', function () {
 
   it('replace a key while messages flow: the old one stays until no peer needs it, and nothing is lost or repeated', async () => {
     const [old = ''] = (await b.node()).status?.publicKeys ?? [];
+    const oldUser = await b.ownUser();
     let done = false;
     const flowing = toB.sendUntil(a.site, () => done);
     await b.patch('lfhnode', 'local', { key: { rotation: 1 } });
@@ -140,6 +142,9 @@ describe('two sites that were peered with kubectl', function () {
     });
     const [current = '', previous] = (await b.node()).status?.publicKeys ?? [];
     assert.equal(previous, old);
+    // Until each of its sidecars has seen the new one, its own NATS lets in both; and only those that no peer's server is shown.
+    const newUser = await b.ownUser();
+    assert.deepEqual(await b.ownUsers(), [oldUser.publicKey, newUser.publicKey].sort());
     assert.equal((await b.peer('hospital-a')).status?.receive?.key, old);
     assert.match(await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
     await a.becomes('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
@@ -154,6 +159,12 @@ describe('two sites that were peered with kubectl', function () {
     );
     await b.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
     await until('the old one is gone', async () => (await b.node()).status?.publicKeys?.join() === current);
+    const isRefused = async (): Promise<boolean> => {
+      const { outcome } = await trySignIn(b.site.nats.url, oldUser, { ca: b.site.ca.ca });
+      return outcome === 'KeyRefused';
+    };
+    await until('whom the old one let in is refused', isRefused);
+    assert.deepEqual(await b.ownUsers(), [newUser.publicKey]);
     const last = await b.invitation();
     await until('the invitation is without it', async () => !(await b.invitation()).includes(old));
     assert.ok(last.includes(current));

@@ -169,7 +169,8 @@ describe('the access of a peer as a user of the default account', () => {
     const { mainAccount } = natsIncludes({
       isolation: 'Users',
       account: 'unused',
-      users: [own.getPublicKey()],
+      own: [own.getPublicKey()],
+      users: [],
       peers: [{ lfhId: B.lfhId, publicKeys: [peer.getPublicKey()] }],
     });
     const extra = `authorization {\n${mainAccount}}`;

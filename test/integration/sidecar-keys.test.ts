@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAccount, createUser, type KeyPair } from 'nkeys.js';
 import type { SidecarStatus } from '../../common/contract/status.ts';
+import { ownNatsKey } from '../../operator/nats/keys.ts';
 import { writeFiles } from '../servers/kubelet-stand-in.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
@@ -35,7 +36,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
 
   beforeEach(async () => {
     [oldKey, newKey] = [createUser(), createUser()];
-    await b.allowSidecars(publicKeysOf(oldKey, newKey));
+    await b.allowSidecars([oldKey, newKey]);
     await useKeys(oldKey);
     await signsInWith(oldKey);
   });
@@ -179,13 +180,13 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     const site = await newPeer('announced', oldKey, newKey);
     await replaysWith(site, oldKey);
     await ownNatsTakes(oldKey);
-    await b.allowSidecars(publicKeysOf(oldKey));
+    await b.allowSidecars([oldKey]);
     const [announced, failed] = [await b.streamMessages(), await announceFailures()];
     const sent = await sendWhile(site, async () => {
       await useKeys(newKey, oldKey);
       await signsInWith(newKey, oldKey);
       await ownNatsTakes(oldKey);
-      await b.allowSidecars(publicKeysOf(oldKey, newKey));
+      await b.allowSidecars([oldKey, newKey]);
       await ownNatsTakes(newKey);
     });
     await storm.arrivedOnce(b);
@@ -255,7 +256,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   }
 
   async function ownNatsTakes(key: KeyPair): Promise<void> {
-    const wanted = JSON.stringify({ key: key.getPublicKey(), message: '' });
+    const wanted = JSON.stringify({ key: ownNatsKey(seedOf(key)).publicKey, message: '' });
     await until(
       'our own NATS lets it in',
       async () => JSON.stringify((await sidecar.status()).nats) === wanted,

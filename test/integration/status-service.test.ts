@@ -5,6 +5,7 @@ import { STATUS_SERVICE, statusSubject } from '../../common/contract/names.ts';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import { askSidecars, type SidecarAnswers } from '../../operator/nats/ask-sidecars.ts';
 import { connectOnce } from '../../operator/nats/connection.ts';
+import { ownNatsKey } from '../../operator/nats/keys.ts';
 import { natsIncludes } from '../../operator/plan/nats-config.ts';
 import { until } from '../servers/process.ts';
 import { type PeerOf, type SidecarOptions, SidecarProcess } from '../servers/sidecar-process.ts';
@@ -49,8 +50,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
   }
 
   async function ask(at = b, timeoutMs = ANSWER_MS): Promise<SidecarAnswers> {
-    const key = { seed: new TextDecoder().decode(at.seed), publicKey: at.publicKey };
-    const connected = await connectOnce(at.nats.url, key, { ca: at.ca.ca });
+    const connected = await connectOnce(at.nats.url, at.own, { ca: at.ca.ca });
     try {
       return await askSidecars(connected, 'local', timeoutMs);
     } finally {
@@ -102,7 +102,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     assert.deepEqual([nats.key, publicKeys], [null, [b.publicKey]]);
     await natsBecomes(sidecar, null, /127\.0\.0\.1:\d+ cannot be reached: nothing listens there/);
     await b.nats.start();
-    await natsBecomes(sidecar, b.publicKey, /^$/);
+    await natsBecomes(sidecar, b.own.publicKey, /^$/);
     await answer(sidecar);
     await b.nats.stop();
     await natsBecomes(sidecar, null, /./);
@@ -117,13 +117,15 @@ describe('the status of sidecars, asked as the operator asks', () => {
   it("says over HTTP that the node's NATS refuses the key, and what to do; until it takes it", async () => {
     const key = createUser();
     const sidecar = await start({ settings: { 'nats-server.nk': new TextDecoder().decode(key.getSeed()) } });
-    await natsBecomes(sidecar, null, new RegExp(`refuses our key ${key.getPublicKey()}`));
+    const { publicKey } = ownNatsKey(new TextDecoder().decode(key.getSeed()));
+    await natsBecomes(sidecar, null, new RegExp(`refuses our key ${publicKey}: .*not the key that peers know`));
+    assert.ok((await sidecar.log()).includes(`"ownNatsKey":"${publicKey}"`), 'it tells at the start whom to let in');
     const { message } = (await sidecar.status()).nats;
     assert.match(message, /LfhSyncNode/);
     assert.doesNotMatch(message, /LfhSyncPeer|administrator of this node/);
     assert.deepEqual((await ask()).statuses, []);
-    await b.allowSidecars([key.getPublicKey()]);
-    await natsBecomes(sidecar, key.getPublicKey(), /^$/);
+    await b.allowSidecars([key]);
+    await natsBecomes(sidecar, publicKey, /^$/);
     await answer(sidecar);
     await b.allowSidecars([]);
     await natsBecomes(sidecar, null, /refuses our key/);
@@ -185,7 +187,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
 
     it('is refused also where peers share our account', async () => {
       const peers = [{ lfhId: peer.lfhId, publicKeys: [peer.publicKey] }];
-      const shared = natsIncludes({ account: 'LFH', users: [b.publicKey], peers, isolation: 'Users' });
+      const shared = natsIncludes({ account: 'LFH', own: [b.own.publicKey], users: [], peers, isolation: 'Users' });
       await b.nats.reload({ accounts: `LFH {\n  jetstream: enabled\n${shared.mainAccount}}` });
       try {
         await answer(sidecar);
@@ -198,7 +200,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     it('does not arrive from another account, whatever its user may do', async () => {
       const stranger = createUser();
       await b.nats.reload({
-        accounts: `LFH { jetstream: enabled, users: [ { nkey: ${b.publicKey} } ] }
+        accounts: `LFH { jetstream: enabled, users: [ { nkey: ${b.own.publicKey} } ] }
           OTHER { users: [ { nkey: ${stranger.getPublicKey()} } ] }`,
       });
       try {

@@ -5,6 +5,8 @@ import { createUser } from 'nkeys.js';
 import { syncName } from '../../common/contract/names.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
+import { type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
+import { ownUsersIn } from '../../operator/plan/nats-files.ts';
 import { createCertificateAuthority } from './certificates.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { KubeletStandIn, type VolumeSource } from './kubelet-stand-in.ts';
@@ -173,6 +175,17 @@ export class OperatedSite {
     return demand(await this.get<Secret>(KINDS.secret, `${NODE}-nkey`));
   }
 
+  /** As whom the node signs in at its own NATS with the key that it has now. */
+  async ownUser(): Promise<NodeKey> {
+    const { data } = await this.keySecret();
+    return ownNatsKey(Buffer.from(data?.['nats-server.nk'] ?? '', 'base64').toString('utf8'));
+  }
+
+  /** Public keys that the node itself is let in with there, as it stands in what nats-server includes. */
+  async ownUsers(): Promise<string[]> {
+    return ownUsersIn((await this.get<ConfigMap>(KINDS.configMap, `${NODE}-nats`))?.data);
+  }
+
   /** Changes the spec of the node or of a peer, as `kubectl patch` does. */
   async patch(kind: 'lfhnode' | 'lfhpeer', name: string, spec: object): Promise<void> {
     await this.kubectl('patch', kind, name, '--type=merge', '-p', JSON.stringify({ spec }));
@@ -222,7 +235,7 @@ export class OperatedSite {
 async function prepare(lfhId: string): Promise<Omit<PreparedSite, 'accounts' | 'natsConfig'>> {
   return {
     ca: await createCertificateAuthority(lfhId),
-    key: createUser(),
+    administrator: createUser(),
     natsPort: await freePort(),
     kafkaPort: await freePort(),
   };
@@ -256,7 +269,7 @@ function nodeOf(
         servers,
         advertise: servers,
         ca: { inline: prepared.ca.ca },
-        users: [prepared.key.getPublicKey()],
+        users: [prepared.administrator.getPublicKey()],
         ...nats,
       },
       kafka: { brokers: [`127.0.0.1:${prepared.kafkaPort}`] },

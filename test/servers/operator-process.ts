@@ -3,6 +3,8 @@ import type { ControlPlane } from './control-plane.ts';
 import { grantOperatorRights } from './operator-rights.ts';
 import { freePort, ServerProcess } from './process.ts';
 
+/** Else V8 lets garbage lie as long as this machine has room for it, which is no news of what the operator needs. */
+const HEAP = '--max-old-space-size=128';
 const MAIN = join(import.meta.dirname, '..', '..', 'operator', 'main.ts');
 
 export interface OperatorOptions {
@@ -13,8 +15,6 @@ export interface OperatorOptions {
   readonly name?: string;
   /** Of the sidecars that it injects; absent: it injects none. */
   readonly image?: string;
-  /** MB that its objects may take together; absent: as much as the machine has. */
-  readonly heapMb?: number;
 }
 
 export interface OperatorInNamespaces {
@@ -68,9 +68,8 @@ export class OperatorProcess {
 
   /** @param image another one than before */
   async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
-    const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}`, heapMb } = this.#options;
-    const limits = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
-    this.#process = new ServerProcess('operator', [process.execPath, ...limits, MAIN], this.logFile, {
+    const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
+    this.#process = new ServerProcess('operator', [process.execPath, HEAP, MAIN], this.logFile, {
       KUBECONFIG: kubeconfig,
       POD_NAMESPACE: namespace,
       POD_NAME: name,

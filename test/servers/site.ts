@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
 import { createUser, type KeyPair } from 'nkeys.js';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
+import { type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
 import { durableConfig } from '../../operator/plan/durable.ts';
 import { type AdmittedPeer, natsIncludes } from '../../operator/plan/nats-config.ts';
 import { type CertificateAuthority, createCertificateAuthority, type ServerCertificate } from './certificates.ts';
@@ -30,8 +31,8 @@ export interface SiteOptions {
 /** A site that an operator looks after: named in its LfhSyncNode before it is there, and its accounts are included. */
 export interface PreparedSite {
   readonly ca: CertificateAuthority;
-  /** Its administrator's. */
-  readonly key: KeyPair;
+  /** In whose name the test does what connect and its administrator do. */
+  readonly administrator: KeyPair;
   readonly natsPort: number;
   readonly kafkaPort: number;
   readonly accounts: string;
@@ -48,10 +49,13 @@ export class Site {
   readonly directory: string;
   readonly ca: CertificateAuthority;
   readonly nats: NatsServer;
+  /** As peers know it; of no use where an operator makes one. */
   readonly key: KeyPair;
+  /** Who may do everything in its account. */
+  readonly administrator: KeyPair;
   readonly #kafka: KafkaServer | undefined;
   readonly #peers = new Map<string, AdmittedPeer>();
-  #sidecarKeys: readonly string[] = [];
+  #sidecarKeys: readonly KeyPair[] = [];
   readonly #ackWaits = new Map<string, number>();
   readonly #connections: NatsConnection[] = [];
   #failed = false;
@@ -62,6 +66,7 @@ export class Site {
     ca: CertificateAuthority;
     nats: NatsServer;
     key: KeyPair;
+    administrator: KeyPair;
     kafka: KafkaServer | undefined;
   }) {
     this.lfhId = parts.lfhId;
@@ -69,20 +74,22 @@ export class Site {
     this.ca = parts.ca;
     this.nats = parts.nats;
     this.key = parts.key;
+    this.administrator = parts.administrator;
     this.#kafka = parts.kafka;
   }
 
   static async start(lfhId: string, options: SiteOptions = {}): Promise<Site> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
     const { prepared } = options;
-    const key = prepared?.key ?? createUser();
+    const key = createUser();
+    const administrator = prepared?.administrator ?? createUser();
     const ca = prepared?.ca ?? (await createCertificateAuthority(lfhId));
-    const accounts = prepared?.accounts ?? accountsOf(key, []);
+    const accounts = prepared?.accounts ?? accountsOf(administrator, [key], []);
     const [nats, kafka] = await allOrNone(
       startNats(lfhId, directory, await ca.issue(), accounts, options),
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
-    const site = new Site({ lfhId, directory, ca, nats, key, kafka });
+    const site = new Site({ lfhId, directory, ca, nats, key, administrator, kafka });
     running.add(site);
     await site.createStream();
     return site;
@@ -90,7 +97,7 @@ export class Site {
 
   /** A nats-server without TLS, as one that was never configured. */
   static startPlainNats(site: Site): Promise<NatsServer> {
-    const accounts = accountsOf(site.key, []);
+    const accounts = accountsOf(site.administrator, [site.key], []);
     return NatsServer.start({ directory: join(site.directory, 'plain'), name: 'plain', accounts });
   }
 
@@ -107,15 +114,17 @@ export class Site {
     return this.key.getSeed();
   }
 
-  /**
-   * Signs in with the node's own key, which may do everything in its account; also where the certificate is one that
-   * nobody else should trust.
-   */
+  /** What its sidecars, and an operator, sign in with here. */
+  get own(): NodeKey {
+    return ownKeyOf(this.key);
+  }
+
+  /** Signs in as its administrator; also where the certificate is one that nobody else should trust. */
   async connect(): Promise<NatsConnection> {
     const connection = await connect({
       servers: [this.nats.url],
       tls: { rejectUnauthorized: false } as TlsOptions,
-      authenticator: nkeyAuthenticator(this.seed),
+      authenticator: nkeyAuthenticator(this.administrator.getSeed()),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
     });
@@ -160,9 +169,9 @@ export class Site {
     await this.#reloadAccounts();
   }
 
-  /** Which keys its sidecars may sign in with here, besides the site's own. */
-  async allowSidecars(publicKeys: readonly string[]): Promise<void> {
-    this.#sidecarKeys = publicKeys;
+  /** With which node's keys its sidecars may run here, besides the site's own. */
+  async allowSidecars(keys: readonly KeyPair[]): Promise<void> {
+    this.#sidecarKeys = keys;
     await this.#reloadAccounts();
   }
 
@@ -255,7 +264,8 @@ export class Site {
   }
 
   #reloadAccounts(): Promise<void> {
-    return this.nats.reload({ accounts: accountsOf(this.key, [...this.#peers.values()], this.#sidecarKeys) });
+    const keys = [this.key, ...this.#sidecarKeys];
+    return this.nats.reload({ accounts: accountsOf(this.administrator, keys, [...this.#peers.values()]) });
   }
 
   async #request(subject: string, body: unknown): Promise<unknown> {
@@ -317,9 +327,15 @@ export interface DurableInfo {
   readonly num_waiting: number;
 }
 
-function accountsOf(key: KeyPair, peers: readonly AdmittedPeer[], sidecarKeys: readonly string[] = []): string {
-  const includes = natsIncludes({ account: ACCOUNT, users: [key.getPublicKey(), ...sidecarKeys], peers });
+/** @param nodeKeys as peers know them; whom they let in here is derived */
+function accountsOf(administrator: KeyPair, nodeKeys: readonly KeyPair[], peers: readonly AdmittedPeer[]): string {
+  const own = nodeKeys.map((key) => ownKeyOf(key).publicKey);
+  const includes = natsIncludes({ account: ACCOUNT, own, users: [administrator.getPublicKey()], peers });
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
+}
+
+function ownKeyOf(key: KeyPair): NodeKey {
+  return ownNatsKey(new TextDecoder().decode(key.getSeed()));
 }
 
 /** Like Promise.all, but stops what did start when something else did not: it would keep the process from ending. */

@@ -135,10 +135,7 @@ describe('nodes that name the same nats-server', () => {
       const older = withServer(one, 'lfh', 1);
       const younger = withServer(other, namespace, 2);
       const named = { ...younger, metadata: { ...younger.metadata, name: 'younger' } };
-      assert.match(
-        nodeConflict(named, [older]) ?? 'none',
-        /^LfhSyncNode lfh\/in-lfh, which is older or runs there, has the same nats-server/,
-      );
+      assert.match(nodeConflict(named, [older]) ?? 'none', /^LfhSyncNode lfh\/in-lfh has the same nats-server/);
       assert.equal(nodeConflict(older, [named]), undefined);
     });
   }
@@ -154,9 +151,14 @@ describe('nodes that name the same nats-server', () => {
     };
     return { ...node, metadata: { ...node.metadata, generation: 1 }, status: { conditions: [condition] } };
   };
-  const old = withServer('tls://nats.lfh', 'lfh', 1);
-  const young = withServer('tls://nats.lfh', 'site-b', 2);
+  const old = withServer('tls://nats.example.org', 'lfh', 1);
+  const young = withServer('tls://nats.example.org', 'site-b', 2);
   const TAKEN: readonly [what: string, winner: NodeObject, loser: NodeObject][] = [
+    [
+      "is in the Service's own namespace, by an older one elsewhere that claims to run there",
+      withServer('tls://nats', 'site-b', 2),
+      told(withServer('tls://nats.site-b.svc:4222', 'lfh', 1), 'True', 'Live'),
+    ],
     ['runs there, by an older one that says so now', told(young, 'True', 'Live'), old],
     [
       'runs there, by an older one that ran elsewhere until now',

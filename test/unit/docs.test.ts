@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pages } from '../../docs/generate.ts';
+import { createMetrics, OPERATOR_METRICS } from '../../operator/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const DOCS = join(ROOT, 'docs');
@@ -13,6 +14,18 @@ describe('a generated page', () => {
       assert.equal(await readFile(join(DOCS, name), 'utf8'), content);
     });
   }
+});
+
+describe('the page of metrics', () => {
+  it('has all that the operator tells of itself, with their types', async () => {
+    const text = await createMetrics().text();
+    const told = [...text.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+    assert.deepEqual(
+      Object.values(OPERATOR_METRICS).map(({ name, type }) => `${name} ${type}`),
+      told,
+    );
+    for (const { name } of Object.values(OPERATOR_METRICS)) assert.match(pages()['metrics.md'] ?? '', new RegExp(name));
+  });
 });
 
 describe('a page', () => {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { CANARY_MARK } from '../../operator/plan/nats-config.ts';
+import { CANARY_MARK, OWN_MARK } from '../../operator/plan/nats-config.ts';
 
 /**
  * What the text that a nats-server includes grants, read line by line without the code that writes it. A line that is none of
  * those of design.md's "A peer's access" fails the test: there must be nothing else.
  */
 export interface Granted {
-  /** May do everything in the main account. */
+  /** May do everything in the main account: the node itself. */
+  readonly own: readonly string[];
+  /** May, too. */
   readonly administrators: readonly string[];
   /** May do nothing. */
   readonly canaries: readonly string[];
@@ -40,6 +42,7 @@ const USER = new RegExp(
 );
 const CANARY =
   /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
+const OWN = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \} (# this node's own)$/;
 const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
 const EXPORT = /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \} \}$/;
@@ -47,12 +50,14 @@ const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\
 /** Reads both files of a node. */
 export function grantedBy(mainFile: string, peersFile: string): Granted {
   const main = new Lines(mainFile);
+  const own: string[] = [];
   const administrators: string[] = [];
   const canaries: string[] = [];
   const users: GrantedUser[] = [];
   main.list('users', (line) => {
-    const [administrator, canary] = [ADMINISTRATOR.exec(line), CANARY.exec(line)];
-    if (administrator) administrators.push(administrator[1] ?? '');
+    const [itself, administrator, canary] = [OWN.exec(line), ADMINISTRATOR.exec(line), CANARY.exec(line)];
+    if (itself) own.push(itself[2] === OWN_MARK ? (itself[1] ?? '') : assert.fail(line));
+    else if (administrator) administrators.push(administrator[1] ?? '');
     else if (canary) canaries.push(canary[2] === CANARY_MARK ? (canary[1] ?? '') : assert.fail(line));
     else users.push(userOf(line));
   });
@@ -64,7 +69,7 @@ export function grantedBy(mainFile: string, peersFile: string): Granted {
     });
   }
   assert.ok(main.atEnd());
-  return { administrators, canaries, users, exports: exported, accounts: accountsOf(new Lines(peersFile)) };
+  return { own, administrators, canaries, users, exports: exported, accounts: accountsOf(new Lines(peersFile)) };
 }
 
 function accountsOf(lines: Lines): Map<string, GrantedAccount> {

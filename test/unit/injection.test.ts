@@ -3,7 +3,17 @@ import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { readDefinitions, type Schema } from '../../crds/read.ts';
 import { readConfig } from '../../operator/config.ts';
-import type { Container, FieldSet, JsonPatchStep, ManagedFields, Workload } from '../../operator/kube/objects.ts';
+import type {
+  ConfigMap,
+  Container,
+  FieldSet,
+  JsonPatchStep,
+  ManagedFields,
+  PodSpec,
+  Volume,
+  Workload,
+} from '../../operator/kube/objects.ts';
+import { asHeld } from '../../operator/plan/held.ts';
 import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
 import {
   foughtOver,
@@ -14,8 +24,10 @@ import {
   written,
 } from '../../operator/plan/injection-step.ts';
 import type { NodeObject, References } from '../../operator/plan/observed.ts';
-import { removalOf } from '../../operator/plan/removal.ts';
+import { NODE_LABEL, WORKLOAD_NOTE } from '../../operator/plan/plan.ts';
+import { isAnothers, removalOf } from '../../operator/plan/removal.ts';
 import { rolloutOf } from '../../operator/plan/rollout.ts';
+import { sidecarVolume } from '../../operator/plan/sidecar-container.ts';
 
 const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
 const NOTHING: References = { configMap: () => undefined, secret: () => undefined };
@@ -289,6 +301,41 @@ describe('the next step with a sidecar', () => {
   });
 });
 
+describe('a node that was made again', () => {
+  const noted = (workloadNote: string, of = 'local'): ConfigMap => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'local-nats', labels: { [NODE_LABEL]: of }, annotations: { [WORKLOAD_NOTE]: workloadNote } },
+  });
+  const note = noted('Deployment/before');
+  const had: NodeObject = { ...node(), status: { observedGeneration: 1 } };
+
+  it('holds before its first turn what one of its name has held, and then what its status says', () => {
+    assert.equal(asHeld(node(), note).status?.workload, 'Deployment/before');
+    const asItIs: readonly [NodeObject, ConfigMap | undefined][] = [
+      [node(), undefined],
+      [had, note],
+      [node(), noted('Deployment/before', 'second')],
+      ...['', 'before', 'Pod/before', 'Deployment/', 'Deployment/a/b', 'Deployment/../x'].map(
+        (text): [NodeObject, ConfigMap] => [node(), noted(text)],
+      ),
+    ];
+    for (const [one, found] of asItIs) assert.equal(asHeld(one, found), one);
+  });
+
+  it('has the sidecar taken out where it is not wanted any more, and keeps it where it is', () => {
+    const step = (of: NodeObject): string => {
+      const input = { otherNodes: [], references: NOTHING, image: 'i', workload: workload(), mayBegin: true };
+      const next = injectionStep({ ...input, node: asHeld(of, note) });
+      return next.step === 'takeOut' ? `takeOut ${next.workload}` : next.step;
+    };
+    assert.equal(step(node()), 'takeOut Deployment/before');
+    assert.equal(step(node(null)), 'takeOut Deployment/before');
+    assert.equal(step(node({ workloadRef: { name: 'before' } })), 'putIn');
+    assert.equal(step({ ...had, spec: node(null).spec }), 'none');
+  });
+});
+
 describe('taking the sidecar out', () => {
   const name = fc.constantFrom('lfh-sync', 'connect', 'app', 'proxy');
   const plain = { noNullPrototype: true };
@@ -333,6 +380,27 @@ describe('taking the sidecar out', () => {
         }
       }),
     );
+  });
+
+  it('is not done where it is another node’s, or nobody’s, whatever says that it is ours', () => {
+    const named = (name: string): { name: string } => ({ name });
+    const settingsOf = (node: string): object => ({ configMap: { name: `${node}-sidecar` } });
+    const volume = (...sources: object[]): object => ({ name: 'lfh-sync', projected: { sources } });
+    const key = { secret: { name: 'local-nkey' } };
+    const rows: readonly [pod: Partial<PodSpec>, isAnothers: boolean][] = [
+      [{}, false],
+      [{ initContainers: [named('proxy')], volumes: [named('data')] }, false],
+      [{ initContainers: [named('lfh-sync')], volumes: [volume(settingsOf('local'), key) as Volume] }, false],
+      [{ volumes: [{ name: 'lfh-sync', ...settingsOf('local') }] }, false],
+      [{ initContainers: [named('lfh-sync')], volumes: [volume(settingsOf('second'), key) as Volume] }, true],
+      [{ volumes: [named('lfh-sync'), { name: 'mine', ...settingsOf('local') }] }, true],
+      [{ initContainers: [named('lfh-sync')] }, true],
+    ];
+    for (const [pod, expected] of rows) {
+      assert.equal(isAnothers(workload(pod), 'local'), expected, JSON.stringify(pod));
+    }
+    const injected = workload({ volumes: [sidecarVolume(node()) as Volume] });
+    assert.deepEqual([isAnothers(injected, 'local'), isAnothers(injected, 'second')], [false, true]);
   });
 
   it('does nothing where there is nothing, and otherwise only to the version that was looked at', () => {

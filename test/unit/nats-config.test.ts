@@ -14,7 +14,7 @@ const peers: readonly AdmittedPeer[] = [
   { lfhId: 'hospital-b', publicKeys: [key('D'), key('C')] },
   { lfhId: 'a.b', publicKeys: [key('E')] },
 ];
-const access: NatsAccess = { account: 'LFH', users: [OWN, ADMINISTRATOR], peers };
+const access: NatsAccess = { account: 'LFH', own: [OWN], users: [ADMINISTRATOR], peers };
 
 /** Whose it is does not matter here. */
 function key(letter: string): string {
@@ -23,11 +23,11 @@ function key(letter: string): string {
 
 describe("a node's nats-server configuration", () => {
   it('gives each peer an account with three services, and nothing else', () => {
-    const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: peers.slice(0, 1), users: [OWN] });
+    const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: peers.slice(0, 1), users: [] });
     assert.equal(
       mainAccount,
       `  users: [
-    { nkey: ${OWN} }
+    { nkey: ${OWN} } # this node's own
   ]
   exports: [
     { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, accounts: [lfh-sync-hospital-b] }
@@ -70,7 +70,8 @@ describe("a node's nats-server configuration", () => {
 
   it('is the same text in whatever order peers, keys and users come', () => {
     const shuffled = fc.record({
-      users: fc.shuffledSubarray([OWN, ADMINISTRATOR], { minLength: 2 }),
+      own: fc.shuffledSubarray([OWN, key('F')], { minLength: 2 }),
+      users: fc.shuffledSubarray([ADMINISTRATOR, userKey('G')], { minLength: 2 }),
       peers: fc.shuffledSubarray(
         peers.map(({ lfhId, publicKeys }) => ({ lfhId, publicKeys: publicKeys.toReversed() })),
         { minLength: 2 },
@@ -79,13 +80,14 @@ describe("a node's nats-server configuration", () => {
     });
     fc.assert(
       fc.property(shuffled, ({ isolation, ...changed }) => {
-        assert.deepEqual(natsIncludes({ ...access, isolation, ...changed }), natsIncludes({ ...access, isolation }));
+        const all = { ...access, own: [OWN, key('F')], users: [ADMINISTRATOR, userKey('G')], isolation };
+        assert.deepEqual(natsIncludes({ ...all, ...changed }), natsIncludes(all));
       }),
     );
   });
 
   it('takes a key once that the administrator lists as well: nats-server does not start with two', () => {
-    assert.deepEqual(natsIncludes({ ...access, users: [OWN, ADMINISTRATOR, OWN] }), natsIncludes(access));
+    assert.deepEqual(natsIncludes({ ...access, users: [OWN, ADMINISTRATOR, ADMINISTRATOR] }), natsIncludes(access));
   });
 
   it('has room for no peer at all', () => {
@@ -120,6 +122,7 @@ describe("a node's nats-server configuration", () => {
       /public key of peer "b" is none, or damaged/,
     ],
     ['configuration for a public key', { users: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
+    ['the same for its own', { own: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
     ['one key for two peers', { peers: [...peers, { lfhId: 'c', publicKeys: [key('E')] }] }, /"a\.b" and peer "c"/],
     [
       "the node's own key for a peer",

@@ -21,7 +21,8 @@ describe('taking access back from files that stand there', () => {
       const access = {
         isolation,
         account: 'LFH',
-        users: [OWN, ADMINISTRATOR ?? ''],
+        own: [OWN],
+        users: [ADMINISTRATOR ?? ''],
         peers: Object.entries(peers).map(([lfhId, keys]) => ({
           lfhId,
           publicKeys: keys.map((key) => key ?? ''),

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { hashOf, MAIN_FILE, natsFiles, PEERS_FILE, type WrittenFiles } from '../../operator/plan/nats-files.ts';
+import {
+  hashOf,
+  MAIN_FILE,
+  natsFiles,
+  ownUsersIn,
+  PEERS_FILE,
+  type WrittenFiles,
+} from '../../operator/plan/nats-files.ts';
 import { userKey } from './plan-fixtures.ts';
 
 const KEYS = ['A', 'B', 'C', 'D'].map(userKey) as [string, string, string, string];
@@ -19,7 +26,7 @@ function planned(
 ) {
   const admitted = Object.entries(peers).map(([lfhId, key]) => ({ lfhId, publicKeys: [key] }));
   return natsFiles(
-    { account: 'LFH', isolation, users: [OWN], peers: admitted },
+    { account: 'LFH', isolation, own: [OWN], users: [], peers: admitted },
     ca,
     { written, liveHash, restarts, leavesOut },
     { canary: () => CANARY },
@@ -128,12 +135,23 @@ describe("the files that a node's nats-server includes", () => {
   });
 
   it('have no canary while there is no key to derive it from, and the same hash', () => {
-    const access = { account: 'LFH', users: [OWN], peers: [] };
+    const access = { account: 'LFH', own: [OWN], users: [], peers: [] };
     const standing = { written: undefined, liveHash: undefined, restarts: false };
     const without = natsFiles(access, CA, standing, { canary: () => undefined });
     assert.equal(without.files[MAIN_FILE].includes('canary'), false);
     assert.equal(without.hash, planned({}).hash);
     assert.equal(hashOf(without.files), without.hash);
+  });
+
+  it('tell which of their users are the node itself, and nobody else', () => {
+    const access = { account: 'LFH', own: [OWN, C], users: [userKey('administrator')], peers: [] };
+    const standing = { written: undefined, liveHash: undefined, restarts: true };
+    for (const isolation of ['Accounts', 'Users'] as const) {
+      const { files } = natsFiles({ ...access, isolation }, CA, standing, { canary: () => CANARY });
+      assert.deepEqual(ownUsersIn(files), [OWN, C].sort());
+    }
+    assert.deepEqual(ownUsersIn(undefined), []);
+    assert.deepEqual(ownUsersIn({ [MAIN_FILE]: `    { nkey: U${'A'.repeat(55)} } # this node's own\n` }), []);
   });
 
   it('are told from what somebody else wrote, or took away', () => {

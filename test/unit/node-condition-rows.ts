@@ -209,6 +209,13 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     withNats({ users: [PUBLISHED_KEY] }),
     /; spec\.nats\.users\[0\] is a key that/,
   ],
+  [
+    "an administrator's key is the one that peers' servers are shown",
+    'True',
+    'Live',
+    withNats({ users: [userKey('administrator'), OWN_KEY] }),
+    /; spec\.nats\.users\[1\] is the key that this node signs in with at its peers.*: take it out/,
+  ],
   ['its CA is no PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.nats\.ca\.inline/],
   [
     'its CA has expired',

@@ -68,7 +68,7 @@ const withOlderNode: Situation = {
     otherNodes: [
       aNode({
         spec: { nats: { servers: ['tls://nats.lfh'] } },
-        metadata: { namespace: 'other', creationTimestamp: '2026-11-01T00:00:00Z' },
+        metadata: { name: 'other', creationTimestamp: '2026-01-01T00:00:00Z' },
       }),
     ],
   },
@@ -164,7 +164,13 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       withCa({ inline: certificate('ca-expired') + certificate('ca-b') }),
       /; spec\.ca\.inline, block 1 .*expired/,
     ],
-    ['the node has a problem', 'False', 'NodeNotReady', withOlderNode, /^its LfhSyncNode: the older/],
+    [
+      'the node has a problem',
+      'False',
+      'NodeNotReady',
+      withOlderNode,
+      /^its LfhSyncNode: LfhSyncNode lfh\/other has the same nats-server/,
+    ],
     ['the node has no key', 'Unknown', 'NodeNotReady', KEY_LOST, /^the node's key: the Secret is gone/],
     ['the peer does not know our key yet', 'False', 'AwaitingPeer', reports({ reason: 'KeyRefused', position: null })],
     [

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { BASE32, crc16 } from '../../common/contract/nkeys.ts';
 import { type PeerStatus, REJECT_REASONS, type SidecarStatus, SKIP_REASONS } from '../../common/contract/status.ts';
 import type { Metadata } from '../../operator/kube/objects.ts';
 import { type KeyStep, publicKeysOf } from '../../operator/plan/keys.ts';
@@ -17,7 +18,6 @@ import type {
   Texts,
 } from '../../operator/plan/observed.ts';
 import { type Plan, planNode } from '../../operator/plan/plan.ts';
-import { BASE32, crc16 } from '../../operator/plan/public-keys.ts';
 import type { Known } from '../../operator/plan/status.ts';
 
 /** What plans are made of in tests: the same each time, so that golden files stay as they are. */
@@ -33,11 +33,15 @@ export function userKey(name: string): string {
   return bits.replace(/.{5}/g, (five) => BASE32.charAt(Number.parseInt(five, 2)));
 }
 
+/** As peers know it. */
 export const OWN_KEY = userKey('own');
+/** As whom a node with a key signs in at its own NATS. */
+export const ownUser = (publicKey = OWN_KEY): string => userKey(`${publicKey} at its own NATS`);
 export const PUBLISHED_KEY = 'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4';
 
 /** The same for the same hash or peer, as those are that the operator derives. */
 export const DERIVED: DerivedKeys = {
+  own: () => [ownUser()],
   canary: (hash) => userKey(`canary of ${hash}`),
   probe: (lfhId) => userKey(`probe of ${lfhId}`),
 };
@@ -150,7 +154,8 @@ export function observedOf(peers: readonly PeerObject[], changes: Partial<Observ
 
 /** As the operator plans it. */
 export function planOf(observed: Observed, publicKeys?: readonly string[]): Plan {
-  return planNode(observed, publicKeys ?? (observed.key ? publicKeysOf(observed.key) : []), DERIVED, NOW);
+  const keys = publicKeys ?? (observed.key ? publicKeysOf(observed.key) : []);
+  return planNode(observed, keys, { ...DERIVED, own: () => keys.map(ownUser) }, NOW);
 }
 
 /** What is planned when the first of two reloads, if there is one, is live. */

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ConfigMap } from '../../operator/kube/objects.ts';
-import { CA_FILE, MAIN_FILE, PEERS_FILE, withoutRevoked } from '../../operator/plan/nats-files.ts';
+import { CA_FILE, MAIN_FILE, ownUsersIn, PEERS_FILE, withoutRevoked } from '../../operator/plan/nats-files.ts';
 import type { Observed } from '../../operator/plan/observed.ts';
-import type { Plan } from '../../operator/plan/plan.ts';
+import { NONE_DERIVED, type Plan, planNode } from '../../operator/plan/plan.ts';
 import {
   aKey,
   aNode,
@@ -15,6 +15,7 @@ import {
   NOW,
   OWN_KEY,
   observedOf,
+  ownUser,
   planOf,
   references,
   settledPlanOf,
@@ -155,6 +156,24 @@ describe('a plan', () => {
     assert.deepEqual(namesOf(planOf(onePeer, [])), ['local-nats', 'local-sidecar']);
   });
 
+  for (const [what, observed] of Object.entries({ 'with accounts': onePeer, 'without accounts': users })) {
+    it(`lets in at its own NATS nobody with the key that its peers' servers are shown, ${what}`, () => {
+      const known = [OWN_KEY, userKey('before')];
+      const { files } = planOf(observed, known);
+      assert.deepEqual(ownUsersIn(files?.files), known.map(ownUser).sort());
+      assert.ok(known.every((key) => !JSON.stringify(files).includes(key)));
+    });
+  }
+
+  it('stays at its own NATS while it has no key, though whom its key lets in cannot be derived', () => {
+    const written = settledPlanOf(onePeer).files?.files;
+    const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NONE_DERIVED, NOW);
+    assert.equal(problem, undefined);
+    assert.deepEqual(ownUsersIn(files?.files), [ownUser()]);
+    const first = planNode({ ...onePeer, key: undefined }, [OWN_KEY], NONE_DERIVED, NOW);
+    assert.deepEqual(ownUsersIn(first.files?.files), []);
+  });
+
   it('is nothing where an older node has the same NATS and nothing was written before', () => {
     const other = aNode({ metadata: { name: 'older', creationTimestamp: '2026-11-01T00:00:00Z' } });
     const plan = planOf({ ...onePeer, otherNodes: [other] });
@@ -211,7 +230,7 @@ describe('a node that is deleted', () => {
     assert.equal(metadata.ownerReferences, undefined, 'nats-server does not start without what it includes');
     assert.deepEqual(
       data[MAIN_FILE]?.match(/nkey: \w+ \}/g)?.sort(),
-      [`nkey: ${OWN_KEY} }`, `nkey: ${userKey('administrator')} }`].sort(),
+      [`nkey: ${ownUser()} }`, `nkey: ${userKey('administrator')} }`].sort(),
     );
     assert.doesNotMatch(data[MAIN_FILE] ?? '', /allow/);
     assert.equal(data[CA_FILE], settledPlanOf(users).files?.files[CA_FILE]);

@@ -21,6 +21,7 @@ import {
   NOW,
   OWN_KEY,
   observedOf,
+  ownUser,
   PUBLISHED_KEY,
   peerReport,
   planOf,
@@ -40,7 +41,14 @@ const nodeWith = (isolated: 'Accounts' | 'Users'): NodeObject =>
 
 /** Few enough to collide, and every kind that there is. */
 const anyKeys = fc.array(
-  fc.constantFrom(...['1', '2', '3', '4', '5'].map(userKey), OWN_KEY, PUBLISHED_KEY, DAMAGED, DERIVED.probe('b') ?? ''),
+  fc.constantFrom(
+    ...['1', '2', '3', '4', '5'].map(userKey),
+    OWN_KEY,
+    ownUser(),
+    PUBLISHED_KEY,
+    DAMAGED,
+    DERIVED.probe('b') ?? '',
+  ),
   { maxLength: 3 },
 );
 const anyId = fc.oneof(
@@ -134,8 +142,8 @@ describe('whatever its peers are, the plan of a node', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Accounts') }));
-        const { administrators, canaries, accounts, exports, users } = textsOf(plan);
-        assert.deepEqual(administrators.toSorted(), [OWN_KEY, userKey('administrator')].sort());
+        const { own: itself, administrators, canaries, accounts, exports, users } = textsOf(plan);
+        assert.deepEqual([itself, administrators], [[ownUser()], [userKey('administrator')]]);
         assert.equal(canaries.length, 1);
         assert.deepEqual(users, []);
         assert.equal(accounts.size, plan.granted.length);
@@ -168,8 +176,9 @@ describe('whatever its peers are, the plan of a node', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Users') }));
-        const { administrators, accounts, exports, users } = textsOf(plan);
-        assert.deepEqual([administrators.length, accounts.size, exports.length], [2, 0, 0]);
+        const { own, administrators, accounts, exports, users } = textsOf(plan);
+        assert.deepEqual([own, administrators], [[ownUser()], [userKey('administrator')]]);
+        assert.deepEqual([accounts.size, exports.length], [0, 0]);
         const names = users.map(({ subscribe }) => subscribe[0]?.split('.')[1] ?? '');
         for (const [index, user] of users.entries()) demandPeerUser(user, names[index] ?? '');
         assert.equal(new Set(names).size, plan.granted.length);
@@ -181,9 +190,9 @@ describe('whatever its peers are, the plan of a node', () => {
     fc.assert(
       fc.property(anyPeers, isolation, (peers, isolated) => {
         const plan = planOf(observedOf(peers, { node: nodeWith(isolated) }));
-        const { accounts, users, administrators, canaries } = textsOf(plan);
+        const { accounts, users, own, administrators, canaries } = textsOf(plan);
         const inside = [...accounts.values()].flatMap((account) => account.users);
-        const keys = [...administrators, ...canaries, ...[...inside, ...users].map(({ key }) => key)];
+        const keys = [...own, ...administrators, ...canaries, ...[...inside, ...users].map(({ key }) => key)];
         assert.equal(new Set(keys).size, keys.length, 'a key of two');
         for (const bad of [PUBLISHED_KEY, DAMAGED]) assert.ok(!keys.includes(bad));
         const admitted = plan.peers.filter(({ conflict }) => conflict === undefined).map(({ peer }) => peer);

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { plannedPeers } from '../../operator/plan/peers.ts';
+import { bytesOf, natsIncludes } from '../../operator/plan/nats-config.ts';
+import type { PeerObject } from '../../operator/plan/observed.ts';
+import { isGranted, plannedPeers } from '../../operator/plan/peers.ts';
 import { NAMES } from '../../operator/plan/plan.ts';
 import { bundle } from '../../operator/plan/trust.ts';
-import { aNode, aPeer, certificate, NOW, observedOf, planOf } from './plan-fixtures.ts';
+import { aNode, aPeer, certificate, NOW, observedOf, planOf, userKey } from './plan-fixtures.ts';
 
 const { nats } = aNode().spec;
 const withoutCa = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
+
+/** As much as a node's own two may take beside its peers. */
+const OWN_CAS = 2 * 65_536;
 
 describe('the peers of a node', () => {
   it('bring no more authorities together than ConfigMaps can hold; who came first has room', () => {
@@ -25,6 +30,56 @@ describe('the peers of a node', () => {
       hasNot[0]?.ca?.problems[0]?.message ?? '',
       /^spec\.ca holds \d KiB, and all peers of a node have room for 586 KiB/,
     );
+  });
+
+  const fourKeys = (name: string): string[] => ['', '2', '3', '4'].map((suffix) => userKey(name + suffix));
+  const long = (index: number, name: string): string => `${name}-${index}-`.padEnd(48, 'x');
+  const crowds: Readonly<Record<string, (index: number) => PeerObject>> = {
+    'with four keys and the longest ids': (index) => {
+      const spec = { lfhId: long(index, 'id'), publicKeys: fourKeys(`p${index}`), servers: undefined, ca: undefined };
+      return aPeer(`peer-${index}`, { spec });
+    },
+    'with ids that are hashed, and a CA each': (index) => aPeer(`peer-${index}`, { spec: { lfhId: `é.${index}` } }),
+    'that fill all of their settings': (index) => {
+      const allowOrigins = Array.from({ length: 64 }, (_, at) => `${at}-`.padEnd(253, 'é'));
+      return aPeer(`peer-${index}`, { spec: { receive: { allowOrigins }, publicKeys: undefined } });
+    },
+  };
+  for (const [which, make] of Object.entries(crowds)) {
+    for (const isolation of ['Accounts', 'Users'] as const) {
+      it(`${which} never fill a ConfigMap (isolation ${isolation}): whom the older ones leave no room is told so`, () => {
+        const peers = Array.from({ length: 1000 }, (_, index) => make(1000 + index));
+        const node = aNode({ spec: { nats: { ...nats, isolation } } });
+        const plan = planOf(observedOf(peers, { node }));
+        for (const { metadata, data = {} } of plan.objects) {
+          const size = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+          assert.ok(size < 1_048_576 - OWN_CAS, `${metadata.name} has ${size} bytes`);
+        }
+        const admitted = plan.peers.filter(({ conflict }) => conflict === undefined);
+        const others = plan.peers.slice(admitted.length);
+        assert.ok(admitted.length > 10 && others.length > 0, `${admitted.length} of ${peers.length}`);
+        // The older ones, with nobody between them.
+        assert.deepEqual([...admitted, ...others], plan.peers);
+        assert.match(
+          others[0]?.conflict ?? '',
+          /^there is no room for it: it takes [\d.]+ KiB, and of the 869\.1 KiB that/,
+        );
+        assert.deepEqual(
+          plan.granted,
+          admitted.filter(isGranted).map(({ peer }) => peer),
+        );
+        assert.ok(others.every((other) => !isGranted(other) && other.settings === undefined));
+      });
+    }
+  }
+
+  it('count with no byte more or less than they add to what nats-server includes', () => {
+    for (const isolation of ['Accounts', 'Users'] as const) {
+      const access = { account: 'LFH', isolation, own: [], users: [] };
+      const peer = { lfhId: 'b', publicKeys: ['b', 'c'].map(userKey), probe: userKey('probe') };
+      const [without, alone] = [[], [peer]].map((peers) => Object.values(natsIncludes({ ...access, peers })).join(''));
+      assert.equal(bytesOf(peer, access), (alone?.length ?? 0) - (without?.length ?? 0));
+    }
   });
 
   it('are let out while their node has a problem, in both directions, and nobody is let in', () => {
@@ -54,6 +109,11 @@ describe('the peers of a node', () => {
     );
     const { LFH_SYNC_PEERS: _, ...settingsBefore } = writtenSettings ?? {};
     assert.deepEqual(others, settingsBefore);
+    // The same is there for when the API server refuses the whole.
+    const whole = planOf(observedOf([c, d], { written, writtenSettings }));
+    assert.equal(whole.problem, undefined);
+    assert.deepEqual(whole.otherwise, after.objects);
+    assert.notDeepEqual(whole.objects, after.objects);
   });
 
   it('stay what they are where one of them has a value that no sidecar could take', () => {

@@ -10,7 +10,7 @@ describe("a controller's queue", () => {
     readonly queue: Queue;
     readonly #open = new Map<string, PromiseWithResolvers<TurnResult>>();
 
-    constructor(concurrency = 2) {
+    constructor(concurrency = 2, concurrencyOfNamespace = concurrency) {
       const turn = (key: string): Promise<TurnResult> => {
         assert.ok(!this.#open.has(key), `two turns over ${key} at once`);
         this.started.push(key);
@@ -18,7 +18,8 @@ describe("a controller's queue", () => {
         this.#open.set(key, open);
         return open.promise;
       };
-      this.queue = new Queue({ turn, concurrency, onError: (_key, _error, failures) => this.errors.push(failures) });
+      const onError = (_key: string, _error: unknown, failures: number): unknown => this.errors.push(failures);
+      this.queue = new Queue({ turn, concurrency, concurrencyOfNamespace, onError });
     }
 
     async end(key: string, result: TurnResult | Error = {}): Promise<void> {
@@ -56,6 +57,18 @@ describe("a controller's queue", () => {
     await turns.end('b');
     await turns.startedBecomes('a', 'b', 'c');
     await Promise.all([turns.end('a'), turns.end('c')]);
+    await turns.queue.stop();
+  });
+
+  it('keeps a place for other namespaces while one has all the turns that it may have', async () => {
+    const turns = new Turns(3, 2);
+    for (const key of ['slow/1', 'slow/2', 'slow/3', 'other/1', 'third/1']) turns.queue.add(key);
+    await turns.startedBecomes('slow/1', 'slow/2', 'other/1');
+    await turns.end('other/1');
+    await turns.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1');
+    await turns.end('slow/1');
+    await turns.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1', 'slow/3');
+    await Promise.all(['slow/2', 'slow/3', 'third/1'].map((key) => turns.end(key)));
     await turns.queue.stop();
   });
 

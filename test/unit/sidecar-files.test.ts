@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { DEFAULT_FORMATS } from '../../common/contract/peers.ts';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import type { NodeObject, PeerObject } from '../../operator/plan/observed.ts';
-import { arrivalsOf } from '../../operator/plan/reload.ts';
+import { ARRIVAL_NOTE } from '../../operator/plan/plan.ts';
+import { arrivalNoted, arrivalsAt, arrivalsOf } from '../../operator/plan/reload.ts';
 import { peerSettings, sidecarFiles } from '../../operator/plan/sidecar-settings.ts';
 import { readTrust } from '../../operator/plan/trust.ts';
 import { aNode, aPeer, certificate, NOW, observedOf, planOf } from './plan-fixtures.ts';
@@ -156,6 +157,31 @@ describe('what pods are told', () => {
     assert.notEqual(otherNats, now[0]);
     assert.equal(otherSidecar, now[1]);
     for (const hash of now) assert.match(hash, /^[0-9a-f]{12}$/, 'the value of an annotation');
+  });
+
+  it('is the same of what stands there, in whatever order it is, and nothing where nothing does', () => {
+    const node = aNode({ spec: both });
+    const { objects, arrivals: planned } = planOf(observedOf([aPeer('b')], { node }));
+    const [natsFiles, sidecar] = objects.map((object) => ({
+      ...object,
+      data: Object.fromEntries(Object.entries(object.data ?? {}).toReversed()),
+    }));
+    assert.deepEqual(arrivalsAt(node, natsFiles, sidecar), planned);
+    assert.deepEqual(arrivalsAt(node, undefined, undefined), []);
+  });
+
+  it('of a node that is gone is what it has noted, for what mounts its ConfigMap', () => {
+    const node = aNode({ spec: natsRef({ reload: 'Restart' }) });
+    const { objects, arrivals: planned } = planOf(observedOf([], { node }));
+    const [written] = objects;
+    assert.ok(written);
+    const noted = (text: string | undefined) => arrivalNoted(written, text);
+    const note = written.metadata.annotations?.[ARRIVAL_NOTE];
+    assert.equal(note, 'Restart StatefulSet/nats');
+    assert.deepEqual(noted(note), { ...planned[0], mounting: 'local-nats' });
+    for (const none of [undefined, '', 'Restart Pod/nats', 'Restart StatefulSet/', 'Delete StatefulSet/nats']) {
+      assert.equal(noted(none), undefined);
+    }
   });
 
   it('is nothing for a node with a problem', () => {
