@@ -281,11 +281,6 @@ describe('the CRDs on a real API server', function () {
         { connect: withResources({ limits: { memory: '64Mi' } }) },
         /less than what is req/,
       ],
-      [
-        'a resource of another name',
-        { connect: withResources({ limits: { gpu: '1' } }) },
-        /limits\.gpu: field not decl/,
-      ],
       ['a rotation of a brought key', { key: { secretRef: { name: 'own' }, rotation: 1 } }, /must be 0 with secretRef/],
       ['an overlap without a unit', { key: { overlap: '24' } }, /spec\.key\.overlap/],
     ];

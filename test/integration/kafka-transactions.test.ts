@@ -81,20 +81,31 @@ describe('Kafka', () => {
         await createTopic(topic);
         const everybody = new Map<string, Producer>();
         const open = new Map<string, Transaction>();
+        const sent = new Map<string, number>();
+        let committed = 0;
         for (const [index, [who, does]] of script
           .split(' ')
           .map((step): [string, string] => [step.charAt(0), step.charAt(1)])
           .entries()) {
           const producer = everybody.get(who) ?? (await newProducer(`${topic}-${who}`));
           everybody.set(who, producer);
-          if (does === '+') open.set(who, await producer.transaction());
+          if (does === '+') {
+            open.set(who, await producer.transaction());
+            sent.set(who, 0);
+          }
           const transaction = open.get(who) as Transaction;
-          if (does === 'c') await transaction.commit();
-          else if (does === 'a') await transaction.abort();
-          else await transaction.send({ topic, messages: [{ value: `${who}${index}` }, { value: `${who}${index}'` }] });
+          if (does === 'c') {
+            await transaction.commit();
+            committed += sent.get(who) ?? 0;
+          } else if (does === 'a') {
+            await transaction.abort();
+          } else {
+            await transaction.send({ topic, messages: [{ value: `${who}${index}` }, { value: `${who}${index}'` }] });
+            sent.set(who, (sent.get(who) ?? 0) + 2);
+          }
         }
-        const java = await readWithJava(kafka, topic);
-        assert.ok(java.length > 0);
+        const java = await readWithJava(kafka, topic, committed);
+        assert.equal(java.length, committed);
         assert.deepEqual(
           (await readTopic(kafka, topic)).map(({ value }) => String(value)),
           java,

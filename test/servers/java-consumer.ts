@@ -2,8 +2,12 @@ import { join } from 'node:path';
 import { execute } from './cache.ts';
 import { type KafkaServer, kafkaClassPath } from './kafka.ts';
 
-/** What the Java consumer, which is right by definition, reads of a topic of one partition: committed values, in order. */
-export async function readWithJava(kafka: KafkaServer, topic: string, timeoutMs = 2_500): Promise<string[]> {
+/**
+ * What the Java consumer, which is right by definition, reads of a topic of one partition: committed values, in order.
+ *
+ * @param count after how many it ends; where there are fewer, it waits a minute for the next
+ */
+export async function readWithJava(kafka: KafkaServer, topic: string, count: number): Promise<string[]> {
   const { stdout } = await execute('java', [
     `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`,
     '-cp',
@@ -16,8 +20,10 @@ export async function readWithJava(kafka: KafkaServer, topic: string, timeoutMs 
     '--from-beginning',
     '--isolation-level',
     'read_committed',
+    '--max-messages',
+    String(count),
     '--timeout-ms',
-    String(timeoutMs),
+    '60000',
   ]);
   return stdout.split('\n').filter((line) => line !== '');
 }
