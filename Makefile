@@ -4,8 +4,8 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image \
-	cluster-prepare cluster-up cluster-down cluster-test e2e kind-up kind-down clean
+.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
+	cluster-down cluster-test e2e kind-up kind-down clean
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,9 +57,6 @@ build: $(INSTALLED) ## Compile what ships into dist/
 image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
 	@command -v buildah >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends buildah; }
 	$(RUN) image
-
-cluster-prepare: $(INSTALLED)
-	$(RUN) cluster:prepare
 
 cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time minutes more)
 	$(RUN) cluster:up

@@ -1,11 +1,11 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cluster } from './cluster.ts';
-import { importImages } from './images.ts';
+import { clusterImages, importImages } from './images.ts';
 import { KUBECONFIG, STATE, VOLUMES } from './layout.ts';
-import { assertFit, clearMachine, prepareMachine, startNode } from './machine.ts';
+import { assertFit, clearMachine, installPackages, prepareMachine, startNode } from './machine.ts';
 import { writeNodeFiles } from './node-files.ts';
-import { prepareCluster } from './prepare.ts';
+import { clusterPrograms } from './programs.ts';
 import { step } from './steps.ts';
 
 /** Starts a cluster of one node on this machine. One that is there already is replaced. */
@@ -15,7 +15,9 @@ const PATIENCE_MS = 300_000;
 const VOLUME_COUNT = 24;
 
 assertFit();
-const { programs, images } = await prepareCluster();
+await step('packages', installPackages);
+const programs = await step('programs', clusterPrograms);
+const images = await step('images', () => clusterImages(programs));
 await step('the machine is clear', clearMachine);
 await step('network, cgroups, files', async () => {
   await prepareMachine();
