@@ -1,5 +1,5 @@
-const { writeFileSync } = require('node:fs');
 const { reporters } = require('mocha');
+const { tellCount } = require('./tell-count.ts');
 
 /** How long the tests may take to let go of what they opened. */
 const GRACE_MS = 30_000;
@@ -29,10 +29,7 @@ module.exports = class CountingReporter extends reporters.Spec {
           const { passes, failures } = this.stats;
           const failed = failures + (left ? 1 : 0);
           if (failed > 0) process.exitCode = 1;
-          const lines = [...this.failures.map(inOneLine), `${passes} passed, ${failed} failed`];
-          const text = lines.map((line) => `${line}\n`).join('');
-          if (process.env.LFH_SYNC_COUNT_FILE) writeFileSync(process.env.LFH_SYNC_COUNT_FILE, text);
-          else process.stdout.write(text);
+          tellCount(this.failures.map(inOneLine), passes, failed);
         }),
       );
     });

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { globSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tellCount } from './tell-count.ts';
 
 /**
  * Runs the tests: each file in a mocha of its own, several at a time, since most of a test's time is waiting for a server. What one
@@ -30,14 +31,12 @@ const started = performance.now();
 await Promise.all(Array.from({ length: JOBS }, (_, job) => work(job)));
 await rm(directory, { recursive: true });
 const failed = sum(({ failed: count }) => count);
-const lines = [
-  ...outcomes.flatMap(({ failures }) => failures),
-  `${sum(({ passed }) => passed)} passed, ${failed} failed`,
-];
 process.stdout.write(`\nAll of it took ${seconds(started)} s.\n`);
-const text = lines.map((line) => `${line}\n`).join('');
-if (process.env.LFH_SYNC_COUNT_FILE) await writeFile(process.env.LFH_SYNC_COUNT_FILE, text);
-else process.stdout.write(text);
+tellCount(
+  outcomes.flatMap(({ failures }) => failures),
+  sum(({ passed }) => passed),
+  failed,
+);
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function work(job: number): Promise<void> {

@@ -10,7 +10,7 @@ import { exists } from '../servers/cache.ts';
 import { disturb } from './disturbances.ts';
 import { Hospital, PATIENCE_MS } from './hospital.ts';
 import { Ledger } from './ledger.ts';
-import { begin, say, showEverything, tellCount, tellFailure } from './story.ts';
+import { begin, say, showEverything, tellEnd, tellFailure } from './story.ts';
 import { takeApart } from './taking-apart.ts';
 import { withCluster } from './with-cluster.ts';
 
@@ -42,7 +42,7 @@ await withCluster(async (cluster) => {
   }
 });
 say(`${Math.round((performance.now() - began) / 1000)} s.`);
-await tellCount();
+tellEnd();
 
 async function run(cluster: Cluster, directory: string, hospitals: Hospital[]): Promise<void> {
   begin('Two hospitals, with NATS, Kafka and connect, in a namespace each, where Pod Security enforces `restricted`');

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
 import { messageOf } from '../../common/errors.ts';
 import { passedSteps } from '../cluster/steps.ts';
+import { tellCount } from '../tell-count.ts';
 import type { Hospital } from './hospital.ts';
 
 /** How the end-to-end test tells what happens: in plain lines, for somebody who never saw the project. */
@@ -48,10 +48,7 @@ export function tellFailure(error: unknown): void {
   process.exitCode = 1;
 }
 
-/** What failed, and how many steps passed, as the last lines, or in the file that CI names for them (as test/run.ts). */
-export async function tellCount(): Promise<void> {
-  const lines = [...failures, `${passedSteps()} passed, ${failures.length} failed`];
-  const text = lines.map((line) => `${line}\n`).join('');
-  if (process.env.LFH_SYNC_COUNT_FILE) await writeFile(process.env.LFH_SYNC_COUNT_FILE, text);
-  else process.stdout.write(text);
+/** What failed, and how many steps passed. */
+export function tellEnd(): void {
+  tellCount(failures, passedSteps(), failures.length);
 }
