@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
 import { connectMessage } from '../servers/connect-message.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
+import { SidecarProcess, signsInAtKafka } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
 import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
 
@@ -63,14 +63,7 @@ describe('a Kafka with ACLs', () => {
     await admin.createAcls({ acl });
     sidecar = await SidecarProcess.start(b, {
       peers: [{ site: a }],
-      settings: {
-        KAFKA_BOOTSTRAP_SERVERS: b.kafka.secureBrokers.join(),
-        LFH_SYNC_KAFKA_TLS: 'true',
-        LFH_SYNC_KAFKA_CA_FILE: 'own-ca.crt',
-        LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain',
-        LFH_SYNC_KAFKA_SASL_USERNAME: USER.username,
-        LFH_SYNC_KAFKA_SASL_PASSWORD_FILE: await b.file('kafka-password', USER.password),
-      },
+      settings: await signsInAtKafka(b, USER),
     });
     await sidecar.logs(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
     await sidecar.peerBecomes(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { connectMessage } from '../servers/connect-message.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
+import { SidecarProcess, signsInAtKafka } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
 import { replayedUuids } from '../servers/topic-reader.ts';
 
@@ -26,12 +26,7 @@ describe('a Kafka with TLS and SASL', () => {
     const sidecar = await SidecarProcess.start(b, {
       peers: [{ site: a }],
       settings: {
-        KAFKA_BOOTSTRAP_SERVERS: b.kafka.secureBrokers.join(),
-        LFH_SYNC_KAFKA_TLS: 'true',
-        LFH_SYNC_KAFKA_CA_FILE: 'own-ca.crt',
-        LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain',
-        LFH_SYNC_KAFKA_SASL_USERNAME: USER.username,
-        LFH_SYNC_KAFKA_SASL_PASSWORD_FILE: await b.file('kafka-password', `${password}\n`),
+        ...(await signsInAtKafka(b, { ...USER, password: `${password}\n` })),
         ...settings,
       },
     });

@@ -174,3 +174,18 @@ export class SidecarProcess {
 function nameOf(site: Site): string {
   return syncName(site.lfhId).toLowerCase().replaceAll('_', '-');
 }
+
+/** Settings with which a sidecar signs in at the Kafka of its site by a password, over TLS. */
+export async function signsInAtKafka(
+  site: Site,
+  user: { readonly username: string; readonly password: string },
+): Promise<Record<string, string>> {
+  return {
+    KAFKA_BOOTSTRAP_SERVERS: site.kafka.secureBrokers.join(),
+    LFH_SYNC_KAFKA_TLS: 'true',
+    LFH_SYNC_KAFKA_CA_FILE: 'own-ca.crt',
+    LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain',
+    LFH_SYNC_KAFKA_SASL_USERNAME: user.username,
+    LFH_SYNC_KAFKA_SASL_PASSWORD_FILE: await site.file('kafka-password', user.password),
+  };
+}
