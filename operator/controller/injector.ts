@@ -15,7 +15,7 @@ import {
 } from '../plan/injection-step.ts';
 import type { NodeObject } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
-import { nameOf } from '../plan/reload.ts';
+import { nameOf, workloadNamed } from '../plan/reload.ts';
 import { isAnothers, removalOf } from '../plan/removal.ts';
 import { rolloutOf } from '../plan/rollout.ts';
 import type { Snapshot } from './cluster.ts';
@@ -113,9 +113,8 @@ export class Injector {
   /** @param which as the status has it, `Deployment/connect` */
   async #workload(node: string, which: string): Promise<Workload | undefined> {
     const [namespace = ''] = node.split('/');
-    const [kind, name = ''] = which.split('/');
-    const found = WORKLOADS[kind as keyof typeof WORKLOADS];
-    return found && this.#options.api.get<Workload>(found, namespace, name);
+    const found = workloadNamed(which);
+    return found && this.#options.api.get<Workload>(WORKLOADS[found.kind], namespace, found.name);
   }
 }
 

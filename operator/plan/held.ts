@@ -1,8 +1,7 @@
 import type { ConfigMap } from '../kube/objects.ts';
 import type { NodeObject } from './observed.ts';
 import { NODE_LABEL, WORKLOAD_NOTE } from './plan.ts';
-
-const WORKLOAD = /^(DaemonSet|Deployment|StatefulSet)\/[a-z0-9.-]{1,253}$/;
+import { workloadNamed } from './reload.ts';
 
 /**
  * A node that had no turn yet, with the workload that one of its name has held before: it was deleted and made again while
@@ -13,6 +12,6 @@ const WORKLOAD = /^(DaemonSet|Deployment|StatefulSet)\/[a-z0-9.-]{1,253}$/;
 export function asHeld(node: NodeObject, nats: ConfigMap | undefined): NodeObject {
   const { labels, annotations } = nats?.metadata ?? {};
   const noted = labels?.[NODE_LABEL] === node.metadata.name ? annotations?.[WORKLOAD_NOTE] : undefined;
-  if (noted === undefined || !WORKLOAD.test(noted) || node.status?.observedGeneration !== undefined) return node;
+  if (noted === undefined || !workloadNamed(noted) || node.status?.observedGeneration !== undefined) return node;
   return { ...node, status: { ...node.status, workload: noted } };
 }

@@ -38,13 +38,12 @@ export function arrivalsAt(node: NodeObject, nats: ConfigMap | undefined, sideca
   return nats ? arrivalsOf(node, hashOf(nats.data) ?? '', sidecar) : [];
 }
 
-const NAME = /^[a-z0-9.-]{1,253}$/;
-
 /** How NATS takes up its files, noted beside them for when the node is gone; {@link arrivalNoted} reads it. */
 export function arrivalNote(node: NodeObject): string | undefined {
   const [arrival] = arrivalsOf(node, '', undefined);
+  const which = arrival && nameOf(arrival.workload);
   // Anything may have been pasted there, and none of that is the name of a workload.
-  return arrival && NAME.test(arrival.workload.name) ? `${arrival.how} ${nameOf(arrival.workload)}` : undefined;
+  return arrival && workloadNamed(which) ? `${arrival.how} ${which}` : undefined;
 }
 
 /**
@@ -54,15 +53,21 @@ export function arrivalNote(node: NodeObject): string | undefined {
  * @returns undefined for what is no such note: then it is up to the server's own reloader
  */
 export function arrivalNoted({ metadata, data }: ConfigMap, note: string | undefined): Arrival | undefined {
-  const [, how, kind, name] = /^(Look|Restart) (DaemonSet|Deployment|StatefulSet)\/(\S+)$/.exec(note ?? '') ?? [];
-  if (name === undefined) return undefined;
-  const workload = { kind: kind as WorkloadRef['kind'], name };
+  const [, how, which] = /^(Look|Restart) (\S+)$/.exec(note ?? '') ?? [];
+  const workload = workloadNamed(which);
+  if (!workload) return undefined;
   return { workload, hash: short(hashOf(data) ?? ''), how: how as Arrival['how'], mounting: metadata.name };
 }
 
 /** As the status names it: `StatefulSet/nats`. */
 export function nameOf({ kind, name }: WorkloadRef): string {
   return `${kind}/${name}`;
+}
+
+/** What {@link nameOf} wrote; undefined for anything else: status and notes may be written by others. */
+export function workloadNamed(text = ''): WorkloadRef | undefined {
+  const [, kind, name] = /^(DaemonSet|Deployment|StatefulSet)\/([a-z0-9.-]{1,253})$/.exec(text) ?? [];
+  return name === undefined ? undefined : { kind: kind as WorkloadRef['kind'], name };
 }
 
 function short(hash: string): string {
