@@ -1,6 +1,5 @@
-import { helmProgram } from './helm.ts';
 import { kafkaClassPath } from './kafka.ts';
-import { kubernetesPrograms } from './kubernetes-programs.ts';
+import { helmProgram, kubernetesPrograms } from './kubernetes-programs.ts';
 import { natsServerProgram } from './nats-server.ts';
 import { prometheusCrds } from './prometheus-crds.ts';
 import { rulesProgram } from './prometheus-rules.ts';

@@ -1,36 +1,8 @@
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import type { KubeObject } from '../../operator/kube/objects.ts';
-import { cached, execute, exists } from './cache.ts';
-
-/** The one that the design was tried with. */
-const HELM = 'v4.3.1';
-
-/**
- * Finds helm: what HELM names, whatever version that is; then on PATH when its version is the one wanted; then in the cache,
- * or builds it.
- *
- * @returns its path, or its name where it is on PATH
- * @throws where HELM names no file, or with what a build says that fails
- */
-export async function helmProgram(): Promise<string> {
-  const named = process.env.HELM;
-  if (named) {
-    if (!(await exists(named))) throw new Error(`HELM names ${named}, which is not there`);
-    return named;
-  }
-  const found = await execute('helm', ['version', '--template', '{{.Version}}']).catch(() => undefined);
-  if (found?.stdout.trim() === HELM) return 'helm';
-  // Without the version helm says that it is v4.0 and something, and a chart that asks for a newer one is refused.
-  const version = `-X helm.sh/helm/v4/internal/version.version=${HELM}`;
-  const place = await cached(`helm-${HELM}`, `helm ${HELM} with Go, about 2 min 30`, async (into) => {
-    await execute('nice', ['go', 'install', '-ldflags', `-s -w ${version}`, `helm.sh/helm/v4/cmd/helm@${HELM}`], {
-      env: { ...process.env, GOBIN: into, GOFLAGS: '' },
-      maxBuffer: 64 * 1024 * 1024,
-    });
-  });
-  return join(place, 'helm');
-}
+import { execute } from './cache.ts';
+import { helmProgram } from './kubernetes-programs.ts';
 
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
 

@@ -122,18 +122,7 @@ export class KafkaServer {
 
   #java(mainClass: string, ...args: string[]): string[] {
     const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`;
-    return [
-      'java',
-      '-Xmx512m',
-      '-Xms128m',
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=4',
-      log4j,
-      '-cp',
-      this.#classPath,
-      mainClass,
-      ...args,
-    ];
+    return ['java', '-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', log4j, '-cp', this.#classPath, mainClass, ...args];
   }
 
   async #format(): Promise<void> {

@@ -2,20 +2,33 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, execute, exists } from './cache.ts';
 
-/** The ones that the design was tried with; the same as in the go.mod files. */
-export const KUBERNETES = 'v1.37.2';
+/** The ones that the design was tried with; the same as in kubernetes/go.mod. */
+const KUBERNETES = 'v1.37.2';
 const ETCD = 'v3.7.3';
-/** The Go modules that say what is built, each with its sums. */
-export const MODULES = join(import.meta.dirname, 'kubernetes');
+const HELM = 'v4.3.1';
+const COREDNS = 'v1.15.0';
+/**
+ * The Go module that says what they are built from, with its sums. One for all of them, so that each dependency has one version and
+ * is compiled once: Kubernetes, etcd, helm and CoreDNS have most of theirs in common.
+ */
+const MODULE = join(import.meta.dirname, 'kubernetes');
+const COMMANDS = 'k8s.io/kubernetes/cmd';
+/** For all that is built with Go here: most of it shares the standard library so. */
+export const WITHOUT_C = { CGO_ENABLED: '0' };
 
 export type KubernetesProgram = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
+/** What only a cluster with a node has. */
+export type NodeProgram = 'coredns' | 'kube-proxy' | 'kube-scheduler' | 'kubelet';
 
 /** How each tells its version, and what it prints then. */
-const PROGRAMS: Readonly<Record<KubernetesProgram, { readonly ask: readonly string[]; readonly answer: string }>> = {
+const PROGRAMS: Readonly<
+  Record<KubernetesProgram | 'helm', { readonly ask: readonly string[]; readonly answer: string }>
+> = {
   etcd: { ask: ['--version'], answer: `etcd Version: ${ETCD.slice(1)}` },
   'kube-apiserver': { ask: ['--version'], answer: `Kubernetes ${KUBERNETES}` },
   'kube-controller-manager': { ask: ['--version'], answer: `Kubernetes ${KUBERNETES}` },
   kubectl: { ask: ['version', '--client'], answer: `Client Version: ${KUBERNETES}` },
+  helm: { ask: ['version', '--template', '{{.Version}}'], answer: HELM },
 };
 
 /**
@@ -27,18 +40,46 @@ const PROGRAMS: Readonly<Record<KubernetesProgram, { readonly ask: readonly stri
  */
 export async function kubernetesPrograms(): Promise<Readonly<Record<KubernetesProgram, string>>> {
   return {
-    etcd: (await find('etcd')) ?? join(await buildEtcd(), 'etcd'),
+    etcd: await findOrBuild('etcd'),
     'kube-apiserver': await findOrBuild('kube-apiserver'),
     'kube-controller-manager': await findOrBuild('kube-controller-manager'),
     kubectl: await findOrBuild('kubectl'),
   };
 }
 
-async function findOrBuild(program: KubernetesProgram): Promise<string> {
-  return (await find(program)) ?? join(await buildKubernetes(), program);
+/**
+ * Finds helm: what HELM names, whatever version that is; then as {@link kubernetesPrograms} do.
+ *
+ * @returns its path, or its name where it is on PATH
+ * @throws where HELM names no file, or with what a build says that fails
+ */
+export async function helmProgram(): Promise<string> {
+  const named = process.env.HELM;
+  if (!named) return findOrBuild('helm');
+  if (!(await exists(named))) throw new Error(`HELM names ${named}, which is not there`);
+  return named;
 }
 
-async function find(program: KubernetesProgram): Promise<string | undefined> {
+/** Finds in the cache, or builds, what a node runs. @throws what a build says that fails */
+export async function nodePrograms(): Promise<Readonly<Record<NodeProgram, string>>> {
+  const place = await cached(
+    `node-${KUBERNETES}-coredns-${COREDNS}`,
+    `kubelet, kube-scheduler and kube-proxy ${KUBERNETES} and CoreDNS ${COREDNS} with Go, about 1 min`,
+    (into) => build(into, ['./coredns', ...commands(['kube-proxy', 'kube-scheduler', 'kubelet'])]),
+  );
+  return {
+    coredns: join(place, 'coredns'),
+    'kube-proxy': join(place, 'kube-proxy'),
+    'kube-scheduler': join(place, 'kube-scheduler'),
+    kubelet: join(place, 'kubelet'),
+  };
+}
+
+async function findOrBuild(program: KubernetesProgram | 'helm'): Promise<string> {
+  return (await find(program)) ?? join(await buildControlPlane(), program);
+}
+
+async function find(program: KubernetesProgram | 'helm'): Promise<string | undefined> {
   const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets && (await exists(join(assets, program)))) return join(assets, program);
   const { ask, answer } = PROGRAMS[program];
@@ -46,47 +87,42 @@ async function find(program: KubernetesProgram): Promise<string | undefined> {
   return found?.stdout.split('\n').includes(answer) ? program : undefined;
 }
 
-function buildEtcd(): Promise<string> {
-  return cached(`etcd-${ETCD}`, `etcd ${ETCD} with Go, about 30 s`, (into) =>
-    goBuild(join(MODULES, 'etcd'), into, ['-o', join(into, 'etcd'), '.']),
-  );
-}
-
 /** All at once, also where only one is wanted: most of what they are compiled from is the same. */
-function buildKubernetes(): Promise<string> {
-  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES} with Go, about 5 min`;
-  const programs = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
-  return cached(`kubernetes-${KUBERNETES}`, about, (into) => buildOfKubernetes(MODULES, into, KUBERNETES, programs));
+function buildControlPlane(): Promise<string> {
+  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, about 8 min`;
+  const packages = [
+    './etcd',
+    'helm.sh/helm/v4/cmd/helm',
+    ...commands(['kube-apiserver', 'kube-controller-manager', 'kubectl']),
+  ];
+  return cached(`control-plane-${KUBERNETES}-etcd-${ETCD}-helm-${HELM}`, about, (into) => build(into, packages));
 }
 
-/** Builds commands of k8s.io/kubernetes. */
-export async function buildOfKubernetes(
-  module: string,
-  into: string,
-  version: string,
-  programs: readonly string[],
-): Promise<void> {
-  // Without it they say that they are v0.0.0.
-  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${version}`;
-  const packages = programs.map((name) => `k8s.io/kubernetes/cmd/${name}`);
-  await goBuild(module, into, ['-ldflags', flags, '-o', `${into}/`, ...packages]);
+function commands(names: readonly string[]): string[] {
+  return names.map((name) => `${COMMANDS}/${name}`);
+}
+
+function build(into: string, packages: readonly string[]): Promise<void> {
+  // Without their versions Kubernetes' say v0.0.0, and helm v4.0 and something, by which it refuses charts that ask for a newer one.
+  const versions = {
+    'k8s.io/component-base/version.gitVersion': KUBERNETES,
+    'helm.sh/helm/v4/internal/version.version': HELM,
+  };
+  const flags = ['-s', '-w', ...Object.entries(versions).map(([name, value]) => `-X ${name}=${value}`)];
+  return goBuild(MODULE, into, ['-ldflags', flags.join(' '), '-o', `${into}/`, ...packages]);
 }
 
 /**
  * On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. Niced:
- * a build takes minutes of every core, and somebody may be working on this machine.
+ * a build takes minutes of every core, and somebody may be working on this machine. Without C, as their makers build them: static, as
+ * images of nothing else need them, and the standard library is compiled once for all of them.
  */
-export async function goBuild(
-  module: string,
-  into: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<void> {
+export async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
   const copy = join(into, 'module');
   await cp(module, copy, { recursive: true });
   await execute('nice', ['-n', '19', 'go', 'build', '-mod=readonly', '-buildvcs=false', ...args], {
     cwd: copy,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...WITHOUT_C },
     maxBuffer: 64 * 1024 * 1024,
   });
   await rm(copy, { recursive: true });

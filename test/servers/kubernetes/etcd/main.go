@@ -1,4 +1,4 @@
-// etcd, built from its module alone.
+// etcd as it is released; its own main is named after its directory, server.
 package main
 
 import (
