@@ -16,8 +16,6 @@ import { tellCount } from './tell-count.ts';
 const ROOT = join(import.meta.dirname, '..');
 /** Two that start a Kafka each are all that two cores bear. */
 const JOBS = Number(process.env.LFH_SYNC_TEST_JOBS ?? Math.min(2, availableParallelism()));
-/** Not with coverage, which is less precise for what comes out of a cache (Node's documentation, `module.enableCompileCache`). */
-const CACHES_CODE = !process.env.NODE_V8_COVERAGE;
 
 interface Outcome {
   readonly failures: readonly string[];
@@ -28,9 +26,12 @@ interface Outcome {
 const given = process.argv.slice(2);
 const batches = given.length > 0 ? given.map((file) => [file]) : [filesOf('unit'), ...longestFirst()];
 const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-test-'));
-/** Tests start some hundred processes that live for seconds: most of what these did was to compile themselves. */
+/**
+ * Tests start hundreds of processes that live for seconds. What Node compiled is shared, but not with coverage, which is less
+ * precise then (Node's documentation, `module.enableCompileCache`); Java has no time to gain from its second compiler.
+ */
 const QUICK_STARTS = {
-  ...(CACHES_CODE && { NODE_COMPILE_CACHE: join(directory, 'compiled') }),
+  ...(!process.env.NODE_V8_COVERAGE && { NODE_COMPILE_CACHE: join(directory, 'compiled') }),
   JDK_JAVA_OPTIONS: '-XX:TieredStopAtLevel=1',
 };
 const outcomes: Outcome[] = [];

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { cached, execute } from '../servers/cache.ts';
+import { cached } from '../servers/cache.ts';
+import { goBuild, goInstall } from '../servers/go-build.ts';
 import {
-  goBuild,
   type KubernetesProgram,
   kubernetesPrograms,
   type NodeProgram,
   nodePrograms,
-  WITHOUT_C,
 } from '../servers/kubernetes-programs.ts';
 
 /** What a node of a cluster runs, beyond what tests of a control plane alone need. Built once, kept in the same cache. */
@@ -34,9 +33,8 @@ export async function reloaderProgram(): Promise<string> {
 }
 
 export async function kindProgram(): Promise<string> {
-  const place = await cached(`kind-${KIND}`, `kind ${KIND} with Go, about 30 s`, async (into) => {
-    const env = { ...process.env, ...WITHOUT_C, GOBIN: into, GOFLAGS: '-buildvcs=false' };
-    await execute('go', ['install', '-ldflags', '-s -w', `sigs.k8s.io/kind@${KIND}`], { env, maxBuffer: 16e6 });
-  });
+  const place = await cached(`kind-${KIND}`, `kind ${KIND} with Go, about 30 s`, (into) =>
+    goInstall(`sigs.k8s.io/kind@${KIND}`, into, ['-ldflags', '-s -w']),
+  );
   return join(place, 'kind');
 }

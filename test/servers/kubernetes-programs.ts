@@ -1,6 +1,6 @@
-import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, execute, exists } from './cache.ts';
+import { goBuild } from './go-build.ts';
 
 /** The ones that the design was tried with; the same as in kubernetes/go.mod. */
 const KUBERNETES = 'v1.37.2';
@@ -10,20 +10,17 @@ const COREDNS = 'v1.15.0';
 /**
  * The Go module that says what they are built from, with its sums. One for all of them, so that each dependency has one version and
  * is compiled once: Kubernetes, etcd, helm and CoreDNS have most of theirs in common.
+ * So each has the newest that any of them asks for, which can be newer than in its own releases.
  */
 const MODULE = join(import.meta.dirname, 'kubernetes');
-const COMMANDS = 'k8s.io/kubernetes/cmd';
-/** For all that is built with Go here: most of it shares the standard library so. */
-export const WITHOUT_C = { CGO_ENABLED: '0' };
 
 export type KubernetesProgram = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
+type FindableProgram = KubernetesProgram | 'helm';
 /** What only a cluster with a node has. */
 export type NodeProgram = 'coredns' | 'kube-proxy' | 'kube-scheduler' | 'kubelet';
 
 /** How each tells its version, and what it prints then. */
-const PROGRAMS: Readonly<
-  Record<KubernetesProgram | 'helm', { readonly ask: readonly string[]; readonly answer: string }>
-> = {
+const PROGRAMS: Readonly<Record<FindableProgram, { readonly ask: readonly string[]; readonly answer: string }>> = {
   etcd: { ask: ['--version'], answer: `etcd Version: ${ETCD.slice(1)}` },
   'kube-apiserver': { ask: ['--version'], answer: `Kubernetes ${KUBERNETES}` },
   'kube-controller-manager': { ask: ['--version'], answer: `Kubernetes ${KUBERNETES}` },
@@ -75,11 +72,11 @@ export async function nodePrograms(): Promise<Readonly<Record<NodeProgram, strin
   };
 }
 
-async function findOrBuild(program: KubernetesProgram | 'helm'): Promise<string> {
+async function findOrBuild(program: FindableProgram): Promise<string> {
   return (await find(program)) ?? join(await buildControlPlane(), program);
 }
 
-async function find(program: KubernetesProgram | 'helm'): Promise<string | undefined> {
+async function find(program: FindableProgram): Promise<string | undefined> {
   const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets && (await exists(join(assets, program)))) return join(assets, program);
   const { ask, answer } = PROGRAMS[program];
@@ -89,7 +86,7 @@ async function find(program: KubernetesProgram | 'helm'): Promise<string | undef
 
 /** All at once, also where only one is wanted: most of what they are compiled from is the same. */
 function buildControlPlane(): Promise<string> {
-  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, about 8 min`;
+  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, about 10 min`;
   const packages = [
     './etcd',
     'helm.sh/helm/v4/cmd/helm',
@@ -99,31 +96,12 @@ function buildControlPlane(): Promise<string> {
 }
 
 function commands(names: readonly string[]): string[] {
-  return names.map((name) => `${COMMANDS}/${name}`);
+  return names.map((name) => `k8s.io/kubernetes/cmd/${name}`);
 }
 
 function build(into: string, packages: readonly string[]): Promise<void> {
   // Without their versions Kubernetes' say v0.0.0, and helm v4.0 and something, by which it refuses charts that ask for a newer one.
-  const versions = {
-    'k8s.io/component-base/version.gitVersion': KUBERNETES,
-    'helm.sh/helm/v4/internal/version.version': HELM,
-  };
-  const flags = ['-s', '-w', ...Object.entries(versions).map(([name, value]) => `-X ${name}=${value}`)];
-  return goBuild(MODULE, into, ['-ldflags', flags.join(' '), '-o', `${into}/`, ...packages]);
-}
-
-/**
- * On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says. Niced:
- * a build takes minutes of every core, and somebody may be working on this machine. Without C, as their makers build them: static, as
- * images of nothing else need them, and the standard library is compiled once for all of them.
- */
-export async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
-  const copy = join(into, 'module');
-  await cp(module, copy, { recursive: true });
-  await execute('nice', ['-n', '19', 'go', 'build', '-mod=readonly', '-buildvcs=false', ...args], {
-    cwd: copy,
-    env: { ...process.env, ...WITHOUT_C },
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  await rm(copy, { recursive: true });
+  const kubernetes = `-X k8s.io/component-base/version.gitVersion=${KUBERNETES}`;
+  const helm = `-X helm.sh/helm/v4/internal/version.version=${HELM}`;
+  return goBuild(MODULE, into, ['-ldflags', `-s -w ${kubernetes} ${helm}`, '-o', `${into}/`, ...packages]);
 }

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, execute } from './cache.ts';
 import type { ServerCertificate } from './certificates.ts';
-import { WITHOUT_C } from './kubernetes-programs.ts';
+import { goInstall } from './go-build.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
 /** The one we are made for, and one from before resets (2.14) and stream identities (2.15). */
@@ -16,11 +16,9 @@ export async function natsServerProgram(version: NatsVersion = 'current'): Promi
   const wanted = NATS_VERSIONS[version];
   const found = await execute('nats-server', ['--version']).catch(() => undefined);
   if (found?.stdout.trim().endsWith(wanted)) return 'nats-server';
-  const place = await cached(`nats-server-${wanted}`, `nats-server ${wanted} with Go, about 45 s`, async (into) => {
-    await execute('go', ['install', `github.com/nats-io/nats-server/v2@${wanted}`], {
-      env: { ...process.env, ...WITHOUT_C, GOBIN: into, GOFLAGS: '-buildvcs=false' },
-    });
-  });
+  const place = await cached(`nats-server-${wanted}`, `nats-server ${wanted} with Go, about 45 s`, (into) =>
+    goInstall(`github.com/nats-io/nats-server/v2@${wanted}`, into),
+  );
   return join(place, 'nats-server');
 }
 

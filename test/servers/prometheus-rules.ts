@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { cached, execute } from './cache.ts';
-import { goBuild } from './kubernetes-programs.ts';
+import { goBuild } from './go-build.ts';
 
 /** The same as in prometheus/go.mod. */
 const VERSION = 'v0.305.0';

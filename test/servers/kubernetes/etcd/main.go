@@ -1,4 +1,4 @@
-// etcd as it is released; its own main is named after its directory, server.
+// etcd. Its own main would be built as `server`, the name of its directory.
 package main
 
 import (
