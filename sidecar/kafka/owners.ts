@@ -31,6 +31,7 @@ export class Owners implements OwnersPort {
   readonly #stop = new AbortController();
   #assigned: ReadonlySet<number> = new Set();
   #held: ReadonlySet<number> = new Set();
+  #joined = false;
   /** When the group last answered, and the time before: the last request cannot have been sent earlier than that. */
   #answered = Number.NEGATIVE_INFINITY;
   #answeredBefore = Number.NEGATIVE_INFINITY;
@@ -48,8 +49,9 @@ export class Owners implements OwnersPort {
     return this.#held;
   }
 
+  /** As of the last call of the listeners, like {@link held}: whoever acts on the two hears of every change of both. */
   get joined(): boolean {
-    return this.#reliable();
+    return this.#joined;
   }
 
   onChange(listener: () => void): void {
@@ -154,13 +156,15 @@ export class Owners implements OwnersPort {
   }
 
   #update(): void {
-    const reliable = this.#reliable();
-    const held = reliable ? this.#assigned : new Set<number>();
-    if (reliable) {
+    const joined = this.#reliable();
+    const held = joined ? this.#assigned : new Set<number>();
+    if (joined) {
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
-    if (held.size === this.#held.size && [...held].every((partition) => this.#held.has(partition))) return;
+    const sameHeld = held.size === this.#held.size && [...held].every((partition) => this.#held.has(partition));
+    if (sameHeld && joined === this.#joined) return;
     this.#held = held;
+    this.#joined = joined;
     for (const listener of this.#listeners) listener();
   }
 }
