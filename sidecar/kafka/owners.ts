@@ -1,11 +1,12 @@
 import type { Consumer, Kafka } from 'kafkajs';
 import { delay, sleep } from '../../common/backoff.ts';
 import { OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
-import { messageOf } from '../../common/errors.ts';
+import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OwnersPort } from '../ports.ts';
 import { translate } from './errors.ts';
 import type { Topics } from './topics.ts';
+import { closed } from './within.ts';
 
 /** The least that brokers allow by default; a dead sidecar's peers are taken over after this. */
 const SESSION_TIMEOUT_MS = 6_000;
@@ -15,6 +16,11 @@ const RELIABLE_MS = SESSION_TIMEOUT_MS - 1_000;
 const FETCH_WAIT_MS = 400;
 const HEARTBEAT_MS = 400;
 const WATCH_MS = 500;
+/**
+ * Longer than a request and a rebalance take together. kafkajs can lose its membership and go on fetching without: when
+ * the coordinator does not know it any more, and is not ready at the moment when it joins again.
+ */
+const SILENT_MS = 15_000;
 
 /**
  * Membership in the group that spreads a node's peers over its sidecars.
@@ -98,7 +104,7 @@ export class Owners implements OwnersPort {
     this.#forget();
   }
 
-  /** Is a member until stopped, or until kafkajs gives up. */
+  /** Is a member until stopped, until kafkajs gives up, or until kafkajs has to be given up. */
   async #member(): Promise<void> {
     const consumer = this.#kafka.consumer({
       groupId: this.#group,
@@ -109,33 +115,46 @@ export class Owners implements OwnersPort {
       allowAutoTopicCreation: false,
       retry: { retries: 3, restartOnFailure: async () => false },
     });
-    const { signal } = this.#stop;
+    const ended = Promise.withResolvers<void>();
+    const end = (): void => ended.resolve();
+    const unfollow = this.#follow(consumer, ended.reject);
+    const started = performance.now();
+    const watch = setInterval(() => {
+      if (performance.now() - Math.max(started, this.#answered) > SILENT_MS) ended.reject(fellSilent());
+    }, WATCH_MS);
+    this.#stop.signal.addEventListener('abort', end);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topic: OWNERS_TOPIC });
-      const ended = this.#follow(consumer, signal);
-      await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
-      await ended;
+      await Promise.race([this.#join(consumer), ended.promise]);
+      await ended.promise;
     } finally {
-      await consumer.disconnect().catch(() => undefined);
+      this.#stop.signal.removeEventListener('abort', end);
+      clearInterval(watch);
+      unfollow();
+      await closed(consumer.disconnect());
     }
   }
 
-  /** Rejects with what makes kafkajs crash; resolves when stopped. */
-  #follow(consumer: Consumer, signal: AbortSignal): Promise<void> {
+  async #join(consumer: Consumer): Promise<void> {
+    await consumer.connect();
+    await consumer.subscribe({ topic: OWNERS_TOPIC });
+    await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+  }
+
+  /** @returns what ends it: a consumer that was given up must not speak for its successor */
+  #follow(consumer: Consumer, crashed: (error: Error) => void): () => void {
     const { GROUP_JOIN, HEARTBEAT, CRASH } = consumer.events;
-    consumer.on(GROUP_JOIN, ({ payload }) => {
-      this.#assigned = new Set(payload.memberAssignment[OWNERS_TOPIC]);
-      this.#log.info({ group: this.#group, partitions: this.#assigned.size }, 'joined the owners group');
-      this.#answer();
-    });
-    consumer.on(HEARTBEAT, () => this.#answer());
-    const ended = new Promise<void>((resolve, reject) => {
-      consumer.on(CRASH, ({ payload }) => reject(payload.error));
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    ended.catch(() => undefined);
-    return ended;
+    const listeners = [
+      consumer.on(GROUP_JOIN, ({ payload }) => {
+        this.#assigned = new Set(payload.memberAssignment[OWNERS_TOPIC]);
+        this.#log.info({ group: this.#group, partitions: this.#assigned.size }, 'joined the owners group');
+        this.#answer();
+      }),
+      consumer.on(HEARTBEAT, () => this.#answer()),
+      consumer.on(CRASH, ({ payload }) => crashed(payload.error)),
+    ];
+    return () => {
+      for (const remove of listeners) remove();
+    };
   }
 
   #answer(): void {
@@ -167,4 +186,8 @@ export class Owners implements OwnersPort {
     this.#joined = joined;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function fellSilent(): Error {
+  return new TransientError('KafkaUnavailable', `the group has not answered for ${SILENT_MS / 1000} s`);
 }

@@ -1,7 +1,6 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { positionTopic, transactionalId } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
-import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, type Position } from '../replay/position.ts';
 import { translate } from './errors.ts';
@@ -22,12 +21,11 @@ export interface KafkaTakeOver {
   readonly kafka: Kafka;
   readonly topics: Topics;
   readonly node: string;
-  readonly log: Logger;
 }
 
 /** Fences every earlier writer of a peer and then, not before, reads the peer's position. */
 export async function takeOverInKafka(
-  { kafka, topics, node, log }: KafkaTakeOver,
+  { kafka, topics, node }: KafkaTakeOver,
   peerName: string,
 ): Promise<{ writer: ReplayWriter; position: Position | undefined }> {
   const topic = positionTopic(peerName);
@@ -40,7 +38,7 @@ export async function takeOverInKafka(
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
   });
-  const writer = new TransactionalWriter(producer, topics, peerName, topic, log);
+  const writer = new TransactionalWriter(producer, topics, peerName, topic);
   const fenceAndRead = async (): Promise<Position | undefined> => {
     await fence(producer);
     return readPosition(kafka, topic, await topics.firstOffset(topic));

@@ -3,6 +3,7 @@ import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts'
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { TopicLimits, TopicRefusal } from '../ports.ts';
 import { protocolType, translate } from './errors.ts';
+import { closed } from './within.ts';
 
 export interface TopicDefaults {
   readonly partitions: number;
@@ -81,7 +82,7 @@ export class Topics {
   async disconnect(): Promise<void> {
     const admin = this.#admin;
     this.#admin = undefined;
-    await admin?.then((connected) => connected.disconnect()).catch(() => undefined);
+    if (admin) await closed(admin.then((connected) => connected.disconnect()));
   }
 
   /** Several peers may want one topic at the same time; it is made once. */

@@ -15,3 +15,13 @@ export async function within<Value>(ms: number, work: Promise<Value>, silent: ()
     clearTimeout(timer);
   }
 }
+
+const CLOSING_MS = 2_000;
+
+/**
+ * Waits for something of kafkajs's to close, but not for long and whatever comes of it: closing is a courtesy to Kafka. A
+ * connection that has fallen silent is waited for by kafkajs for ever.
+ */
+export async function closed(closing: Promise<unknown>): Promise<void> {
+  await within(CLOSING_MS, closing, () => new Error('not closed in time')).catch(() => undefined);
+}

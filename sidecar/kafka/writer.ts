@@ -1,20 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs';
-import { messageOf, UncertainCommitError } from '../../common/errors.ts';
-import type { Logger } from '../../common/log.ts';
+import { UncertainCommitError } from '../../common/errors.ts';
 import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
 import { RecordTooLargeError, translateInTransaction } from './errors.ts';
 import type { Topics } from './topics.ts';
-import { within } from './within.ts';
+import { closed, within } from './within.ts';
 
 /**
  * Longest that sending or committing a batch may take. Kafka aborts a transaction by itself when it is older than its
  * time-out (10 s, see take-over.ts), so that nothing slower could commit.
  */
 const STEP_DEADLINE_MS = 12_000;
-/** Closing is a courtesy: whoever takes over next aborts what was left open. */
-const CLOSE_DEADLINE_MS = 2_000;
 
 /** The only key in a position topic, so that compaction leaves one record. */
 export const POSITION_KEY = 'position';
@@ -30,15 +27,13 @@ export class TransactionalWriter implements ReplayWriter {
   readonly #topics: Topics;
   readonly #peerHash: number;
   readonly #positionTopic: string;
-  readonly #log: Logger;
   #transaction: Transaction | undefined;
 
-  constructor(producer: Producer, topics: Topics, peerName: string, positionTopic: string, log: Logger) {
+  constructor(producer: Producer, topics: Topics, peerName: string, positionTopic: string) {
     this.#producer = producer;
     this.#topics = topics;
     this.#peerHash = createHash('sha256').update(peerName).digest().readUInt32BE(0);
     this.#positionTopic = positionTopic;
-    this.#log = log;
   }
 
   async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
@@ -75,13 +70,9 @@ export class TransactionalWriter implements ReplayWriter {
   }
 
   async close(): Promise<void> {
-    try {
-      if (this.#transaction?.isActive()) await within(CLOSE_DEADLINE_MS, this.#transaction.abort(), fellSilent);
-    } catch (error) {
-      // Whoever takes over next aborts it, or Kafka does when it times out.
-      this.#log.debug({ problem: messageOf(error) }, 'could not abort a transaction');
-    }
-    await within(CLOSE_DEADLINE_MS, this.#producer.disconnect(), fellSilent).catch(() => undefined);
+    // Without, whoever takes over next aborts it, or Kafka does when it times out.
+    if (this.#transaction?.isActive()) await closed(this.#transaction.abort());
+    await closed(this.#producer.disconnect());
   }
 
   async #produce(

@@ -5,32 +5,58 @@ import { join } from 'node:path';
 import { createLogger } from '../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../sidecar/kafka/kafka.ts';
 import { KafkaServer } from '../servers/kafka.ts';
-import { until } from '../servers/process.ts';
+import {
+  COORDINATOR_LOAD_IN_PROGRESS,
+  HEARTBEAT,
+  JOIN_GROUP,
+  KafkaRelay,
+  UNKNOWN_MEMBER_ID,
+} from '../servers/kafka-relay.ts';
+import { freePort, until } from '../servers/process.ts';
 
 describe('the group that spreads the peers over the sidecars', () => {
   let directory: string;
   let kafka: KafkaServer;
+  let relay: KafkaRelay;
   let ours: OpenKafka;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-owners-'));
-    kafka = await KafkaServer.start({ directory });
+    const [port, relayPort] = [await freePort(), await freePort()];
+    relay = await KafkaRelay.start(relayPort, port);
+    const properties = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${relayPort}` };
+    kafka = await KafkaServer.start({ directory, port, properties });
     const log = createLogger({ name: 'test', level: 'fatal' });
     const topics = { partitions: 1, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+    ours = openKafka({ brokers: [`127.0.0.1:${relayPort}`], clientId: 'test', node: 'local', log, ...topics });
+    ours.owners.start();
   });
 
   after(async () => {
     await ours.close();
     await kafka.stop();
+    await relay.stop();
     await rm(directory, { recursive: true });
   });
 
+  function state(): string {
+    return `joined ${ours.owners.joined}, holds ${ours.owners.held.size > 0}`;
+  }
+
+  it('is joined again where kafkajs has lost its membership and goes on without', async () => {
+    await until('joined', () => ours.owners.joined);
+
+    const joining = relay.answerNext(JOIN_GROUP, COORDINATOR_LOAD_IN_PROGRESS);
+    await relay.answerNext(HEARTBEAT, UNKNOWN_MEMBER_ID);
+    await joining;
+
+    await until('no longer joined', () => !ours.owners.joined, 10_000);
+    await until('joined again', () => ours.owners.joined && ours.owners.held.size > 0, 30_000);
+  });
+
   it('is never in another state than it last told, while Kafka stands still and comes back', async () => {
-    const { owners } = ours;
-    const state = (): string => `joined ${owners.joined}, holds ${owners.held.size > 0}`;
     let told = state();
-    owners.onChange(() => {
+    ours.owners.onChange(() => {
       told = state();
     });
     const untold = new Set<string>();
@@ -42,7 +68,6 @@ describe('the group that spreads the peers over the sidecars', () => {
       return until(wanted, seen, 30_000, 5);
     };
 
-    owners.start();
     await becomes('joined true, holds true');
     await kafka.pause();
     await becomes('joined false, holds false');
