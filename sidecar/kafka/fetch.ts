@@ -2,38 +2,22 @@ import type { Kafka } from 'kafkajs';
 // kafkajs cannot fetch without joining a consumer group; see docs/adr/0003-kafkajs-internals.md.
 import Batch from 'kafkajs/src/consumer/batch.js';
 import { TransientError } from '../../common/errors.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 
-/** What is used of kafkajs's own cluster object, by hand since it has no types. */
-interface Cluster {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  addTargetTopic(topic: string): Promise<void>;
-  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
-  findBroker(options: { nodeId: string }): Promise<Broker>;
-}
-
-interface Broker {
-  fetch(request: object): Promise<{ responses: { partitions: FetchedPartition[] }[] }>;
-}
-
-interface FetchedPartition {
-  readonly partition: number;
-  readonly errorCode: number;
-  readonly highWatermark: string;
-  readonly lastStableOffset: string;
-  readonly messages: readonly { readonly offset: string }[];
-}
-
-/** One committed record. */
+/** One record. */
 export interface FetchedRecord {
   readonly offset: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
+  readonly batchContext: {
+    /** Of the producer that wrote it, `-1` without one. */
+    readonly producerId: string;
+  };
 }
 
 export interface Fetched {
-  /** Committed records, in order; aborted ones and control records are left out. */
+  /** In order; without control records and, where only what is committed was asked for, without aborted ones. */
   readonly records: readonly FetchedRecord[];
   /** Where the next fetch begins. */
   readonly next: bigint;
@@ -42,20 +26,18 @@ export interface Fetched {
   readonly lastStable: bigint;
 }
 
-const READ_COMMITTED = 1;
+/** In Kafka's protocol: up to the high watermark, or only up to the last stable offset and with what was aborted named. */
+const ISOLATION = { uncommitted: 0, committed: 1 };
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Reads partitions without being a member of any group. */
 export class Fetcher {
   readonly #cluster: Cluster;
+  readonly #isolationLevel: number;
 
-  constructor(kafka: Kafka) {
-    const symbol = Object.getOwnPropertySymbols(kafka).find(
-      ({ description }) => description === 'private:Kafka:createCluster',
-    );
-    const create = symbol && (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
-    if (!create) throw new Error('this is not the kafkajs that sidecar/kafka/fetch.ts was written for (2.2.4)');
-    this.#cluster = create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED });
+  constructor(kafka: Kafka, isolation: keyof typeof ISOLATION = 'committed') {
+    this.#cluster = createCluster(kafka);
+    this.#isolationLevel = ISOLATION[isolation];
   }
 
   connect(): Promise<void> {
@@ -74,7 +56,7 @@ export class Fetcher {
     const broker = await cluster.findBroker({ nodeId: Object.keys(leaders)[0] ?? '' });
     const { responses } = await broker.fetch({
       replicaId: -1,
-      isolationLevel: READ_COMMITTED,
+      isolationLevel: this.#isolationLevel,
       maxWaitTime: waitMs,
       minBytes: waitMs > 0 ? 1 : 0,
       maxBytes: MAX_BYTES,

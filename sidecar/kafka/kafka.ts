@@ -23,7 +23,7 @@ export function openKafka(options: KafkaOptions): OpenKafka {
   const owners = new Owners(patient, topics, options.node, options.log);
   return {
     owners,
-    takeOver: (peerName) => takeOverInKafka({ kafka: quick, topics, node: options.node }, peerName),
+    takeOver: (peerName) => takeOverInKafka({ kafka: quick, topics, node: options.node, log: options.log }, peerName),
     ensureTopics: (names, how) => topics.ensure(names, how),
     close: async () => {
       await owners.stop();

@@ -5,3 +5,22 @@ declare module 'kafkajs/src/consumer/batch.js' {
     readonly messages: readonly object[];
   }
 }
+
+declare module 'kafkajs/src/producer/eosManager/index.js' {
+  /** A producer's id and transaction, without anything that produces. */
+  interface EosManager {
+    initProducerId(): Promise<void>;
+    getProducerId(): string;
+    getProducerEpoch(): number;
+    beginTransaction(): void;
+    addPartitionsToTransaction(topics: { topic: string; partitions: { partition: number }[] }[]): Promise<void>;
+    abort(): Promise<void>;
+  }
+  export default function createEosManager(options: {
+    logger: object;
+    cluster: object;
+    transactional: true;
+    transactionalId: string;
+    transactionTimeout: number;
+  }): EosManager;
+}

@@ -1,10 +1,12 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { positionTopic, transactionalId } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, type Position } from '../replay/position.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
+import { endHangingTransaction } from './hanging-transaction.ts';
 import type { Topics } from './topics.ts';
 import { within } from './within.ts';
 import { POSITION_KEY, TransactionalWriter } from './writer.ts';
@@ -21,15 +23,55 @@ export interface KafkaTakeOver {
   readonly kafka: Kafka;
   readonly topics: Topics;
   readonly node: string;
+  readonly log: Logger;
 }
 
 /** Fences every earlier writer of a peer and then, not before, reads the peer's position. */
-export async function takeOverInKafka(
-  { kafka, topics, node }: KafkaTakeOver,
-  peerName: string,
-): Promise<{ writer: ReplayWriter; position: Position | undefined }> {
+export async function takeOverInKafka(options: KafkaTakeOver, peerName: string): Promise<TakenOverInKafka> {
+  const { kafka, topics, node, log } = options;
   const topic = positionTopic(peerName);
   await requireCompaction(topics, topic);
+  try {
+    return await fenceAndRead(options, peerName, 0);
+  } catch (error) {
+    if (!(error instanceof OpenTransactionError)) throw error;
+    const { from, to } = error;
+    const id = transactionalId(node, peerName);
+    const hanging = {
+      kafka,
+      transactionalId: id,
+      transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+      positionTopic: topic,
+      from,
+      to,
+    };
+    const doing = `end a transaction that Kafka has left open in ${topic}`;
+    const ended = await within(TAKE_OVER_DEADLINE_MS, endHangingTransaction(hanging), fellSilent).catch(
+      (problem: unknown) => {
+        throw translate(problem, doing);
+      },
+    );
+    if (ended > 0) log.warn({ topic, transactions: ended }, ENDED);
+    return await fenceAndRead(options, peerName, STABLE_DEADLINE_MS);
+  }
+}
+
+const ENDED =
+  'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and what it held is ' +
+  'replayed again';
+
+interface TakenOverInKafka {
+  readonly writer: ReplayWriter;
+  readonly position: Position | undefined;
+}
+
+/** @param stableMs how long a transaction that is open in the position topic is waited for */
+async function fenceAndRead(
+  { kafka, topics, node }: KafkaTakeOver,
+  peerName: string,
+  stableMs: number,
+): Promise<TakenOverInKafka> {
+  const topic = positionTopic(peerName);
   const producer = kafka.producer({
     transactionalId: transactionalId(node, peerName),
     transactionTimeout: TRANSACTION_TIMEOUT_MS,
@@ -39,15 +81,31 @@ export async function takeOverInKafka(
     createPartitioner: Partitioners.DefaultPartitioner,
   });
   const writer = new TransactionalWriter(producer, topics, peerName, topic);
-  const fenceAndRead = async (): Promise<Position | undefined> => {
+  const read = async (): Promise<Position | undefined> => {
     await fence(producer);
-    return readPosition(kafka, topic, await topics.firstOffset(topic));
+    return readPosition(kafka, topic, await topics.firstOffset(topic), stableMs);
   };
   try {
-    return { writer, position: await within(TAKE_OVER_DEADLINE_MS, fenceAndRead(), fellSilent) };
+    return { writer, position: await within(TAKE_OVER_DEADLINE_MS, read(), fellSilent) };
   } catch (error) {
     await writer.close();
     throw translate(error, `take over ${peerName}`);
+  }
+}
+
+/** Thrown while something is open in a position topic, from its last stable offset to its end. */
+class OpenTransactionError extends TransientError {
+  readonly from: bigint;
+  readonly to: bigint;
+
+  constructor(topic: string, from: bigint, to: bigint) {
+    super(
+      'KafkaUnavailable',
+      `a transaction that is not ours is open in ${topic}; waiting for its end. If it does not end, ` +
+        'kafka-transactions.sh find-hanging tells whose it is',
+    );
+    this.from = from;
+    this.to = to;
   }
 }
 
@@ -79,11 +137,16 @@ async function requireCompaction(topics: Topics, topic: string): Promise<void> {
  * Reads to the high watermark of the first fetch, which was made after fencing: whatever our predecessor committed is
  * below it. The last stable offset would not do, since it stays behind while any transaction is open.
  */
-async function readPosition(kafka: Kafka, topic: string, first: bigint): Promise<Position | undefined> {
+async function readPosition(
+  kafka: Kafka,
+  topic: string,
+  first: bigint,
+  stableMs: number,
+): Promise<Position | undefined> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    const newest = await readNewest(fetcher, topic, first);
+    const newest = await readNewest(fetcher, topic, first, stableMs);
     if (!newest?.value) return undefined;
     const position = decodePosition(newest.value.toString('utf8'));
     if (position) return position;
@@ -97,8 +160,13 @@ async function readPosition(kafka: Kafka, topic: string, first: bigint): Promise
   }
 }
 
-async function readNewest(fetcher: Fetcher, topic: string, first: bigint): Promise<FetchedRecord | undefined> {
-  const deadline = performance.now() + STABLE_DEADLINE_MS;
+async function readNewest(
+  fetcher: Fetcher,
+  topic: string,
+  first: bigint,
+  stableMs: number,
+): Promise<FetchedRecord | undefined> {
+  const deadline = performance.now() + stableMs;
   let newest: FetchedRecord | undefined;
   let next = first;
   let target: bigint | undefined;
@@ -110,12 +178,7 @@ async function readNewest(fetcher: Fetcher, topic: string, first: bigint): Promi
     next = fetched.next;
     if (next >= target) return newest;
     if (!stuck) continue;
-    if (performance.now() > deadline) {
-      throw new TransientError(
-        'KafkaUnavailable',
-        `a transaction that is not ours is open in ${topic}; waiting for its end`,
-      );
-    }
+    if (performance.now() >= deadline) throw new OpenTransactionError(topic, next, target);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

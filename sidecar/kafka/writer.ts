@@ -4,6 +4,7 @@ import { UncertainCommitError } from '../../common/errors.ts';
 import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
 import { RecordTooLargeError, translateInTransaction } from './errors.ts';
+import { PARTITIONS_HEADER } from './hanging-transaction.ts';
 import type { Topics } from './topics.ts';
 import { closed, within } from './within.ts';
 
@@ -50,12 +51,11 @@ export class TransactionalWriter implements ReplayWriter {
   async #send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
     this.#transaction = await this.#producer.transaction();
     const requests = this.#split(records);
-    const last = requests.at(-1) ?? { topicMessages: [], indexes: [] };
-    const positionRecord = { key: POSITION_KEY, value: encodePosition(position), partition: 0 };
-    const withPosition = [...last.topicMessages, { topic: this.#positionTopic, messages: [positionRecord] }];
     const locations = new Array<RecordLocation>(records.length);
-    for (const request of requests.slice(0, -1)) await this.#produce(request.topicMessages, request.indexes, locations);
-    await this.#produce(withPosition, last.indexes, locations);
+    const [first = new Request(), ...more] = requests;
+    // With the first, so that whatever Kafka has of a transaction, it has the position that tells of the rest.
+    first.topicMessages.push({ topic: this.#positionTopic, messages: [this.#positionRecord(records, position)] });
+    for (const request of [first, ...more]) await this.#produce(request.topicMessages, request.indexes, locations);
     return locations;
   }
 
@@ -94,6 +94,20 @@ export class TransactionalWriter implements ReplayWriter {
     }
   }
 
+  #positionRecord(records: readonly OutgoingRecord[], position: Position): Message {
+    const partitions = Object.fromEntries(records.map(({ topic }) => [topic, this.#partitionOf(topic)]));
+    return {
+      key: POSITION_KEY,
+      value: encodePosition(position),
+      partition: 0,
+      headers: { [PARTITIONS_HEADER]: JSON.stringify(partitions) },
+    };
+  }
+
+  #partitionOf(topic: string): number {
+    return this.#peerHash % this.#topics.known(topic).partitions;
+  }
+
   /**
    * Cuts records into requests, since what is sent to one partition at once becomes one record batch, and a broker takes
    * batches up to the topic's max.message.bytes only.
@@ -102,17 +116,17 @@ export class TransactionalWriter implements ReplayWriter {
     const requests: Request[] = [];
     const open = new Map<string, { request: number; bytes: number }>();
     for (const [index, record] of records.entries()) {
-      const topic = this.#topics.known(record.topic);
+      const { maxMessageBytes } = this.#topics.known(record.topic);
       const size = sizeOf(record);
       const current = open.get(record.topic) ?? { request: 0, bytes: BATCH_BYTES };
-      if (current.bytes > BATCH_BYTES && current.bytes + size > topic.maxMessageBytes) {
+      if (current.bytes > BATCH_BYTES && current.bytes + size > maxMessageBytes) {
         current.request += 1;
         current.bytes = BATCH_BYTES;
       }
       current.bytes += size;
       open.set(record.topic, current);
       requests[current.request] ??= new Request();
-      requests[current.request]?.add(index, record, this.#peerHash % topic.partitions);
+      requests[current.request]?.add(index, record, this.#partitionOf(record.topic));
     }
     return requests;
   }
