@@ -22,7 +22,7 @@ test-unit: $(INSTALLED) ## The tests that need no servers (seconds)
 bench: servers ## Throughput and latency, beside a naive bridge in the same run
 	$(RUN) bench
 
-servers: $(INSTALLED) ## Find or build all servers (once, in ~/.cache/lfh-sync; 10 to 15 minutes)
+servers: $(INSTALLED) ## Find or build all servers (once, in ~/.cache/lfh-sync; 10 to 17 minutes)
 	$(RUN) servers
 
 check: static test-unit ## Before a commit: format, lint, types, dead code (changes nothing), unit tests

@@ -86,7 +86,7 @@ async function find(program: FindableProgram): Promise<string | undefined> {
 
 /** All at once, also where only one is wanted: most of what they are compiled from is the same. */
 function buildControlPlane(): Promise<string> {
-  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, about 10 min`;
+  const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, 9 to 14 min`;
   const packages = [
     './etcd',
     'helm.sh/helm/v4/cmd/helm',
