@@ -30,3 +30,10 @@ export function createCluster(kafka: Kafka): Cluster {
   if (!create) throw new Error('this is not the kafkajs that sidecar/kafka/cluster.ts was written for (2.2.4)');
   return create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false });
 }
+
+/** The broker to ask about a partition. @throws what kafkajs throws, where there is none */
+export async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
+  await cluster.addTargetTopic(topic);
+  const leaders = cluster.findLeaderForPartitions(topic, [partition]);
+  return cluster.findBroker({ nodeId: Object.keys(leaders)[0] ?? '' });
+}

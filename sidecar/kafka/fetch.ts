@@ -2,7 +2,7 @@ import type { Kafka } from 'kafkajs';
 // kafkajs cannot fetch without joining a consumer group; see docs/adr/0003-kafkajs-internals.md.
 import Batch from 'kafkajs/src/consumer/batch.js';
 import { TransientError } from '../../common/errors.ts';
-import { type Cluster, createCluster } from './cluster.ts';
+import { type Cluster, createCluster, leaderOf } from './cluster.ts';
 
 /** One record. */
 export interface FetchedRecord {
@@ -50,10 +50,7 @@ export class Fetcher {
 
   /** Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
   async fetch(topic: string, partition: number, offset: bigint, waitMs = 0): Promise<Fetched> {
-    const cluster = this.#cluster;
-    await cluster.addTargetTopic(topic);
-    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
-    const broker = await cluster.findBroker({ nodeId: Object.keys(leaders)[0] ?? '' });
+    const broker = await leaderOf(this.#cluster, topic, partition);
     const { responses } = await broker.fetch({
       replicaId: -1,
       isolationLevel: this.#isolationLevel,
@@ -81,5 +78,17 @@ export class Fetcher {
       highWatermark: BigInt(fetched.highWatermark),
       lastStable: BigInt(fetched.lastStableOffset),
     };
+  }
+
+  /** What there is from one offset up to another, or up to where it is not stable. @throws what {@link fetch} throws */
+  async read(topic: string, partition: number, from: bigint, to: bigint): Promise<FetchedRecord[]> {
+    const records: FetchedRecord[] = [];
+    for (let next = from; next < to; ) {
+      const fetched = await this.fetch(topic, partition, next);
+      for (const record of fetched.records) records.push(record);
+      if (fetched.next <= next) break;
+      next = fetched.next;
+    }
+    return records;
   }
 }

@@ -64,19 +64,12 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
 
 async function readOpen({ kafka, positionTopic, from, to }: Hanging): Promise<FetchedRecord[]> {
   const fetcher = new Fetcher(kafka, 'uncommitted');
-  const records: FetchedRecord[] = [];
   try {
     await fetcher.connect();
-    for (let next = from; next < to; ) {
-      const fetched = await fetcher.fetch(positionTopic, 0, next);
-      if (fetched.next <= next) break;
-      records.push(...fetched.records);
-      next = fetched.next;
-    }
+    return await fetcher.read(positionTopic, 0, from, to);
   } finally {
     await fetcher.disconnect();
   }
-  return records;
 }
 
 function partitionsOf({ headers }: FetchedRecord): [string, number][] {

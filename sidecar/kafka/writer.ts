@@ -95,7 +95,8 @@ export class TransactionalWriter implements ReplayWriter {
   }
 
   #positionRecord(records: readonly OutgoingRecord[], position: Position): Message {
-    const partitions = Object.fromEntries(records.map(({ topic }) => [topic, this.#partitionOf(topic)]));
+    const topics = new Set(records.map(({ topic }) => topic));
+    const partitions = Object.fromEntries([...topics].map((topic) => [topic, this.#partitionOf(topic)]));
     return {
       key: POSITION_KEY,
       value: encodePosition(position),

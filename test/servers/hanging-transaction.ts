@@ -1,5 +1,5 @@
 import createEosManager from 'kafkajs/src/producer/eosManager/index.js';
-import { createCluster } from '../../sidecar/kafka/cluster.ts';
+import { createCluster, leaderOf } from '../../sidecar/kafka/cluster.ts';
 import type { KafkaServer } from './kafka.ts';
 
 /** To give a Kafka that {@link leaveHanging} is used on: by default it refuses records of a transaction it knows nothing of. */
@@ -34,9 +34,7 @@ export async function leaveHanging(
     const manager = createEosManager({ ...options, transactional: true, transactionalId });
     await manager.initProducerId();
     for (const { topic, partition, ...message } of records) {
-      await cluster.addTargetTopic(topic);
-      const leaders = cluster.findLeaderForPartitions(topic, [partition]);
-      const leader = (await cluster.findBroker({ nodeId: Object.keys(leaders)[0] ?? '' })) as unknown as Broker;
+      const leader = (await leaderOf(cluster, topic, partition)) as unknown as Broker;
       await leader.produce({
         transactionalId,
         producerId: manager.getProducerId(),

@@ -45,15 +45,9 @@ async function readPartition(
   low: bigint,
   high: bigint,
 ): Promise<ReadRecord[]> {
-  const records: ReadRecord[] = [];
-  for (let next = low; next < high; ) {
-    const fetched = await fetcher.fetch(topic, partition, next);
-    for (const { offset, key, value, headers } of fetched.records) {
-      const texts = Object.entries(headers).map(([name, bytes]) => [name, bytes.toString('utf8')]);
-      records.push({ partition, offset, key, value: value ?? Buffer.alloc(0), headers: Object.fromEntries(texts) });
-    }
-    if (fetched.next === next) break;
-    next = fetched.next;
-  }
-  return records;
+  const records = await fetcher.read(topic, partition, low, high);
+  return records.map(({ offset, key, value, headers }) => {
+    const texts = Object.entries(headers).map(([name, bytes]) => [name, bytes.toString('utf8')]);
+    return { partition, offset, key, value: value ?? Buffer.alloc(0), headers: Object.fromEntries(texts) };
+  });
 }
