@@ -1,38 +1,11 @@
+import type { Reason } from './contract/reasons.ts';
+
 /**
  * The error classes of the design's "Errors" table: the class of an error decides what happens next.
  *
  * A library's own errors are translated into these in the one folder that calls the library, with the original kept
  * as `cause`. Messages are for a person: what is wrong, where, and what to do; never a payload, seed or password.
  */
-
-/** Why a peer cannot be replayed right now; a name from the list in docs/status.md. */
-export type Reason = (typeof REASONS)[number];
-
-/** Every reason a direction or a setting can report. One list, so that docs, status, metrics and tests agree. */
-export const REASONS = [
-  'Starting',
-  'Replaying',
-  'Paused',
-  'NotOwned',
-  'NotTrusted',
-  'CertificateExpired',
-  'CertificateNotYetValid',
-  'HostNameMismatch',
-  'TlsRequired',
-  'KeyRefused',
-  'PermissionDenied',
-  'Unreachable',
-  'ConsumerMissing',
-  'PositionLost',
-  'StreamRecreated',
-  'ChainBroken',
-  'KafkaUnavailable',
-  'KafkaRefused',
-  'TopicNotCompacted',
-  'Fenced',
-  'UncertainCommit',
-  'InvalidSettings',
-] as const;
 
 /** Thrown when trying again, unchanged, may succeed: a server that is down, a certificate somebody may replace. */
 export class TransientError extends Error {
@@ -45,8 +18,8 @@ export class TransientError extends Error {
 }
 
 /** Thrown when what a person wrote is wrong; nothing changes until they change it. */
-export class InvalidSpecError extends Error {
-  override readonly name = 'InvalidSpecError';
+export class InvalidInputError extends Error {
+  override readonly name = 'InvalidInputError';
   readonly reason: Reason = 'InvalidSettings';
 }
 

@@ -1,6 +1,6 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { LogLevel } from './contract/shapes.ts';
 import { messageOf } from './errors.ts';
-import type { LogLevel } from './log-levels.ts';
 
 export type { Logger } from 'pino';
 

@@ -9,7 +9,7 @@ export const TYPES_FILE = join(import.meta.dirname, '..', 'operator', 'api', 'ty
 
 const BANNER = `/** Made by \`npm run types:generate\` from the CRDs in crds/; a test fails when it differs. */
 
-import type { Metadata } from '../kube/objects.ts';
+import type { Metadata } from './objects.ts';
 `;
 
 /** Schemas that stand in several places have one type; wherever a property of that name is, it must be the same. */

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { METRICS } from '../common/contract/metric-names.ts';
 import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
+import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/reasons.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
-import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/status.ts';
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
@@ -59,7 +59,7 @@ const KEY_TEXTS = {
   '`peers[].key`':
     "The one that this peer's server let us in with; null without a connection. The previous one here: the peer has yet to learn the current one. Give its administrator the new invitation.",
   '`nats.key`':
-    "The one that this node's own NATS let us in with, which is derived from one of `publicKeys` and for that server alone; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
+    "The one that this node's local NATS let us in with, which is derived from one of `publicKeys` and for that server alone; null without a connection. Then replayed messages are not announced, and the operator is not told the status.",
   '`nats.message`': 'Why there is no connection, and what to do; empty while there is one.',
 } as const;
 
@@ -68,7 +68,7 @@ function statusPage(): string {
     'What the sidecar reports',
     '`/status` tells it as JSON (the types are in `common/contract/status.ts`), and over NATS the same is told to the operator ' +
       '(docs/sidecar.md); `/metrics` tells numbers (docs/metrics.md). No secret is in either: keys are public keys (`U…`).',
-    '## Keys and the own NATS',
+    '## Keys and the local NATS',
     markdownTable(['field', 'what it tells'], Object.entries(KEY_TEXTS)),
     '## Reasons of a peer',
     'Each peer has a `reason`, a `message` for a person, and `since` when.',

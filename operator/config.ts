@@ -1,7 +1,15 @@
 import { hostname } from 'node:os';
-import { boolean, listOf, matching, oneOf, type Shape, ShapeError, text } from '../common/contract/shapes.ts';
-import { InvalidSpecError } from '../common/errors.ts';
-import { LOG_LEVELS } from '../common/log-levels.ts';
+import {
+  boolean,
+  LOG_LEVELS,
+  listOf,
+  matching,
+  oneOf,
+  type Shape,
+  ShapeError,
+  text,
+} from '../common/contract/shapes.ts';
+import { InvalidInputError } from '../common/errors.ts';
 
 /** Every setting of the operator: read once from its environment, at start. */
 
@@ -66,7 +74,7 @@ export interface OperatorConfig {
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
-/** @throws InvalidSpecError naming the setting and what is expected, without its value */
+/** @throws InvalidInputError naming the setting and what is expected, without its value */
 export function readConfig(env: NodeJS.ProcessEnv): OperatorConfig {
   const { namespace, identity, namespaces, allNamespaces, image, httpAddress, logLevel } = OPERATOR_SETTINGS;
   const own = decode(namespace, env) ?? '';
@@ -80,14 +88,14 @@ export function readConfig(env: NodeJS.ProcessEnv): OperatorConfig {
   };
 }
 
-/** @throws InvalidSpecError naming the setting and what is expected, without its value */
+/** @throws InvalidInputError naming the setting and what is expected, without its value */
 export function decode<Value>({ name, shape, fallback }: Setting<Value>, env: NodeJS.ProcessEnv): Value | undefined {
   const found = env[name] ?? fallback;
   if (found === undefined) return undefined;
   try {
     return shape.decode(found);
   } catch (error) {
-    if (error instanceof ShapeError) throw new InvalidSpecError(`${name}${error.path}: ${error.message}`);
+    if (error instanceof ShapeError) throw new InvalidInputError(`${name}${error.path}: ${error.message}`);
     throw error;
   }
 }

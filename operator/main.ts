@@ -1,4 +1,4 @@
-import { InvalidSpecError, messageOf } from '../common/errors.ts';
+import { InvalidInputError, messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/log.ts';
 import { run } from './run.ts';
 
@@ -10,7 +10,7 @@ try {
   await run(process.env, stop.signal);
 } catch (error) {
   const log = createLogger({ name: 'lfh-sync-operator', level: 'info' });
-  const mendable = error instanceof InvalidSpecError;
+  const mendable = error instanceof InvalidInputError;
   if (mendable) log.fatal({ problem: messageOf(error) }, 'cannot start with these settings');
   else log.fatal({ err: error }, 'ended');
   // Not only its exit code: a turn may be under way, and when the lease is lost another operator works now.

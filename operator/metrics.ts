@@ -7,12 +7,20 @@ export const OPERATOR_METRICS = {
     type: 'gauge',
     help: '1 while this operator is the one that works, else 0.',
   },
-  queued: { name: 'lfh_sync_operator_queue', type: 'gauge', help: 'Nodes that wait for a turn or have one.' },
-  turns: { name: 'lfh_sync_operator_turn_seconds', type: 'histogram', help: 'How long turns over a node took.' },
+  queued: {
+    name: 'lfh_sync_operator_queue',
+    type: 'gauge',
+    help: 'Nodes that wait to be reconciled, or are being reconciled.',
+  },
+  reconciles: {
+    name: 'lfh_sync_operator_reconcile_duration_seconds',
+    type: 'histogram',
+    help: 'How long the reconciles of a node took, in seconds.',
+  },
   failures: {
-    name: 'lfh_sync_operator_turn_failures_total',
+    name: 'lfh_sync_operator_reconcile_failures_total',
     type: 'counter',
-    help: 'Turns over a node that failed and are tried again.',
+    help: 'Reconciles of a node that failed and are tried again.',
   },
 } as const;
 
@@ -20,7 +28,7 @@ export const OPERATOR_METRICS = {
 export interface OperatorMetrics {
   readonly leading: (yes: boolean) => void;
   readonly queued: (keys: number) => void;
-  readonly turn: (seconds: number, outcome: 'ok' | 'failed') => void;
+  readonly reconciled: (seconds: number, outcome: 'ok' | 'failed') => void;
   /** Everything, in Prometheus' text format. */
   readonly text: () => Promise<string>;
 }
@@ -33,16 +41,16 @@ export function createMetrics(): OperatorMetrics {
   const of = ({ name, help }: { readonly name: string; readonly help: string }) => ({ name, help, registers });
   const leading = new Gauge(of(OPERATOR_METRICS.leading));
   const queued = new Gauge(of(OPERATOR_METRICS.queued));
-  const turns = new Histogram({
-    ...of(OPERATOR_METRICS.turns),
+  const reconciles = new Histogram({
+    ...of(OPERATOR_METRICS.reconciles),
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   });
   const failures = new Counter(of(OPERATOR_METRICS.failures));
   return {
     leading: (yes) => leading.set(yes ? 1 : 0),
     queued: (keys) => queued.set(keys),
-    turn: (seconds, outcome) => {
-      turns.observe(seconds);
+    reconciled: (seconds, outcome) => {
+      reconciles.observe(seconds);
       if (outcome === 'failed') failures.inc();
     },
     text: () => registry.metrics(),

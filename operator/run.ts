@@ -4,11 +4,11 @@ import { createLogger } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { readConfig } from './config.ts';
 import { Cluster } from './controller/cluster.ts';
+import { notifier } from './controller/events.ts';
 import { Leadership } from './controller/lease.ts';
-import { NodeController } from './controller/node-controller.ts';
-import { notifier } from './controller/notify.ts';
 import { Queue } from './controller/queue.ts';
-import { KubeApi } from './kube/api.ts';
+import { NodeController } from './controller/reconcile.ts';
+import { KubeClient } from './kube/client.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -22,20 +22,20 @@ const RESYNC_MS = 5 * 60_000;
 /**
  * Runs the operator until `signal`: waits to be the leader, watches, and gives every node its turns.
  *
- * @throws InvalidSpecError for settings that are wrong, LeaseLostError when another operator leads, and whatever is a bug
+ * @throws InvalidInputError for settings that are wrong, LeaseLostError when another operator leads, and whatever is a bug
  */
 export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readConfig(env);
   const log = createLogger({ name: 'lfh-sync-operator', level: config.logLevel });
   const kubeConfig = loadKubeConfig(env);
   const lease = new Leadership({
-    api: new KubeApi(kubeConfig),
+    api: new KubeClient(kubeConfig),
     namespace: config.namespace,
     name: LEASE,
     identity: config.identity,
     log,
   });
-  const api = new KubeApi(kubeConfig, () => lease.holds());
+  const api = new KubeClient(kubeConfig, () => lease.holds());
   const metrics = createMetrics();
   const cluster = new Cluster(api, config.namespaces, log);
   const controller = new NodeController({
@@ -48,10 +48,11 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const queue = new Queue({
     concurrency: CONCURRENT_NODES,
     concurrencyOfNamespace: CONCURRENT_NODES_OF_NAMESPACE,
-    turn: async (key) => {
+    reconcile: async (key) => {
       const started = performance.now();
-      const ended = (outcome: 'ok' | 'failed'): void => metrics.turn((performance.now() - started) / 1000, outcome);
-      const result = await controller.turn(key).catch((error: unknown) => {
+      const ended = (outcome: 'ok' | 'failed'): void =>
+        metrics.reconciled((performance.now() - started) / 1000, outcome);
+      const result = await controller.reconcile(key).catch((error: unknown) => {
         ended('failed');
         throw error;
       });

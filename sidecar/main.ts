@@ -1,4 +1,4 @@
-import { InvalidSpecError, MissingReferenceError, messageOf } from '../common/errors.ts';
+import { InvalidInputError, MissingReferenceError, messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/log.ts';
 import { run } from './run.ts';
 
@@ -10,7 +10,7 @@ try {
   await run(process.env, stop.signal);
 } catch (error) {
   const log = createLogger({ name: 'lfh-sync-sidecar', level: 'info' });
-  const mendable = error instanceof InvalidSpecError || error instanceof MissingReferenceError;
+  const mendable = error instanceof InvalidInputError || error instanceof MissingReferenceError;
   if (mendable) log.fatal({ problem: messageOf(error) }, 'cannot start with these settings');
   else log.fatal({ err: error }, 'ended by an error that nothing was prepared for');
   process.exitCode = mendable ? 2 : 1;

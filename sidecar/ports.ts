@@ -1,3 +1,6 @@
+import type { SyncName } from '../common/contract/names.ts';
+import type { Delivered, ResetAnswer } from './replay/delivered.ts';
+import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
 import type { Position } from './replay/position.ts';
 
 /**
@@ -6,30 +9,6 @@ import type { Position } from './replay/position.ts';
  *
  * Whatever fails is thrown as one of the classes in `common/errors.ts`.
  */
-
-/** A record to be written; key is always null, and records that connect reads may have no headers (upstream.md). */
-export interface OutgoingRecord {
-  readonly topic: string;
-  readonly value: Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** Where a record came to lie. */
-export interface RecordLocation {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: string;
-}
-
-/** What is known of a topic that exists: the largest record batch it takes, in bytes. */
-export interface TopicLimits {
-  readonly maxMessageBytes: number;
-}
-
-/** A topic that cannot be had, with the reason in words: an illegal or colliding name, or the limit on new topics. */
-export interface TopicRefusal {
-  readonly refused: string;
-}
 
 /**
  * Writes for one peer, one transaction at a time, under that peer's transactional id.
@@ -50,10 +29,9 @@ export interface ReplayWriter {
 
 export interface KafkaPort {
   /**
-   * Makes a peer ours: fences every earlier writer, then reads the peer's position, in that order (design, "Taking
-   * over a peer"). Makes the position topic when missing.
+   * Makes a peer ours: fences every earlier writer, then reads the peer's position, in that order (docs/architecture.md, "A take-over"). Makes the position topic when missing.
    */
-  takeOver(peerName: string): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
+  takeOver(peer: SyncName): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
   /**
    * Makes topics that are missing, and tells each one's limits or why it cannot be had. Cached; `fresh` asks again.
    * @param options.capped the topics are named by a peer: refuse new ones beyond the configured number
@@ -77,31 +55,6 @@ export interface OwnersPort {
    * since a sidecar that slept through a rebalance would otherwise fence the rightful owner. Or when `signal` is aborted.
    */
   confirmed(signal: AbortSignal): Promise<void>;
-}
-
-/** One message as the peer's durable delivered it. */
-export interface Delivered {
-  readonly payload: Uint8Array;
-  readonly streamSequence: number;
-  /** Counts deliveries of this durable; starts at 1 after a reset. */
-  readonly consumerSequence: number;
-  /** 1 the first time this message is delivered. */
-  readonly deliveryCount: number;
-  /** When the origin's stream stored it, in milliseconds since 1970. */
-  readonly time: number;
-  /** How many messages the durable has not delivered yet. */
-  readonly pending: number;
-  /** Tells the server that this message and all before it are done (`AckPolicy.All`). Sent, not confirmed. */
-  ack(): void;
-}
-
-export interface ResetAnswer {
-  /** The durable's first undelivered stream sequence after the reset, minus one. */
-  readonly floor: number;
-  /** The stream's identity, different for a recreated stream; null from servers before 2.15. */
-  readonly identity: string | null;
-  /** How many messages of the durable's subject come after {@link floor} (`num_pending`). */
-  readonly pending: number;
 }
 
 /** The connection to one peer's durable on one of its servers. Closed for good after anything thrown. */
@@ -139,7 +92,7 @@ export interface Announcement {
   readonly payload: Uint8Array;
 }
 
-/** The node's own NATS: where applications listen for what peers sent. */
+/** The node's local NATS: where applications listen for what peers sent. */
 export interface AnnouncePort {
   /** Publishes payloads on `EVENTS.app_sync`, each with its own message id. */
   announce(messages: readonly Announcement[]): Promise<void>;

@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs';
+import { DURABLE } from '../common/contract/durable.ts';
 import { APP_SYNC_SUBJECT, inboxPrefix, syncName } from '../common/contract/names.ts';
-import { ownNatsSeed } from '../common/contract/nkeys.ts';
+import { localNatsSeed } from '../common/contract/nkeys.ts';
 import type { LoadedPeer } from '../common/contract/peers.ts';
 import type { SidecarStatus } from '../common/contract/status.ts';
 import { createLogger, type Logger } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
-import { Announcements } from './announcements.ts';
-import { type LoadedSettings, loadSettings, watchSettings } from './config.ts';
 import type { KafkaSasl } from './kafka/client.ts';
-import { openKafka } from './kafka/kafka.ts';
-import { createMetrics } from './metrics.ts';
-import { type OwnNats, type OwnNatsOptions, openOwnNats } from './nats/own-nats.ts';
+import { openKafka } from './kafka/open.ts';
+import { type LocalNats, type LocalNatsOptions, openLocalNats } from './nats/local-nats.ts';
 import { openPeerStream } from './nats/peer-stream.ts';
 import { publicKeyOf } from './nats/public-key.ts';
 import type { KafkaPort, PeerStream } from './ports.ts';
-import { Sidecar } from './sidecar.ts';
+import { Announcements } from './session/announcements.ts';
+import { createMetrics } from './session/metrics.ts';
+import { Supervisor } from './session/supervisor.ts';
+import { type LoadedSettings, loadSettings, watchSettings } from './settings/settings.ts';
 
 /**
  * Puts something around the ports. Chaos tests kill the process between two steps of a real transaction this way; nothing
@@ -32,7 +33,7 @@ export interface Wrapping {
 /**
  * Runs the sidecar until `signal`: settings, Kafka, NATS, the replays, and the HTTP server that tells of them.
  *
- * @throws InvalidSpecError or MissingReferenceError when the settings it starts with are wrong, and whatever is a bug
+ * @throws InvalidInputError or MissingReferenceError when the settings it starts with are wrong, and whatever is a bug
  */
 export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping: Wrapping = {}): Promise<void> {
   const started = await loadSettings(env);
@@ -40,8 +41,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
   const metrics = createMetrics();
   const kafka = openKafka({ ...kafkaOptions(started), log });
   let own = started;
-  const openOwn = (settings: LoadedSettings): OwnNats =>
-    openOwnNats({ ...ownNatsOptions(settings, log), keyRetryMs: wrapping.keyRetryMs, service });
+  const openOwn = (settings: LoadedSettings): LocalNats =>
+    openLocalNats({ ...localNatsOptions(settings, log), keyRetryMs: wrapping.keyRetryMs, service });
   let settingsStatus: SidecarStatus['settings'] = { state: 'Current', message: '' };
   const startedAt = new Date().toISOString();
   const { lfhId, node } = started;
@@ -53,29 +54,29 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     startedAt,
     settings: settingsStatus,
     publicKeys: own.publicKeys,
-    nats: ownNats.state,
+    nats: localNats.state,
     kafka: { joined: kafka.owners.joined },
     peers: sidecar.peers(),
   });
   const service = { node, version: VERSION, status };
-  let ownNats = openOwn(started);
+  let localNats = openOwn(started);
   let ownChanged = Promise.resolve();
   /** The one before goes on until there is another, or none can be had: a key that is replaced costs no announcements. */
   const changeOwn = async (settings: LoadedSettings): Promise<void> => {
-    const before = ownNats;
+    const before = localNats;
     const next = openOwn(settings);
     await next.tried;
-    ownNats = next;
+    localNats = next;
     await before.close();
   };
   const announcements = started.announce
-    ? new Announcements({ announce: (messages) => ownNats.announce(messages) }, log, (count) =>
+    ? new Announcements({ announce: (messages) => localNats.announce(messages) }, log, (count) =>
         metrics.announceFailed(count),
       )
     : undefined;
   const bug = Promise.withResolvers<never>();
 
-  const sidecar = new Sidecar(
+  const sidecar = new Supervisor(
     {
       kafka: wrapping.kafka?.(kafka) ?? kafka,
       owners: kafka.owners,
@@ -98,9 +99,9 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     status,
     metrics: () => metrics.text(),
   });
-  // Without an operator, whoever sets up the own NATS has to let this one in.
-  const ownNatsKey = publicKeyOf(ownSeed(started.seed));
-  log.info({ lfhId, port: probes.port, peers: started.peers.length, version: VERSION, ownNatsKey }, 'started');
+  // Without an operator, whoever sets up the local NATS has to let this one in.
+  const localNatsKey = publicKeyOf(ownSeed(started.seed));
+  log.info({ lfhId, port: probes.port, peers: started.peers.length, version: VERSION, localNatsKey }, 'started');
   kafka.owners.start();
 
   const ended = new AbortController();
@@ -138,15 +139,15 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal, wrapping:
     await sidecar.stop();
     await announcements?.drained();
     await ownChanged;
-    await ownNats.close();
+    await localNats.close();
     await kafka.close();
     await probes.close();
     log.info('ended');
   }
 }
 
-/** The durable's ack_wait, with something on top (operator/plan/durable.ts makes the durable). */
-const ACK_WAIT_MS = 31_000;
+/** The durable's ack_wait, and a second for what the line takes. */
+const ACK_WAIT_MS = DURABLE.ackWaitMs + 1_000;
 
 const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
   .version;
@@ -170,7 +171,7 @@ function saslOf(settings: LoadedSettings): KafkaSasl | undefined {
   return mechanism && username && password !== undefined ? { mechanism, username, password } : undefined;
 }
 
-function ownNatsOptions(settings: LoadedSettings, log: Logger): Omit<OwnNatsOptions, 'service'> {
+function localNatsOptions(settings: LoadedSettings, log: Logger): Omit<LocalNatsOptions, 'service'> {
   return {
     servers: settings.natsServers,
     subject: APP_SYNC_SUBJECT,
@@ -186,10 +187,10 @@ function ownNatsOptions(settings: LoadedSettings, log: Logger): Omit<OwnNatsOpti
 
 /** What peers' servers get a signature of is not let in at home. */
 function ownSeed(nodeSeed: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(ownNatsSeed(nodeSeed));
+  return new TextEncoder().encode(localNatsSeed(nodeSeed));
 }
 
-/** Whether the own NATS would see no difference. */
+/** Whether the local NATS would see no difference. */
 function signsInAlike(one: LoadedSettings, other: LoadedSettings): boolean {
   return one.localCa === other.localCa && one.publicKeys.join() === other.publicKeys.join();
 }

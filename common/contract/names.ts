@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { encodeBase32 } from './base32.ts';
 
 /** Names that both sides of a connection, the operator and the sidecar must derive alike. Pure. */
 
@@ -15,14 +16,34 @@ export const APP_SYNC_SUBJECT = 'EVENTS.app_sync';
 
 const PLAIN_ID = /^[A-Za-z0-9_-]{1,48}$/;
 
+declare const isSyncName: unique symbol;
 /**
- * The `<d>` of the design: what a node is called on a NATS server, in Kafka and in Kubernetes.
+ * The name that a node has on a NATS server, in Kafka and in Kubernetes: `lfh-sync-hospital-a`. A type of its own, so
+ * that nobody passes the name of an LfhSyncPeer, which an administrator chooses, in its place.
+ */
+export type SyncName = string & { readonly [isSyncName]: true };
+
+const PREFIX = 'lfh-sync-';
+
+/**
+ * Makes the {@link SyncName} of a node.
  *
  * An lfh_id is free text; a dot, `*` or `>` in it would widen a NATS permission, so only a harmless one is used as it
  * is. The hash of any other has 52 characters: longer than a plain id may be, hence never mistaken for one.
  */
-export function syncName(lfhId: string): string {
-  return `lfh-sync-${PLAIN_ID.test(lfhId) ? lfhId : base32(createHash('sha256').update(lfhId, 'utf8').digest())}`;
+export function syncName(lfhId: string): SyncName {
+  const hash = (): string => encodeBase32(createHash('sha256').update(lfhId, 'utf8').digest()).toLowerCase();
+  return `${PREFIX}${PLAIN_ID.test(lfhId) ? lfhId : hash()}` as SyncName;
+}
+
+/** Whether a name is of the form that {@link syncName} makes: a durable that is named so is ours. */
+export function isSyncNameLike(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
+/** A sync name without what all of them begin with. */
+export function shortName(name: SyncName): string {
+  return name.slice(PREFIX.length);
 }
 
 /** Where the replies to a node's requests on a peer's NATS go; no other peer may listen there. */
@@ -31,13 +52,20 @@ export function inboxPrefix(name: string): string {
 }
 
 /** The topic that holds the position of one peer, and nothing else's. */
-export function positionTopic(peerName: string): string {
-  return `LFH_SYNC_POSITION_${peerName}`;
+export function positionTopic(peer: SyncName): string {
+  return `${POSITION_PREFIX}${peer}`;
 }
 
+/** Whether a topic is one that {@link positionTopic} names. */
+export function isPositionTopic(topic: string): boolean {
+  return topic.startsWith(POSITION_PREFIX);
+}
+
+const POSITION_PREFIX = 'LFH_SYNC_POSITION_';
+
 /** One per node and peer: whoever begins a transaction under it fences everybody who did before. */
-export function transactionalId(node: string, peerName: string): string {
-  return `lfh-sync.${node}.${peerName}`;
+export function transactionalId(node: string, peer: SyncName): string {
+  return `lfh-sync.${node}.${peer}`;
 }
 
 /** The consumer group that all sidecars of a node join on {@link OWNERS_TOPIC}. */
@@ -45,7 +73,7 @@ export function ownersGroup(node: string): string {
   return `lfh-sync.${node}.owners`;
 }
 
-/** Each sidecar is a NATS service of this name on its node's own NATS; the operator finds them all by it. */
+/** Each sidecar is a NATS service of this name on its node's local NATS; the operator finds them all by it. */
 export const STATUS_SERVICE = 'lfh-sync';
 
 /**
@@ -59,14 +87,15 @@ export function statusSubject(node: string): string {
   return `${STATUS_SERVICE}.${node}.status`;
 }
 
-/** The owners partition a peer belongs to: whoever holds it replays the peer. */
-export function ownersPartition(peerName: string): number {
-  return createHash('sha256').update(peerName, 'utf8').digest().readUInt32BE(0) % OWNERS_PARTITIONS;
+/** The owners partition that a peer belongs to: the sidecar that holds it replays the peer. */
+export function ownersPartition(peer: SyncName): number {
+  return partitionOf(peer, OWNERS_PARTITIONS);
 }
 
-function base32(bytes: Uint8Array): string {
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-  let bits = '';
-  for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
-  return bits.replace(/.{1,5}/g, (five) => alphabet.charAt(Number.parseInt(five.padEnd(5, '0'), 2)));
+/**
+ * The one partition of a topic that all records of a peer go to, so that they stay in order. It must be the same in
+ * every version: a peer whose partition changed would have newer records beside older ones.
+ */
+export function partitionOf(peer: SyncName, partitions: number): number {
+  return createHash('sha256').update(peer, 'utf8').digest().readUInt32BE(0) % partitions;
 }

@@ -1,11 +1,11 @@
 import { hkdfSync } from 'node:crypto';
+import { encodeBase32 } from './base32.ts';
 
 /**
  * NKeys as operator and sidecar must both derive them, and the text that they are written in. Pure; what signs with them is in
  * `operator/nats` and `sidecar/nats`.
  */
 
-export const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 /** A user's seed begins with these, which read `SU` in base 32. */
 const USER_SEED_PREFIX = [0x95, 0x00] as const;
 
@@ -16,7 +16,7 @@ const USER_SEED_PREFIX = [0x95, 0x00] as const;
  * everywhere, what a peer's server is given could be used at our own (ADR 18). So the node has another key there, which no
  * peer's server ever gets a signature of. It is made of the node's seed, and kept nowhere.
  */
-export function ownNatsSeed(nodeSeed: string | Uint8Array): string {
+export function localNatsSeed(nodeSeed: string | Uint8Array): string {
   return derivedSeed(nodeSeed, 'lfh-sync own');
 }
 
@@ -35,9 +35,7 @@ export function derivedSeed(nodeSeed: string | Uint8Array, purpose: string): str
 function encodeUserSeed(raw: Uint8Array): string {
   const body = [...USER_SEED_PREFIX, ...raw];
   const checksum = crc16(body);
-  let bits = '';
-  for (const byte of [...body, checksum & 0xff, checksum >> 8]) bits += byte.toString(2).padStart(8, '0');
-  return bits.replace(/.{1,5}/g, (five) => BASE32.charAt(Number.parseInt(five.padEnd(5, '0'), 2)));
+  return encodeBase32([...body, checksum & 0xff, checksum >> 8]);
 }
 
 /** CRC-16 as XMODEM has it, which NKeys end with, its low byte first. */

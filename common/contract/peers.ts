@@ -1,3 +1,4 @@
+import { PEER_SERVER } from '../server-url.ts';
 import { STREAM } from './names.ts';
 import { parseJson, type Shape, ShapeError } from './shapes.ts';
 
@@ -79,7 +80,6 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
 };
 
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-const SERVER = /^tls:\/\/(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const FILE = /^(?!\.\.?$)[A-Za-z0-9._-]+$/;
 const HOST = /^[A-Za-z0-9.:_-]+$/;
 /** One token of a NATS subject: a dot, `*` or `>` would name other subjects than meant. */
@@ -116,7 +116,7 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     expected: string,
   ): readonly string[] => (fields[name] === undefined ? fallback : textsAt(fields[name], at(name), pattern, expected));
 
-  const servers = textsAt(fields.servers, at('servers'), SERVER, 'tls://host:port');
+  const servers = textsAt(fields.servers, at('servers'), PEER_SERVER, 'tls://host:port');
   if (servers.length === 0) throw new ShapeError(at('servers'), 'expected at least one server');
   return {
     name: textAt(fields.name, at('name'), NAME, 'lower-case letters, digits, - and .'),

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
-import { InvalidSpecError } from '../errors.ts';
-import { LOG_LEVELS } from '../log-levels.ts';
+import { InvalidInputError } from '../errors.ts';
+import { LOCAL_SERVER } from '../server-url.ts';
+import { MAX_BATCH_MESSAGES } from './durable.ts';
 import { peerList } from './peers.ts';
-import { boolean, listOf, matching, oneOf, type Shape, ShapeError, text, wholeNumber } from './shapes.ts';
+import { boolean, LOG_LEVELS, listOf, matching, oneOf, type Shape, ShapeError, text, wholeNumber } from './shapes.ts';
 
 /**
  * Every setting of the sidecar, once. What is written here is decoded by the sidecar, encoded by the operator and
@@ -47,7 +48,6 @@ function optional<Value>(
 }
 
 const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
-const NATS_URL = /^(?:tls|nats):\/\/(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const ADDRESS = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
 /** Whoever cannot read a file tells its path; so what should be in the file, and stands in place of its path, is none. */
 const file = matching(
@@ -75,27 +75,27 @@ export const SETTINGS = {
   ),
   natsServers: setting(
     'NATS_SERVERS',
-    listOf(NATS_URL, 'tls://host:port'),
+    listOf(LOCAL_SERVER, 'tls://host:port'),
     ['tls://nats-server:4222'],
-    "This node's own NATS, where what was replayed is announced on EVENTS.app_sync.",
+    "This node's local NATS, where what was replayed is announced on EVENTS.app_sync.",
   ),
   natsKeyFile: setting(
     'NATS_NK_FILE',
     file,
     'nats-server.nk',
-    "The seed (SU…) of this node's NKey. Signs in at the peers; the one for the own NATS is derived from it.",
+    "The seed (SU…) of this node's NKey. Signs in at the peers; the one for the local NATS is derived from it.",
     RELOADABLE,
   ),
   previousNatsKeyFile: optional(
     'LFH_SYNC_PREVIOUS_NK_FILE',
     file,
-    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused, as the user derived from it does at the own NATS. A file that isn't there says that there is none.",
+    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused, as the user derived from it does at the local NATS. A file that isn't there says that there is none.",
     RELOADABLE,
   ),
   caFile: optional(
     'CONNECT_CA_FILE',
     file,
-    "PEM of the CA of this node's own NATS. Absent: the system's roots.",
+    "PEM of the CA of this node's local NATS. Absent: the system's roots.",
     RELOADABLE,
   ),
   announce: setting(
@@ -143,7 +143,7 @@ export const SETTINGS = {
   ),
   batchMaxMessages: setting(
     'LFH_SYNC_BATCH_MAX_MESSAGES',
-    wholeNumber(1, 10_000),
+    wholeNumber(1, MAX_BATCH_MESSAGES),
     2000,
     'Most messages in one transaction.',
     RELOADABLE,
@@ -192,7 +192,7 @@ export type Settings = {
  * Decodes every setting.
  *
  * @param find the text of a setting by its name, undefined where there is none
- * @throws InvalidSpecError naming the setting, the place in it and what is expected; never with the value, which may be a
+ * @throws InvalidInputError naming the setting, the place in it and what is expected; never with the value, which may be a
  *   secret in the wrong place
  */
 export function decodeSettings(find: (name: string) => string | undefined): Settings {
@@ -220,22 +220,22 @@ function decodeOne(name: string, shape: Shape<unknown>, value: string): unknown 
   try {
     return shape.decode(value);
   } catch (error) {
-    if (error instanceof ShapeError) throw new InvalidSpecError(`${name}${error.path}: ${error.message}`);
+    if (error instanceof ShapeError) throw new InvalidInputError(`${name}${error.path}: ${error.message}`);
     throw error;
   }
 }
 
 function requireConsistency(settings: Settings): void {
   if (settings.syncSubscribers.length > 0) {
-    throw new InvalidSpecError(
+    throw new InvalidInputError(
       'NATS_SYNC_SUBSCRIBERS: must be [] where lfh-sync runs, or connect replays the same messages a second time; move its ' +
         'servers to LFH_SYNC_PEERS',
     );
   }
   const own = settings.peers.findIndex(({ lfhId }) => lfhId === settings.lfhId);
-  if (own >= 0) throw new InvalidSpecError(`LFH_SYNC_PEERS[${own}].lfhId: is this node's own CONNECT_LFH_ID`);
+  if (own >= 0) throw new InvalidInputError(`LFH_SYNC_PEERS[${own}].lfhId: is this node's own CONNECT_LFH_ID`);
   if (settings.kafkaSaslMechanism && !(settings.kafkaSaslUsername && settings.kafkaSaslPasswordFile)) {
-    throw new InvalidSpecError(
+    throw new InvalidInputError(
       'LFH_SYNC_KAFKA_SASL_MECHANISM: needs LFH_SYNC_KAFKA_SASL_USERNAME and LFH_SYNC_KAFKA_SASL_PASSWORD_FILE as well',
     );
   }

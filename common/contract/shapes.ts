@@ -1,3 +1,7 @@
+/** pino's levels, most first; here because the settings name them and need no logger. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 /** Shapes of settings: each decodes what a person wrote, encodes it again, and says in words what it expects. */
 export interface Shape<Value> {
   readonly expected: string;

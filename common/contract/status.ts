@@ -1,70 +1,6 @@
-import type { Reason } from '../errors.ts';
+import type { Reason, RejectReason, SkipReason } from './reasons.ts';
 
-/** What `/status` tells, for people and for the operator. */
-
-/** Every reason of a peer, with what it means and what to do. */
-export const REASON_TEXTS: Readonly<Record<Reason, string>> = {
-  Starting: 'The peer is being taken over. Passes by itself within seconds.',
-  Replaying: 'All is well.',
-  Paused: 'Paused in the settings.',
-  NotOwned: "Another sidecar of this node replays this peer. Look at that one's status.",
-  NotTrusted:
-    "The peer's certificate is not from a CA that is trusted for this peer. Compare `caFile` with the peer's CA.",
-  CertificateExpired: "The certificate of the peer's server has expired. Its administrator must renew it.",
-  CertificateNotYetValid: "The certificate of the peer's server is not valid yet. Compare the clocks.",
-  HostNameMismatch:
-    "The certificate of the peer's server is for another name. Correct `servers` or set `tlsServerName`.",
-  TlsRequired: "The peer's server does not speak TLS. Its administrator must turn it on.",
-  KeyRefused:
-    "The peer's server does not accept this node's key. Ask its administrator to add the public key in the message.",
-  PermissionDenied:
-    'The peer lets us sign in but not do what is needed. Its administrator should let lfh-sync write our access.',
-  Unreachable: "No connection to the peer's server, or it has fallen silent. Tried again with a growing delay.",
-  ConsumerMissing:
-    'Our durable consumer is not there. Its administrator must apply our node as a peer; after that, wait.',
-  PositionLost:
-    'Kafka holds no position although messages were replayed before. A person decides; the message says how.',
-  StreamRecreated: "The peer's stream turned out to be a new one. Everything in it is replayed.",
-  ChainBroken: 'Another process was handed messages of ours; they are being asked for again. Passes by itself.',
-  KafkaUnavailable:
-    "This node's Kafka cannot be reached, does not answer, or does not let us in: the log of the container lfh-sync says which. Tried again.",
-  KafkaRefused: "This node's Kafka refuses: rights, disk or limits. The message says which.",
-  TopicNotCompacted:
-    'A position topic is not compacted, so Kafka would delete the position. Set cleanup.policy=compact.',
-  Fenced: 'Another sidecar of this node took the peer over in between. Passes by itself.',
-  UncertainCommit:
-    'A transaction failed in the middle. What became of it is being found out; nothing is lost or repeated.',
-  InvalidSettings: "This peer's settings name something that is missing or wrong; the message says what.",
-};
-
-/** Why a message is not replayed though nothing is wrong with it. Each with what it means. */
-export const SKIP_REASONS = {
-  AlreadyReplayed: 'Delivered again although it is in Kafka: an acknowledgement was lost or late. Nothing to do.',
-  OwnMessage: 'Its lfh_id is our own: the peer sent back what we sent. Nothing to do.',
-  BeforeStart: 'Older than startFrom. Nothing to do.',
-} as const;
-export type SkipReason = keyof typeof SKIP_REASONS;
-
-/** Why a message ends in LFH_EXCEPTION instead of being replayed. Each with what to do about it. */
-export const REJECT_REASONS = {
-  Empty: 'The message has no bytes. Something other than connect publishes on EVENTS.sync there.',
-  TooLarge: 'Larger than LFH_SYNC_MAX_MESSAGE_BYTES. Raise it if such messages are wanted.',
-  TooLargeForKafka: "Larger than max.message.bytes of LFH_SYNC or of its format's topic. Raise that.",
-  NotUtf8: 'Not UTF-8. Something other than connect publishes on EVENTS.sync there.',
-  NotJson: 'Not JSON. Something other than connect publishes on EVENTS.sync there.',
-  NotAnObject: 'JSON, but not an object. Something other than connect publishes on EVENTS.sync there.',
-  MissingField: 'A field that every message has is missing; error_msg names it.',
-  WrongType: 'A field has the wrong type; error_msg names it.',
-  InvalidField: 'A field has the right type but not a value that can be; error_msg names it.',
-  ForeignOrigin: "Its lfh_id is neither the peer's nor in allowOrigins. Add it there if the peer may pass it on.",
-  BadBase64: 'data is not base64.',
-  ContentMismatch: 'data is not what data_format says.',
-  IllegalTopic: 'data_format is not a name that Kafka allows for a topic.',
-  ForbiddenTopic: "data_format names one of our own, connect's or Kafka's topics. Ask the peer's administrator why.",
-  FormatNotAllowed: 'data_format is not in allowFormats. Add it there if it is wanted.',
-  TopicRefused: 'The topic named by data_format cannot be had; error_msg says why.',
-} as const;
-export type RejectReason = keyof typeof REJECT_REASONS;
+/** What `/status` answers, for people and for the operator. */
 
 export interface PositionStatus {
   readonly sequence: number;
@@ -110,7 +46,7 @@ export interface SidecarStatus {
   };
   /** What it signs in with at peers, in the order in which they are tried: the current one, and during a rotation the previous. */
   readonly publicKeys: readonly string[];
-  /** The node's own NATS. */
+  /** The node's local NATS. */
   readonly nats: {
     /** Public key that it let us in with, which is none of {@link publicKeys}; null while it has not. */
     readonly key: string | null;

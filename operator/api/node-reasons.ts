@@ -1,4 +1,4 @@
-import { REASON_TEXTS } from '../../common/contract/status.ts';
+import { REASON_TEXTS } from '../../common/contract/reasons.ts';
 import { bad, fine, TRUST, unknown } from './reason-entry.ts';
 
 /** The reasons of a node's conditions. */

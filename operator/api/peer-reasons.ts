@@ -1,5 +1,4 @@
-import { REASON_TEXTS } from '../../common/contract/status.ts';
-import type { Reason } from '../../common/errors.ts';
+import { REASON_TEXTS, type Reason } from '../../common/contract/reasons.ts';
 import { bad, badOrUnknown, type EndedBy, fine, type ReasonEntry, TRUST, unknown } from './reason-entry.ts';
 
 /** The reasons of a peer's conditions. */
@@ -25,6 +24,7 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     ),
     HostNameMismatch: says('we', 'HostNameMismatch'),
     TlsRequired: says('peer', 'TlsRequired'),
+    ClientCertificateRequired: says('peer', 'ClientCertificateRequired'),
     KeyRefused: says('peer', 'KeyRefused'),
     PermissionDenied: says('peer', 'PermissionDenied'),
     Unreachable: says('passes', 'Unreachable'),

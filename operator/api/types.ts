@@ -1,6 +1,6 @@
 /** Made by `npm run types:generate` from the CRDs in crds/; a test fails when it differs. */
 
-import type { Metadata } from '../kube/objects.ts';
+import type { Metadata } from './objects.ts';
 
 /**
  * This installation of LinuxForHealth connect: its NATS, its Kafka and its key. Every LfhSyncPeer is a peer of one node.
@@ -82,7 +82,7 @@ export interface LfhSyncNodeSpec {
     };
   };
   /**
-   * Our own NATS, with connect's stream.
+   * Our local NATS, with connect's stream.
    */
   nats: {
     /**
@@ -94,7 +94,7 @@ export interface LfhSyncNodeSpec {
      */
     advertise?: readonly string[];
     /**
-     * The certificate authorities that vouch for our own NATS, as PEM. They go into the invitation. Absent: the system's roots do.
+     * The certificate authorities that vouch for our local NATS, as PEM. They go into the invitation. Absent: the system's roots do.
      */
     ca?: CaSource;
     /**
@@ -184,7 +184,7 @@ export interface LfhSyncNodeSpec {
     };
   };
   /**
-   * The NKey that this node signs in with, at its own NATS and at its peers.
+   * The NKey with which this node signs in at its peers. At its local NATS it is another user, with a key derived from this one's seed.
    */
   key?: {
     /**

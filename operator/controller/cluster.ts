@@ -1,6 +1,4 @@
 import type { Logger } from '../../common/log.ts';
-import type { KubeApi } from '../kube/api.ts';
-import { Informer, type Keeping } from '../kube/informer.ts';
 import {
   type ConfigMap,
   type EndpointSlice,
@@ -9,11 +7,13 @@ import {
   type KubeObject,
   type Secret,
   type Service,
-} from '../kube/objects.ts';
-import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/endpoints.ts';
-import { asHeld } from '../plan/held.ts';
-import type { NodeObject, PeerObject, References, Texts } from '../plan/observed.ts';
-import { NAMES, NODE_LABEL } from '../plan/plan.ts';
+} from '../api/objects.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Informer, type Keeping } from '../kube/informer.ts';
+import { withRecordedWorkload } from '../plan/injection/step.ts';
+import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
+import { DEFAULT_NODE, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
+import type { NodeObject, PeerObject, References, Texts } from '../plan/observed/observed.ts';
 
 /** Which Service a slice is of. */
 const SERVICE_LABEL = 'kubernetes.io/service-name';
@@ -53,7 +53,7 @@ export class Cluster {
   readonly #listed = new Set<string | undefined>();
 
   /** @param namespaces to watch; undefined: all of them */
-  constructor(api: KubeApi, namespaces: readonly string[] | undefined, log: Logger) {
+  constructor(api: KubeClient, namespaces: readonly string[] | undefined, log: Logger) {
     this.#namespaces = namespaces ?? [undefined];
     const informers = <Value extends KubeObject>(kind: Kind, keeping: Keeping = {}): Informer<Value>[] =>
       this.#namespaces.map((namespace) => new Informer<Value>(api, kind, namespace, log, keeping));
@@ -143,7 +143,7 @@ export class Cluster {
     const others = all(this.#nodes).filter(({ metadata }) => metadata.uid !== node.metadata.uid);
     const held = (each: NodeObject): NodeObject => {
       const { namespace: of = '', name: called } = each.metadata;
-      return asHeld(each, find(this.#configMaps, of, NAMES.nats(called)));
+      return withRecordedWorkload(each, find(this.#configMaps, of, NAMES.nats(called)));
     };
     const keySecret = node.spec.key?.secretRef?.name ?? NAMES.key(name);
     const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
@@ -243,7 +243,7 @@ function referencedBy(node: NodeObject, peers: readonly PeerObject[]): ReadonlyS
 }
 
 function nodeOf({ spec }: PeerObject): string {
-  return spec.nodeRef?.name ?? 'local';
+  return spec.nodeRef?.name ?? DEFAULT_NODE;
 }
 
 function all<Value extends KubeObject>(informers: readonly Informer<Value>[]): Value[] {

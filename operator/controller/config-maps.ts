@@ -1,9 +1,9 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KubeApi } from '../kube/api.ts';
+import { type ConfigMap, GROUP } from '../api/objects.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { type ConfigMap, GROUP } from '../kube/objects.ts';
-import { surplus } from '../plan/surplus.ts';
+import { mergePatchRemoving } from '../kube/merge-patch.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
@@ -14,12 +14,12 @@ interface Outcome {
 
 /** Writes a node's ConfigMaps, each only where it is not as it should be. */
 export class ConfigMaps {
-  readonly #api: KubeApi;
+  readonly #api: KubeClient;
   readonly #log: Logger;
   /** What an apply has returned, and over which version that had been seen. */
   readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
 
-  constructor(api: KubeApi, log: Logger) {
+  constructor(api: KubeClient, log: Logger) {
     this.#api = api;
     this.#log = log;
   }
@@ -45,13 +45,13 @@ export class ConfigMaps {
    * @returns whether anything was written, and in the server's words why something could not be
    * @throws KubeError where the API does not answer
    */
-  async write(objects: readonly ConfigMap[], seen: ByName, otherwise: readonly ConfigMap[] = []): Promise<Outcome> {
+  async write(objects: readonly ConfigMap[], seen: ByName, revocations: readonly ConfigMap[] = []): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     for (const object of objects) {
       const outcome = await this.#bring(object, seen);
       outcomes.push(outcome);
       if (outcome.refused === undefined) continue;
-      const less = otherwise.find(({ metadata }) => metadata.name === object.metadata.name);
+      const less = revocations.find(({ metadata }) => metadata.name === object.metadata.name);
       if (less) outcomes.push(await this.#bring(less, seen));
     }
     const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
@@ -94,8 +94,8 @@ function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
 
 /** What an apply leaves where it is, since others have put it there. */
 function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | undefined {
-  const data = surplus(found?.data, wanted.data);
-  const annotations = surplus(found && notesOf(found), wanted.metadata.annotations ?? {});
+  const data = mergePatchRemoving(found?.data, wanted.data);
+  const annotations = mergePatchRemoving(found && notesOf(found), wanted.metadata.annotations ?? {});
   return data || annotations ? { ...(data && { data }), ...(annotations && { metadata: { annotations } }) } : undefined;
 }
 

@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
+import { KINDS, type KubeObject } from '../api/objects.ts';
 import type { ConditionType } from '../api/reasons.ts';
+import type { KubeClient } from '../kube/client.ts';
 
 /** What a person should notice in `kubectl describe`: a condition that became something else. */
 export interface Notice {
@@ -30,4 +35,30 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
       action: type,
       note: Buffer.from(message).subarray(0, NOTE_BYTES).toString(),
     }));
+}
+
+/**
+ * Makes Kubernetes events, which `kubectl describe` shows. An event that cannot be made is logged: no turn fails for it.
+ *
+ * @param reporter what this operator calls itself
+ */
+export function notifier(api: KubeClient, reporter: string, log: Logger) {
+  return async (about: KubeObject, notices: readonly Notice[]): Promise<void> => {
+    const { apiVersion, kind, metadata } = about;
+    const { name, namespace = '', uid } = metadata;
+    for (const notice of notices) {
+      const event = {
+        ...KINDS.event,
+        metadata: { name: `${name}.${randomUUID()}`.slice(-253), namespace },
+        eventTime: new Date().toISOString().replace('Z', '000Z'),
+        reportingController: 'lfh-sync.linuxforhealth.io/operator',
+        reportingInstance: reporter.slice(0, 128),
+        regarding: { apiVersion, kind, name, namespace, uid },
+        ...notice,
+      };
+      await api
+        .create(event)
+        .catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'cannot make an event'));
+    }
+  };
 }

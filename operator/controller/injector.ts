@@ -1,10 +1,12 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KubeApi } from '../kube/api.ts';
+import type { Workload } from '../api/objects.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import type { Workload } from '../kube/objects.ts';
-import { INJECTION_MANAGER } from '../plan/injection.ts';
+import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
+import { isAnothers, removalOf } from '../plan/injection/removal.ts';
 import {
+  awaitedRollout,
   foughtOver,
   type Injection,
   injectionStep,
@@ -12,17 +14,15 @@ import {
   type Written,
   wantedWorkload,
   written,
-} from '../plan/injection-step.ts';
-import type { NodeObject } from '../plan/observed.ts';
+} from '../plan/injection/step.ts';
+import type { NodeObject } from '../plan/observed/observed.ts';
+import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
-import { nameOf, workloadNamed } from '../plan/reload.ts';
-import { isAnothers, removalOf } from '../plan/removal.ts';
-import { rolloutOf } from '../plan/rollout.ts';
 import type { Snapshot } from './cluster.ts';
-import { WORKLOADS } from './workloads.ts';
+import { WORKLOADS } from './rollout.ts';
 
 export interface InjectorOptions {
-  readonly api: KubeApi;
+  readonly api: KubeClient;
   readonly log: Logger;
   /** Of the sidecar; undefined: none is put in. */
   readonly image: string | undefined;
@@ -50,7 +50,7 @@ export class Injector {
     const wanted = wantedWorkload(node);
     try {
       const workload = wanted === undefined ? undefined : await this.#workload(keyOf(node), wanted);
-      const mayBegin = hasKey && plan.problem === undefined && plan.kafkaPassword === undefined;
+      const mayBegin = hasKey && plan.problem === undefined && plan.kafkaPasswordProblem === undefined;
       const next = injectionStep({ ...snapshot, image: this.#options.image, workload, mayBegin });
       if (next.step === 'putIn') return await this.#putIn(node, next.workload, next.spec);
       if (next.step === 'takeOut') await this.#takeOut(keyOf(node), next.workload);
@@ -80,7 +80,7 @@ export class Injector {
     const { api, log } = this.#options;
     const { apiVersion, kind, metadata } = workload;
     const { name, namespace = '', uid = '', resourceVersion = '' } = metadata;
-    const held = nameOf({ kind: kind as keyof typeof WORKLOADS, name });
+    const held = workloadText({ kind: kind as keyof typeof WORKLOADS, name });
     const last = this.#written.get(keyOf(node));
     const text = JSON.stringify(spec);
     let found = workload;
@@ -94,7 +94,7 @@ export class Injector {
       const isNew = found.metadata.generation !== metadata.generation;
       if (isNew) log.info({ workload: held, namespace, node: node.metadata.name }, 'the sidecar was put in');
     }
-    const awaited = rolloutOf(found);
+    const awaited = awaitedRollout(found);
     return { workload: held, ...(awaited !== undefined && { awaited }) };
   }
 
@@ -113,7 +113,7 @@ export class Injector {
   /** @param which as the status has it, `Deployment/connect` */
   async #workload(node: string, which: string): Promise<Workload | undefined> {
     const [namespace = ''] = node.split('/');
-    const found = workloadNamed(which);
+    const found = parseWorkload(which);
     return found && this.#options.api.get<Workload>(WORKLOADS[found.kind], namespace, found.name);
   }
 }

@@ -1,12 +1,11 @@
-import { InvalidSpecError } from '../../common/errors.ts';
-import type { KubeApi } from '../kube/api.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import { GROUP, KINDS, type Metadata, type Secret } from '../api/objects.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { GROUP, KINDS, type Metadata, type Secret } from '../kube/objects.ts';
 import { makeKey, publicKeyOf } from '../nats/keys.ts';
-import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed.ts';
-import { NAMES, NODE_LABEL } from '../plan/plan.ts';
-import { isPublished } from '../plan/public-keys.ts';
-import { PREVIOUS_SEED_FILE, SEED_FILE } from '../plan/sidecar-settings.ts';
+import { MANAGED_BY, NAMES, NODE_LABEL, PREVIOUS_SEED_FILE, SEED_FILE } from '../plan/observed/names.ts';
+import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed/observed.ts';
+import { isPublished } from '../plan/trust/public-keys.ts';
 
 /** Nodes' keys in Secrets. Keys are created or replaced, never applied: an apply would overwrite a seed with a new one. */
 
@@ -43,13 +42,13 @@ export function readKey(secret: Secret): StoredKey {
  *
  * The Secret outlives its node: whoever deletes a node by mistake would have to introduce it to every peer again.
  */
-export async function createKey(api: KubeApi, node: NodeObject): Promise<Secret> {
+export async function createKey(api: KubeClient, node: NodeObject): Promise<Secret> {
   const { name, namespace = '' } = node.metadata;
   const { seed, publicKey } = makeKey();
   const metadata = {
     name: NAMES.key(name),
     namespace,
-    labels: { 'app.kubernetes.io/managed-by': 'lfh-sync', [NODE_LABEL]: name },
+    labels: { ...MANAGED_BY, [NODE_LABEL]: name },
     annotations: { [ROTATION]: String(node.spec.key?.rotation ?? 0) },
   };
   const data = { [SEED_FILE]: encode(seed), [PUBLIC_KEY]: encode(publicKey) };
@@ -64,7 +63,7 @@ export async function createKey(api: KubeApi, node: NodeObject): Promise<Secret>
 }
 
 /** Puts a new key in force and keeps the one before. Fails where the Secret has changed since it was read. */
-export function rotateKey(api: KubeApi, secret: Secret, rotation: number, now: number): Promise<Secret> {
+export function rotateKey(api: KubeClient, secret: Secret, rotation: number, now: number): Promise<Secret> {
   const { seed, publicKey } = makeKey();
   const { [SEED_FILE]: before = '', [PUBLIC_KEY]: publicBefore = '' } = secret.data ?? {};
   return api.replace<Secret>({
@@ -88,7 +87,7 @@ export function rotateKey(api: KubeApi, secret: Secret, rotation: number, now: n
 }
 
 /** Ends a rotation. */
-export function dropPreviousKey(api: KubeApi, secret: Secret): Promise<Secret> {
+export function dropPreviousKey(api: KubeClient, secret: Secret): Promise<Secret> {
   const { [PREVIOUS_SEED_FILE]: _seed, [PREVIOUS_PUBLIC_KEY]: _public, ...data } = secret.data ?? {};
   return api.replace<Secret>({ ...secret, data });
 }
@@ -108,7 +107,7 @@ function read(seed: string): KeyReading {
     const publicKey = publicKeyOf(seed);
     return { publicKey, published: isPublished(publicKey) };
   } catch (error) {
-    if (error instanceof InvalidSpecError) return { problem: error.message };
+    if (error instanceof InvalidInputError) return { problem: error.message };
     throw error;
   }
 }

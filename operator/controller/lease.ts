@@ -1,8 +1,8 @@
 import { sleep } from '../../common/backoff.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KubeApi } from '../kube/api.ts';
-import { KINDS, type Lease } from '../kube/objects.ts';
+import { KINDS, type Lease } from '../api/objects.ts';
+import type { KubeClient } from '../kube/client.ts';
 
 /** As client-go's own defaults for controllers. */
 const DURATION_S = 15;
@@ -11,7 +11,7 @@ const RENEW_MS = 2_000;
 const RENEW_DEADLINE_MS = 10_000;
 
 export interface LeaseOptions {
-  readonly api: KubeApi;
+  readonly api: KubeClient;
   readonly namespace: string;
   readonly name: string;
   /** Unique to this process. */

@@ -1,13 +1,13 @@
 import { delay } from '../../common/backoff.ts';
 
 /** What a turn wants next: to be looked at again after some milliseconds, or not before something changes. */
-export interface TurnResult {
-  readonly againAfterMs?: number;
+export interface ReconcileResult {
+  readonly requeueAfterMs?: number;
 }
 
 export interface QueueOptions {
   /** One turn over a key. What it throws is retried with a growing delay. */
-  readonly turn: (key: string) => Promise<TurnResult>;
+  readonly reconcile: (key: string) => Promise<ReconcileResult>;
   readonly onError: (key: string, error: unknown, failures: number) => void;
   /** How many keys may be under way at once. */
   readonly concurrency: number;
@@ -99,7 +99,7 @@ export class Queue {
     entry.running = true;
     let again: number | undefined;
     try {
-      again = (await this.#options.turn(key)).againAfterMs;
+      again = (await this.#options.reconcile(key)).requeueAfterMs;
       entry.failures = 0;
     } catch (error) {
       entry.failures += 1;
@@ -113,13 +113,13 @@ export class Queue {
     this.#pump();
   }
 
-  #next(key: string, entry: Entry, againAfterMs: number | undefined): void {
+  #next(key: string, entry: Entry, requeueAfterMs: number | undefined): void {
     if (this.#stopped) return;
     if (entry.dirty) {
       entry.dirty = false;
       this.#ready.push(key);
-    } else if (againAfterMs !== undefined) {
-      entry.timer = setTimeout(() => this.add(key), againAfterMs);
+    } else if (requeueAfterMs !== undefined) {
+      entry.timer = setTimeout(() => this.add(key), requeueAfterMs);
     } else {
       this.#entries.delete(key);
     }

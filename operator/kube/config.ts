@@ -1,10 +1,10 @@
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { InvalidSpecError } from '../../common/errors.ts';
+import { InvalidInputError } from '../../common/errors.ts';
 
 /**
  * Where the API server is, and as whom: KUBECONFIG where that is set, else the pod's service account.
  *
- * @throws InvalidSpecError where there is neither
+ * @throws InvalidInputError where there is neither
  */
 export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig {
   const config = new KubeConfig();
@@ -14,7 +14,7 @@ export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig {
     return config;
   }
   if (KUBERNETES_SERVICE_HOST === undefined) {
-    throw new InvalidSpecError('not in a pod, and KUBECONFIG is not set: there is no API server to talk to');
+    throw new InvalidInputError('not in a pod, and KUBECONFIG is not set: there is no API server to talk to');
   }
   config.loadFromCluster();
   return config;

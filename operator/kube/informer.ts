@@ -1,9 +1,9 @@
 import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KubeApi, WatchEvent } from './api.ts';
+import { GROUP, type Kind, type KubeObject, type Metadata } from '../api/objects.ts';
+import type { KubeClient, WatchEvent } from './client.ts';
 import { KubeError } from './errors.ts';
-import { GROUP, type Kind, type KubeObject, type Metadata } from './objects.ts';
 
 /** A watch that lasted this long was a working one: the next failure is a new one. */
 const STABLE_MS = 10_000;
@@ -27,7 +27,7 @@ export interface Keeping {
  * exist yet (its CRD is missing) is asked for again and again.
  */
 export class Informer<Value extends KubeObject> {
-  readonly #api: KubeApi;
+  readonly #api: KubeClient;
   readonly #kind: Kind;
   readonly #namespace: string | undefined;
   readonly #log: Logger;
@@ -40,7 +40,7 @@ export class Informer<Value extends KubeObject> {
   #onChange: (object: Value, before: Value | undefined) => void = () => undefined;
   #version = '';
 
-  constructor(api: KubeApi, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping = {}) {
+  constructor(api: KubeClient, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping = {}) {
     this.#api = api;
     this.#keeping = keeping;
     this.#kind = kind;

@@ -1,47 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { InvalidSpecError, TransientError } from '../../common/errors.ts';
-import { DEFAULT_PORT } from '../plan/endpoints.ts';
-
-/** One nats-server, as its URL names it. */
-export interface ServerAddress {
-  readonly secure: boolean;
-  /** A name or an IP address, without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
+import { TransientError } from '../../common/errors.ts';
 
 const LOOKUP_TIMEOUT_MS = 5000;
-
-/**
- * Reads `tls://host[:port]` or `nats://host[:port]`; the port is 4222 unless given.
- *
- * @throws InvalidSpecError for anything else; never quotes it, since a password may be in it
- */
-export function parseServer(server: string): ServerAddress {
-  const url = URL.canParse(server) ? new URL(server) : undefined;
-  const known = url?.protocol === 'tls:' || url?.protocol === 'nats:';
-  if (
-    !url ||
-    !known ||
-    url.hostname === '' ||
-    url.username !== '' ||
-    url.password !== '' ||
-    !/^\/?$/.test(url.pathname)
-  ) {
-    throw new InvalidSpecError('a NATS server must be written as tls://host:port, without a user or a password in it');
-  }
-  return {
-    secure: url.protocol === 'tls:',
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? DEFAULT_PORT : Number(url.port),
-  };
-}
-
-/** `host:port`, for messages and for the client library. */
-export function hostAndPort({ host, port }: Pick<ServerAddress, 'host' | 'port'>): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /**
  * All addresses behind a name: each pod's, where it is that of a headless Service. An address stands for itself.

@@ -1,5 +1,7 @@
 import { ErrorCode, type NatsError } from 'nats';
-import { type Reason, TransientError } from '../../common/errors.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { TransientError } from '../../common/errors.ts';
+import { type TlsReason, tlsReason } from '../../common/tls.ts';
 
 /** Which server an error is about. */
 export interface Place {
@@ -18,32 +20,25 @@ interface Rule {
   readonly says: (place: Place) => string;
 }
 
-const TLS = /^(?:ERR_SSL|ERR_TLS|EPROTO$|TLS$|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/;
+/** What this node's administrator should do about a failure of TLS. */
+const TLS_ADVICE: Readonly<Record<TlsReason, (place: Place) => string>> = {
+  CertificateExpired: () => "its certificate, or its CA's, has expired: renew it",
+  CertificateNotYetValid: () => 'its certificate is not valid yet: compare the clocks',
+  HostNameMismatch: ({ expectedName }) =>
+    `its certificate is not for ${expectedName}: have that name put into it, or correct nats.servers`,
+  NotTrusted: () => 'its certificate is not from the CA that nats.ca names: put the CA that issued it there',
+  ClientCertificateRequired: () =>
+    'it demands a client certificate, and lfh-sync has none: remove "verify" from its tls block',
+  TlsRequired: () => 'it does not speak TLS 1.2 or later',
+};
+
 const RULES: readonly Rule[] = [
-  rule(/^CERT_HAS_EXPIRED$/, 'CertificateExpired', () => "its certificate, or its CA's, has expired: renew it"),
-  rule(/^CERT_NOT_YET_VALID$/, 'CertificateNotYetValid', () => 'its certificate is not valid yet: compare the clocks'),
-  rule(
-    /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    'HostNameMismatch',
-    ({ expectedName }) =>
-      `its certificate is not for ${expectedName}: have that name put into it, or correct nats.servers`,
-  ),
-  rule(
-    /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_|EE_KEY_|CA_(?:KEY|MD)_|ERROR_IN_)/,
-    'NotTrusted',
-    () => 'its certificate is not from the CA that nats.ca names: put the CA that issued it there',
-  ),
-  rule(
-    /^ERR_SSL.*(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE)/,
-    'PermissionDenied',
-    () => 'it demands a client certificate, and lfh-sync has none: remove "verify" from its tls block',
-  ),
   rule(
     /^SERVER_OPT_NA$/,
     'TlsRequired',
     () => 'it does not speak TLS: give it a tls block, or write nats:// in nats.servers',
   ),
-  rule(TLS, 'TlsRequired', () => 'it does not speak TLS 1.2 or later'),
+  rule(/^TLS$/, 'TlsRequired', TLS_ADVICE.TlsRequired),
   rule(
     /^(?:AUTHORIZATION_VIOLATION|AUTHENTICATION_EXPIRED|ACCOUNT_EXPIRED)$/,
     'KeyRefused',
@@ -71,13 +66,25 @@ const OTHERWISE = rule(/^/, 'Unreachable', () => 'it broke off the connection; i
 export function translate(error: unknown, place: Place): TransientError {
   if (error instanceof TransientError) return error;
   const codes = codesOf(error);
-  const found = RULES.find((candidate) => codes.some((code) => candidate.codes.test(code))) ?? OTHERWISE;
-  const { reason, says } = !place.secure && codes.some((code) => TLS.test(code)) ? PLAINTEXT : found;
+  const { reason, says } = tlsRuleOf(codes, place) ?? ruleOf(codes) ?? OTHERWISE;
   const options = error === undefined ? undefined : { cause: error };
   return new TransientError(reason, `NATS server ${place.server}: ${says(place)}`, options);
 }
 
-const PLAINTEXT = rule(TLS, 'TlsRequired', () => 'it demands TLS: write tls:// instead of nats:// in nats.servers');
+function tlsRuleOf(codes: readonly string[], { secure }: Place): Pick<Rule, 'reason' | 'says'> | undefined {
+  const reason = codes.map(tlsReason).find((found) => found !== undefined);
+  if (!secure && (reason !== undefined || codes.includes(ErrorCode.Tls))) return PLAINTEXT;
+  return reason && { reason, says: TLS_ADVICE[reason] };
+}
+
+const PLAINTEXT: Pick<Rule, 'reason' | 'says'> = {
+  reason: 'TlsRequired',
+  says: () => 'it demands TLS: write tls:// instead of nats:// in nats.servers',
+};
+
+function ruleOf(codes: readonly string[]): Rule | undefined {
+  return RULES.find((candidate) => codes.some((code) => candidate.codes.test(code)));
+}
 
 function rule(codes: RegExp, reason: Reason, says: Rule['says']): Rule {
   return { codes, reason, says };

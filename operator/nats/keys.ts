@@ -1,11 +1,12 @@
 import { createUser, fromSeed } from 'nkeys.js';
-import { derivedSeed, ownNatsSeed } from '../../common/contract/nkeys.ts';
-import { InvalidSpecError } from '../../common/errors.ts';
+import { derivedSeed, localNatsSeed } from '../../common/contract/nkeys.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import type { DerivedKeys } from '../plan/observed/observed.ts';
 
 /** NKeys: made, read, judged and derived. No message here quotes a text that may hold a seed. */
 
 /** An NKey user. */
-export interface NodeKey {
+export interface UserKey {
   /** `SU…`, without a line end. A secret. */
   readonly seed: string;
   /** `U…` */
@@ -16,7 +17,7 @@ const SEED = /(?<![A-Z2-7])S[ACNOUX][A-Z2-7]{56}(?![A-Z2-7])/;
 const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
 
 /** Makes a key that nobody else has. */
-export function makeKey(): NodeKey {
+export function makeKey(): UserKey {
   const pair = createUser();
   return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
 }
@@ -26,7 +27,7 @@ export function makeKey(): NodeKey {
  *
  * A line end behind the seed is refused: what is derived from it must be the same wherever the file is read.
  *
- * @throws InvalidSpecError saying what the text is instead, without a character of it
+ * @throws InvalidInputError saying what the text is instead, without a character of it
  */
 export function publicKeyOf(seed: string): string {
   const problem = problemOf(seed);
@@ -37,14 +38,14 @@ export function publicKeyOf(seed: string): string {
       // The library's error is not kept as a cause: it is about a secret.
     }
   }
-  throw new InvalidSpecError(
+  throw new InvalidInputError(
     problem ?? 'the seed is damaged, its checksum does not fit: copy it again, all 58 characters of it',
   );
 }
 
-/** The key of the user that a node is at its own NATS, with all rights in the stream's account; see {@link ownNatsSeed}. */
-export function ownNatsKey(nodeSeed: string): NodeKey {
-  return keyOf(ownNatsSeed(nodeSeed));
+/** The key of the user that a node is at its local NATS, with all rights in the stream's account; see {@link localNatsSeed}. */
+export function localNatsKey(nodeSeed: string): UserKey {
+  return keyOf(localNatsSeed(nodeSeed));
 }
 
 /**
@@ -53,16 +54,35 @@ export function ownNatsKey(nodeSeed: string): NodeKey {
  *
  * @param configHash of the configuration, without the canary's own line
  */
-export function canaryKey(nodeSeed: string, configHash: string): NodeKey {
+export function canaryKey(nodeSeed: string, configHash: string): UserKey {
   return keyOf(derivedSeed(nodeSeed, `lfh-sync canary ${configHash}`));
 }
 
 /** The key of the user with which the operator looks into a peer's account from inside. Derived as the canary's is. */
-export function probeKey(nodeSeed: string, peerLfhId: string): NodeKey {
+export function probeKey(nodeSeed: string, peerLfhId: string): UserKey {
   return keyOf(derivedSeed(nodeSeed, `lfh-sync probe ${peerLfhId}`));
 }
 
-function keyOf(seed: string): NodeKey {
+/**
+ * Keeps what was derived, since that takes milliseconds, and a node may have hundreds of peers.
+ *
+ * @param previousSeed during a rotation: who signs in with the key derived from it is let in as well
+ */
+export function derivedKeys(seed: string, previousSeed: string | undefined): DerivedKeys {
+  const probes = new Map<string, string>();
+  const own = [seed, previousSeed].flatMap((each) => (each === undefined ? [] : [localNatsKey(each).publicKey]));
+  return {
+    own: () => own,
+    canary: (configHash) => canaryKey(seed, configHash).publicKey,
+    probe: (peerLfhId) => {
+      const known = probes.get(peerLfhId) ?? probeKey(seed, peerLfhId).publicKey;
+      probes.set(peerLfhId, known);
+      return known;
+    },
+  };
+}
+
+function keyOf(seed: string): UserKey {
   return { seed, publicKey: publicKeyOf(seed) };
 }
 

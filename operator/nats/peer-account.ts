@@ -1,7 +1,9 @@
-import { PROBE_INBOX, probeSubjects } from '../plan/nats-config.ts';
-import { type Connected, connectOnce, type Trust } from './connection.ts';
+import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
+import { syncName } from '../../common/contract/names.ts';
+import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
+import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
-import type { NodeKey } from './keys.ts';
+import type { UserKey } from './keys.ts';
 import { askAll } from './request.ts';
 
 /** A connection to a peer's account. */
@@ -32,29 +34,26 @@ interface Connections {
   };
 }
 
-/** Refused by its form, so that no durable delivers anything for it: a heartbeat must fit twice into the time a pull waits. */
-const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
 const TIMEOUT_MS = 2000;
 
 /**
  * Looks at a peer's account from inside, on one server: whether what the peer is about to ask for is there, and with which
  * key it is connected. Nothing that this asks moves the peer's durable.
  *
- * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link ownNatsKey}
+ * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link localNatsKey}
  * @throws TransientError; with `KeyRefused` the server does not have that account
  */
-export async function lookIntoPeerAccount(
+export async function probePeerAccount(
   server: string,
-  key: NodeKey,
-  trust: Trust,
+  key: UserKey,
+  trust: ServerTrust,
   peer: { readonly lfhId: string; readonly stream: string },
 ): Promise<PeerAccount> {
   const connected = await connectOnce(server, key, trust, PROBE_INBOX);
-  const [pull, connections] = probeSubjects(peer.stream, peer.lfhId);
   try {
     const [served, answers] = await Promise.all([
-      isServed(connected, pull),
-      askAll(connected, connections, JSON.stringify({ auth: true }), TIMEOUT_MS),
+      isServed(connected, pullSubject(peer.stream, syncName(peer.lfhId))),
+      askAll(connected, CONNECTIONS_SUBJECT, JSON.stringify({ auth: true }), TIMEOUT_MS),
     ]);
     return {
       served,

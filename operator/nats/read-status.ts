@@ -1,5 +1,5 @@
+import { REASONS } from '../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
-import { REASONS } from '../../common/errors.ts';
 
 /**
  * Reads a sidecar's answer. It comes from the node's own account, but may be from another version, or from anybody who may

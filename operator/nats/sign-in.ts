@@ -1,7 +1,10 @@
-import { messageOf, type Reason, TransientError } from '../../common/errors.ts';
-import { addressesOf, hostAndPort, parseServer, type ServerAddress } from './addresses.ts';
-import { connectOnce, type Trust } from './connection.ts';
-import { canaryKey, makeKey, type NodeKey, ownNatsKey } from './keys.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { messageOf, TransientError } from '../../common/errors.ts';
+import { hostAndPort, requireServerUrl, type ServerAddress } from '../../common/server-url.ts';
+import type { ServerReport } from '../plan/observed/observed.ts';
+import { addressesOf } from './addresses.ts';
+import { connectOnce, type ServerTrust } from './connection.ts';
+import { canaryKey, localNatsKey, makeKey, type UserKey } from './keys.ts';
 
 /** What became of an attempt to sign in. */
 export interface SignIn {
@@ -11,29 +14,13 @@ export interface SignIn {
   readonly message: string;
 }
 
-/** What one server is found to run. */
-export interface ServerReport {
-  /** `host:port`; one for each address of a name. */
-  readonly server: string;
-  /**
-   * - `Live`: this very configuration.
-   * - `NoAuthorization`: it lets everybody in, whatever it has included.
-   * - `ConfigNotLive`: the node's own user is known but not the canary. It runs an older configuration, or has that user from elsewhere.
-   * - `IncludeMissing`: neither is known. It does not include our files, was not reloaded since they came, or takes its users from
-   *   JWTs (operator mode), which answers all the same.
-   * - a {@link Reason}: it could not be asked.
-   */
-  readonly outcome: 'Live' | 'NoAuthorization' | 'ConfigNotLive' | 'IncludeMissing' | Reason;
-  readonly message: string;
-}
-
 export interface LiveReport {
   /** Whether there is a server, and every one runs this configuration. */
   readonly live: boolean;
   readonly servers: readonly ServerReport[];
 }
 
-export interface WhichConfig extends Trust {
+export interface WhichConfig extends ServerTrust {
   /** The one that the canary and the node's own user are derived from. */
   readonly nodeSeed: string;
   /** During a rotation: an older configuration knows only whom is derived from this one. */
@@ -52,9 +39,9 @@ export interface WhichConfig extends Trust {
 /**
  * Tries whether a server accepts a key, on a connection of its own that is closed again, within about 5 s.
  *
- * @throws InvalidSpecError for a server or a CA that is none
+ * @throws InvalidInputError for a server or a CA that is none
  */
-export async function trySignIn(server: string, key: NodeKey, trust: Trust): Promise<SignIn> {
+export async function trySignIn(server: string, key: UserKey, trust: ServerTrust): Promise<SignIn> {
   try {
     const { connection, place } = await connectOnce(server, key, trust);
     await connection.close();
@@ -69,7 +56,7 @@ export async function trySignIn(server: string, key: NodeKey, trust: Trust): Pro
  * Finds out which of a node's NATS servers run a configuration (design, "Proof that the config is live"): all of them at
  * once, each address behind a name as a server of its own, verified against that name.
  *
- * @throws InvalidSpecError for a server, a CA or a seed that is none
+ * @throws InvalidInputError for a server, a CA or a seed that is none
  */
 export async function whichConfig(servers: readonly string[], wanted: WhichConfig): Promise<LiveReport> {
   const reports = await Promise.all(servers.map((server) => reportsOf(server, wanted)));
@@ -78,7 +65,7 @@ export async function whichConfig(servers: readonly string[], wanted: WhichConfi
 }
 
 async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerReport[]> {
-  const { secure, host, port } = parseServer(server);
+  const { secure, host, port } = requireServerUrl(server);
   let places: ServerAddress[];
   try {
     const known = wanted.endpoints?.get(server) ?? (await addressesOf(host)).map((address) => ({ address, port }));
@@ -92,7 +79,7 @@ async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerRep
 }
 
 async function reportOf(scheme: string, server: string, wanted: WhichConfig): Promise<ServerReport> {
-  const attempt = (key: NodeKey): Promise<SignIn> => trySignIn(`${scheme}://${server}`, key, wanted);
+  const attempt = (key: UserKey): Promise<SignIn> => trySignIn(`${scheme}://${server}`, key, wanted);
   const report = (outcome: ServerReport['outcome'], message: string): ServerReport => ({ server, outcome, message });
   // At the same time: a server that is opened and closed in between must not look as if it were neither.
   const [canary, stranger] = await Promise.all([
@@ -104,12 +91,12 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
   if (canary.outcome === 'Accepted') return report('Live', `NATS server ${server} runs the current configuration`);
   if (canary.outcome !== 'KeyRefused') return report(canary.outcome, canary.message);
   const seeds = [wanted.nodeSeed, wanted.previousSeed].filter((seed) => seed !== undefined);
-  const known = await Promise.all(seeds.map((seed) => attempt(ownNatsKey(seed))));
+  const known = await Promise.all(seeds.map((seed) => attempt(localNatsKey(seed))));
   if (known.some(({ outcome }) => outcome === 'Accepted')) return report('ConfigNotLive', configNotLive(server));
   for (const { outcome, message } of known) {
     if (outcome !== 'KeyRefused' && outcome !== 'Accepted') return report(outcome, message);
   }
-  return report('IncludeMissing', includeMissing(server, ownNatsKey(wanted.nodeSeed)));
+  return report('IncludeMissing', includeMissing(server, localNatsKey(wanted.nodeSeed)));
 }
 
 const REFUSED: SignIn = { outcome: 'KeyRefused', message: '' };
@@ -129,7 +116,7 @@ function configNotLive(server: string): string {
   );
 }
 
-function includeMissing(server: string, { publicKey }: NodeKey): string {
+function includeMissing(server: string, { publicKey }: UserKey): string {
   return (
     `NATS server ${server} does not know this node, which signs in there as ${publicKey}: either its configuration does not ` +
     'include lfh-sync.conf, or it was not reloaded since. A server in operator (JWT) mode cannot include it and is not supported'

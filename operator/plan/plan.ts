@@ -1,62 +1,40 @@
-import { InvalidSpecError } from '../../common/errors.ts';
-import { type ConfigMap, GROUP, type Metadata } from '../kube/objects.ts';
-import { nodeConflict, peerKeys } from './admission.ts';
-import { type ResolvedCa, resolveCa } from './authorities.ts';
-import { nodeWants } from './defaults.ts';
-import { type DurableConfig, durableConfig } from './durable.ts';
-import { INVITATION_FILE, invitation } from './invitation.ts';
-import type { NatsAccess } from './nats-config.ts';
-import {
-  type DerivedKeys,
-  hashOf,
-  type NatsFiles,
-  natsFiles,
-  ownUsersIn,
-  type PlannedFiles,
-  withoutRevoked,
-} from './nats-files.ts';
-import type { NodeProblem } from './node-conditions.ts';
-import type { NodeObject, Observed, PeerObject, Texts } from './observed.ts';
-import { isGranted, maySend, type PlannedPeer, plannedPeers } from './peers.ts';
-import { isUserKey, judgeKeys } from './public-keys.ts';
-import { type Arrival, arrivalNote, arrivalsOf } from './reload.ts';
-import { sidecarFiles, withoutPeers } from './sidecar-settings.ts';
-import { bundle } from './trust.ts';
-
-/** Names of what a node has, all in its namespace. */
-export const NAMES = {
-  key: (node: string): string => `${node}-nkey`,
-  nats: (node: string): string => `${node}-nats`,
-  sidecar: (node: string): string => `${node}-sidecar`,
-  invitation: (node: string): string => `${node}-invitation`,
-} as const;
-
-export const NODE_LABEL = `${GROUP}/node`;
-/** On the ConfigMap for NATS: see arrivalNote. */
-export const ARRIVAL_NOTE = `${GROUP}/arrival`;
-/** On the same: what has the sidecar, for when the node is gone. */
-export const WORKLOAD_NOTE = `${GROUP}/workload`;
+import { type DurableConfig, durableConfig } from '../../common/contract/durable.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import { type ConfigMap, type Metadata } from '../api/objects.ts';
+import type { NatsAccess } from './nats/config.ts';
+import { type ConfigRollout, plannedRollouts, rolloutNote } from './nats/config-rollout.ts';
+import { hashOf, type NatsFiles, natsFiles, ownUsersIn, type PlannedNatsFiles, withoutRevoked } from './nats/files.ts';
+import { INVITATION_FILE, MANAGED_BY, NAMES, NODE_LABEL, ROLLOUT_NOTE, WORKLOAD_NOTE } from './observed/names.ts';
+import type { DerivedKeys, NodeObject, Observed, PeerObject, Texts } from './observed/observed.ts';
+import { nodeSpec } from './observed/spec.ts';
+import { nodeConflict, peerKeys } from './peers/admission.ts';
+import { invitation } from './peers/invitation.ts';
+import { isGranted, maySend, type PlannedPeer, plannedPeers } from './peers/peers.ts';
+import { sidecarFiles, withoutPeers } from './peers/sidecar-settings.ts';
+import { type NodeProblem, type ResolvedCa, resolveCa } from './trust/ca-source.ts';
+import { bundle } from './trust/certificates.ts';
+import { isUserKey, judgeKeys } from './trust/public-keys.ts';
 
 export interface Plan {
   /** Each as it should be; what is not there is made, what has been changed comes back. */
   readonly objects: readonly ConfigMap[];
   /** What is written where one of them is refused: what stands there, but for the access of peers that may not receive any more. */
-  readonly otherwise: readonly ConfigMap[];
+  readonly revocations: readonly ConfigMap[];
   readonly peers: readonly PlannedPeer[];
   /** Peers that are let in. */
   readonly granted: readonly PeerObject[];
   /** Durables that peers need; any other that begins with lfh-sync- is nobody's any more. */
   readonly durables: readonly DurableConfig[];
-  readonly files: PlannedFiles | undefined;
-  /** Own CA, for whoever connects to the node's own NATS; undefined: the system's roots. */
+  readonly files: PlannedNatsFiles | undefined;
+  /** Own CA, for whoever connects to the node's local NATS; undefined: the system's roots. */
   readonly ownCa: string | undefined;
   /** What is wrong with the node's own authorities and users while others of them still count. */
   readonly remarks: readonly string[];
   /** Why no sidecar can sign in at Kafka. */
-  readonly kafkaPassword: string | undefined;
+  readonly kafkaPasswordProblem: string | undefined;
   /** What must happen so that pods take up the objects. */
-  readonly arrivals: readonly Arrival[];
-  /** With one, nothing but {@link otherwise} is planned. */
+  readonly rollouts: readonly ConfigRollout[];
+  /** With one, nothing but {@link revocations} is planned. */
   readonly problem: NodeProblem | undefined;
 }
 
@@ -76,17 +54,17 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const peers = plannedPeers(observed, [...publicKeys, ...own], derived, now);
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
   const granted = peers.filter(isGranted).map(({ peer }) => peer);
-  const { otherwise, arrivals } = withdrawn(observed, peers);
+  const { revocations, rollouts } = withdrawn(observed, peers);
   const base = {
-    objects: otherwise,
-    otherwise,
+    objects: revocations,
+    revocations,
     peers,
     granted,
     durables: peers.filter(maySend).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     ownCa: ownCa && bundle(ownCa.authorities),
     remarks: remarksOn(node, [ownCa, kafkaCa], publicKeys),
-    kafkaPassword: kafkaPasswordProblem(observed),
-    arrivals,
+    kafkaPasswordProblem: findKafkaPasswordProblem(observed),
+    rollouts,
     files: undefined,
   };
   const problem = problemOf(observed, [ownCa, kafkaCa]);
@@ -95,7 +73,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     const authorities = [...(ownCa?.authorities ?? []), ...admitted.flatMap(({ ca }) => ca?.authorities ?? [])];
     const access = accessOf(node, own, granted, derived);
     const { written, liveHash, leavesOut } = observed;
-    const restarts = nodeWants(node).reload === 'Restart';
+    const restarts = nodeSpec(node).reload === 'Restart';
     const files = natsFiles(access, bundle(authorities), { written, liveHash, restarts, leavesOut }, derived);
     const receiving = admitted.flatMap(({ settings, ca }) =>
       settings ? { settings, authorities: ca?.authorities } : [],
@@ -104,9 +82,9 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     const sidecar = owned(node, NAMES.sidecar(node.metadata.name), settings);
     const objects = [natsConfigMap(node, files.files), sidecar];
     if (publicKeys.length > 0) objects.push(invitationConfigMap(node, publicKeys, ownCa));
-    return { ...base, objects, files, arrivals: arrivalsOf(node, files.hash, sidecar), problem: undefined };
+    return { ...base, objects, files, rollouts: plannedRollouts(node, files.hash, sidecar), problem: undefined };
   } catch (error) {
-    if (!(error instanceof InvalidSpecError)) throw error;
+    if (!(error instanceof InvalidInputError)) throw error;
     return { ...base, problem: { reason: 'InvalidSpec', message: error.message } };
   }
 }
@@ -116,7 +94,7 @@ function remarksOn(
   cas: readonly (ResolvedCa | undefined)[],
   publicKeys: readonly string[],
 ): string[] {
-  const { users } = nodeWants(node);
+  const { users } = nodeSpec(node);
   const { problems } = judgeKeys(users, 'spec.nats.users');
   const remarks = [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
   const atPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeers(index)] : []));
@@ -136,7 +114,7 @@ function accessOf(
   granted: readonly PeerObject[],
   derived: DerivedKeys,
 ): Omit<NatsAccess, 'canary'> {
-  const { account, isolation, users } = nodeWants(node);
+  const { account, isolation, users } = nodeSpec(node);
   const administrators = users.filter(isUserKey);
   const peers = granted.map((peer) => {
     const probe = derived.probe(peer.spec.lfhId);
@@ -156,8 +134,8 @@ function accessOf(
 function withdrawn(
   { node, written, writtenSettings }: Observed,
   peers: readonly PlannedPeer[],
-): Pick<Plan, 'otherwise' | 'arrivals'> {
-  if (!written) return { otherwise: [], arrivals: [] };
+): Pick<Plan, 'revocations' | 'rollouts'> {
+  if (!written) return { revocations: [], rollouts: [] };
   const granted = peers.filter(isGranted).map(({ peer }) => ({
     lfhId: peer.spec.lfhId,
     publicKeys: peerKeys(peer).usable,
@@ -167,8 +145,8 @@ function withdrawn(
   const sidecar =
     writtenSettings && owned(node, NAMES.sidecar(node.metadata.name), withoutPeers(writtenSettings, receiving));
   return {
-    otherwise: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
-    arrivals: arrivalsOf(node, hashOf(files) ?? '', sidecar),
+    revocations: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
+    rollouts: plannedRollouts(node, hashOf(files) ?? '', sidecar),
   };
 }
 
@@ -196,7 +174,7 @@ function problemOf({ node, otherNodes }: Observed, cas: readonly (ResolvedCa | u
   return { reason: first.reason, message: unusable.problems.map(({ message }) => message).join('; ') };
 }
 
-function kafkaPasswordProblem({ node, references }: Observed): string | undefined {
+function findKafkaPasswordProblem({ node, references }: Observed): string | undefined {
   const ref = node.spec.kafka.sasl?.passwordSecretRef;
   if (!ref) return undefined;
   const { name, key = 'password' } = ref;
@@ -208,10 +186,10 @@ function kafkaPasswordProblem({ node, references }: Observed): string | undefine
 }
 
 function natsConfigMap(node: NodeObject, files: NatsFiles): ConfigMap {
-  const note = arrivalNote(node);
+  const note = rolloutNote(node);
   const held = node.status?.workload;
   const annotations = {
-    ...(note !== undefined && { [ARRIVAL_NOTE]: note }),
+    ...(note !== undefined && { [ROLLOUT_NOTE]: note }),
     ...(held !== undefined && { [WORKLOAD_NOTE]: held }),
   };
   const metadata = metadataOf(node, NAMES.nats(node.metadata.name));
@@ -239,6 +217,6 @@ function configMap(metadata: Metadata, data: Readonly<Record<string, string>>): 
 }
 
 function metadataOf({ metadata }: NodeObject, name: string): Metadata {
-  const labels = { 'app.kubernetes.io/managed-by': 'lfh-sync', [NODE_LABEL]: metadata.name };
+  const labels = { ...MANAGED_BY, [NODE_LABEL]: metadata.name };
   return { name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }), labels };
 }

@@ -1,7 +1,7 @@
 import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
-import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
+import { isPositionTopic, OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
-import type { TopicLimits, TopicRefusal } from '../ports.ts';
+import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import { protocolType, translate } from './errors.ts';
 import { closed } from './within.ts';
 
@@ -130,7 +130,7 @@ export class Topics {
   #configOf(name: string): ITopicConfig {
     const { partitions, replicationFactor } = this.#defaults;
     if (name === OWNERS_TOPIC) return { topic: name, numPartitions: OWNERS_PARTITIONS, replicationFactor };
-    if (name.startsWith('LFH_SYNC_POSITION_')) {
+    if (isPositionTopic(name)) {
       return { topic: name, numPartitions: 1, replicationFactor, configEntries: COMPACTED };
     }
     return { topic: name, numPartitions: partitions, replicationFactor };

@@ -6,7 +6,7 @@
  *
  * @throws what `silent` makes, when `ms` have passed
  */
-export async function within<Value>(ms: number, work: Promise<Value>, silent: () => Error): Promise<Value> {
+export async function withTimeout<Value>(ms: number, work: Promise<Value>, silent: () => Error): Promise<Value> {
   const deadline = Promise.withResolvers<never>();
   const timer = setTimeout(() => deadline.reject(silent()), ms);
   try {
@@ -23,5 +23,5 @@ const CLOSING_MS = 2_000;
  * connection that has fallen silent is waited for by kafkajs for ever.
  */
 export async function closed(closing: Promise<unknown>): Promise<void> {
-  await within(CLOSING_MS, closing, () => new Error('not closed in time')).catch(() => undefined);
+  await withTimeout(CLOSING_MS, closing, () => new Error('not closed in time')).catch(() => undefined);
 }

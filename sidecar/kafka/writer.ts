@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs';
+import { partitionOf, type SyncName } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
-import type { OutgoingRecord, RecordLocation, ReplayWriter } from '../ports.ts';
+import type { ReplayWriter } from '../ports.ts';
+import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
 import { RecordTooLargeError, translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
 import type { Topics } from './topics.ts';
-import { closed, within } from './within.ts';
+import { closed, withTimeout } from './within.ts';
 
 /**
  * Longest that sending or committing a batch may take. Kafka aborts a transaction by itself when it is older than its
@@ -26,20 +27,20 @@ const BATCH_BYTES = 256;
 export class TransactionalWriter implements ReplayWriter {
   readonly #producer: Producer;
   readonly #topics: Topics;
-  readonly #peerHash: number;
+  readonly #peer: SyncName;
   readonly #positionTopic: string;
   #transaction: Transaction | undefined;
 
-  constructor(producer: Producer, topics: Topics, peerName: string, positionTopic: string) {
+  constructor(producer: Producer, topics: Topics, peer: SyncName, positionTopic: string) {
     this.#producer = producer;
     this.#topics = topics;
-    this.#peerHash = createHash('sha256').update(peerName).digest().readUInt32BE(0);
+    this.#peer = peer;
     this.#positionTopic = positionTopic;
   }
 
   async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
     try {
-      return await within(STEP_DEADLINE_MS, this.#send(records, position), fellSilent);
+      return await withTimeout(STEP_DEADLINE_MS, this.#send(records, position), fellSilent);
     } catch (error) {
       const translated = translateInTransaction(error, 'send a batch to Kafka');
       // The limit was lowered since it was read; the next take-over reads it again and rejects the record.
@@ -62,7 +63,7 @@ export class TransactionalWriter implements ReplayWriter {
   async commit(): Promise<void> {
     if (!this.#transaction) throw new Error('nothing was sent that could be committed');
     try {
-      await within(STEP_DEADLINE_MS, this.#transaction.commit(), fellSilent);
+      await withTimeout(STEP_DEADLINE_MS, this.#transaction.commit(), fellSilent);
       this.#transaction = undefined;
     } catch (error) {
       throw translateInTransaction(error, 'commit a batch in Kafka');
@@ -106,7 +107,7 @@ export class TransactionalWriter implements ReplayWriter {
   }
 
   #partitionOf(topic: string): number {
-    return this.#peerHash % this.#topics.known(topic).partitions;
+    return partitionOf(this.#peer, this.#topics.known(topic).partitions);
   }
 
   /**
@@ -135,7 +136,7 @@ export class TransactionalWriter implements ReplayWriter {
 
 function fellSilent(): Error {
   return new UncertainCommitError(
-    `Kafka has not answered within ${STEP_DEADLINE_MS / 1000} s; what became of the batch is found out at the next take-over`,
+    `Kafka has not answered withTimeout ${STEP_DEADLINE_MS / 1000} s; what became of the batch is found out at the next take-over`,
   );
 }
 

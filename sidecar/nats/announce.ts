@@ -2,7 +2,7 @@ import { headers, type MsgHdrs, type NatsConnection } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Announcement } from '../ports.ts';
 import type { Connected } from './connection.ts';
-import { clean, OWN_NATS, translate } from './errors.ts';
+import { clean, LOCAL_NATS, translate } from './errors.ts';
 import { ask } from './request.ts';
 
 /** What is sent before the server is asked whether it keeps up; the library would hold all of it otherwise. */
@@ -24,7 +24,7 @@ export async function announce(
   if (fitting.length < messages.length) {
     throw new TransientError(
       'PermissionDenied',
-      `${messages.length - fitting.length} message(s) are larger than max_payload of ${OWN_NATS}: raise it to what the ` +
+      `${messages.length - fitting.length} message(s) are larger than max_payload of ${LOCAL_NATS}: raise it to what the ` +
         "peers' NATS servers have",
     );
   }
@@ -84,10 +84,10 @@ function throwIfRefused(confirmation: string, subject: string): void {
   if (error)
     throw new TransientError(
       'Unreachable',
-      `${OWN_NATS} does not store ${subject}: ${clean(String(error.description))}`,
+      `${LOCAL_NATS} does not store ${subject}: ${clean(String(error.description))}`,
     );
 }
 
 function noStream(subject: string): string {
-  return `${OWN_NATS} has no stream that takes ${subject}: is connect running? It makes the stream EVENTS at its start`;
+  return `${LOCAL_NATS} has no stream that takes ${subject}: is connect running? It makes the stream EVENTS at its start`;
 }

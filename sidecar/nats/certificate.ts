@@ -1,42 +1,9 @@
-import { X509Certificate } from 'node:crypto';
-import { connect as connectTcp, isIP } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
-import { InvalidSpecError } from '../../common/errors.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { X509Certificate } from 'node:crypto';
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ServerAddress } from '../../common/server-url.ts';
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 const MAX_INFO_BYTES = 64 * 1024;
-
-/**
- * The settings with which a server is verified.
- *
- * The client library turns an open socket into a TLS one, and there Node compares the certificate with 'localhost' or with
- * nothing at all where the server is an IP address. So the name to compare with is given here, whatever Node passes.
- * A CA given is the only one that counts: a peer that has its own must not be vouched for by any public one.
- */
-export function verification(address: ServerAddress, ca?: string, tlsServerName?: string): TlsOptions {
-  const expected = tlsServerName ?? address.host;
-  return {
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
-    // TLS allows no IP address there.
-    servername: isIP(expected) ? '' : expected,
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(expected, certificate),
-    ...(ca === undefined ? {} : { ca: certificatesIn(ca) }),
-  };
-}
-
-/** @throws InvalidSpecError where there is none: an empty CA would otherwise mean every public one */
-function certificatesIn(pem: string): string {
-  const certificates = pem.match(CERTIFICATE) ?? [];
-  try {
-    for (const certificate of certificates) new X509Certificate(certificate);
-  } catch (cause) {
-    throw new InvalidSpecError('the CA holds a CERTIFICATE block that is not a certificate', { cause });
-  }
-  if (certificates.length === 0) throw new InvalidSpecError('the CA holds no CERTIFICATE block');
-  return certificates.join('\n');
-}
 
 /**
  * Asks a server that was just refused for its certificates, so that the refusal can be explained: Node tells the reason

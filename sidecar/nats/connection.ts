@@ -1,10 +1,11 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { fetchCertificates, verification } from './certificate.ts';
+import { hostAndPort, requireServerUrl, type ServerAddress } from '../../common/server-url.ts';
+import { verification } from '../../common/tls.ts';
+import { fetchCertificates } from './certificate.ts';
 import { certificateReason, type Remote, translate } from './errors.ts';
 import { publicKeyOf } from './public-key.ts';
-import { parseServer, type ServerAddress } from './server-address.ts';
 
 export interface NatsOptions {
   /** `tls://host:port`; `nats://` only with {@link allowPlaintext}. */
@@ -49,7 +50,7 @@ const PING_INTERVAL_MS = 10_000;
  * about other servers, because a peer could send us anywhere.
  *
  * @throws TransientError telling what is wrong and who can help
- * @throws InvalidSpecError for a server, CA or seed that is none
+ * @throws InvalidInputError for a server, CA or seed that is none
  */
 export async function connectNats(options: NatsOptions): Promise<Connected> {
   const { seed, previousSeed, log } = options;
@@ -70,18 +71,18 @@ async function signIn(
   seed: Uint8Array,
   refused?: string,
 ): Promise<Omit<Connected, 'onPreviousKey'>> {
-  const address = parseServer(options.server);
+  const address = requireServerUrl(options.server);
   const remote = remoteOf(options, address, publicKeyOf(seed), refused);
   if (!address.secure && !options.allowPlaintext) {
     throw new TransientError(
       'TlsRequired',
-      `${address.text} must be reached with TLS: write tls:// instead of nats://`,
+      `${remote.server} must be reached with TLS: write tls:// instead of nats://`,
     );
   }
-  const tls = address.secure ? verification(address, options.ca, options.tlsServerName) : undefined;
+  const tls = address.secure ? verification(remote.expectedName, options.ca) : undefined;
   try {
     const connection = await connect({
-      servers: address.text,
+      servers: remote.server,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
       authenticator: nkeyAuthenticator(seed),
@@ -96,7 +97,7 @@ async function signIn(
       maxPingOut: 2,
       noAsyncTraces: true,
     });
-    options.log.debug({ server: address.text, version: connection.info?.version }, 'connected to NATS');
+    options.log.debug({ server: remote.server, version: connection.info?.version }, 'connected to NATS');
     return { connection, remote };
   } catch (error) {
     const chain = certificateReason(error) ? await certificatesOf(address, tls?.servername ?? '') : [];
@@ -106,8 +107,8 @@ async function signIn(
 
 function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: string, refused?: string): Remote {
   return {
-    server: address.text,
-    owner: options.owner ?? address.text,
+    server: hostAndPort(address),
+    owner: options.owner ?? hostAndPort(address),
     publicKey,
     ...(refused !== undefined && { refusedKey: refused }),
     expectedName: options.tlsServerName ?? address.host,

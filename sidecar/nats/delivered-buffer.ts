@@ -1,4 +1,4 @@
-import type { Delivered } from '../ports.ts';
+import type { Delivered } from '../replay/delivered.ts';
 import type { Amount } from './pull-plan.ts';
 
 /** Messages that were received and not taken yet, in order. */

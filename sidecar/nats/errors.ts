@@ -1,15 +1,17 @@
 import type { X509Certificate } from 'node:crypto';
 import { ErrorCode, type NatsError } from 'nats';
-import { type Reason, TransientError } from '../../common/errors.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { TransientError } from '../../common/errors.ts';
+import { isCertificateReason, tlsReason } from '../../common/tls.ts';
 
 /** Whose the node's own server is, as a {@link Remote} names it. */
-export const OWN_NATS = "this node's NATS";
+export const LOCAL_NATS = "this node's NATS";
 
 /** Who is at the other end, for messages. */
 export interface Remote {
   /** `host:port` */
   readonly server: string;
-  /** Whose administrator can help: the name of a peer, or {@link OWN_NATS}. */
+  /** Whose administrator can help: the name of a peer, or {@link LOCAL_NATS}. */
   readonly owner: string;
   /** Our public NKey: what we signed in with, or tried to last. */
   readonly publicKey: string;
@@ -20,14 +22,6 @@ export interface Remote {
   readonly secure: boolean;
 }
 
-const CERTIFICATE_REASONS: Readonly<Record<string, Reason>> = {
-  CERT_HAS_EXPIRED: 'CertificateExpired',
-  CERT_NOT_YET_VALID: 'CertificateNotYetValid',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'HostNameMismatch',
-};
-/** OpenSSL's names for every other way in which a chain of certificates can fail, as Node gives them. */
-const NOT_TRUSTED =
-  /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_|EE_KEY_|CA_(?:KEY|MD)_|ERROR_IN_)/;
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   [ErrorCode.ConnectionRefused]: 'nothing listens there',
@@ -42,8 +36,8 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
 
 /** Why a server's certificate was refused, or undefined where the error is about something else. */
 export function certificateReason(error: unknown): Reason | undefined {
-  const code = codeOf(error);
-  return CERTIFICATE_REASONS[code] ?? (NOT_TRUSTED.test(code) ? 'NotTrusted' : undefined);
+  const reason = tlsReason(codeOf(error));
+  return isCertificateReason(reason) ? reason : undefined;
 }
 
 /**
@@ -66,26 +60,26 @@ interface Problem {
 function tlsProblem(error: unknown, remote: Remote, chain: readonly X509Certificate[]): Problem | undefined {
   const { server, owner, secure } = remote;
   const code = codeOf(error);
-  const refusal = certificateReason(error);
-  if (!secure && (refusal || code === ErrorCode.Tls || code.startsWith('ERR_SSL'))) {
+  const reason = tlsReason(code);
+  const failed = reason ?? (code === ErrorCode.Tls ? 'TlsRequired' : undefined);
+  if (!secure && failed) {
     return { reason: 'TlsRequired', message: `${server} demands TLS: write tls:// instead of nats://` };
   }
-  if (refusal) return { reason: refusal, message: certificateMessage(refusal, remote, chain) };
   if (code === ErrorCode.ServerOptionNotAvailable) {
     const message = `${server} does not speak TLS: ask the administrator of ${owner} to switch it on`;
     return { reason: 'TlsRequired', message };
   }
-  if (/^ERR_SSL.*(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE)/.test(code)) {
+  if (failed === undefined) return undefined;
+  if (failed === 'ClientCertificateRequired') {
     const message =
       `${server} demands a client certificate, and lfh-sync signs in with an NKey: ask the administrator of ${owner} to ` +
       'remove "verify" from the tls block of the NATS server';
-    return { reason: 'KeyRefused', message };
+    return { reason: failed, message };
   }
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL') || code === ErrorCode.Tls) {
-    const message = `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}`;
-    return { reason: 'TlsRequired', message };
+  if (failed === 'TlsRequired') {
+    return { reason: failed, message: `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}` };
   }
-  return undefined;
+  return { reason: failed, message: certificateMessage(failed, remote, chain) };
 }
 
 function accessProblem(error: unknown, remote: Remote): Problem | undefined {
@@ -103,7 +97,7 @@ function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): strin
     refusedKey === undefined ? `our key ${publicKey}` : `our key ${refusedKey}, and the previous one ${publicKey} too`;
   const them = refusedKey === undefined ? 'it' : 'the former';
   const remedy =
-    owner === OWN_NATS
+    owner === LOCAL_NATS
       ? `see NatsConfigLive of this node's LfhSyncNode, or without an operator add ${them} to the users of the account that ` +
         "connect's stream is in, and reload (it is for this server alone, and not the key that peers know)"
       : `ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of the LfhSyncPeer for this ` +

@@ -1,12 +1,14 @@
 import { ErrorCode, Events, type Msg } from 'nats';
+import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Delivered, PeerStream, ResetAnswer } from '../ports.ts';
+import type { PeerStream } from '../ports.ts';
+import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
 import { DeliveredBuffer } from './delivered-buffer.ts';
-import { explainEnd, pullSubject } from './durable.ts';
+import { explainEnd } from './durable.ts';
 import { permissionMessage, translate } from './errors.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
@@ -30,7 +32,8 @@ export interface OpenPeerStream extends PeerStream {
 
 /** What a server that sends more than it was asked for may make us hold, in multiples of the limits. */
 const TOLERANCE = 4;
-const PULL: PullOptions = { maxBatch: 5000, expiresMs: 4000 };
+/** A second less than the durable allows, which leaves room for what the line takes. */
+const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
 const DROPPED_LOG_MS = 10_000;
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = new TextEncoder().encode('+ACK');
@@ -38,7 +41,7 @@ const ACK = new TextEncoder().encode('+ACK');
 /**
  * Connects to one of a peer's servers, for one durable of its stream.
  *
- * @throws TransientError with the reason and what to do; InvalidSpecError for a server, CA or seed that is none
+ * @throws TransientError with the reason and what to do; InvalidInputError for a server, CA or seed that is none
  */
 export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPeerStream> {
   return new DurablePull(options, await connectNats({ ...options, allowPlaintext: false }));
@@ -101,7 +104,7 @@ class DurablePull implements OpenPeerStream {
     this.#pulls = new PullLoop({
       ...pull,
       connection: this.#connected.connection,
-      subject: pullSubject(this.#options),
+      subject: pullSubject(this.#options.stream, this.#options.durable),
       inboxPrefix,
       limits,
       held: () => this.#buffer.held,

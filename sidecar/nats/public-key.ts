@@ -1,10 +1,10 @@
 import { fromSeed } from 'nkeys.js';
-import { InvalidSpecError } from '../../common/errors.ts';
+import { InvalidInputError } from '../../common/errors.ts';
 
 /**
  * Tells the public key (`U…`) of a user's seed (`SU…`).
  *
- * @throws InvalidSpecError for any other, also one with a letter mistyped; never with the seed in it
+ * @throws InvalidInputError for any other, also one with a letter mistyped; never with the seed in it
  */
 export function publicKeyOf(seed: Uint8Array): string {
   let publicKey = '';
@@ -13,6 +13,6 @@ export function publicKeyOf(seed: Uint8Array): string {
   } catch {
     // The library's error is not kept as a cause: it is about a secret.
   }
-  if (!publicKey.startsWith('U')) throw new InvalidSpecError('the NKey seed is not that of a user (SU…)');
+  if (!publicKey.startsWith('U')) throw new InvalidInputError('the NKey seed is not that of a user (SU…)');
   return publicKey;
 }

@@ -1,3 +1,5 @@
+import { DURABLE } from '../../common/contract/durable.ts';
+
 /** An amount of messages, by number and by payload size. */
 export interface Amount {
   readonly messages: number;
@@ -20,8 +22,8 @@ export interface PullState {
   readonly oversized: boolean;
 }
 
-/** The durable lets few pulls wait (`max_waiting`), and those of a stopped owner count until they expire. */
-const MAX_PULLS = 4;
+/** The durable lets few pulls wait, and those of up to three owners that have stopped count until they expire. */
+const MAX_PULLS = DURABLE.maxWaiting / 4;
 
 /**
  * Tells what to pull next, or undefined when there is no room, so that what is held and what may still come stay within

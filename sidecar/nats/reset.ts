@@ -1,16 +1,17 @@
 import { headers, type Msg } from 'nats';
+import { DURABLE, resetSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
-import type { ResetAnswer } from '../ports.ts';
+import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Connected } from './connection.ts';
-import { type Durable, demandDurable } from './durable.ts';
+import { type DurableName, demandDurable } from './durable.ts';
 import { clean, consumerMissing, type Remote } from './errors.ts';
 import { ask } from './request.ts';
 
 const IDENTITY_HEADER = 'Nats-Stream-Identity';
 const IDENTITY = /^[\x21-\x7e]{1,256}$/;
 
-/** A pull waits for no longer than the durable allows (see the operator's DURABLE_CAPS); whatever is longer is somebody else's. */
-const PARKED_MS = 6_000;
+/** A pull waits for no longer than the durable allows; whatever stays longer is somebody else's. */
+const PARKED_MS = DURABLE.maxExpiresMs + 1_000;
 const PARKED_POLL_MS = 100;
 
 /**
@@ -27,7 +28,7 @@ const PARKED_POLL_MS = 100;
  */
 export async function resetDurable(
   connected: Connected,
-  of: Durable,
+  of: DurableName,
   sequence: number | undefined,
 ): Promise<ResetAnswer | undefined> {
   const { connection, remote } = connected;
@@ -37,7 +38,7 @@ export async function resetDurable(
   fields.set(IDENTITY_HEADER, '?');
   const body = sequence === undefined ? '' : JSON.stringify({ seq: sequence + 1 });
   for (const deadline = performance.now() + PARKED_MS; ; ) {
-    const answer = await ask(connected, `$JS.API.CONSUMER.RESET.${of.stream}.${of.durable}`, body, fields);
+    const answer = await ask(connected, resetSubject(of.stream, of.durable), body, fields);
     if (answer === undefined)
       throw consumerMissing(remote, `does not let us reset ${of.durable} on stream ${of.stream}`);
     const { parked, ...found } = readAnswer(answer, remote, of.durable);

@@ -6,7 +6,7 @@ import type { Logger } from '../../common/log.ts';
 import type { Connected } from './connection.ts';
 import { translate } from './errors.ts';
 
-/** What a sidecar answers with on its node's own NATS. */
+/** What a sidecar answers with on its node's local NATS. */
 export interface StatusService {
   /** The setting LFH_SYNC_NODE; part of the subject. */
   readonly node: string;

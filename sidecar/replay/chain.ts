@@ -1,4 +1,4 @@
-import type { Delivered } from '../ports.ts';
+import type { Delivered } from './delivered.ts';
 
 /**
  * Demands an unbroken chain of deliveries.

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { findContentProblem, isForbiddenTopic, isLegalTopic } from '../../common/contract/formats.ts';
 import { type FieldProblem, findFieldProblem, type LfhMessage } from '../../common/contract/message.ts';
-import type { RejectReason, SkipReason } from '../../common/contract/status.ts';
+import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
 
 /** What a peer's messages are judged by: its settings, and how far it has been replayed. */
 export interface Rules {

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { LfhMessage } from '../../common/contract/message.ts';
 import { EXCEPTION_TOPIC } from '../../common/contract/names.ts';
-import type { OutgoingRecord } from '../ports.ts';
 import type { Rejection } from './decide.ts';
+import type { OutgoingRecord } from './outgoing-record.ts';
 import { pythonObject, pythonString } from './python-json.ts';
 
 /** The values of the Kafka records, byte for byte what connect would write, but for the differences in upstream.md. */

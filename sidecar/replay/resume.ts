@@ -1,5 +1,5 @@
 import type { StartFrom } from '../../common/contract/peers.ts';
-import type { Delivered, ResetAnswer } from '../ports.ts';
+import type { Delivered, ResetAnswer } from './delivered.ts';
 import type { Position } from './position.ts';
 
 /** Where to go on with a peer, from what Kafka and the peer's durable say. */

@@ -1,4 +1,5 @@
-import type { Delivered, KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
+import type { KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
+import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { run } from '../../sidecar/run.ts';
 
 /**
@@ -37,8 +38,8 @@ function crashingWriter(writer: ReplayWriter): ReplayWriter {
 
 function crashingKafka(kafka: KafkaPort): KafkaPort {
   return {
-    takeOver: async (peerName) => {
-      const { writer, position } = await kafka.takeOver(peerName);
+    takeOver: async (peer) => {
+      const { writer, position } = await kafka.takeOver(peer);
       return { writer: crashingWriter(writer), position };
     },
     ensureTopics: (topics, options) => kafka.ensureTopics(topics, options),

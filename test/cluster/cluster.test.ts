@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { natsIncludes } from '../../operator/plan/nats/config.ts';
 import { until } from '../servers/process.ts';
 import { readTopic } from '../servers/topic-reader.ts';
 import { Cluster } from './cluster.ts';

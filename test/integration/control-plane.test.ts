@@ -3,9 +3,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { KubeApi } from '../../operator/kube/api.ts';
+import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objects.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { KubeError } from '../../operator/kube/errors.ts';
-import { type ConfigMap, KINDS, type KubeObject } from '../../operator/kube/objects.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { KubeletStandIn, type VolumeSource } from '../servers/kubelet-stand-in.ts';
 import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
@@ -40,7 +40,7 @@ describe('the control plane of the tests', () => {
     const { clusters, contexts, currentContext } = plane.kubeConfig();
     nobody.loadFromOptions({ clusters, contexts, currentContext, users: [{ name: 'admin' }] });
     await assert.rejects(
-      new KubeApi(nobody).list(KINDS.configMap, namespace),
+      new KubeClient(nobody).list(KINDS.configMap, namespace),
       (error: KubeError) => error.code === 401,
     );
   });
@@ -92,7 +92,7 @@ describe('the control plane of the tests', () => {
     await as(['create', 'serviceaccount', 'reader']);
     await as(['create', 'role', 'reader', '--verb=get', '--resource=configmaps']);
     await as(['create', 'rolebinding', 'reader', '--role=reader', `--serviceaccount=${namespace}:reader`]);
-    const reader = new KubeApi(await plane.kubeConfigOf(namespace, 'reader'));
+    const reader = new KubeClient(await plane.kubeConfigOf(namespace, 'reader'));
     assert.deepEqual((await reader.get<ConfigMap>(KINDS.configMap, namespace, 'readable'))?.data, { a: '1' });
     const isForbidden = (error: KubeError): boolean => error.isForbidden;
     await assert.rejects(reader.list(KINDS.configMap, namespace), isForbidden);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createUser } from 'nkeys.js';
 import { withCondition } from '../../operator/api/conditions.ts';
+import { KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { KubeError } from '../../operator/kube/errors.ts';
-import { KINDS, type KubeObject } from '../../operator/kube/objects.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 

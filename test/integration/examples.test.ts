@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
-import { judgeKeys } from '../../operator/plan/public-keys.ts';
-import { readTrust } from '../../operator/plan/trust.ts';
+import { readCertificates } from '../../operator/plan/trust/certificates.ts';
+import { judgeKeys } from '../../operator/plan/trust/public-keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -64,7 +64,7 @@ describe('what the pages say to apply', function () {
       const keys = [...(spec?.publicKeys ?? []), ...(spec?.nats?.users ?? [])];
       assert.deepEqual(judgeKeys(keys, kind ?? '').problems, []);
       const { inline } = spec?.ca ?? {};
-      if (inline !== undefined) assert.deepEqual(readTrust(inline, 'ca', Date.now()).problems, []);
+      if (inline !== undefined) assert.deepEqual(readCertificates(inline, 'ca', Date.now()).problems, []);
     }
   }
 

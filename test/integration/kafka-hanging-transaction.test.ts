@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { positionTopic, transactionalId } from '../../common/contract/names.ts';
+import { positionTopic, syncName, transactionalId } from '../../common/contract/names.ts';
 import { createLogger } from '../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../sidecar/kafka/kafka.ts';
+import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../sidecar/replay/position.ts';
 import { ALLOWS_HANGING, leaveHanging } from '../servers/hanging-transaction.ts';
 import { KafkaServer } from '../servers/kafka.ts';
@@ -33,7 +33,7 @@ describe('a transaction that Kafka has left open for ever', () => {
 
   /** Takes a peer over, and writes one record to each topic in one transaction with a position. */
   async function replay(peer: string, uuid: string, position: Position): Promise<Position | undefined> {
-    const { writer, position: before } = await ours.takeOver(peer);
+    const { writer, position: before } = await ours.takeOver(syncName(peer));
     const topics = ['LFH_SYNC', 'FHIR-R4'];
     await ours.ensureTopics(topics);
     await writer.send(
@@ -59,14 +59,14 @@ describe('a transaction that Kafka has left open for ever', () => {
   it('is aborted by the next take-over in every topic it wrote to, and the position before it counts', async () => {
     await replay('hung', 'one', first);
     // As the sidecar writes them: where, is taken from what it has just written.
-    const [written] = await committed(positionTopic('hung'), 1);
+    const [written] = await committed(positionTopic(syncName('hung')), 1);
     const headers = written?.headers as Record<string, string>;
     const partitions = JSON.parse(headers.partitions as string) as Record<string, number>;
     assert.deepEqual(Object.keys(partitions).sort(), ['FHIR-R4', 'LFH_SYNC']);
-    await leaveHanging(kafka, transactionalId('local', 'hung'), [
+    await leaveHanging(kafka, transactionalId('local', syncName('hung')), [
       ...Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value: 'hanging' })),
       {
-        topic: positionTopic('hung'),
+        topic: positionTopic(syncName('hung')),
         partition: 0,
         key: 'position',
         value: encodePosition({ ...first, sequence: 2 }),
@@ -88,12 +88,12 @@ describe('a transaction that Kafka has left open for ever', () => {
     await replay('foreign', 'one', first);
     const value = encodePosition({ ...first, sequence: 2 });
     await leaveHanging(kafka, 'somebody-else', [
-      { topic: positionTopic('foreign'), partition: 0, key: 'position', value },
+      { topic: positionTopic(syncName('foreign')), partition: 0, key: 'position', value },
     ]);
 
-    await assert.rejects(ours.takeOver('foreign'), {
+    await assert.rejects(ours.takeOver(syncName('foreign')), {
       reason: 'KafkaUnavailable',
-      message: /a transaction that is not ours is open in LFH_SYNC_POSITION_foreign/,
+      message: /a transaction that is not ours is open in LFH_SYNC_POSITION_lfh-sync-foreign/,
     });
   });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../sidecar/kafka/kafka.ts';
+import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
 import { KafkaServer } from '../servers/kafka.ts';
 import {
   COORDINATOR_LOAD_IN_PROGRESS,

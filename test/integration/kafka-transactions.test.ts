@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Consumer, Producer, Transaction } from 'kafkajs';
-import { positionTopic } from '../../common/contract/names.ts';
+import { positionTopic, syncName } from '../../common/contract/names.ts';
 import { FencedError, TransientError, UncertainCommitError } from '../../common/errors.ts';
 import { createLogger } from '../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../sidecar/kafka/kafka.ts';
+import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
 import type { Position } from '../../sidecar/replay/position.ts';
 import { readWithJava } from '../servers/java-consumer.ts';
 import { KafkaServer } from '../servers/kafka.ts';
@@ -117,18 +117,18 @@ describe('Kafka', () => {
 
   describe('a take-over', () => {
     it('fences whoever wrote for the peer before: nothing of it is committed any more', async () => {
-      const old = await ours.takeOver('fenced');
+      const old = await ours.takeOver(syncName('fenced'));
       assert.equal(old.position, undefined);
       await ours.ensureTopics(['LFH_SYNC']);
       await old.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "never"}') }], first);
-      const heir = await ours.takeOver('fenced');
+      const heir = await ours.takeOver(syncName('fenced'));
       assert.equal(heir.position, undefined);
       await assert.rejects(old.writer.commit(), FencedError);
       await old.writer.close();
       await heir.writer.send([], { ...first, sequence: 2 });
       await heir.writer.commit();
       await heir.writer.close();
-      const third = await ours.takeOver('fenced');
+      const third = await ours.takeOver(syncName('fenced'));
       assert.deepEqual(third.position, { ...first, sequence: 2 });
       await third.writer.close();
       const written = await readTopic(kafka, 'LFH_SYNC');
@@ -136,15 +136,15 @@ describe('Kafka', () => {
     });
 
     it('is not delayed or misled by the open transaction of another peer', async () => {
-      const other = await ours.takeOver('other');
+      const other = await ours.takeOver(syncName('other'));
       await ours.ensureTopics(['LFH_SYNC']);
       await other.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "open"}') }], first);
-      const one = await ours.takeOver('mine');
+      const one = await ours.takeOver(syncName('mine'));
       await one.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "mine"}') }], { ...first, sequence: 9 });
       await one.writer.commit();
       await one.writer.close();
       const started = performance.now();
-      const again = await ours.takeOver('mine');
+      const again = await ours.takeOver(syncName('mine'));
       assert.equal(again.position?.sequence, 9);
       assert.ok(performance.now() - started < 5_000, 'it did not wait for the other');
       await again.writer.close();
@@ -152,15 +152,15 @@ describe('Kafka', () => {
     });
 
     it('waits for a foreign transaction in the position topic itself, and reads what comes of it', async () => {
-      const mine = await ours.takeOver('shared');
+      const mine = await ours.takeOver(syncName('shared'));
       await mine.writer.send([], first);
       await mine.writer.commit();
       await mine.writer.close();
       const foreigner = await newProducer('foreigner');
       const transaction = await foreigner.transaction();
       const value = JSON.stringify({ ...first, sequence: 77 });
-      await transaction.send({ topic: positionTopic('shared'), messages: [{ key: 'position', value }] });
-      const waiting = ours.takeOver('shared');
+      await transaction.send({ topic: positionTopic(syncName('shared')), messages: [{ key: 'position', value }] });
+      const waiting = ours.takeOver(syncName('shared'));
       await transaction.commit();
       const { position, writer } = await waiting;
       assert.equal(position?.sequence, 77);
@@ -168,21 +168,24 @@ describe('Kafka', () => {
     });
 
     it('refuses a position topic that is not compacted, and one that holds something else', async () => {
-      await createTopic(positionTopic('deleted'), [{ name: 'cleanup.policy', value: 'delete' }]);
-      await assert.rejects(ours.takeOver('deleted'), { reason: 'TopicNotCompacted' });
-      const { writer } = await ours.takeOver('nonsense');
+      await createTopic(positionTopic(syncName('deleted')), [{ name: 'cleanup.policy', value: 'delete' }]);
+      await assert.rejects(ours.takeOver(syncName('deleted')), { reason: 'TopicNotCompacted' });
+      const { writer } = await ours.takeOver(syncName('nonsense'));
       await writer.close();
       const producer = kafka.client().producer();
       await producer.connect();
-      await producer.send({ topic: positionTopic('nonsense'), messages: [{ key: 'position', value: 'nonsense' }] });
+      await producer.send({
+        topic: positionTopic(syncName('nonsense')),
+        messages: [{ key: 'position', value: 'nonsense' }],
+      });
       await producer.disconnect();
-      await assert.rejects(ours.takeOver('nonsense'), { reason: 'PositionLost' });
+      await assert.rejects(ours.takeOver(syncName('nonsense')), { reason: 'PositionLost' });
     });
   });
 
   describe('a batch', () => {
     it('of several megabytes is split, in order, and each record is where it is said to be', async () => {
-      const { writer } = await ours.takeOver('large');
+      const { writer } = await ours.takeOver(syncName('large'));
       await ours.ensureTopics(['LFH_SYNC', 'FHIR-R4']);
       const records = Array.from({ length: 3_000 }, (_, n) => ({
         topic: n % 3 === 0 ? 'LFH_SYNC' : 'FHIR-R4',
@@ -205,11 +208,11 @@ describe('Kafka', () => {
       await createTopic('SMALL', [{ name: 'max.message.bytes', value: '5000' }]);
       const limits = (await ours.ensureTopics(['SMALL'])).get('SMALL');
       assert.deepEqual(limits && 'maxMessageBytes' in limits && limits.maxMessageBytes, 5_000);
-      const fits = await ours.takeOver('size');
+      const fits = await ours.takeOver(syncName('size'));
       await fits.writer.send([{ topic: 'SMALL', value: Buffer.alloc(5_000 - 128, 65) }], first);
       await fits.writer.commit();
       await fits.writer.close();
-      const large = await ours.takeOver('size');
+      const large = await ours.takeOver(syncName('size'));
       const sending = large.writer.send([{ topic: 'SMALL', value: Buffer.alloc(6_000, 65) }], first);
       await assert.rejects(sending, { reason: 'KafkaRefused', name: 'TransientError' });
       await large.writer.close();
@@ -217,7 +220,7 @@ describe('Kafka', () => {
   });
 
   it('that falls silent in the middle of a batch is given up on, and what was sent then never shows', async () => {
-    const { writer } = await ours.takeOver('silent');
+    const { writer } = await ours.takeOver(syncName('silent'));
     await ours.ensureTopics(['SILENT']);
     await kafka.pause();
     const started = performance.now();
@@ -228,7 +231,7 @@ describe('Kafka', () => {
     } finally {
       kafka.resume();
     }
-    const heir = await ours.takeOver('silent');
+    const heir = await ours.takeOver(syncName('silent'));
     assert.equal(heir.position, undefined);
     await heir.writer.send([{ topic: 'SILENT', value: Buffer.from('kept') }], first);
     await heir.writer.commit();
@@ -239,10 +242,10 @@ describe('Kafka', () => {
   it('that is down is a transient error, within seconds', async () => {
     await kafka.stop();
     const started = performance.now();
-    await assert.rejects(ours.takeOver('down'), TransientError);
+    await assert.rejects(ours.takeOver(syncName('down')), TransientError);
     assert.ok(performance.now() - started < 30_000);
     await kafka.start();
-    const { writer } = await ours.takeOver('down');
+    const { writer } = await ours.takeOver(syncName('down'));
     await writer.close();
   });
 });

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { APP_SYNC_SUBJECT } from '../../common/contract/names.ts';
-import { type Reason, TransientError } from '../../common/errors.ts';
-import { type OwnNats, type OwnNatsOptions, openOwnNats } from '../../sidecar/nats/own-nats.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { TransientError } from '../../common/errors.ts';
+import { type LocalNats, type LocalNatsOptions, openLocalNats } from '../../sidecar/nats/local-nats.ts';
 import { until } from '../servers/process.ts';
 import { Site } from '../servers/site.ts';
 
-describe("announcing on the node's own NATS", function () {
+describe("announcing on the node's local NATS", function () {
   this.timeout(60_000);
   let site: Site;
-  const open: OwnNats[] = [];
+  const open: LocalNats[] = [];
 
   before(async () => {
     site = await Site.start('hospital-b', { kafka: false, natsConfig: 'max_payload: 1MB' });
@@ -21,8 +22,8 @@ describe("announcing on the node's own NATS", function () {
     await Promise.all(open.splice(0).map((announcer) => announcer.close()));
   });
 
-  function announcer(over: Partial<OwnNatsOptions> = {}): OwnNats {
-    const made = openOwnNats({
+  function announcer(over: Partial<LocalNatsOptions> = {}): LocalNats {
+    const made = openLocalNats({
       servers: [site.nats.url],
       seed: Buffer.from(site.own.seed),
       ca: site.ca.ca,
@@ -44,7 +45,7 @@ describe("announcing on the node's own NATS", function () {
     }));
   }
 
-  async function connected(made: OwnNats): Promise<void> {
+  async function connected(made: LocalNats): Promise<void> {
     await until('the announcer is connected', () => made.announce([]).then(() => true));
   }
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
-import { InvalidSpecError, type Reason, TransientError } from '../../common/errors.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { InvalidInputError, TransientError } from '../../common/errors.ts';
 import { connectNats, type NatsOptions } from '../../sidecar/nats/connection.ts';
 import {
   type CertificateAuthority,
@@ -230,7 +231,7 @@ describe('connecting to a NATS server', () => {
     ];
     for (const over of bad) {
       await assert.rejects(connectNats(options('tls://127.0.0.1:1', over)), (error: unknown) => {
-        assert.ok(error instanceof InvalidSpecError, String(error));
+        assert.ok(error instanceof InvalidInputError, String(error));
         assert.ok(!/secret|SUAHELLO|MIIB/.test(error.message));
         return true;
       });

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createUser, type KeyPair } from 'nkeys.js';
 import { pino } from 'pino';
 import { inboxPrefix, STREAM, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
-import { type Reason, TransientError } from '../../common/errors.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { TransientError } from '../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream, type PeerStreamOptions } from '../../sidecar/nats/peer-stream.ts';
-import type { Delivered } from '../../sidecar/ports.ts';
+import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { until } from '../servers/process.ts';
 import { Site } from '../servers/site.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { KINDS, type Lease } from '../../operator/kube/objects.ts';
+import { KINDS, type Lease } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { ControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { SYNC_SUBJECT } from '../../common/contract/names.ts';
-import { type ConfigMap, KINDS } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';

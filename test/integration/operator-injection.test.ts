@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KINDS, type KubeObject } from '../../operator/kube/objects.ts';
+import { KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import type { VolumeSource } from '../servers/kubelet-stand-in.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
@@ -342,19 +342,19 @@ describe('the sidecar that an operator puts into connect', function () {
       [await at.workload(), await at.workload('nats', 'statefulSet')].map(({ metadata }) => metadata.generation);
     const before = await generations();
     const label = 'sync.linuxforhealth.io';
-    const forged = (node: string, arrival: string): object => ({
+    const forged = (node: string, note: string): object => ({
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: {
         name: `${node}-nats`,
         labels: { [`${label}/node`]: node },
-        annotations: { [`${label}/workload`]: 'Deployment/connect', [`${label}/arrival`]: arrival },
+        annotations: { [`${label}/workload`]: 'Deployment/connect', [`${label}/rollout`]: note },
       },
-      data: { 'lfh-sync.conf': '', 'lfh-sync-peers.conf': '', 'ca.crt': arrival },
+      data: { 'lfh-sync.conf': '', 'lfh-sync-peers.conf': '', 'ca.crt': note },
     });
     // Of the one, whose name we may write, everything is done that is done for a node that is gone.
-    for (const arrival of ['Restart StatefulSet/nats', 'Restart Deployment/connect']) {
-      await at.apply(forged('second', arrival));
+    for (const note of ['Restart StatefulSet/nats', 'Restart Deployment/connect']) {
+      await at.apply(forged('second', note));
       const notes = `jsonpath={.metadata.annotations['sync\\.linuxforhealth\\.io/workload']}`;
       await until('it was looked at', async () => (await at.kubectl(`get configmap second-nats -o ${notes}`)) === '');
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type ConfigMap, KINDS, type Secret } from '../../operator/kube/objects.ts';
-import { makeKey, type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
+import { type ConfigMap, KINDS, type Secret } from '../../operator/api/objects.ts';
+import { localNatsKey, makeKey, type UserKey } from '../../operator/nats/keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
 import { type OperatorInNamespaces, OperatorProcess } from '../servers/operator-process.ts';
@@ -151,9 +151,9 @@ describe('the key of a node', function () {
         const invitation = await at.invitation();
         return publicKeys.join() === keys.join() && keys.every((key) => invitation.includes(key));
       });
-    const letIn = (...keys: NodeKey[]): Promise<void> =>
+    const letIn = (...keys: UserKey[]): Promise<void> =>
       until(`${keys.length} are let in`, async () => {
-        const wanted = keys.map(({ seed }) => ownNatsKey(seed).publicKey);
+        const wanted = keys.map(({ seed }) => localNatsKey(seed).publicKey);
         return (await at.ownUsers()).join() === wanted.sort().join();
       });
     await bring({ 'nats-server.nk': before.seed });
@@ -175,12 +175,12 @@ describe('the key of a node', function () {
     await letIn(after);
   });
 
-  it('lets nobody in at the own NATS with a previous one that everybody can look up', async () => {
+  it('lets nobody in at the local NATS with a previous one that everybody can look up', async () => {
     const key = makeKey();
     const at = await start({ secretRef: { name: 'after-published' } });
     const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };
     await at.apply(KINDS.secret, 'after-published', { stringData });
     await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
-    assert.deepEqual(await at.ownUsers(), [ownNatsKey(key.seed).publicKey]);
+    assert.deepEqual(await at.ownUsers(), [localNatsKey(key.seed).publicKey]);
   });
 });

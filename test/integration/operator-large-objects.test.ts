@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createLogger } from '../../common/log.ts';
+import { type ConfigMap, GROUP, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/api/objects.ts';
 import { Informer, type Keeping } from '../../operator/kube/informer.ts';
-import { type ConfigMap, GROUP, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { ControlPlane } from '../servers/control-plane.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';

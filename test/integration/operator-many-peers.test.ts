@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConfigMap, KINDS } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { ControlPlane } from '../servers/control-plane.ts';
@@ -128,7 +128,7 @@ describe('a node with two hundred peers', function () {
 
   async function turnsOf(): Promise<number> {
     const text = await (await operator.get('/metrics')).text();
-    return Number(/^lfh_sync_operator_turn_seconds_count (\d+)$/m.exec(text)?.[1]);
+    return Number(/^lfh_sync_operator_reconcile_duration_seconds_count (\d+)$/m.exec(text)?.[1]);
   }
 
   async function cpuSeconds(): Promise<number> {

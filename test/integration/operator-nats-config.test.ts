@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncName } from '../../common/contract/names.ts';
-import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { trySignIn } from '../../operator/nats/sign-in.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';

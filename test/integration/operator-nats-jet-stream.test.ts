@@ -1,23 +1,24 @@
 import assert from 'node:assert/strict';
 import type { NatsConnection } from 'nats';
 import { createUser } from 'nkeys.js';
+import { type DurableConfig, durableConfig } from '../../common/contract/durable.ts';
 import { syncName } from '../../common/contract/names.ts';
-import { InvalidSpecError, type Reason, TransientError } from '../../common/errors.ts';
-import { type Durable, type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
-import { makeKey, ownNatsKey } from '../../operator/nats/keys.ts';
-import { type DurableConfig, durableConfig } from '../../operator/plan/durable.ts';
+import type { Reason } from '../../common/contract/reasons.ts';
+import { InvalidInputError, TransientError } from '../../common/errors.ts';
+import { type Consumer, type JetStream, openJetStream } from '../../operator/nats/consumers.ts';
+import { localNatsKey, makeKey } from '../../operator/nats/keys.ts';
 import { freePort, until } from '../servers/process.ts';
 import { Site } from '../servers/site.ts';
 
 const STREAM = 'EVENTS';
 
-describe("a node's own JetStream", () => {
+describe("a node's local JetStream", () => {
   const peerKey = createUser();
   const peer = { lfhId: 'hospital-b', publicKey: peerKey.getPublicKey() };
   const wanted = durableConfig(peer.lfhId);
   const name = wanted.durable_name;
   let site: Site;
-  let own: OwnNats;
+  let own: JetStream;
   let administrator: NatsConnection;
 
   before(async () => {
@@ -35,8 +36,8 @@ describe("a node's own JetStream", () => {
     for (const durable of await own.durables(STREAM)) await own.removeDurable(STREAM, durable.name);
   });
 
-  function open(servers = [site.nats.url], nodeSeed = new TextDecoder().decode(site.seed)): Promise<OwnNats> {
-    return openOwn(servers, { nodeSeed, ca: site.ca.ca });
+  function open(servers = [site.nats.url], nodeSeed = new TextDecoder().decode(site.seed)): Promise<JetStream> {
+    return openJetStream(servers, { nodeSeed, ca: site.ca.ca });
   }
 
   async function api<Answer>(operation: string, body: object = {}): Promise<Answer> {
@@ -54,7 +55,7 @@ describe("a node's own JetStream", () => {
     return api(`CONSUMER.DURABLE.CREATE.${STREAM}.${durable}`, { stream_name: STREAM, config });
   }
 
-  async function only(): Promise<Durable> {
+  async function only(): Promise<Consumer> {
     const [first, ...others] = await own.durables(STREAM);
     assert.ok(first && others.length === 0);
     return first;
@@ -209,7 +210,11 @@ describe("a node's own JetStream", () => {
     it('that no server lets it in, and why each does not; and goes on to the next that does', async () => {
       const down = `tls://127.0.0.1:${await freePort()}`;
       const stranger = makeKey();
-      await fails(open([site.nats.url], stranger.seed), 'KeyRefused', new RegExp(ownNatsKey(stranger.seed).publicKey));
+      await fails(
+        open([site.nats.url], stranger.seed),
+        'KeyRefused',
+        new RegExp(localNatsKey(stranger.seed).publicKey),
+      );
       await fails(
         open([down, site.nats.url], stranger.seed),
         'Unreachable',
@@ -219,7 +224,7 @@ describe("a node's own JetStream", () => {
       const second = await open([down, site.nats.url]);
       assert.ok(await second.streamInfo(STREAM));
       await second.close();
-      await assert.rejects(open([]), InvalidSpecError);
+      await assert.rejects(open([]), InvalidInputError);
     });
 
     it('that the account has no JetStream', async () => {

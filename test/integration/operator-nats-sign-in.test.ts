@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, nkeyAuthenticator } from 'nats';
 import { createAccount, createOperator, type KeyPair } from 'nkeys.js';
-import { InvalidSpecError } from '../../common/errors.ts';
-import type { Trust } from '../../operator/nats/connection.ts';
-import { canaryKey, makeKey, type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import type { ServerTrust } from '../../operator/nats/connection.ts';
+import { canaryKey, localNatsKey, makeKey, type UserKey } from '../../operator/nats/keys.ts';
 import { type LiveReport, type SignIn, trySignIn, type WhichConfig, whichConfig } from '../../operator/nats/sign-in.ts';
-import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { natsIncludes } from '../../operator/plan/nats/config.ts';
 import {
   type CertificateAuthority,
   type CertificateOptions,
@@ -20,7 +20,7 @@ import { freePort, until } from '../servers/process.ts';
 
 describe('signing in to the NATS servers of a node', () => {
   const node = makeKey();
-  const user = ownNatsKey(node.seed);
+  const user = localNatsKey(node.seed);
   let directory: string;
   let ca: CertificateAuthority;
   const servers: NatsServer[] = [];
@@ -58,8 +58,8 @@ describe('signing in to the NATS servers of a node', () => {
   }
 
   /** What a server has that includes the configuration of a hash. */
-  function included(hash: string, key: NodeKey = node): string {
-    const own = [ownNatsKey(key.seed).publicKey];
+  function included(hash: string, key: UserKey = node): string {
+    const own = [localNatsKey(key.seed).publicKey];
     const access = { account: 'LFH', own, users: [], peers: [], canary: canaryKey(key.seed, hash).publicKey };
     return `LFH {\n${natsIncludes(access).mainAccount}}`;
   }
@@ -213,7 +213,12 @@ describe('signing in to the NATS servers of a node', () => {
   });
 
   describe('once', () => {
-    async function tries(server: string, outcome: SignIn['outcome'], says: RegExp, trust: Trust = {}): Promise<void> {
+    async function tries(
+      server: string,
+      outcome: SignIn['outcome'],
+      says: RegExp,
+      trust: ServerTrust = {},
+    ): Promise<void> {
       const found = await trySignIn(server, user, { ca: ca.ca, ...trust });
       assert.equal(found.outcome, outcome, found.message);
       assert.match(found.message, says);
@@ -264,7 +269,7 @@ describe('signing in to the NATS servers of a node', () => {
     });
 
     it('refuses what is no server or no CA, without quoting it', async () => {
-      const wrong: readonly (readonly [string, Trust])[] = [
+      const wrong: readonly (readonly [string, ServerTrust])[] = [
         ['tls://admin:hunter2@127.0.0.1:4222', {}],
         ['https://127.0.0.1:4222', {}],
         ['127.0.0.1:4222', {}],
@@ -274,7 +279,7 @@ describe('signing in to the NATS servers of a node', () => {
       ];
       for (const [server, trust] of wrong) {
         await assert.rejects(trySignIn(server, user, trust), (error) => {
-          assert.ok(error instanceof InvalidSpecError, `${server}: ${String(error)}`);
+          assert.ok(error instanceof InvalidInputError, `${server}: ${String(error)}`);
           assert.doesNotMatch(error.message, /hunter2/);
           return true;
         });

@@ -3,15 +3,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { durableConfig } from '../../common/contract/durable.ts';
 import { STATUS_SERVICE, statusSubject, syncName } from '../../common/contract/names.ts';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import { TransientError } from '../../common/errors.ts';
 import { askSidecars } from '../../operator/nats/ask-sidecars.ts';
-import { type OwnNats, openOwn } from '../../operator/nats/jet-stream.ts';
-import { makeKey, type NodeKey, ownNatsKey, probeKey } from '../../operator/nats/keys.ts';
-import { lookIntoPeerAccount } from '../../operator/nats/peer-account.ts';
-import { durableConfig } from '../../operator/plan/durable.ts';
-import { natsIncludes, PROBE_INBOX } from '../../operator/plan/nats-config.ts';
+import { type JetStream, openJetStream } from '../../operator/nats/consumers.ts';
+import { localNatsKey, makeKey, probeKey, type UserKey } from '../../operator/nats/keys.ts';
+import { probePeerAccount } from '../../operator/nats/peer-account.ts';
+import { natsIncludes } from '../../operator/plan/nats/config.ts';
+import { PROBE_INBOX } from '../../operator/plan/observed/names.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
 import { EVENTS_STREAM } from '../servers/events-stream.ts';
 import { NatsServer } from '../servers/nats-server.ts';
@@ -20,13 +21,13 @@ const STREAM = EVENTS_STREAM.name;
 
 describe('what the operator learns over NATS', () => {
   const node = makeKey();
-  const user = ownNatsKey(node.seed);
+  const user = localNatsKey(node.seed);
   const peer = { lfhId: 'hospital.b', stream: STREAM };
   const [oldKey, newKey] = [makeKey(), makeKey()];
   let directory: string;
   let ca: CertificateAuthority;
   let server: NatsServer;
-  let own: OwnNats;
+  let own: JetStream;
   const connections: NatsConnection[] = [];
 
   before(async () => {
@@ -38,7 +39,7 @@ describe('what the operator learns over NATS', () => {
       certificate: await ca.issue(),
       accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }`,
     });
-    own = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
+    own = await openJetStream([server.url], { nodeSeed: node.seed, ca: ca.ca });
   });
 
   afterEach(async () => {
@@ -51,7 +52,7 @@ describe('what the operator learns over NATS', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  async function signIn(key: NodeKey, inboxPrefix = '_INBOX'): Promise<NatsConnection> {
+  async function signIn(key: UserKey, inboxPrefix = '_INBOX'): Promise<NatsConnection> {
     const authenticator = nkeyAuthenticator(Buffer.from(key.seed));
     const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator, inboxPrefix });
     connections.push(connection);
@@ -62,7 +63,7 @@ describe('what the operator learns over NATS', () => {
     const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
     const certificate = await ca.issue();
     const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
-    const lied = await openOwn([liar.url], { nodeSeed: node.seed, ca: ca.ca });
+    const lied = await openJetStream([liar.url], { nodeSeed: node.seed, ca: ca.ca });
     const { connection } = lied.connected;
     let asked = 0;
     connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
@@ -205,7 +206,7 @@ describe('what the operator learns over NATS', () => {
     });
 
     it('is an error, with the server in it, where the connection is gone', async () => {
-      const closed = await openOwn([server.url], { nodeSeed: node.seed, ca: ca.ca });
+      const closed = await openJetStream([server.url], { nodeSeed: node.seed, ca: ca.ca });
       await closed.close();
       await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
         assert.ok(error instanceof TransientError, String(error));
@@ -227,8 +228,8 @@ describe('what the operator learns over NATS', () => {
       return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
 
-    function look(key = probe): ReturnType<typeof lookIntoPeerAccount> {
-      return lookIntoPeerAccount(server.url, key, { ca: ca.ca }, peer);
+    function look(key = probe): ReturnType<typeof probePeerAccount> {
+      return probePeerAccount(server.url, key, { ca: ca.ca }, peer);
     }
 
     beforeEach(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConfigMap, KINDS, type KubeObject } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type ConfigMap, KINDS } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { trySignIn } from '../../operator/nats/sign-in.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
@@ -142,7 +142,7 @@ describe('two sites that were peered with kubectl', function () {
     });
     const [current = '', previous] = (await b.node()).status?.publicKeys ?? [];
     assert.equal(previous, old);
-    // Until each of its sidecars has seen the new one, its own NATS lets in both; and only those that no peer's server is shown.
+    // Until each of its sidecars has seen the new one, its local NATS lets in both; and only those that no peer's server is shown.
     const newUser = await b.ownUser();
     assert.deepEqual(await b.ownUsers(), [oldUser.publicKey, newUser.publicKey].sort());
     assert.equal((await b.peer('hospital-a')).status?.receive?.key, old);

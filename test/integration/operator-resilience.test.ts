@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { KubeApi } from '../../operator/kube/api.ts';
-import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/api/objects.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
@@ -210,7 +210,7 @@ describe('an operator around which things fail', function () {
 
     it('writes nothing from when another may lead', async () => {
       const namespace = await plane.createNamespace('resilience');
-      const late = new KubeApi(plane.kubeConfig(), () => false);
+      const late = new KubeClient(plane.kubeConfig(), () => false);
       const { apiVersion, kind } = KINDS.configMap;
       const object = { apiVersion, kind, metadata: { name: 'late', namespace } };
       for (const write of [late.create(object), late.apply(object), late.replace(object)]) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ConfigMap, KINDS } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import type { LfhSyncPeer } from '../../operator/api/types.ts';
-import { type ConfigMap, KINDS, type KubeObject } from '../../operator/kube/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { PEERS_FILE } from '../../operator/plan/nats-files.ts';
+import { PEERS_FILE } from '../../operator/plan/observed/names.ts';
 import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
 import { OperatedSite } from '../servers/operated-site.ts';
 import { OperatorProcess } from '../servers/operator-process.ts';

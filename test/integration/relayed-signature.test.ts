@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { connect, nkeyAuthenticator } from 'nats';
-import { KINDS } from '../../operator/kube/objects.ts';
+import { KINDS } from '../../operator/api/objects.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -88,7 +88,7 @@ function onLine(socket: Socket, wanted: RegExp, then: (match: RegExpExecArray) =
   socket.on('data', read);
 }
 
-describe("a peer's server that passes on our own NATS's number for our sidecar to sign", function () {
+describe("a peer's server that passes on our local NATS's number for our sidecar to sign", function () {
   this.timeout(240_000);
   let operator: OperatorProcess;
   let site: OperatedSite;
@@ -113,7 +113,7 @@ describe("a peer's server that passes on our own NATS's number for our sidecar t
     await operator?.stop();
   });
 
-  it('does get it signed, and is refused by our own NATS all the same', async () => {
+  it('does get it signed, and is refused by our local NATS all the same', async () => {
     const spec = { lfhId: 'hospital-b', servers: [relay.url], ca: { inline: authority.ca } };
     await site.apply(KINDS.peer, 'hospital-b', { spec });
     await until('two attempts', () => relay.attempts.length >= 2, 60_000);
@@ -125,7 +125,7 @@ describe("a peer's server that passes on our own NATS's number for our sidecar t
     await site.kubectl('delete', 'lfhpeer', 'hospital-b');
   });
 
-  it('would be let in with the signature of anybody whom our own NATS knows', async () => {
+  it('would be let in with the signature of anybody whom our local NATS knows', async () => {
     const before = relay.attempts.length;
     const authenticator = nkeyAuthenticator(site.site.administrator.getSeed());
     const options = { servers: relay.url, tls: { ca: authority.ca }, authenticator, reconnect: false, timeout: 5_000 };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../common/contract/names.ts';
-import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { natsIncludes } from '../../operator/plan/nats/config.ts';
 import { KafkaServer } from '../servers/kafka.ts';
 import { NatsServer } from '../servers/nats-server.ts';
 import { ServerProcess, until } from '../servers/process.ts';

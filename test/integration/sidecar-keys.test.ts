@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAccount, createUser, type KeyPair } from 'nkeys.js';
 import type { SidecarStatus } from '../../common/contract/status.ts';
-import { ownNatsKey } from '../../operator/nats/keys.ts';
+import { localNatsKey } from '../../operator/nats/keys.ts';
 import { writeFiles } from '../servers/kubelet-stand-in.ts';
 import { until } from '../servers/process.ts';
 import { SidecarProcess } from '../servers/sidecar-process.ts';
@@ -176,7 +176,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await storm.arrivedOnce(b);
   });
 
-  it("is used at the node's own NATS as soon as that knows it, and nothing is announced in vain", async () => {
+  it("is used at the node's local NATS as soon as that knows it, and nothing is announced in vain", async () => {
     const site = await newPeer('announced', oldKey, newKey);
     await replaysWith(site, oldKey);
     await ownNatsTakes(oldKey);
@@ -256,9 +256,9 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   }
 
   async function ownNatsTakes(key: KeyPair): Promise<void> {
-    const wanted = JSON.stringify({ key: ownNatsKey(seedOf(key)).publicKey, message: '' });
+    const wanted = JSON.stringify({ key: localNatsKey(seedOf(key)).publicKey, message: '' });
     await until(
-      'our own NATS lets it in',
+      'our local NATS lets it in',
       async () => JSON.stringify((await sidecar.status()).nats) === wanted,
       SOON_MS,
     );

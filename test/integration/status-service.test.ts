@@ -5,8 +5,8 @@ import { STATUS_SERVICE, statusSubject } from '../../common/contract/names.ts';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import { askSidecars, type SidecarAnswers } from '../../operator/nats/ask-sidecars.ts';
 import { connectOnce } from '../../operator/nats/connection.ts';
-import { ownNatsKey } from '../../operator/nats/keys.ts';
-import { natsIncludes } from '../../operator/plan/nats-config.ts';
+import { localNatsKey } from '../../operator/nats/keys.ts';
+import { natsIncludes } from '../../operator/plan/nats/config.ts';
 import { until } from '../servers/process.ts';
 import { type PeerOf, type SidecarOptions, SidecarProcess } from '../servers/sidecar-process.ts';
 import { Site } from '../servers/site.ts';
@@ -117,9 +117,9 @@ describe('the status of sidecars, asked as the operator asks', () => {
   it("says over HTTP that the node's NATS refuses the key, and what to do; until it takes it", async () => {
     const key = createUser();
     const sidecar = await start({ settings: { 'nats-server.nk': new TextDecoder().decode(key.getSeed()) } });
-    const { publicKey } = ownNatsKey(new TextDecoder().decode(key.getSeed()));
+    const { publicKey } = localNatsKey(new TextDecoder().decode(key.getSeed()));
     await natsBecomes(sidecar, null, new RegExp(`refuses our key ${publicKey}: .*not the key that peers know`));
-    assert.ok((await sidecar.log()).includes(`"ownNatsKey":"${publicKey}"`), 'it tells at the start whom to let in');
+    assert.ok((await sidecar.log()).includes(`"localNatsKey":"${publicKey}"`), 'it tells at the start whom to let in');
     const { message } = (await sidecar.status()).nats;
     assert.match(message, /LfhSyncNode/);
     assert.doesNotMatch(message, /LfhSyncPeer|administrator of this node/);
@@ -234,7 +234,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
       last = (await sidecar.status()).nats;
       return last.key === key && message.test(last.message);
     };
-    await until(`our own NATS tells ${message}`, same, 30_000).catch(() => assert.deepEqual(last, { key, message }));
+    await until(`our local NATS tells ${message}`, same, 30_000).catch(() => assert.deepEqual(last, { key, message }));
   }
 
   /** Everything that the library's own part of a service tells. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
-import { KubeApi } from '../../operator/kube/api.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
 import {
   apiServerOptions,
@@ -119,8 +119,8 @@ export class ControlPlane {
   }
 
   /** The operator's own client, as the administrator. */
-  get api(): KubeApi {
-    return new KubeApi(this.kubeConfig());
+  get api(): KubeClient {
+    return new KubeClient(this.kubeConfig());
   }
 
   /**

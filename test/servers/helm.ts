@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
-import type { KubeObject } from '../../operator/kube/objects.ts';
+import type { KubeObject } from '../../operator/api/objects.ts';
 import { execute } from './cache.ts';
 import { helmProgram } from './kubernetes-programs.ts';
 

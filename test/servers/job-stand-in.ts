@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConfigMap, KINDS, type KubeObject } from '../../operator/kube/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { ServerProcess } from './process.ts';
 

@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { MissingReferenceError } from '../../common/errors.ts';
 import { createLogger } from '../../common/log.ts';
-import { KubeApi } from '../../operator/kube/api.ts';
+import { KINDS, type ConfigMap as PlainConfigMap, type Secret } from '../../operator/api/objects.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { Informer } from '../../operator/kube/informer.ts';
-import { KINDS, type ConfigMap as PlainConfigMap, type Secret } from '../../operator/kube/objects.ts';
 import { until } from './process.ts';
 
 const MOUNT_TIMEOUT_MS = 30_000;
@@ -55,7 +55,7 @@ export class KubeletStandIn {
 
   private constructor(options: MountOptions) {
     const { kubeConfig, namespace } = options;
-    const api = new KubeApi(kubeConfig);
+    const api = new KubeClient(kubeConfig);
     const log = createLogger({ name: 'kubelet-stand-in', level: 'fatal' });
     this.#options = options;
     this.#configMaps = new Informer(api, KINDS.configMap, namespace, log);

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
 import { syncName } from '../../common/contract/names.ts';
+import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
-import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/kube/objects.ts';
-import { type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
-import { ownUsersIn } from '../../operator/plan/nats-files.ts';
+import { localNatsKey, type UserKey } from '../../operator/nats/keys.ts';
+import { ownUsersIn } from '../../operator/plan/nats/files.ts';
 import { createCertificateAuthority } from './certificates.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { KubeletStandIn, type VolumeSource } from './kubelet-stand-in.ts';
@@ -175,10 +175,10 @@ export class OperatedSite {
     return demand(await this.get<Secret>(KINDS.secret, `${NODE}-nkey`));
   }
 
-  /** As whom the node signs in at its own NATS with the key that it has now. */
-  async ownUser(): Promise<NodeKey> {
+  /** As whom the node signs in at its local NATS with the key that it has now. */
+  async ownUser(): Promise<UserKey> {
     const { data } = await this.keySecret();
-    return ownNatsKey(Buffer.from(data?.['nats-server.nk'] ?? '', 'base64').toString('utf8'));
+    return localNatsKey(Buffer.from(data?.['nats-server.nk'] ?? '', 'base64').toString('utf8'));
   }
 
   /** Public keys that the node itself is let in with there, as it stands in what nats-server includes. */

@@ -1,5 +1,5 @@
+import { KINDS, type Workload } from '../../operator/api/objects.ts';
 import type { LfhSyncNode } from '../../operator/api/types.ts';
-import { KINDS, type Workload } from '../../operator/kube/objects.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { freePort, until } from './process.ts';
 

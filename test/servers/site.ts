@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
 import { createUser, type KeyPair } from 'nkeys.js';
+import { durableConfig } from '../../common/contract/durable.ts';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../common/contract/names.ts';
-import { type NodeKey, ownNatsKey } from '../../operator/nats/keys.ts';
-import { durableConfig } from '../../operator/plan/durable.ts';
-import { type AdmittedPeer, natsIncludes } from '../../operator/plan/nats-config.ts';
+import { localNatsKey, type UserKey } from '../../operator/nats/keys.ts';
+import { type AdmittedPeer, natsIncludes } from '../../operator/plan/nats/config.ts';
 import { type CertificateAuthority, createCertificateAuthority, type ServerCertificate } from './certificates.ts';
 import { EVENTS_STREAM } from './events-stream.ts';
 import { KafkaServer } from './kafka.ts';
@@ -115,7 +115,7 @@ export class Site {
   }
 
   /** What its sidecars, and an operator, sign in with here. */
-  get own(): NodeKey {
+  get own(): UserKey {
     return ownKeyOf(this.key);
   }
 
@@ -334,8 +334,8 @@ function accountsOf(administrator: KeyPair, nodeKeys: readonly KeyPair[], peers:
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
 }
 
-function ownKeyOf(key: KeyPair): NodeKey {
-  return ownNatsKey(new TextDecoder().decode(key.getSeed()));
+function ownKeyOf(key: KeyPair): UserKey {
+  return localNatsKey(new TextDecoder().decode(key.getSeed()));
 }
 
 /** Like Promise.all, but stops what did start when something else did not: it would keep the process from ending. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { admit, nodeConflict } from '../../operator/plan/admission.ts';
-import type { NodeObject, PeerObject } from '../../operator/plan/observed.ts';
+import type { NodeObject, PeerObject } from '../../operator/plan/observed/observed.ts';
+import { admit, nodeConflict } from '../../operator/plan/peers/admission.ts';
 import { aNode, aPeer, OWN_KEY, PUBLISHED_KEY, userKey } from './plan-fixtures.ts';
 
 const day = (number: number): { readonly creationTimestamp: string } => ({

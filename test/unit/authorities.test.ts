@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { CaSource } from '../../operator/api/types.ts';
-import { resolveCa } from '../../operator/plan/authorities.ts';
-import { bundle } from '../../operator/plan/trust.ts';
+import { resolveCa } from '../../operator/plan/trust/ca-source.ts';
+import { bundle } from '../../operator/plan/trust/certificates.ts';
 import { certificate, NOW, references } from './plan-fixtures.ts';
 
 const B = certificate('ca-b');

@@ -5,7 +5,7 @@ import { delay, sleep } from '../../common/backoff.ts';
 import { ownersPartition, syncName } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import { type ProbeServer, startProbeServer } from '../../common/probe-server.ts';
-import { createMetrics } from '../../sidecar/metrics.ts';
+import { createMetrics } from '../../sidecar/session/metrics.ts';
 
 describe('the name of a node on servers', () => {
   it('is its id where that is harmless, and never anything that means more', () => {
@@ -24,7 +24,12 @@ describe('the name of a node on servers', () => {
   });
 
   it('belongs to one of the partitions that spread the peers', () => {
-    fc.assert(fc.property(fc.string(), (name) => assert.ok(ownersPartition(name) >= 0 && ownersPartition(name) < 64)));
+    fc.assert(
+      fc.property(fc.string(), (id) => {
+        const partition = ownersPartition(syncName(id));
+        assert.ok(partition >= 0 && partition < 64);
+      }),
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { REASONS } from '../../common/errors.ts';
+import { REASONS } from '../../common/contract/reasons.ts';
 import {
   type ConditionDraft,
   summarize,

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
-import { type LoadedSettings, loadSettings, watchSettings } from '../../sidecar/config.ts';
+import { type LoadedSettings, loadSettings, watchSettings } from '../../sidecar/settings/settings.ts';
 import { createCertificateAuthority } from '../servers/certificates.ts';
 import { until } from '../servers/process.ts';
 

@@ -3,7 +3,7 @@ import { STREAM } from '../../common/contract/names.ts';
 import { DEFAULT_FORMATS, peerList } from '../../common/contract/peers.ts';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { type Definition, readDefinitions, type Schema, walk } from '../../crds/read.ts';
-import { KINDS } from '../../operator/kube/objects.ts';
+import { KINDS } from '../../operator/api/objects.ts';
 
 const definitions = readDefinitions();
 const KEY = `U${'A'.repeat(55)}`;

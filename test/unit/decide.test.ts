@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatMatcher } from '../../common/contract/formats.ts';
-import type { RejectReason } from '../../common/contract/status.ts';
+import type { RejectReason } from '../../common/contract/reasons.ts';
 import { type Candidate, decide, type Rules } from '../../sidecar/replay/decide.ts';
 import { base64, messageBytes, messageFields } from './messages.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { EndpointSlice, Service } from '../../operator/kube/objects.ts';
-import { endpointsBehind, listensAt, serviceNamed } from '../../operator/plan/endpoints.ts';
+import type { EndpointSlice, Service } from '../../operator/api/objects.ts';
+import { endpointsBehind, listensAt, serviceNamed } from '../../operator/plan/observed/endpoints.ts';
 
 describe("what is behind the URL of a node's NATS", () => {
   it('is a Service of its namespace, however that is written, and nothing else', () => {
@@ -13,7 +13,7 @@ describe("what is behind the URL of a node's NATS", () => {
 
   it('is read alike in upper case and with the dot at the end, and is nothing where it is no URL', () => {
     assert.deepEqual(listensAt('tls://NATS.Lfh.'), { host: 'nats.lfh', port: 4222 });
-    assert.deepEqual(listensAt('tls://[FD00::1]:4223'), { host: '[fd00::1]', port: 4223 });
+    assert.deepEqual(listensAt('tls://[FD00::1]:4223'), { host: 'fd00::1', port: 4223 });
     assert.equal(listensAt('tls://nats:99999'), undefined);
     assert.equal(serviceNamed('tls://NATS:4222', 'lfh'), 'nats');
     assert.equal(serviceNamed('tls://nats.lfh.svc.cluster.local.', 'lfh'), 'nats');

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeSettings } from '../../common/contract/settings.ts';
 import { readDefinitions, type Schema } from '../../crds/read.ts';
-import { readConfig } from '../../operator/config.ts';
 import type {
   ConfigMap,
   Container,
@@ -12,22 +11,23 @@ import type {
   PodSpec,
   Volume,
   Workload,
-} from '../../operator/kube/objects.ts';
-import { asHeld } from '../../operator/plan/held.ts';
-import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection.ts';
+} from '../../operator/api/objects.ts';
+import { readConfig } from '../../operator/config.ts';
+import { sidecarVolume } from '../../operator/plan/injection/container.ts';
+import { INJECTION_MANAGER, injectionOf } from '../../operator/plan/injection/injection.ts';
+import { isAnothers, removalOf } from '../../operator/plan/injection/removal.ts';
 import {
+  awaitedRollout,
   foughtOver,
   injectionStep,
   isWritten,
   type StepInput,
   type Written,
+  withRecordedWorkload,
   written,
-} from '../../operator/plan/injection-step.ts';
-import type { NodeObject, References } from '../../operator/plan/observed.ts';
-import { NODE_LABEL, WORKLOAD_NOTE } from '../../operator/plan/plan.ts';
-import { isAnothers, removalOf } from '../../operator/plan/removal.ts';
-import { rolloutOf } from '../../operator/plan/rollout.ts';
-import { sidecarVolume } from '../../operator/plan/sidecar-container.ts';
+} from '../../operator/plan/injection/step.ts';
+import { NODE_LABEL, WORKLOAD_NOTE } from '../../operator/plan/observed/names.ts';
+import type { NodeObject, References } from '../../operator/plan/observed/observed.ts';
 
 const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
 const NOTHING: References = { configMap: () => undefined, secret: () => undefined };
@@ -311,7 +311,7 @@ describe('a node that was made again', () => {
   const had: NodeObject = { ...node(), status: { observedGeneration: 1 } };
 
   it('holds before its first turn what one of its name has held, and then what its status says', () => {
-    assert.equal(asHeld(node(), note).status?.workload, 'Deployment/before');
+    assert.equal(withRecordedWorkload(node(), note).status?.workload, 'Deployment/before');
     const asItIs: readonly [NodeObject, ConfigMap | undefined][] = [
       [node(), undefined],
       [had, note],
@@ -320,13 +320,13 @@ describe('a node that was made again', () => {
         (text): [NodeObject, ConfigMap] => [node(), noted(text)],
       ),
     ];
-    for (const [one, found] of asItIs) assert.equal(asHeld(one, found), one);
+    for (const [one, found] of asItIs) assert.equal(withRecordedWorkload(one, found), one);
   });
 
   it('has the sidecar taken out where it is not wanted any more, and keeps it where it is', () => {
     const step = (of: NodeObject): string => {
       const input = { otherNodes: [], references: NOTHING, image: 'i', workload: workload(), mayBegin: true };
-      const next = injectionStep({ ...input, node: asHeld(of, note) });
+      const next = injectionStep({ ...input, node: withRecordedWorkload(of, note) });
       return next.step === 'takeOut' ? `takeOut ${next.workload}` : next.step;
     };
     assert.equal(step(node()), 'takeOut Deployment/before');
@@ -451,7 +451,7 @@ describe('writing the sidecar', () => {
 
 describe('a rollout', () => {
   const of = (spec: object, status: object): string | undefined =>
-    rolloutOf(workload({}, { spec: { ...workload().spec, ...spec }, status }));
+    awaitedRollout(workload({}, { spec: { ...workload().spec, ...spec }, status }));
 
   it('is over when every pod is a new one and is available', () => {
     const seen = { observedGeneration: 3 };

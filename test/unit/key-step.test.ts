@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readKey } from '../../operator/controller/key-store.ts';
-import { type KeyStep, keyStep, publicKeysOf } from '../../operator/plan/keys.ts';
-import type { KeyReading, NodeObject, ObservedKey } from '../../operator/plan/observed.ts';
+import type { KeyReading, NodeObject, ObservedKey } from '../../operator/plan/observed/observed.ts';
+import { type KeyStep, keyStep, publicKeysOf } from '../../operator/plan/trust/node-key.ts';
 import { aKey, aNode, HOUR_MS, NOW, OWN_KEY, PUBLISHED_KEY, userKey } from './plan-fixtures.ts';
 
 const BEFORE = userKey('before');

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { DURABLE, durableConfig } from '../../common/contract/durable.ts';
 import { syncName } from '../../common/contract/names.ts';
-import { InvalidSpecError } from '../../common/errors.ts';
-import { DURABLE_CAPS, durableConfig } from '../../operator/plan/durable.ts';
-import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../operator/plan/nats-config.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../operator/plan/nats/config.ts';
 import { userKey } from './plan-fixtures.ts';
 
 /** In the order of the alphabet, as they stand in the file. */
@@ -138,7 +138,7 @@ describe("a node's nats-server configuration", () => {
       assert.throws(
         () => natsIncludes({ ...access, ...change }),
         (error: Error) => {
-          assert.ok(error instanceof InvalidSpecError);
+          assert.ok(error instanceof InvalidInputError);
           assert.match(error.message, says);
           assert.doesNotMatch(error.message, /[SU][A-Z2-7]{30}/);
           return true;
@@ -163,7 +163,7 @@ describe("a peer's durable", () => {
       max_waiting: 16,
       filter_subject: 'EVENTS.sync',
     });
-    assert.ok(config.max_ack_pending >= 2 * DURABLE_CAPS.maxBatch);
+    assert.ok(config.max_ack_pending >= 2 * DURABLE.maxBatch);
   });
 
   it('is called alike by both sides, whatever the peer is called', () => {

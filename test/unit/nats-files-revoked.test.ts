@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { makeKey } from '../../operator/nats/keys.ts';
-import {
-  hashOf,
-  MAIN_FILE,
-  type NatsFiles,
-  natsFiles,
-  PEERS_FILE,
-  withoutRevoked,
-} from '../../operator/plan/nats-files.ts';
+import { hashOf, type NatsFiles, natsFiles, withoutRevoked } from '../../operator/plan/nats/files.ts';
+import { MAIN_FILE, PEERS_FILE } from '../../operator/plan/observed/names.ts';
 
 const [OWN, ADMINISTRATOR, B, B2, C, PROBE_B, PROBE_C, CANARY] = Array.from(
   { length: 8 },

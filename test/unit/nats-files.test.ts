@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
-import {
-  hashOf,
-  MAIN_FILE,
-  natsFiles,
-  ownUsersIn,
-  PEERS_FILE,
-  type WrittenFiles,
-} from '../../operator/plan/nats-files.ts';
+import { hashOf, natsFiles, ownUsersIn } from '../../operator/plan/nats/files.ts';
+import { MAIN_FILE, PEERS_FILE } from '../../operator/plan/observed/names.ts';
 import { userKey } from './plan-fixtures.ts';
 
 const KEYS = ['A', 'B', 'C', 'D'].map(userKey) as [string, string, string, string];
@@ -15,7 +9,7 @@ const CA = '-----BEGIN CERTIFICATE-----\n';
 
 function planned(
   peers: Record<string, string>,
-  written?: WrittenFiles,
+  written?: Readonly<Record<string, string>>,
   liveHash?: string,
   ca = CA,
   {
@@ -54,12 +48,12 @@ describe("the files that a node's nats-server includes", () => {
 
   it('are loaded twice when a peer is new: again, with another hash, when the first is live', () => {
     const before = planned({});
-    assert.equal(before.reload, 2);
+    assert.equal(before.phase, 'final');
     const first = planned({ b: B }, before.files, before.hash);
-    assert.equal(first.reload, 1);
+    assert.equal(first.phase, 'first');
     assert.deepEqual(planned({ b: B }, first.files, before.hash), first, 'not before it is live');
     const second = planned({ b: B }, first.files, first.hash);
-    assert.equal(second.reload, 2);
+    assert.equal(second.phase, 'final');
     assert.notEqual(second.hash, first.hash);
     assert.deepEqual(planned({ b: B }, second.files, second.hash), second, 'and then never again');
     assert.deepEqual(
@@ -75,7 +69,7 @@ describe("the files that a node's nats-server includes", () => {
     const hashes = new Set([now.hash]);
     for (let more = 1; more <= 7; more += 1) {
       const next = planned({ b: B }, now.files, now.hash, CA, { leavesOut: true });
-      assert.equal(next.reload, 2);
+      assert.equal(next.phase, 'final');
       assert.deepEqual(
         planned({ b: B }, next.files, now.hash).files,
         next.files,
@@ -91,33 +85,33 @@ describe("the files that a node's nats-server includes", () => {
   it('are loaded once when a key, a CA or the list of peers gets shorter', () => {
     const now = planned({ b: B, c: C });
     const live = planned({ b: B, c: C }, planned({ b: B, c: C }, now.files, now.hash).files, now.hash);
-    assert.equal(live.reload, 2);
-    assert.equal(planned({ b: B }, live.files, live.hash).reload, 2);
-    assert.equal(planned({ b: B, c: userKey('E') }, live.files, live.hash).reload, 2);
-    assert.equal(planned({ b: B, c: C }, live.files, live.hash, '').reload, 2);
+    assert.equal(live.phase, 'final');
+    assert.equal(planned({ b: B }, live.files, live.hash).phase, 'final');
+    assert.equal(planned({ b: B, c: userKey('E') }, live.files, live.hash).phase, 'final');
+    assert.equal(planned({ b: B, c: C }, live.files, live.hash, '').phase, 'final');
   });
 
   it('begin anew when another peer comes while the first reload is not live', () => {
     const first = planned({ b: B }, planned({}).files);
     const more = planned({ b: B, c: C }, first.files);
-    assert.equal(more.reload, 1);
-    assert.equal(planned({ b: B, c: C }, more.files, first.hash).reload, 1);
-    assert.equal(planned({ b: B, c: C }, more.files, more.hash).reload, 2);
+    assert.equal(more.phase, 'first');
+    assert.equal(planned({ b: B, c: C }, more.files, first.hash).phase, 'first');
+    assert.equal(planned({ b: B, c: C }, more.files, more.hash).phase, 'final');
   });
 
   it('are loaded once where servers are restarted, or nobody has an account of its own', () => {
-    assert.equal(planned({ b: B }, undefined, undefined, CA, { restarts: true }).reload, 2);
-    assert.equal(planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' }).reload, 2);
+    assert.equal(planned({ b: B }, undefined, undefined, CA, { restarts: true }).phase, 'final');
+    assert.equal(planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' }).phase, 'final');
   });
 
   it('are loaded twice again when peers get accounts of their own that had none', () => {
     const users = planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' });
-    assert.equal(planned({ b: B }, users.files, users.hash).reload, 1);
+    assert.equal(planned({ b: B }, users.files, users.hash).phase, 'first');
   });
 
   it('are loaded twice again when a peer comes back', () => {
     const gone = planned({}, planned({ b: B }).files, undefined);
-    assert.equal(planned({ b: B }, gone.files, gone.hash).reload, 1);
+    assert.equal(planned({ b: B }, gone.files, gone.hash).phase, 'first');
   });
 
   it('stay the first of two while servers run something else, such as the one before', () => {
@@ -129,9 +123,9 @@ describe("the files that a node's nats-server includes", () => {
   it('begin anew when what was written is gone, or somebody has changed it', () => {
     const first = planned({ b: B });
     const second = planned({ b: B }, first.files, first.hash);
-    assert.equal(planned({ b: B }, undefined, second.hash).reload, 1);
-    assert.equal(planned({ b: B }, { ...second.files, [PEERS_FILE]: '' }, second.hash).reload, 1);
-    assert.equal(planned({ b: B }, { 'other.conf': '' }, second.hash).reload, 1);
+    assert.equal(planned({ b: B }, undefined, second.hash).phase, 'first');
+    assert.equal(planned({ b: B }, { ...second.files, [PEERS_FILE]: '' }, second.hash).phase, 'first');
+    assert.equal(planned({ b: B }, { 'other.conf': '' }, second.hash).phase, 'first');
   });
 
   it('have no canary while there is no key to derive it from, and the same hash', () => {

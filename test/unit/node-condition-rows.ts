@@ -1,8 +1,14 @@
 import type { CaSource, Condition } from '../../operator/api/types.ts';
-import type { Refusal } from '../../operator/plan/injection.ts';
-import { type KeyStep, keyRefused, keyStep } from '../../operator/plan/keys.ts';
-import type { DataPlane, KeyReading, NodeObject, Observed, ServerReport } from '../../operator/plan/observed.ts';
-import { type Known, nodeStatus } from '../../operator/plan/status.ts';
+import type { InjectionRefusal } from '../../operator/plan/injection/injection.ts';
+import type {
+  DataPlane,
+  KeyReading,
+  NodeObject,
+  Observed,
+  ServerReport,
+} from '../../operator/plan/observed/observed.ts';
+import { type Known, nodeStatus } from '../../operator/plan/status/status.ts';
+import { type KeyStep, keyRefused, keyStep } from '../../operator/plan/trust/node-key.ts';
 import { type ConditionRow, rowsIn } from './condition-rows.ts';
 import {
   aKey,
@@ -266,7 +272,7 @@ const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situati
 });
 
 /** What injection.test.ts finds in each case, as it is told. */
-const refused = (reason: Refusal['reason']): Situation => ({
+const refused = (reason: InjectionRefusal['reason']): Situation => ({
   ...sidecars(),
   known: { injection: { workload: undefined, refusal: { reason, message: `because: ${reason}` } } },
 });

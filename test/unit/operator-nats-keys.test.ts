@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createAccount, createOperator, createServer, fromSeed } from 'nkeys.js';
-import { ownNatsSeed } from '../../common/contract/nkeys.ts';
-import { InvalidSpecError } from '../../common/errors.ts';
-import { canaryKey, makeKey, type NodeKey, ownNatsKey, probeKey, publicKeyOf } from '../../operator/nats/keys.ts';
+import { localNatsSeed } from '../../common/contract/nkeys.ts';
+import { InvalidInputError } from '../../common/errors.ts';
+import { canaryKey, localNatsKey, makeKey, probeKey, publicKeyOf, type UserKey } from '../../operator/nats/keys.ts';
 
 const SEED = /^SU[A-Z2-7]{56}$/;
 const PUBLIC_KEY = /^U[A-Z2-7]{55}$/;
@@ -21,7 +21,7 @@ describe("a node's NKey", () => {
     assert.throws(
       () => publicKeyOf(text),
       (error) => {
-        assert.ok(error instanceof InvalidSpecError, String(error));
+        assert.ok(error instanceof InvalidInputError, String(error));
         assert.match(error.message, says);
         assert.equal(error.cause, undefined);
         // Five in a row are no chance.
@@ -57,8 +57,8 @@ describe("a node's NKey", () => {
       canaryKey(makeKey().seed, 'a'),
       probeKey(node.seed, 'a'),
       probeKey(node.seed, 'b'),
-      ownNatsKey(node.seed),
-      ownNatsKey(makeKey().seed),
+      localNatsKey(node.seed),
+      localNatsKey(makeKey().seed),
     ];
     for (const { seed, publicKey } of derived) {
       assert.match(seed, SEED);
@@ -74,12 +74,12 @@ describe("a node's NKey", () => {
   const seed = 'SUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 
   it('derives the same user in every version: another one would be let in nowhere before nats-server reloads', () => {
-    assert.equal(ownNatsKey(seed).publicKey, 'UCGLXSKMJXG7S3VHB5M3CUFHVPBLGVUUVSQZMACF2RQNHGDGYO6HFP5F');
-    assert.equal(ownNatsSeed(Buffer.from(seed)), ownNatsKey(seed).seed, 'as the sidecar has it, in bytes');
+    assert.equal(localNatsKey(seed).publicKey, 'UCGLXSKMJXG7S3VHB5M3CUFHVPBLGVUUVSQZMACF2RQNHGDGYO6HFP5F');
+    assert.equal(localNatsSeed(Buffer.from(seed)), localNatsKey(seed).seed, 'as the sidecar has it, in bytes');
   });
 
   it('derives the same canary in every version: another one would call each running server outdated', () => {
-    const key: NodeKey = canaryKey(seed, '0'.repeat(64));
+    const key: UserKey = canaryKey(seed, '0'.repeat(64));
     assert.equal(key.publicKey, 'UCWHO2ZDGDU7KRVSE7LMKKR57NBXQMQMLGWOFFB2PD66P652K4HR2FW5');
   });
 });

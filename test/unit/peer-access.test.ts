@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Accesses, advanceAccesses, leavesOut, peersToLookAt } from '../../operator/plan/access.ts';
-import type { PeerAccess } from '../../operator/plan/observed.ts';
+import { type Accesses, advanceAccesses, leavesOut, peersToProbe } from '../../operator/plan/nats/peer-access.ts';
+import type { PeerAccess } from '../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../operator/plan/plan.ts';
 import { aPeer, NOW, natsOf, observedOf, planOf, settledPlanOf, userKey } from './plan-fixtures.ts';
 
@@ -16,7 +16,7 @@ const seen = (access: PeerAccess, secondsAgo: number) => ({ access, at: NOW - se
 const known = (entries: Readonly<Record<string, ReturnType<typeof seen>>>): Accesses =>
   new Map(Object.entries(entries));
 const namesOf = (from: Pick<Plan, 'granted' | 'files'>, accesses: Accesses, now = NOW): string[] =>
-  peersToLookAt(from, accesses, now).map(({ metadata }) => metadata.name);
+  peersToProbe({ granted: from.granted, phase: from.files?.phase }, accesses, now).map(({ metadata }) => metadata.name);
 
 describe("looking into peers' accounts", () => {
   const ROWS: readonly [what: string, accesses: Accesses, looked: readonly string[]][] = [
@@ -34,7 +34,7 @@ describe("looking into peers' accounts", () => {
   }
 
   it('waits for the second of two reloads: a server would only log that it refuses', () => {
-    assert.equal(planOf(observedOf([B, C])).files?.reload, 1);
+    assert.equal(planOf(observedOf([B, C])).files?.phase, 'first');
     assert.deepEqual(namesOf(planOf(observedOf([B, C])), known({})), []);
     assert.deepEqual(namesOf({ granted: [B], files: undefined }, known({})), []);
   });
@@ -50,7 +50,7 @@ describe("looking into peers' accounts", () => {
       assert.equal(names.length, 25);
       for (const name of names) looked.add(name);
       const access = new Map(names.map((name) => [name, NOT_SERVED]));
-      accesses = advanceAccesses(accesses, some, { nats: natsOf([], { access }), sidecars: [] }, now);
+      accesses = advanceAccesses(accesses, some.granted, { nats: natsOf([], { access }), sidecars: [] }, now);
     }
     assert.equal(looked.size, 60);
   });
@@ -61,7 +61,7 @@ describe("what is known of peers' accounts", () => {
 
   it('is what was seen now, else what was seen before, and of nobody who is not let in any more', () => {
     const nats = natsOf([], { access: new Map([['b', NOT_SERVED]]) });
-    const after = advanceAccesses(before, plan, { nats, sidecars: undefined }, NOW + MINUTE_MS);
+    const after = advanceAccesses(before, plan.granted, { nats, sidecars: undefined }, NOW + MINUTE_MS);
     assert.deepEqual(
       [...after],
       [
@@ -72,7 +72,7 @@ describe("what is known of peers' accounts", () => {
   });
 
   it('stays while NATS cannot be asked', () => {
-    const after = advanceAccesses(before, plan, { nats: undefined, sidecars: undefined }, NOW);
+    const after = advanceAccesses(before, plan.granted, { nats: undefined, sidecars: undefined }, NOW);
     assert.deepEqual([...after.keys()], ['b', 'c']);
     assert.deepEqual(after.get('b'), before.get('b'));
   });

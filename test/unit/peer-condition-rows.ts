@@ -1,7 +1,7 @@
-import { REASONS } from '../../common/errors.ts';
+import { REASONS } from '../../common/contract/reasons.ts';
 import type { CaSource, Condition } from '../../operator/api/types.ts';
-import type { DataPlane, Observed, PeerObject } from '../../operator/plan/observed.ts';
-import { type Known, orphanStatus, peerStatus } from '../../operator/plan/status.ts';
+import type { DataPlane, Observed, PeerObject } from '../../operator/plan/observed/observed.ts';
+import { type Known, orphanStatus, peerStatus } from '../../operator/plan/status/status.ts';
 import { type Case, type ConditionRow, rowsIn } from './condition-rows.ts';
 import {
   aNode,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readDefinitions, type Schema } from '../../crds/read.ts';
-import { keyStep } from '../../operator/plan/keys.ts';
-import type { NodeObject, PeerObject } from '../../operator/plan/observed.ts';
+import type { NodeObject, PeerObject } from '../../operator/plan/observed/observed.ts';
+import { keyStep } from '../../operator/plan/trust/node-key.ts';
 import {
   aKey,
   aNode,
@@ -72,8 +72,8 @@ describe('what the operator takes for granted is what the CRD says', () => {
     it(`of a peer, ${what}`, () => {
       const given = planOf(observedOf([defaultedPeer(peer)], { references: found }));
       assert.notDeepEqual(defaultedPeer(peer), peer);
-      const { objects, granted, durables, arrivals } = planOf(observedOf([peer], { references: found }));
-      assert.deepEqual([given.objects, given.durables, given.arrivals], [objects, durables, arrivals]);
+      const { objects, granted, durables, rollouts } = planOf(observedOf([peer], { references: found }));
+      assert.deepEqual([given.objects, given.durables, given.rollouts], [objects, durables, rollouts]);
       assert.equal(given.granted.length, granted.length);
     });
   }

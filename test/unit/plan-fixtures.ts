@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BASE32, crc16 } from '../../common/contract/nkeys.ts';
-import { type PeerStatus, REJECT_REASONS, type SidecarStatus, SKIP_REASONS } from '../../common/contract/status.ts';
-import type { Metadata } from '../../operator/kube/objects.ts';
-import { type KeyStep, publicKeysOf } from '../../operator/plan/keys.ts';
-import type { DerivedKeys } from '../../operator/plan/nats-files.ts';
+import { encodeBase32 } from '../../common/contract/base32.ts';
+import { crc16 } from '../../common/contract/nkeys.ts';
+import { REJECT_REASONS, SKIP_REASONS } from '../../common/contract/reasons.ts';
+import { type PeerStatus, type SidecarStatus } from '../../common/contract/status.ts';
+import type { Metadata } from '../../operator/api/objects.ts';
 import type {
   DataPlane,
+  DerivedKeys,
   NodeObject,
   Observed,
   ObservedDurable,
@@ -16,9 +17,10 @@ import type {
   PeerObject,
   References,
   Texts,
-} from '../../operator/plan/observed.ts';
+} from '../../operator/plan/observed/observed.ts';
 import { type Plan, planNode } from '../../operator/plan/plan.ts';
-import type { Known } from '../../operator/plan/status.ts';
+import type { Known } from '../../operator/plan/status/status.ts';
+import { type KeyStep, publicKeysOf } from '../../operator/plan/trust/node-key.ts';
 
 /** What plans are made of in tests: the same each time, so that golden files stay as they are. */
 
@@ -29,13 +31,12 @@ export const HOUR_MS = 3_600_000;
 export function userKey(name: string): string {
   const body = [0xa0, ...createHash('sha256').update(name).digest()];
   const checksum = crc16(body);
-  const bits = [...body, checksum & 0xff, checksum >> 8].map((byte) => byte.toString(2).padStart(8, '0')).join('');
-  return bits.replace(/.{5}/g, (five) => BASE32.charAt(Number.parseInt(five, 2)));
+  return encodeBase32([...body, checksum & 0xff, checksum >> 8]);
 }
 
 /** As peers know it. */
 export const OWN_KEY = userKey('own');
-/** As whom a node with a key signs in at its own NATS. */
+/** As whom a node with a key signs in at its local NATS. */
 export const ownUser = (publicKey = OWN_KEY): string => userKey(`${publicKey} at its own NATS`);
 export const PUBLISHED_KEY = 'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4';
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import type { ConfigMap } from '../../operator/kube/objects.ts';
-import { CA_FILE, MAIN_FILE, ownUsersIn, PEERS_FILE, withoutRevoked } from '../../operator/plan/nats-files.ts';
-import type { Observed } from '../../operator/plan/observed.ts';
+import type { ConfigMap } from '../../operator/api/objects.ts';
+import { ownUsersIn, withoutRevoked } from '../../operator/plan/nats/files.ts';
+import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../operator/plan/observed/names.ts';
+import type { Observed } from '../../operator/plan/observed/observed.ts';
 import { NONE_DERIVED, type Plan, planNode } from '../../operator/plan/plan.ts';
 import {
   aKey,
@@ -157,7 +158,7 @@ describe('a plan', () => {
   });
 
   for (const [what, observed] of Object.entries({ 'with accounts': onePeer, 'without accounts': users })) {
-    it(`lets in at its own NATS nobody with the key that its peers' servers are shown, ${what}`, () => {
+    it(`lets in at its local NATS nobody with the key that its peers' servers are shown, ${what}`, () => {
       const known = [OWN_KEY, userKey('before')];
       const { files } = planOf(observed, known);
       assert.deepEqual(ownUsersIn(files?.files), known.map(ownUser).sort());
@@ -165,7 +166,7 @@ describe('a plan', () => {
     });
   }
 
-  it('stays at its own NATS while it has no key, though whom its key lets in cannot be derived', () => {
+  it('stays at its local NATS while it has no key, though whom its key lets in cannot be derived', () => {
     const written = settledPlanOf(onePeer).files?.files;
     const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NONE_DERIVED, NOW);
     assert.equal(problem, undefined);
@@ -177,7 +178,7 @@ describe('a plan', () => {
   it('is nothing where an older node has the same NATS and nothing was written before', () => {
     const other = aNode({ metadata: { name: 'older', creationTimestamp: '2026-11-01T00:00:00Z' } });
     const plan = planOf({ ...onePeer, otherNodes: [other] });
-    assert.deepEqual([plan.problem?.reason, plan.objects, plan.files, plan.arrivals], ['Conflict', [], undefined, []]);
+    assert.deepEqual([plan.problem?.reason, plan.objects, plan.files, plan.rollouts], ['Conflict', [], undefined, []]);
   });
 
   it('goes on with a CA of which one certificate has expired, and remarks on it', () => {

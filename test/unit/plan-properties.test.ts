@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import type { PeerSettings } from '../../common/contract/peers.ts';
-import { REASONS } from '../../common/errors.ts';
+import { REASONS } from '../../common/contract/reasons.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { keyStep } from '../../operator/plan/keys.ts';
-import { MAIN_FILE, PEERS_FILE } from '../../operator/plan/nats-files.ts';
-import type { NodeObject, PeerObject } from '../../operator/plan/observed.ts';
+import { MAIN_FILE, PEERS_FILE } from '../../operator/plan/observed/names.ts';
+import type { NodeObject, PeerObject } from '../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../operator/plan/plan.ts';
-import { advanceProgress } from '../../operator/plan/progress.ts';
-import { nodeStatus, orphanStatus, peerStatus } from '../../operator/plan/status.ts';
+import { advanceProgress } from '../../operator/plan/status/progress.ts';
+import { nodeStatus, orphanStatus, peerStatus } from '../../operator/plan/status/status.ts';
+import { keyStep } from '../../operator/plan/trust/node-key.ts';
 import { type Granted, type GrantedUser, grantedBy } from './granted.ts';
 import {
   aKey,

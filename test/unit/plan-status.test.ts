@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Condition, LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
-import type { KeyStep } from '../../operator/plan/keys.ts';
-import type { DataPlane, NodeObject, Observed, PeerObject } from '../../operator/plan/observed.ts';
-import { type Known, nodeStatus, orphanStatus, peerStatus, previousKeyUsers } from '../../operator/plan/status.ts';
+import type { DataPlane, NodeObject, Observed, PeerObject } from '../../operator/plan/observed/observed.ts';
+import {
+  type Known,
+  nodeStatus,
+  orphanStatus,
+  peerStatus,
+  previousKeyUsers,
+} from '../../operator/plan/status/status.ts';
+import type { KeyStep } from '../../operator/plan/trust/node-key.ts';
 import {
   aKey,
   aNode,

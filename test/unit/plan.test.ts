@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatMatcher } from '../../common/contract/formats.ts';
-import type { Delivered, TopicLimits, TopicRefusal } from '../../sidecar/ports.ts';
 import { isComplete } from '../../sidecar/replay/batch.ts';
+import { advancePosition, judgeBatch, planBatch, topicsNamed } from '../../sidecar/replay/batch-plan.ts';
 import type { Rules } from '../../sidecar/replay/decide.ts';
-import { advance, judge, plan, topicsNamed } from '../../sidecar/replay/plan.ts';
+import type { Delivered } from '../../sidecar/replay/delivered.ts';
+import type { TopicLimits, TopicRefusal } from '../../sidecar/replay/outgoing-record.ts';
 import { decodePosition, encodePosition, type Position } from '../../sidecar/replay/position.ts';
 import { messageBytes } from './messages.ts';
 
@@ -38,7 +39,7 @@ function topics(format: TopicLimits | TopicRefusal = roomy) {
   ]);
 }
 
-describe('a plan', () => {
+describe('a batch plan', () => {
   const good = messageBytes();
   const batch = [
     delivery(9, good),
@@ -49,7 +50,7 @@ describe('a plan', () => {
   ];
 
   it('holds the raw bytes, a data record and an exception record for what they are due, in the order of the stream', () => {
-    const planned = plan(judge(batch, start, rules), topics(), start, 'a', 0);
+    const planned = planBatch(judgeBatch(batch, start, rules), topics(), start, 'a', 0);
     assert.deepEqual(
       planned.records.map(({ topic }) => topic),
       ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
@@ -77,13 +78,13 @@ describe('a plan', () => {
   });
 
   it('moves the position past a batch of nothing but skips', () => {
-    const planned = plan(judge([batch[3] as Delivered], start, rules), topics(), start, 'a', 0);
+    const planned = planBatch(judgeBatch([batch[3] as Delivered], start, rules), topics(), start, 'a', 0);
     assert.deepEqual([planned.records.length, planned.position.sequence], [0, 15]);
   });
 
   it('rejects what has no topic, and what is too large for it', () => {
     const reasons = [{ refused: 'no more topics' }, { maxMessageBytes: 300 }].map((format) => {
-      const planned = plan(judge([batch[1] as Delivered], start, rules), topics(format), start, 'a', 0);
+      const planned = planBatch(judgeBatch([batch[1] as Delivered], start, rules), topics(format), start, 'a', 0);
       return [planned.rejections[0]?.rejection.reason, planned.records.map(({ topic }) => topic)];
     });
     assert.deepEqual(reasons, [
@@ -93,7 +94,7 @@ describe('a plan', () => {
   });
 
   it('names each topic once', () => {
-    assert.deepEqual(topicsNamed(judge(batch, start, rules)), ['FHIR-R4']);
+    assert.deepEqual(topicsNamed(judgeBatch(batch, start, rules)), ['FHIR-R4']);
   });
 
   it('accounts for every delivery once, whatever comes', () => {
@@ -107,7 +108,7 @@ describe('a plan', () => {
       fc.property(deliveries, (steps) => {
         let sequence = 0;
         const all = steps.map(([step, bytes]) => delivery((sequence += step), bytes));
-        const planned = plan(judge(all, start, rules), topics(), start, 'a', 0);
+        const planned = planBatch(judgeBatch(all, start, rules), topics(), start, 'a', 0);
         const skipped = [...planned.skips.values()].reduce((sum, count) => sum + count, 0);
         assert.equal(planned.replays.length + planned.rejections.length + skipped, all.length);
         assert.equal(planned.records.length, 2 * planned.replays.length + planned.rejections.length);
@@ -130,8 +131,8 @@ describe('a plan', () => {
         for (const { size, commits } of attempts) {
           // A delivery before the position comes again when its ack was lost.
           const first = Math.max(0, position.sequence - 2);
-          const planned = plan(
-            judge(stream.slice(first, first + size + 2), position, rules),
+          const planned = planBatch(
+            judgeBatch(stream.slice(first, first + size + 2), position, rules),
             topics(),
             position,
             'a',
@@ -169,7 +170,7 @@ describe('a position', () => {
   });
 
   it('never moves back', () => {
-    const after = advance(start, delivery(3, Buffer.from('x'), 7));
+    const after = advancePosition(start, delivery(3, Buffer.from('x'), 7));
     assert.deepEqual([after.sequence, after.time, after.consumerSequence], [10, 500, 7]);
   });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { bytesOf, natsIncludes } from '../../operator/plan/nats-config.ts';
-import type { PeerObject } from '../../operator/plan/observed.ts';
-import { isGranted, plannedPeers } from '../../operator/plan/peers.ts';
-import { NAMES } from '../../operator/plan/plan.ts';
-import { bundle } from '../../operator/plan/trust.ts';
+import { bytesOf, natsIncludes } from '../../operator/plan/nats/config.ts';
+import { NAMES } from '../../operator/plan/observed/names.ts';
+import type { PeerObject } from '../../operator/plan/observed/observed.ts';
+import { isGranted, plannedPeers } from '../../operator/plan/peers/peers.ts';
+import { bundle } from '../../operator/plan/trust/certificates.ts';
 import { aNode, aPeer, certificate, NOW, observedOf, planOf, userKey } from './plan-fixtures.ts';
 
 const { nats } = aNode().spec;
@@ -112,7 +112,7 @@ describe('the peers of a node', () => {
     // The same is there for when the API server refuses the whole.
     const whole = planOf(observedOf([c, d], { written, writtenSettings }));
     assert.equal(whole.problem, undefined);
-    assert.deepEqual(whole.otherwise, after.objects);
+    assert.deepEqual(whole.revocations, after.objects);
     assert.notDeepEqual(whole.objects, after.objects);
   });
 

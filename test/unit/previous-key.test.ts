@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { ObservedKey, PeerObject } from '../../operator/plan/observed.ts';
+import type { ObservedKey, PeerObject } from '../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../operator/plan/plan.ts';
-import { peerStatus, previousKeyUsers } from '../../operator/plan/status.ts';
+import { peerStatus, previousKeyUsers } from '../../operator/plan/status/status.ts';
 import { peerReport, sidecarOf } from './plan-fixtures.ts';
 
 const [PREVIOUS, CURRENT] = ['UPREVIOUS', 'UCURRENT'];

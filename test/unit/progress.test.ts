@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { PeerStatus } from '../../common/contract/status.ts';
-import type { ObservedDurable } from '../../operator/plan/observed.ts';
-import { advanceProgress } from '../../operator/plan/progress.ts';
-import { STANDSTILL_MS, since } from '../../operator/plan/verdict.ts';
+import type { ObservedDurable } from '../../operator/plan/observed/observed.ts';
+import { advanceProgress } from '../../operator/plan/status/progress.ts';
+import { STANDSTILL_MS, since } from '../../operator/plan/status/verdict.ts';
 import { aPeer, durableOf, NOW, natsOf, observedOf, peerReport, planOf, sidecarOf } from './plan-fixtures.ts';
 
 const { peers } = planOf(observedOf([aPeer('b')]));

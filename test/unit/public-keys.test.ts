@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { createAccount, createUser } from 'nkeys.js';
-import { isPublished, isUserKey, judgeKeys } from '../../operator/plan/public-keys.ts';
+import { isPublished, isUserKey, judgeKeys } from '../../operator/plan/trust/public-keys.ts';
 import { PUBLISHED_KEY, userKey } from './plan-fixtures.ts';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';

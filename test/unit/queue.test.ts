@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Queue, type TurnResult } from '../../operator/controller/queue.ts';
+import { Queue, type ReconcileResult } from '../../operator/controller/queue.ts';
 import { until } from '../servers/process.ts';
 
 describe("a controller's queue", () => {
@@ -8,21 +8,21 @@ describe("a controller's queue", () => {
     readonly started: string[] = [];
     readonly errors: number[] = [];
     readonly queue: Queue;
-    readonly #open = new Map<string, PromiseWithResolvers<TurnResult>>();
+    readonly #open = new Map<string, PromiseWithResolvers<ReconcileResult>>();
 
     constructor(concurrency = 2, concurrencyOfNamespace = concurrency) {
-      const turn = (key: string): Promise<TurnResult> => {
-        assert.ok(!this.#open.has(key), `two turns over ${key} at once`);
+      const reconcile = (key: string): Promise<ReconcileResult> => {
+        assert.ok(!this.#open.has(key), `two reconciles of ${key} at once`);
         this.started.push(key);
-        const open = Promise.withResolvers<TurnResult>();
+        const open = Promise.withResolvers<ReconcileResult>();
         this.#open.set(key, open);
         return open.promise;
       };
       const onError = (_key: string, _error: unknown, failures: number): unknown => this.errors.push(failures);
-      this.queue = new Queue({ turn, concurrency, concurrencyOfNamespace, onError });
+      this.queue = new Queue({ reconcile, concurrency, concurrencyOfNamespace, onError });
     }
 
-    async end(key: string, result: TurnResult | Error = {}): Promise<void> {
+    async end(key: string, result: ReconcileResult | Error = {}): Promise<void> {
       await until(`${key} runs`, () => this.#open.has(key), 2_000, 1);
       const open = this.#open.get(key);
       this.#open.delete(key);
@@ -89,8 +89,8 @@ describe("a controller's queue", () => {
   it('comes back to a key when its turn asked for that, or at once when it is added before', async () => {
     const turns = new Turns();
     turns.queue.add('a');
-    await turns.end('a', { againAfterMs: 5 });
-    await turns.end('a', { againAfterMs: 3_600_000 });
+    await turns.end('a', { requeueAfterMs: 5 });
+    await turns.end('a', { requeueAfterMs: 3_600_000 });
     await until('it is put off', () => turns.queue.depth === 0, 2_000, 1);
     turns.queue.add('a');
     await turns.end('a');
@@ -106,7 +106,7 @@ describe("a controller's queue", () => {
     const stop = turns.queue.stop().then(() => (stopped = true));
     turns.queue.add('c');
     assert.equal(stopped, false);
-    await turns.end('a', { againAfterMs: 1 });
+    await turns.end('a', { requeueAfterMs: 1 });
     await stop;
     assert.deepEqual(turns.started, ['a']);
   });

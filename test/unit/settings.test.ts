@@ -118,7 +118,7 @@ describe('settings', () => {
       for (const key of [SEED, ` ${SEED}`, `${SEED}\n`, `/keys/${SEED}`, pem, pem.replaceAll('\n', ' ')]) {
         assert.throws(
           () => decode({ [name]: key }),
-          new RegExp(`^InvalidSpecError: ${name}: expected the path of a file`),
+          new RegExp(`^InvalidInputError: ${name}: expected the path of a file`),
         );
       }
       for (const path of ['nats-server.nk', '/var/run/lfh sync/key', '../keys/SUA.nk']) decode({ [name]: path });

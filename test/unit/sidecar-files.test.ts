@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { DEFAULT_FORMATS } from '../../common/contract/peers.ts';
 import { decodeSettings } from '../../common/contract/settings.ts';
-import type { NodeObject, PeerObject } from '../../operator/plan/observed.ts';
-import { ARRIVAL_NOTE } from '../../operator/plan/plan.ts';
-import { arrivalNoted, arrivalsAt, arrivalsOf } from '../../operator/plan/reload.ts';
-import { peerSettings, sidecarFiles } from '../../operator/plan/sidecar-settings.ts';
-import { readTrust } from '../../operator/plan/trust.ts';
+import { plannedRollouts, readRolloutNote, rolloutsOfWritten } from '../../operator/plan/nats/config-rollout.ts';
+import { ROLLOUT_NOTE } from '../../operator/plan/observed/names.ts';
+import type { NodeObject, PeerObject } from '../../operator/plan/observed/observed.ts';
+import { peerSettings, sidecarFiles } from '../../operator/plan/peers/sidecar-settings.ts';
+import { readCertificates } from '../../operator/plan/trust/certificates.ts';
 import { aNode, aPeer, certificate, NOW, observedOf, planOf } from './plan-fixtures.ts';
 
-const authorities = (name: Parameters<typeof certificate>[0]) => readTrust(certificate(name), 'x', NOW).authorities;
+const authorities = (name: Parameters<typeof certificate>[0]) =>
+  readCertificates(certificate(name), 'x', NOW).authorities;
 const { nats, kafka } = aNode().spec;
 
 function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, forKafka = false): Record<string, string> {
@@ -116,36 +117,44 @@ describe("a sidecar's settings", () => {
 
 describe('what pods are told', () => {
   type Spec = Partial<NodeObject['spec']>;
-  const arrivals = (spec: Spec, peers: readonly PeerObject[] = []) =>
-    planOf(observedOf(peers, { node: aNode({ spec }) })).arrivals;
+  const rollouts = (spec: Spec, peers: readonly PeerObject[] = []) =>
+    planOf(observedOf(peers, { node: aNode({ spec }) })).rollouts;
   const told = (spec: Spec): string[] =>
-    arrivals(spec).map(({ workload: { kind, name }, how }) => `${how} ${kind}/${name}`);
+    rollouts(spec).map(({ workload: { kind, name }, how }) => `${how} ${kind}/${name}`);
   const natsRef = (more: Partial<NodeObject['spec']['nats']>): Spec => ({
     nats: { ...nats, workloadRef: { name: 'nats' }, ...more },
   });
 
   const ROWS: readonly [what: string, spec: Spec, told: readonly string[]][] = [
     ['nothing, where no workload is named', {}, []],
-    ['that of NATS to look', natsRef({}), ['Look StatefulSet/nats']],
-    ['that of NATS to look, though somebody else reloads it', natsRef({ reload: 'None' }), ['Look StatefulSet/nats']],
+    ['that of NATS to look', natsRef({}), ['NudgeKubelet StatefulSet/nats']],
+    [
+      'that of NATS to look, though somebody else reloads it',
+      natsRef({ reload: 'None' }),
+      ['NudgeKubelet StatefulSet/nats'],
+    ],
     ['that of NATS to restart', natsRef({ reload: 'Restart' }), ['Restart StatefulSet/nats']],
-    ['that of NATS of its kind', natsRef({ workloadRef: { kind: 'DaemonSet', name: 'n' } }), ['Look DaemonSet/n']],
-    ['that of connect', { connect: { workloadRef: { name: 'connect' } } }, ['Look Deployment/connect']],
+    [
+      'that of NATS of its kind',
+      natsRef({ workloadRef: { kind: 'DaemonSet', name: 'n' } }),
+      ['NudgeKubelet DaemonSet/n'],
+    ],
+    ['that of connect', { connect: { workloadRef: { name: 'connect' } } }, ['NudgeKubelet Deployment/connect']],
     [
       'that of connect of its kind',
       { connect: { workloadRef: { kind: 'StatefulSet', name: 'c' } } },
-      ['Look StatefulSet/c'],
+      ['NudgeKubelet StatefulSet/c'],
     ],
     [
       'both',
       { ...natsRef({}), connect: { workloadRef: { name: 'c' } } },
-      ['Look StatefulSet/nats', 'Look Deployment/c'],
+      ['NudgeKubelet StatefulSet/nats', 'NudgeKubelet Deployment/c'],
     ],
   ];
   for (const [what, spec, expected] of ROWS) it(`is ${what}`, () => assert.deepEqual(told(spec), expected));
 
   const both: Spec = { ...natsRef({}), connect: { workloadRef: { name: 'connect' } } };
-  const hashes = (...peers: readonly PeerObject[]): string[] => arrivals(both, peers).map(({ hash }) => hash);
+  const hashes = (...peers: readonly PeerObject[]): string[] => rollouts(both, peers).map(({ hash }) => hash);
 
   it('changes with what was written for them, and with nothing else', () => {
     const now = hashes(aPeer('b'));
@@ -161,22 +170,22 @@ describe('what pods are told', () => {
 
   it('is the same of what stands there, in whatever order it is, and nothing where nothing does', () => {
     const node = aNode({ spec: both });
-    const { objects, arrivals: planned } = planOf(observedOf([aPeer('b')], { node }));
+    const { objects, rollouts: planned } = planOf(observedOf([aPeer('b')], { node }));
     const [natsFiles, sidecar] = objects.map((object) => ({
       ...object,
       data: Object.fromEntries(Object.entries(object.data ?? {}).toReversed()),
     }));
-    assert.deepEqual(arrivalsAt(node, natsFiles, sidecar), planned);
-    assert.deepEqual(arrivalsAt(node, undefined, undefined), []);
+    assert.deepEqual(rolloutsOfWritten(node, natsFiles, sidecar), planned);
+    assert.deepEqual(rolloutsOfWritten(node, undefined, undefined), []);
   });
 
   it('of a node that is gone is what it has noted, for what mounts its ConfigMap', () => {
     const node = aNode({ spec: natsRef({ reload: 'Restart' }) });
-    const { objects, arrivals: planned } = planOf(observedOf([], { node }));
+    const { objects, rollouts: planned } = planOf(observedOf([], { node }));
     const [written] = objects;
     assert.ok(written);
-    const noted = (text: string | undefined) => arrivalNoted(written, text);
-    const note = written.metadata.annotations?.[ARRIVAL_NOTE];
+    const noted = (text: string | undefined) => readRolloutNote(written, text);
+    const note = written.metadata.annotations?.[ROLLOUT_NOTE];
     assert.equal(note, 'Restart StatefulSet/nats');
     assert.deepEqual(noted(note), { ...planned[0], mounting: 'local-nats' });
     for (const none of [undefined, '', 'Restart Pod/nats', 'Restart StatefulSet/', 'Delete StatefulSet/nats']) {
@@ -188,7 +197,7 @@ describe('what pods are told', () => {
     const { files } = planOf(observedOf([]));
     assert.ok(files);
     const sidecar = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: {} };
-    assert.deepEqual(arrivalsOf(aNode(), files.hash, sidecar), []);
-    assert.deepEqual(planOf(observedOf([], { node: aNode({ metadata: { name: 'a.b' }, spec: both }) })).arrivals, []);
+    assert.deepEqual(plannedRollouts(aNode(), files.hash, sidecar), []);
+    assert.deepEqual(planOf(observedOf([], { node: aNode({ metadata: { name: 'a.b' }, spec: both }) })).rollouts, []);
   });
 });

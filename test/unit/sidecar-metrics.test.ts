@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { REJECT_REASONS } from '../../common/contract/status.ts';
-import { createMetrics } from '../../sidecar/metrics.ts';
+import { REJECT_REASONS } from '../../common/contract/reasons.ts';
+import { createMetrics } from '../../sidecar/session/metrics.ts';
 
 describe('the metrics of a peer', () => {
   it('count from 0, so that the first time that one counts is an increase', async () => {

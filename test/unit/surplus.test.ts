@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { surplus } from '../../operator/plan/surplus.ts';
+import { mergePatchRemoving } from '../../operator/kube/merge-patch.ts';
 
 describe('what is too much', () => {
   const rows: [found: unknown, wanted: unknown, expected: object | undefined][] = [
@@ -14,7 +14,7 @@ describe('what is too much', () => {
   ];
   for (const [found, wanted, expected] of rows) {
     it(`of ${JSON.stringify(found)} where ${JSON.stringify(wanted)} is wanted`, () => {
-      assert.deepEqual(surplus(found, wanted), expected);
+      assert.deepEqual(mergePatchRemoving(found, wanted), expected);
     });
   }
 });

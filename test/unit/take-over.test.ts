@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Delivered } from '../../sidecar/ports.ts';
 import { Chain } from '../../sidecar/replay/chain.ts';
+import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import type { Position } from '../../sidecar/replay/position.ts';
 import { isOfAnotherStream, resume, startTime } from '../../sidecar/replay/resume.ts';
 

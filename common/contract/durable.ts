@@ -1,0 +1,82 @@
+import { SYNC_SUBJECT, syncName } from './names.ts';
+
+/**
+ * The durable consumer through which a peer receives: the operator at the owner's site makes it, and the sidecar at the
+ * peer's site pulls from it. The two may be of different versions, so every number here is a promise: a lower cap would
+ * make the server refuse the pulls of every sidecar that asks for as much as before.
+ */
+
+/** Both numbers of messages and times that the durable is made with. */
+export const DURABLE = {
+  /** Most messages that one pull may ask for (`max_batch`); the server refuses a larger pull. */
+  maxBatch: 5_000,
+  /** Longest that one pull may wait at the server (`max_expires`), in milliseconds. */
+  maxExpiresMs: 5_000,
+  /** How long the server waits for an acknowledgement before it delivers again (`ack_wait`), in milliseconds. */
+  ackWaitMs: 30_000,
+  /** Most messages that may be delivered and not acknowledged: two of a peer's largest batches, or its pipeline would stall. */
+  maxAckPending: 20_000,
+  /** Most pulls that may wait at once (`max_waiting`). Those of a sidecar that has stopped count until they expire. */
+  maxWaiting: 16,
+} as const;
+
+/** The most messages that a sidecar may put into one batch, so that two batches fit into {@link DURABLE.maxAckPending}. */
+export const MAX_BATCH_MESSAGES = DURABLE.maxAckPending / 2;
+
+/** A request on this subject asks a durable for messages. */
+export function pullSubject(stream: string, durable: string): string {
+  return `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
+}
+
+/** A request on this subject lets a durable begin again at another message (nats-server 2.14 and later). */
+export function resetSubject(stream: string, durable: string): string {
+  return `$JS.API.CONSUMER.RESET.${stream}.${durable}`;
+}
+
+/** Acknowledgements of a durable's messages go to subjects that match this one. */
+export function ackSubjects(stream: string, durable: string): string {
+  return `$JS.ACK.${stream}.${durable}.>`;
+}
+
+/**
+ * A pull that the server refuses by its form, so that the durable delivers nothing for it: a heartbeat must fit twice into
+ * the time that a pull waits. The refusal shows that the durable is there.
+ */
+export const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
+
+const NANOS_PER_MS = 1_000_000;
+
+/** A durable as the JetStream API has it; durations are in nanoseconds. */
+export interface DurableConfig {
+  readonly durable_name: string;
+  readonly description: string;
+  readonly deliver_policy: 'all';
+  readonly ack_policy: 'all';
+  readonly ack_wait: number;
+  readonly max_ack_pending: number;
+  readonly max_batch: number;
+  readonly max_expires: number;
+  readonly max_waiting: number;
+  readonly filter_subject: string;
+}
+
+/**
+ * The durable that the owner of a stream makes for a peer that may receive from it.
+ *
+ * It delivers all, because a reset refuses any other policy; the peer decides where it starts. One acknowledgement covers
+ * all messages before it, because a peer acknowledges batches.
+ */
+export function durableConfig(peerLfhId: string, ackWaitMs: number = DURABLE.ackWaitMs): DurableConfig {
+  return {
+    durable_name: syncName(peerLfhId),
+    description: `lfh-sync: what is sent to ${JSON.stringify(peerLfhId)}`,
+    deliver_policy: 'all',
+    ack_policy: 'all',
+    ack_wait: ackWaitMs * NANOS_PER_MS,
+    max_ack_pending: DURABLE.maxAckPending,
+    max_batch: DURABLE.maxBatch,
+    max_expires: DURABLE.maxExpiresMs * NANOS_PER_MS,
+    max_waiting: DURABLE.maxWaiting,
+    filter_subject: SYNC_SUBJECT,
+  };
+}

@@ -1,0 +1,156 @@
+import { posix } from 'node:path';
+import type { OxlintOverride } from 'oxlint';
+
+/**
+ * Which folder may import which, and which packages: the same table as in docs/architecture.md, and the only place where it
+ * is enforced. `test/unit/folder-rules.test.ts` shows that each rule holds.
+ *
+ * Five ideas are in it. The two programs share `common` and nothing else. Decisions are pure. A client library is known in
+ * the one folder that wraps it. Nothing imports upwards. Nothing that ships imports what tests it.
+ */
+
+interface Folder {
+  /** Files or folders of ours that its files may import, besides their neighbours; a folder means the files in it. */
+  readonly imports?: readonly string[];
+  readonly packages?: readonly string[];
+  /** Only decisions: no clock, no randomness, no input or output. */
+  readonly pure?: true;
+}
+
+/** What is pure of `common`: errors, and readers of texts. */
+const TEXTS = ['common/contract', 'common/errors.ts', 'common/pem.ts', 'common/server-url.ts'];
+const COMMON = ['common', 'common/contract'];
+
+/** From the bottom to the top: each room of a plan knows only the rooms above it in this list. */
+const PLAN = ['observed', 'trust', 'nats', 'peers', 'injection'].map((room) => `operator/plan/${room}`);
+const PLAN_ROOMS = Object.fromEntries(
+  PLAN.map((folder, n): [string, Folder] => [
+    folder,
+    { imports: ['operator/api', ...TEXTS, ...PLAN.slice(0, n)], packages: ['js-yaml'], pure: true },
+  ]),
+);
+
+const FOLDERS: Readonly<Record<string, Folder>> = {
+  common: { imports: ['common/contract'] },
+  'common/contract': { imports: ['common/errors.ts', 'common/server-url.ts'] },
+
+  'operator/api': { imports: ['common/contract'] },
+  ...PLAN_ROOMS,
+  'operator/plan': { imports: ['operator/api', ...TEXTS, ...PLAN], pure: true },
+  'operator/plan/status': { imports: ['operator/api', ...TEXTS, ...PLAN, 'operator/plan'], pure: true },
+  'operator/kube': { imports: ['operator/api', ...COMMON], packages: ['@kubernetes/client-node'] },
+  'operator/nats': { imports: ['operator/plan/observed', ...COMMON], packages: ['nats', 'nkeys.js'] },
+  'operator/controller': {
+    imports: [
+      'operator/api',
+      'operator/kube',
+      'operator/nats',
+      'operator/plan',
+      'operator/plan/status',
+      ...PLAN,
+      ...COMMON,
+    ],
+  },
+  'operator/hooks': {
+    imports: ['operator/api', 'operator/kube', 'operator/plan', ...PLAN, ...COMMON, 'operator/config.ts'],
+  },
+  operator: { imports: ['operator/api', 'operator/controller', 'operator/kube', ...COMMON] },
+
+  'sidecar/replay': { imports: TEXTS, pure: true },
+  'sidecar/kafka': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['kafkajs'] },
+  'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats', 'nkeys.js'] },
+  'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
+  'sidecar/session': { imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON] },
+  sidecar: {
+    imports: ['sidecar/kafka', 'sidecar/nats', 'sidecar/replay', 'sidecar/session', 'sidecar/settings', ...COMMON],
+  },
+};
+
+/** Files that differ from their folder. */
+const FILES: Readonly<Record<string, Folder>> = {
+  'common/log.ts': { ...FOLDERS.common, packages: ['pino'] },
+  'operator/metrics.ts': { packages: ['prom-client'] },
+  'sidecar/ports.ts': { imports: ['sidecar/replay', 'common/contract'] },
+  'sidecar/session/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
+};
+
+const PURE_CRYPTO = [
+  {
+    name: 'node:crypto',
+    allowImportNames: ['createHash'],
+    message: 'Decisions are pure: a hash is, randomness is not.',
+  },
+];
+
+const PURE_RULES: NonNullable<OxlintOverride['rules']> = {
+  'no-restricted-globals': [
+    'error',
+    ...[
+      'crypto',
+      'fetch',
+      'global',
+      'globalThis',
+      'performance',
+      'process',
+      'queueMicrotask',
+      'setImmediate',
+      'setInterval',
+      'setTimeout',
+    ].map((name) => ({
+      name,
+      message: 'Decisions are pure: no clock, randomness, input or output; they are given what they need.',
+    })),
+  ],
+  'no-restricted-properties': [
+    'error',
+    { object: 'Date', property: 'now', message: 'Decisions are pure: the time is given to them.' },
+    { object: 'Math', property: 'random', message: 'Decisions are pure: no randomness.' },
+  ],
+  'lfh-sync/no-clock': 'error',
+};
+
+/** The overrides for oxlint. A later one replaces an earlier one whole, so that what is said of a file counts. */
+export const FOLDER_RULES: OxlintOverride[] = [
+  ...Object.entries(FOLDERS).map(([folder, rules]) => overrideOf(folder, `${folder}/*.ts`, rules)),
+  ...Object.entries(FILES).map(([file, rules]) => overrideOf(posix.dirname(file), file, rules)),
+  {
+    files: ['charts/**', 'crds/**', 'docs/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['**/test/**', '**/demo/**'], message: 'Nothing that ships imports what tests it.' }] },
+      ],
+    },
+  },
+];
+
+function overrideOf(folder: string, files: string, { imports = [], packages = [], pure }: Folder): OxlintOverride {
+  // One list that bans everything and then allows some: a package that is new here is banned until a folder wraps it.
+  const group = [
+    '*',
+    ...(pure ? ['!node:buffer', '!node:crypto'] : ['!node:*', '!node:*/**']),
+    '!./*.ts',
+    ...imports.map((target) => `!${specifier(folder, target)}`),
+    ...packages.flatMap((name) => [
+      `!${name}`,
+      `!${name}/**`,
+      ...(name.includes('/') ? [`!${posix.dirname(name)}`] : []),
+    ]),
+  ];
+  const allowed = [...imports, ...packages].join(', ') || 'nothing';
+  const message = `${folder} may import: its own files, ${allowed}. See lint/folders.ts.`;
+  const patterns = [{ group, message }];
+  return {
+    files: [files],
+    rules: pure
+      ? { 'no-restricted-imports': ['error', { paths: PURE_CRYPTO, patterns }], ...PURE_RULES }
+      : { 'no-restricted-imports': ['error', { patterns }] },
+  };
+}
+
+/** How a file in a folder writes the import of another file or folder. */
+function specifier(folder: string, target: string): string {
+  const path = posix.relative(folder, target);
+  const relative = path.startsWith('.') ? path : `./${path}`;
+  return target.endsWith('.ts') ? relative : `${relative === '' ? '.' : relative.replace(/\/$/, '')}/*.ts`;
+}

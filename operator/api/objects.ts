@@ -1,0 +1,170 @@
+/** The little of Kubernetes objects that is read or written here; each as the API server's JSON has it. */
+
+export interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFields[];
+}
+
+/** Which fields of an object somebody has written; `f:name` for a field, `k:{…}` for an entry of a list. */
+export interface ManagedFields {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly fieldsV1?: FieldSet;
+}
+
+export interface FieldSet {
+  readonly [step: string]: FieldSet;
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: Metadata;
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface Secret extends KubeObject {
+  /** base64 */
+  readonly data?: Readonly<Record<string, string>>;
+  readonly type?: string;
+}
+
+/** A Deployment, StatefulSet or DaemonSet: makes pods from a template. */
+export interface Workload extends KubeObject {
+  readonly spec: {
+    /** Absent: 1. A DaemonSet has none. */
+    readonly replicas?: number;
+    readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+export interface PodSpec {
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes?: readonly Volume[];
+  readonly securityContext?: { readonly runAsUser?: number };
+}
+
+export interface Volume extends FromConfigMap {
+  readonly name: string;
+  readonly projected?: { readonly sources?: readonly FromConfigMap[] | null };
+}
+
+interface FromConfigMap {
+  readonly configMap?: { readonly name?: string };
+}
+
+export interface Container {
+  readonly name: string;
+  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[];
+  readonly envFrom?: readonly {
+    readonly prefix?: string;
+    readonly configMapRef?: { readonly name?: string };
+    readonly secretRef?: { readonly name?: string };
+  }[];
+}
+
+export interface Service extends KubeObject {
+  readonly spec?: { readonly ports?: readonly { readonly name?: string; readonly port: number }[] };
+}
+
+/** Some of the pods behind a Service. */
+export interface EndpointSlice extends KubeObject {
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null;
+  readonly endpoints?:
+    | readonly { readonly addresses: readonly string[]; readonly conditions?: { readonly ready?: boolean } }[]
+    | null;
+}
+
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** One step of a JSON patch (RFC 6902). */
+export interface JsonPatchStep {
+  readonly op: 'remove' | 'replace';
+  readonly path: string;
+  readonly value?: unknown;
+}
+
+/** A kind as a path of the API has it. */
+export interface Kind {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+}
+
+export const GROUP = 'sync.linuxforhealth.io';
+const API_VERSION = `${GROUP}/v1alpha1`;
+
+export const KINDS = {
+  node: { apiVersion: API_VERSION, kind: 'LfhSyncNode', plural: 'lfhsyncnodes' },
+  peer: { apiVersion: API_VERSION, kind: 'LfhSyncPeer', plural: 'lfhsyncpeers' },
+  secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
+  configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+  service: { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
+  pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  deployment: { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
+  daemonSet: { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' },
+  statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
+  event: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
+  lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
+} as const satisfies Record<string, Kind>;
+
+const BY_KIND = new Map<string, Kind>(Object.values(KINDS).map((kind) => [kind.kind, kind]));
+
+/** @throws for a kind that is not in {@link KINDS}, which is a bug */
+export function kindOf(object: KubeObject): Kind {
+  const found = BY_KIND.get(object.kind);
+  if (!found) throw new Error(`operator/api/objects.ts does not list the kind ${object.kind}`);
+  return found;
+}
+
+/** `/api/v1/namespaces/<ns>/<plural>[/<name>]`, or the collection of all namespaces. */
+export function pathOf(kind: Kind, namespace?: string, name?: string): string {
+  const group = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`;
+  const where = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  const what = name === undefined ? '' : `/${encodeURIComponent(name)}`;
+  return `${group}${where}/${kind.plural}${what}`;
+}
+
+/** Whether a ConfigMap is in one of these volumes. */
+export function mountsConfigMap(volumes: readonly Volume[], configMap: string): boolean {
+  return volumes.some((volume) =>
+    [volume, ...(volume.projected?.sources ?? [])].some((source) => source.configMap?.name === configMap),
+  );
+}

@@ -1,0 +1,82 @@
+import type { Logger } from '../../common/log.ts';
+import { type ConfigMap, KINDS, type Kind, type KubeObject } from '../api/objects.ts';
+import { KubeClient } from '../kube/client.ts';
+import { loadKubeConfig } from '../kube/config.ts';
+import { DEFAULT_NODE, NAMES } from '../plan/observed/names.ts';
+import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import { nothingIsLeft } from '../plan/plan.ts';
+import { readUninstallConfig, type UninstallConfig } from './config.ts';
+import { retryUntil, runHook } from './hook.ts';
+
+/**
+ * What the chart runs before it is uninstalled, while the operator is still there: deletes the node that the release made, and
+ * waits until the operator has taken back what its peers were given. Keys stay, and so do peers unless they are asked for; but
+ * have no access any more.
+ */
+
+/** By which the chart marks what it makes. */
+const RELEASE_LABEL = 'app.kubernetes.io/instance';
+/** What the chart calls its node: the only one that it makes, whatever label others have, and that the Job may delete. */
+const CHART_NODE = 'local';
+
+await runHook('lfh-sync-uninstall', async (log) => {
+  const config = readUninstallConfig(process.env);
+  const api = new KubeClient(loadKubeConfig(process.env));
+  const { namespace, release, deletePeers } = config;
+  const deadline = Date.now() + config.timeoutMs;
+  const node = await nodeOf(api, namespace, deadline);
+  if (node && node.metadata.labels?.[RELEASE_LABEL] !== release) {
+    log.info({ namespace, node: CHART_NODE }, 'the node stays: this release did not make it');
+    return;
+  }
+  if (node && deletePeers) {
+    // The peers first: only while their node is there are their consumers removed from NATS.
+    await deleteAll(api, KINDS.peer, await peersOf(api, namespace), log);
+    await takenBack(api, config, deadline);
+  }
+  if (node) await deleteAll(api, KINDS.node, [node], log);
+  // Also where an attempt before this one has deleted it.
+  await takenBack(api, config, deadline);
+  log.info({ namespace, node: CHART_NODE }, 'done; Secrets with keys are still there');
+});
+
+/** undefined also where there is no CRD. */
+async function nodeOf(api: KubeClient, namespace: string, deadline: number): Promise<NodeObject | undefined> {
+  let node: NodeObject | undefined;
+  await retryUntil(deadline, '', async () => {
+    node = await api.get<NodeObject>(KINDS.node, namespace, CHART_NODE);
+    return true;
+  });
+  return node;
+}
+
+async function peersOf(api: KubeClient, namespace: string): Promise<PeerObject[]> {
+  const { items } = await api.list<PeerObject>(KINDS.peer, namespace);
+  return items.filter(({ spec }) => (spec.nodeRef?.name ?? DEFAULT_NODE) === CHART_NODE);
+}
+
+async function deleteAll(api: KubeClient, kind: Kind, objects: readonly KubeObject[], log: Logger): Promise<void> {
+  for (const { metadata } of objects) {
+    const { name, namespace = '' } = metadata;
+    await api.delete(kind, namespace, name);
+    log.info({ kind: kind.kind, name, namespace }, 'deleted');
+  }
+}
+
+/**
+ * Waits until the operator has taken back what the node's peers were given, and the sidecar out of its workload.
+ *
+ * @throws with what a person can do where it does not
+ */
+async function takenBack(api: KubeClient, { namespace, timeoutMs }: UninstallConfig, deadline: number): Promise<void> {
+  const configMap = NAMES.nats(CHART_NODE);
+  const advice =
+    `the ConfigMap ${namespace}/${configMap}, which nats-server includes, still lets peers in ${timeoutMs / 1000} s after they or their node were ` +
+    'deleted, or the sidecar is still in its workload: the operator has to take that back. Is one running and ready? Its log says what ' +
+    'it waits for. Try again when it works. Where it never will: take the accounts of the peers out of that ConfigMap by hand, and ' +
+    'the sidecar as docs/injection.md says, then helm uninstall --no-hooks';
+  await retryUntil(deadline, advice, async () => {
+    const found = await api.get<ConfigMap>(KINDS.configMap, namespace, configMap);
+    return found === undefined || nothingIsLeft(found);
+  });
+}

@@ -1,0 +1,267 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
+import { KubeError } from './errors.ts';
+
+/** Who owns the fields that we write (server-side apply). */
+export const FIELD_MANAGER = 'lfh-sync';
+
+/** A DNS name, as every object here has. */
+const OBJECT_NAME = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
+
+const REQUEST_TIMEOUT_MS = 15_000;
+/** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
+const WATCH_SECONDS = 300;
+const WATCH_SILENCE_MS = 120_000;
+/** Objects of a list at once. */
+const PAGE = 500;
+
+export interface Listing<Value extends KubeObject> {
+  readonly items: readonly Value[];
+  readonly resourceVersion: string;
+}
+
+/** Which objects of a kind; both as the API's query has them, and empty for all. */
+export interface Selection {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: KubeObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
+}
+
+/**
+ * The Kubernetes API, as much as is used here: plain JSON in and out, so that what a watch delivers and what a read returns
+ * look the same (the library's own object API turns times into Dates and knows no status subresource). Where and as whom
+ * is the library's business.
+ *
+ * Every method throws KubeError with the server's own words.
+ */
+export class KubeClient {
+  readonly #config: KubeConfig;
+  readonly #mayWrite: () => boolean;
+
+  /** @param mayWrite asked just before each write */
+  constructor(config: KubeConfig, mayWrite: () => boolean = () => true) {
+    this.#config = config;
+    this.#mayWrite = mayWrite;
+  }
+
+  async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
+    // A spec may say anything: `.` would be a path of its own, which answers with a list.
+    if (!OBJECT_NAME.test(name)) return undefined;
+    try {
+      return (await this.#request('GET', pathOf(kind, namespace, name))) as Value;
+    } catch (error) {
+      if (error instanceof KubeError && error.isNotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Without `namespace`: in all of them. */
+  async list<Value extends KubeObject>(kind: Kind, namespace?: string, labelSelector = ''): Promise<Listing<Value>> {
+    const items: Value[] = [];
+    let resourceVersion = '';
+    for await (const page of this.pages<Value>(kind, namespace, { labelSelector })) {
+      items.push(...page.items);
+      resourceVersion = page.resourceVersion;
+    }
+    return { items, resourceVersion };
+  }
+
+  /**
+   * As {@link list}, some at a time: an object may have 1 MiB, and who makes many must not exhaust our memory.
+   *
+   * @throws KubeError; with `isGone` where reading them took longer than the server remembers (minutes)
+   */
+  async *pages<Value extends KubeObject>(
+    kind: Kind,
+    namespace: string | undefined,
+    { labelSelector = '', fieldSelector = '', limit = PAGE }: Selection & { readonly limit?: number },
+  ): AsyncGenerator<Listing<Value>> {
+    let next: string | undefined;
+    do {
+      const query = {
+        limit: String(limit),
+        ...(labelSelector !== '' && { labelSelector }),
+        ...(fieldSelector !== '' && { fieldSelector }),
+        ...(next !== undefined && { continue: next }),
+      };
+      const answer = (await this.#request('GET', pathOf(kind, namespace), query)) as {
+        items: Value[];
+        metadata: { resourceVersion: string; continue?: string };
+      };
+      // The items of a list do not say what they are.
+      const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
+      yield { items, resourceVersion: answer.metadata.resourceVersion };
+      next = answer.metadata.continue;
+    } while (next !== undefined && next !== '');
+  }
+
+  /** @throws KubeError with `isAlreadyExists` where there is one of that name */
+  async create<Value extends KubeObject>(object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace);
+    return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+  }
+
+  /** @throws KubeError with `isConflict` where it has changed since `metadata.resourceVersion` */
+  async replace<Value extends KubeObject>(object: Value): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
+  }
+
+  /**
+   * Server-side apply: the object has these fields from us, and loses those that we gave it before and do not any more.
+   * Forced, because what is applied here is ours alone; somebody else's hand in it is undone.
+   */
+  apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
+    return this.applyAs(FIELD_MANAGER, object, subresource);
+  }
+
+  /** Takes fields out, whoever put them there: an apply takes away only what is ours. @param fields `null` for each */
+  async remove(
+    { apiVersion, kind, metadata: { name, namespace } }: KubeObject,
+    fields: object,
+    subresource = '',
+  ): Promise<void> {
+    const path = pathOf(kindOf({ apiVersion, kind, metadata: { name } }), namespace, name) + subresource;
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
+  }
+
+  /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
+  async applyAs<Value extends KubeObject>(manager: string, object: Value, subresource = ''): Promise<Value> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
+    return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
+  }
+
+  /** Carries out a JSON patch (RFC 6902): all of its steps, or none. */
+  async patch(object: KubeObject, steps: readonly JsonPatchStep[]): Promise<void> {
+    const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
+    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, steps, 'application/json-patch+json');
+  }
+
+  /** Nothing happens where it is not there. */
+  async delete(kind: Kind, namespace: string, name: string): Promise<void> {
+    try {
+      await this.#request('DELETE', pathOf(kind, namespace, name));
+    } catch (error) {
+      if (!(error instanceof KubeError && error.isNotFound)) throw error;
+    }
+  }
+
+  /**
+   * Follows what changes after `resourceVersion`, until the server ends the watch (in minutes) or `signal` is aborted.
+   *
+   * @throws KubeError; with `isGone` when that version is too old, so that everything must be listed anew
+   */
+  async watch(
+    kind: Kind,
+    namespace: string | undefined,
+    resourceVersion: string,
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+    fieldSelector = '',
+  ): Promise<void> {
+    const query = {
+      ...(fieldSelector !== '' && { fieldSelector }),
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(WATCH_SECONDS),
+      resourceVersion,
+    };
+    const path = pathOf(kind, namespace);
+    const response = await this.#open('GET', path, query, undefined, {
+      signal,
+      silenceMs: WATCH_SILENCE_MS,
+      type: 'application/json',
+    });
+    try {
+      if (response.statusCode !== 200) throw KubeError.of(`watch ${path}`, response, await textOf(response));
+      for await (const line of linesOf(response)) {
+        const event = JSON.parse(line) as WatchEvent;
+        if (event.type === 'ERROR') throw new KubeError(`watch ${path}`, event.object.code ?? 500, event.object);
+        onEvent(event);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw KubeError.from(`watch ${path}`, error);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    query: Readonly<Record<string, string>> = {},
+    body?: unknown,
+    type?: string,
+  ): Promise<unknown> {
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const doing = `${method} ${path}`;
+    if (method !== 'GET' && !this.#mayWrite()) {
+      throw new KubeError(doing, 0, { message: 'not done, since another operator may lead by now' });
+    }
+    try {
+      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
+      const text = await textOf(response);
+      const { statusCode = 0 } = response;
+      if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);
+      return JSON.parse(text);
+    } catch (error) {
+      throw KubeError.from(doing, error);
+    }
+  }
+
+  async #open(
+    method: string,
+    path: string,
+    query: Readonly<Record<string, string>>,
+    body: unknown,
+    { signal, silenceMs, type = typeOf(method) }: { signal: AbortSignal; silenceMs: number; type?: string | undefined },
+  ): Promise<IncomingMessage> {
+    const server = this.#config.getCurrentCluster()?.server;
+    if (server === undefined) throw new Error('the kubeconfig names no cluster');
+    const url = new URL(server.replace(/\/$/, '') + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const options: RequestOptions = { method, signal, timeout: silenceMs };
+    await this.#config.applyToHTTPSOptions(options);
+    const headers = {
+      ...(options.headers as Record<string, string>),
+      accept: 'application/json',
+      'content-type': type,
+    };
+    const request = httpsRequest(url, { ...options, headers });
+    request.on('timeout', () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+    request.end(body === undefined ? undefined : JSON.stringify(body));
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    // An error after this point shows to whoever reads the response.
+    request.on('error', (error) => response.destroy(error));
+    return response;
+  }
+}
+
+function typeOf(method: string): string {
+  return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
+}
+
+/** readline's own iterator does not end when the connection breaks. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of response) {
+    const lines = (rest + (chunk as string)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of response) text += chunk as string;
+  return text;
+}

@@ -1,0 +1,188 @@
+import { ackSubjects, pullSubject, resetSubject } from '../../../common/contract/durable.ts';
+import { inboxPrefix, STREAM, syncName } from '../../../common/contract/names.ts';
+import { InvalidInputError } from '../../../common/errors.ts';
+import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
+import { isUserKey } from '../trust/public-keys.ts';
+
+/**
+ * The text that a node's nats-server includes inside its own configuration, as design.md's "A peer's access" has it.
+ *
+ * Canonical: the same peers give the same text, in whatever order they come, so that nothing is reloaded for nothing.
+ */
+
+export interface AdmittedPeer {
+  readonly lfhId: string;
+  /** NKey public keys (U…): one, or two during a rotation. */
+  readonly publicKeys: readonly string[];
+  /** Public key of a user with whom this node looks into the peer's account; not used with `Users`. */
+  readonly probe?: string;
+}
+
+export interface NatsAccess {
+  /** `Users` where the stream lives in the default account, which can export nothing; see {@link natsIncludes}. */
+  readonly isolation?: 'Accounts' | 'Users';
+  /** Name of the account that the stream lives in; not used with `Users`. */
+  readonly account: string;
+  /** NKey public keys that the node itself signs in with here, and nowhere else; they may do everything in that account. */
+  readonly own: readonly string[];
+  /** Those of its administrators, who may too. */
+  readonly users: readonly string[];
+  readonly peers: readonly AdmittedPeer[];
+  readonly stream?: string;
+  /** Public key of a user who may do nothing: who signs in with it proves that the server runs this very text. */
+  readonly canary?: string;
+}
+
+export interface NatsIncludes {
+  /** Goes inside the main account's block; with `Users` inside `authorization`. */
+  readonly mainAccount: string;
+  /** Goes beside it, inside `accounts`; empty with `Users`. */
+  readonly peerAccounts: string;
+}
+
+interface Peer {
+  readonly account: string;
+  readonly keys: readonly string[];
+  readonly probe: string | undefined;
+}
+
+/** Ends the one line that is not part of what the canary proves. */
+export const CANARY_MARK = '# canary';
+/** Ends the line of a user that is the node itself. */
+export const OWN_MARK = "# this node's own";
+
+const NAME = /^[A-Za-z0-9_-]+$/;
+
+/**
+ * Writes an account for each peer. NATS checks the subject a client publishes to, not the *reply* subject it asks for: in
+ * one shared account a peer could have its messages delivered to `EVENTS.sync`. Across an account boundary it cannot.
+ * With `Users` every peer is a user of the shared account, with the same permissions but without that boundary.
+ *
+ * @throws InvalidInputError for what nats-server would not start with, or take without a word: a name or key that is none,
+ *   a key that two of them have (it refuses the whole configuration), a peer that is there twice (the last one replaces
+ *   the others). Never quotes a key, which may be a seed pasted in the wrong place.
+ */
+export function natsIncludes(access: NatsAccess): NatsIncludes {
+  const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
+  demandName('account', main);
+  demandName('stream', stream);
+  demandPublicKeys(access);
+  const itself = new Set(access.own);
+  const others = new Set(access.users.filter((key) => !itself.has(key)));
+  const users = [
+    ...[...itself].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
+    ...[...others].sort().map((key) => `    { nkey: ${key} }`),
+  ];
+  if (access.canary !== undefined) users.push(canaryUser(access.canary));
+  const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
+  if (isolation === 'Users') {
+    return {
+      mainAccount: list('users', [...users, ...peers.flatMap((peer) => peerUsers(stream, peer))]),
+      peerAccounts: '',
+    };
+  }
+  return {
+    mainAccount:
+      list('users', users) +
+      list(
+        'exports',
+        peers.flatMap((peer) => peerExports(stream, peer)),
+      ),
+    peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
+  };
+}
+
+/** How many bytes a peer adds to both texts together. */
+export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' | 'isolation' | 'stream'>): number {
+  const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
+  const own = peerOf(peer);
+  const entries = isolation === 'Users' ? peerUsers(stream, own) : peerExports(stream, own);
+  const beside = isolation === 'Users' ? '' : peerAccount(main, stream, own);
+  return entries.reduce((size, entry) => size + entry.length + 1, beside.length);
+}
+
+function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
+  return { account: syncName(lfhId), keys: [...new Set(publicKeys)].sort(), probe };
+}
+
+function peerExports(stream: string, { account }: Peer): string[] {
+  const [next, reset, ack] = servicesOf(stream, account);
+  return [
+    `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
+    `    { service: ${quote(reset)}, accounts: [${account}] }`,
+    `    { service: ${quote(ack)}, accounts: [${account}] }`,
+  ];
+}
+
+function peerAccount(main: string, stream: string, peer: Peer): string {
+  const imports = servicesOf(stream, peer.account).map(
+    (service) => `    { service: { account: ${quote(main)}, subject: ${quote(service)} } }`,
+  );
+  const users = [...peerUsers(stream, peer), ...probeUsers(stream, peer)];
+  return `${peer.account} {\n${list('users', users)}${list('imports', imports)}}\n`;
+}
+
+function probeUsers(stream: string, { account, probe }: Peer): string[] {
+  if (probe === undefined) return [];
+  const [next] = servicesOf(stream, account);
+  return [user(probe, [next, CONNECTIONS_SUBJECT], PROBE_INBOX)];
+}
+
+function canaryUser(key: string): string {
+  return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
+}
+
+function peerUsers(stream: string, { account, keys }: Peer): string[] {
+  return keys.map((key) => user(key, servicesOf(stream, account), inboxPrefix(account)));
+}
+
+function user(key: string, publish: readonly string[], inbox: string): string {
+  const subscribe = quote(`${inbox}.>`);
+  const permissions = `{ publish: { allow: [${publish.map(quote).join(', ')}] }, subscribe: { allow: [${subscribe}] } }`;
+  return `    { nkey: ${key}, permissions: ${permissions} }`;
+}
+
+/** Pull, reset and acknowledge: all that a peer may do, and only with its own durable. */
+function servicesOf(stream: string, durable: string): readonly [pull: string, reset: string, ack: string] {
+  return [pullSubject(stream, durable), resetSubject(stream, durable), ackSubjects(stream, durable)];
+}
+
+/** A dot or a wildcard would widen every permission it becomes part of. */
+function demandName(what: string, name: string): void {
+  if (NAME.test(name)) return;
+  throw new InvalidInputError(`the NATS ${what} must be named with A-Z a-z 0-9 _ - only, not ${JSON.stringify(name)}`);
+}
+
+function demandPublicKeys(access: NatsAccess): void {
+  const owners = new Map<string, string>();
+  const names = new Set<string>();
+  for (const key of [...access.own, ...access.users]) own(owners, key, "the node's own users");
+  if (access.canary !== undefined) own(owners, access.canary, 'the canary');
+  for (const { lfhId, publicKeys, probe } of access.peers) {
+    if (probe !== undefined) own(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);
+    const owner = `peer ${JSON.stringify(lfhId)}`;
+    if (names.has(lfhId)) throw new InvalidInputError(`${owner} is there twice; remove one of them`);
+    names.add(lfhId);
+    for (const key of publicKeys) own(owners, key, owner);
+  }
+}
+
+function own(owners: Map<string, string>, key: string, owner: string): void {
+  if (!isUserKey(key)) {
+    throw new InvalidInputError(
+      `a public key of ${owner} is none, or damaged: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
+    );
+  }
+  const other = owners.get(key) ?? owner;
+  if (other !== owner)
+    throw new InvalidInputError(`${other} and ${owner} have the same public key; each needs its own`);
+  owners.set(key, owner);
+}
+
+function list(name: string, entries: readonly string[]): string {
+  return `  ${name}: [\n${entries.map((entry) => `${entry}\n`).join('')}  ]\n`;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { syncName } from '../../../common/contract/names.ts';
+import { CA_FILE, MAIN_FILE, PEERS_FILE, PROBE_INBOX } from '../observed/names.ts';
+import type { DerivedKeys, Texts } from '../observed/observed.ts';
+import { isUserKey } from '../trust/public-keys.ts';
+import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK } from './config.ts';
+
+/**
+ * The files that a nats-server includes, and how they come into force.
+ *
+ * nats-server connects the imports of a new account only at the reload after the one that adds it (ADR 5). So a text that
+ * adds an account is written twice: once as the first of two reloads, and, when every server that answers runs that,
+ * again with nothing changed but its second line.
+ *
+ * Once in a while even that leaves some accounts unconnected (seen with 200 new ones at a time): then the same text is written with
+ * another line, for one reload more.
+ */
+
+const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
+const EXPORTED_TO = /, accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const OWN_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}) \\} ${OWN_MARK}$`, 'gm');
+/** Neither the node's own users nor the canary have an inbox. */
+const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
+
+export type NatsFiles = {
+  readonly [MAIN_FILE]: string;
+  readonly [PEERS_FILE]: string;
+  readonly [CA_FILE]: string;
+};
+
+/** What is known of the servers that the files are for. */
+export interface ServersState {
+  readonly written: Texts | undefined;
+  /** The hash that every server that answers was last seen to run. */
+  readonly liveHash: string | undefined;
+  /** Whether servers are restarted and not reloaded: then everything comes into force at once. */
+  readonly restarts: boolean;
+  /** Whether what is live leaves somebody out who is let in; see {@link moreReloads}. */
+  readonly leavesOut?: boolean;
+}
+
+/** nats-server needs two reloads for a new account: `first` when another must follow as soon as this one is live. */
+export type Phase = 'first' | 'final';
+
+export interface PlannedNatsFiles {
+  readonly files: NatsFiles;
+  /** Of everything but the canary's line. Who signs in with the canary of this hash proves that the server runs these files. */
+  readonly hash: string;
+  readonly phase: Phase;
+}
+
+/**
+ * @throws InvalidInputError as natsIncludes does
+ */
+export function natsFiles(
+  access: Omit<NatsAccess, 'canary'>,
+  ca: string,
+  state: ServersState,
+  derived: Pick<DerivedKeys, 'canary'>,
+): PlannedNatsFiles {
+  const { mainAccount, peerAccounts } = natsIncludes(access);
+  const phase = phaseOf(peerAccounts, state);
+  const more = phase === 'final' ? moreReloads(state) : 0;
+  const head =
+    `# Written by lfh-sync; changes are undone.\n# Reload ${phase === 'first' ? 1 : 2} of 2.\n` +
+    (more > 0 ? `# And ${more} more, for accounts that were left out.\n` : '');
+  const peersFile = head + peerAccounts;
+  const hash = digest([head + mainAccount, peersFile, ca]);
+  const canary = derived.canary(hash);
+  const main = head + natsIncludes({ ...access, ...(canary !== undefined && { canary }) }).mainAccount;
+  return { files: { [MAIN_FILE]: main, [PEERS_FILE]: peersFile, [CA_FILE]: ca }, hash, phase };
+}
+
+/** The hash of what stands there, as {@link natsFiles} made it; undefined where nothing does. */
+export function hashOf(written: Texts | undefined): string | undefined {
+  if (written?.[MAIN_FILE] === undefined) return undefined;
+  const lines = written[MAIN_FILE].split('\n').filter((line) => !line.endsWith(CANARY_MARK));
+  return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
+}
+
+/** The users that the node is at its local NATS, as {@link natsFiles} wrote them. For when they cannot be derived now. */
+export function ownUsersIn(written: Texts | undefined): string[] {
+  const found = (written?.[MAIN_FILE] ?? '').matchAll(OWN_USER);
+  return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
+}
+
+/**
+ * What stands there, without anybody's access who is not granted any any more, and with nothing added. For when the rest cannot
+ * be planned, or nobody is left to plan it for: taking access back waits for nothing. Every server takes such a text, since
+ * it took one with more in it.
+ *
+ * @param granted peers that keep what they have; of their keys those that they still name
+ */
+export function withoutRevoked(written: Texts, granted: readonly AdmittedPeer[]): NatsFiles {
+  const grants: Grants = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
+  const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca = '' } = written;
+  return { [MAIN_FILE]: remaining(main, grants), [PEERS_FILE]: remaining(peers, grants), [CA_FILE]: ca };
+}
+
+/** Public keys by account. */
+type Grants = ReadonlyMap<string, ReadonlySet<string>>;
+
+function remaining(text: string, grants: Grants): string {
+  let revoked = false;
+  const lines = text.split('\n').filter((line) => {
+    const [, account] = ACCOUNT_HEAD.exec(line) ?? [];
+    if (account !== undefined) revoked = !grants.has(account);
+    const stays = !revoked && staysIn(line, grants);
+    if (line === '}') revoked = false;
+    return stays;
+  });
+  return lines.join('\n');
+}
+
+/** Of our own text, which has an entry a line; see nats-config.ts. */
+function staysIn(line: string, grants: Grants): boolean {
+  const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
+  if (exportedTo !== undefined) return grants.has(exportedTo);
+  const [, key = '', inbox = ''] = PEER_USER.exec(line) ?? [];
+  return key === '' || `_INBOX.${inbox}` === PROBE_INBOX || (grants.get(inbox)?.has(key) ?? false);
+}
+
+function phaseOf(peerAccounts: string, { written, liveHash, restarts }: ServersState): Phase {
+  if (restarts) return 'final';
+  const known = accountsIn(written?.[PEERS_FILE] ?? '');
+  if ([...accountsIn(peerAccounts)].some((account) => !known.has(account))) return 'first';
+  const first = written?.[MAIN_FILE]?.includes('# Reload 1 of 2.') ?? false;
+  return first && liveHash !== hashOf(written) ? 'first' : 'final';
+}
+
+/** More would not help: then the reason is another. */
+const MOST_MORE = 5;
+
+function moreReloads({ written, leavesOut = false }: ServersState): number {
+  const [, count = '0'] = /^# And (\d+) more,/m.exec(written?.[MAIN_FILE] ?? '') ?? [];
+  return Math.min(MOST_MORE, Number(count) + (leavesOut ? 1 : 0));
+}
+
+function accountsIn(peerAccounts: string): ReadonlySet<string> {
+  return new Set(peerAccounts.split('\n').flatMap((line) => ACCOUNT_HEAD.exec(line)?.[1] ?? []));
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

@@ -1,0 +1,44 @@
+import { GROUP } from '../../api/objects.ts';
+
+/** Names of everything that the operator makes for a node, so that whoever writes, reads or mounts it uses the same. */
+
+/** Objects in the node's own namespace, by the node's name. */
+export const NAMES = {
+  key: (node: string): string => `${node}-nkey`,
+  nats: (node: string): string => `${node}-nats`,
+  sidecar: (node: string): string => `${node}-sidecar`,
+  invitation: (node: string): string => `${node}-invitation`,
+} as const;
+
+/** A peer without `spec.nodeRef` belongs to the node of this name. The CRD has the same default. */
+export const DEFAULT_NODE = 'local';
+
+export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'lfh-sync' } as const;
+/** Label on everything that belongs to a node. */
+export const NODE_LABEL = `${GROUP}/node`;
+/** Annotation on the ConfigMap for NATS: how NATS takes up its files, see `rolloutNote`. */
+export const ROLLOUT_NOTE = `${GROUP}/rollout`;
+/** Annotation on the ConfigMap for NATS: which workload has the sidecar, for when the node is gone. */
+export const WORKLOAD_NOTE = `${GROUP}/workload`;
+
+/** Keys of the ConfigMap for NATS. */
+/** Goes inside the main account's block; with isolation `Users` inside `authorization`. */
+export const MAIN_FILE = 'lfh-sync.conf';
+/** Goes beside that block, inside `accounts`; holds nothing but a comment with `Users`. */
+export const PEERS_FILE = 'lfh-sync-peers.conf';
+/** Own CA first, then the peers'; for nats-server's `ca_file` and for connect. */
+export const CA_FILE = 'ca.crt';
+
+/** Key of the ConfigMap with the invitation. */
+export const INVITATION_FILE = 'syncpeer.yaml';
+
+/** Keys of the node's Secret; the first is connect's own name for it. */
+export const SEED_FILE = 'nats-server.nk';
+export const PREVIOUS_SEED_FILE = 'previous.nk';
+/** The name under which the key of the Secret with Kafka's password is mounted. */
+export const KAFKA_PASSWORD_FILE = 'kafka-password';
+
+/** A probe listens for its answers here. The peer, which is in the same account, listens elsewhere. */
+export const PROBE_INBOX = '_INBOX.probe';
+/** Every account has this service, about its own connections; no system account is needed. */
+export const CONNECTIONS_SUBJECT = '$SYS.REQ.ACCOUNT.PING.CONNZ';

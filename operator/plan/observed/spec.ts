@@ -1,0 +1,95 @@
+import { DEFAULT_FORMATS, type StartFrom } from '../../../common/contract/peers.ts';
+import type { NodeObject, PeerObject } from './observed.ts';
+import { type WorkloadRef, workloadRef } from './workload-ref.ts';
+
+/** Specs with everything in them that may be left out. The API server fills in the CRD's defaults; these say the same. */
+
+export interface PeerSpec {
+  readonly servers: readonly string[];
+  readonly publicKeys: readonly string[];
+  readonly receive: {
+    readonly paused: boolean;
+    readonly startFrom: StartFrom;
+    readonly allowFormats: readonly string[];
+    readonly allowOrigins: readonly string[];
+    readonly stream: string;
+    readonly consumer: string | undefined;
+  };
+  readonly send: { readonly paused: boolean; readonly client: 'Sidecar' | 'Connect' };
+}
+
+export function peerSpec({ spec }: PeerObject): PeerSpec {
+  const { servers = [], publicKeys = [], receive = {}, send = {} } = spec;
+  const {
+    paused = false,
+    startFrom,
+    allowFormats = DEFAULT_FORMATS,
+    allowOrigins = [],
+    stream = 'EVENTS',
+    consumer,
+  } = receive;
+  const { paused: sendPaused = false, client = 'Sidecar' } = send;
+  return {
+    servers,
+    publicKeys,
+    receive: { paused, startFrom: startFromOf(startFrom), allowFormats, allowOrigins, stream, consumer },
+    send: { paused: sendPaused, client },
+  };
+}
+
+export interface NodeSpec {
+  readonly account: string;
+  readonly isolation: 'Accounts' | 'Users';
+  /** Public keys of its administrators. */
+  readonly users: readonly string[];
+  readonly advertise: readonly string[];
+  readonly reload: 'Reloader' | 'Restart' | 'None';
+  /** What runs NATS; undefined where nobody told. */
+  readonly workload: WorkloadRef | undefined;
+  readonly rotation: number;
+  readonly kafka: { readonly tls: boolean; readonly partitions: number; readonly replicationFactor: number };
+}
+
+export function nodeSpec({ spec }: NodeObject): NodeSpec {
+  const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [], reload = 'Reloader' } = spec.nats;
+  const workload = spec.nats.workloadRef && workloadRef(spec.nats.workloadRef, 'StatefulSet');
+  const { rotation = 0 } = spec.key ?? {};
+  return {
+    account,
+    isolation,
+    users,
+    advertise,
+    reload,
+    workload,
+    rotation,
+    kafka: kafkaSpec(spec.kafka),
+  };
+}
+
+function kafkaSpec({ tls = false, topics = {} }: NodeObject['spec']['kafka']): NodeSpec['kafka'] {
+  const { partitions = 1, replicationFactor = 1 } = topics;
+  return { tls, partitions, replicationFactor };
+}
+
+/** Of the sidecar, as a container has them. */
+export interface Resources {
+  readonly requests: ResourceList;
+  readonly limits?: ResourceList;
+}
+
+interface ResourceList {
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly 'ephemeral-storage'?: string;
+}
+
+/** Requests always, since an autoscaler that looks at the use of CPU fails without them. */
+export function sidecarResources({ spec }: Pick<NodeObject, 'spec'>): Resources {
+  const { requests, limits } = spec.connect?.resources ?? {};
+  return { requests: { cpu: '50m', memory: '128Mi', ...requests }, ...(limits && { limits }) };
+}
+
+function startFromOf(from: { readonly policy?: string; readonly time?: string } | undefined): StartFrom {
+  if (from?.policy === 'Time') return { policy: 'Time', time: from.time ?? '' };
+  return { policy: from?.policy === 'Latest' ? 'Latest' : 'Earliest' };
+}

@@ -1,0 +1,49 @@
+import { dump } from 'js-yaml';
+import { shortName, syncName } from '../../../common/contract/names.ts';
+import type { NodeObject } from '../observed/observed.ts';
+import { nodeSpec } from '../observed/spec.ts';
+import { type Authority, bundle } from '../trust/certificates.ts';
+
+/**
+ * What the other side applies to have this node as its peer. It names no namespace, since that is the other side's, and
+ * holds nothing that is secret: safe in git or a mail. The same input gives the same text.
+ *
+ * @param publicKeys the node's; two while one replaces the other
+ */
+export function invitation(
+  node: NodeObject,
+  publicKeys: readonly string[],
+  ownCa: readonly Authority[] | undefined,
+): string {
+  const { lfhId } = node.spec;
+  const servers = nodeSpec(node).advertise;
+  const peer = {
+    apiVersion: node.apiVersion,
+    kind: 'LfhSyncPeer',
+    metadata: { name: resourceName(lfhId) },
+    spec: {
+      lfhId,
+      ...(servers.length > 0 && { servers }),
+      ...(ownCa && ownCa.length > 0 && servers.length > 0 && { ca: { inline: bundle(ownCa) } }),
+      publicKeys: [...publicKeys],
+    },
+  };
+  const head =
+    `# An invitation to sync with ${inComment(lfhId)}. At the other site, in the namespace of its LfhSyncNode:\n` +
+    '#   kubectl apply -f syncpeer.yaml\n# It holds no secret. It changes with the keys or the CA: then apply it again.\n';
+  return head + dump(peer, { lineWidth: -1 });
+}
+
+/** YAML ends a comment, and would read on, at characters that JSON leaves as they are. */
+function inComment(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** An id as Kubernetes can name an object. */
+function resourceName(lfhId: string): string {
+  const name = shortName(syncName(lfhId))
+    .toLowerCase()
+    .replaceAll('_', '-')
+    .replace(/^-+|-+$/g, '');
+  return name === '' ? 'peer' : name;
+}

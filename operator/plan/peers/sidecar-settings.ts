@@ -1,0 +1,99 @@
+import { syncName } from '../../../common/contract/names.ts';
+import { type PeerSettings, peerList } from '../../../common/contract/peers.ts';
+import { encodeSettings, type Settings } from '../../../common/contract/settings.ts';
+import { ShapeError } from '../../../common/contract/shapes.ts';
+import { KAFKA_PASSWORD_FILE, PREVIOUS_SEED_FILE, SEED_FILE } from '../observed/names.ts';
+import type { NodeObject, PeerObject, Texts } from '../observed/observed.ts';
+import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { type Authority, bundle } from '../trust/certificates.ts';
+
+const OWN_CA_FILE = 'ca-own.crt';
+const KAFKA_CA_FILE = 'ca-kafka.crt';
+
+export interface ReceivingPeer {
+  readonly settings: PeerSettings;
+  /** Whose certificates to accept; undefined: the system's roots. */
+  readonly authorities: readonly Authority[] | undefined;
+}
+
+export interface SidecarPlan {
+  readonly node: NodeObject;
+  readonly peers: readonly ReceivingPeer[];
+  readonly ownCa: readonly Authority[] | undefined;
+  readonly kafkaCa: readonly Authority[] | undefined;
+}
+
+/**
+ * What the sidecars read from their mounted directory: one file per setting, and one CA file *per peer*, so that one peer's
+ * CA cannot vouch for another.
+ */
+export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Record<string, string> {
+  const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
+    [OWN_CA_FILE, ownCa],
+    [KAFKA_CA_FILE, kafkaCa],
+    ...peers.map(({ settings, authorities: own }): [string, typeof own] => [settings.caFile ?? '', own]),
+  ];
+  const caFiles = authorities.flatMap(([file, found]) => (found ? [[file, bundle(found)] as const] : []));
+  const all: Partial<Settings> = {
+    lfhId: node.spec.lfhId,
+    node: node.metadata.name,
+    peers: peers.map(({ settings }) => settings).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    natsServers: node.spec.nats.servers,
+    natsKeyFile: SEED_FILE,
+    // There only during a rotation.
+    previousNatsKeyFile: PREVIOUS_SEED_FILE,
+    ...(ownCa && { caFile: OWN_CA_FILE }),
+    ...kafkaSettings(node, kafkaCa !== undefined),
+  };
+  return { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
+}
+
+/** Settings that stand there, without the peers that are not to be received from any more; nothing is added. */
+export function withoutPeers(written: Texts, staying: ReadonlySet<string>): Texts {
+  const [setting = ''] = Object.keys(encodeSettings({ peers: [] }));
+  try {
+    const peers = peerList.decode(written[setting] ?? '[]').filter(({ name }) => staying.has(name));
+    return { ...written, ...encodeSettings({ peers }) };
+  } catch (error) {
+    // Somebody has written over it; then no sidecar takes it up.
+    if (error instanceof ShapeError) return written;
+    throw error;
+  }
+}
+
+function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
+  const { tls, partitions, replicationFactor } = nodeSpec(node).kafka;
+  const { brokers, sasl } = node.spec.kafka;
+  return {
+    kafkaBrokers: brokers,
+    kafkaTls: tls,
+    ...(hasCa && { kafkaCaFile: KAFKA_CA_FILE }),
+    ...(sasl && {
+      kafkaSaslMechanism: sasl.mechanism,
+      kafkaSaslUsername: sasl.username,
+      kafkaSaslPasswordFile: KAFKA_PASSWORD_FILE,
+    }),
+    newTopicPartitions: partitions,
+    newTopicReplicationFactor: replicationFactor,
+  };
+}
+
+/** What the sidecars are told of a peer that is received from. */
+export function peerSettings(peer: PeerObject, hasCa: boolean): PeerSettings {
+  const { servers, receive } = peerSpec(peer);
+  const { consumer, ...rest } = receive;
+  const { tlsServerName, lfhId } = peer.spec;
+  return {
+    name: peer.metadata.name,
+    lfhId,
+    servers,
+    ...(hasCa && { caFile: caFileOf(peer) }),
+    ...(tlsServerName !== undefined && { tlsServerName }),
+    ...rest,
+    ...(consumer !== undefined && { consumer }),
+  };
+}
+
+function caFileOf({ spec }: PeerObject): string {
+  return `ca-${syncName(spec.lfhId)}.crt`;
+}

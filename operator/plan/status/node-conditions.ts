@@ -1,0 +1,108 @@
+import type { SidecarStatus } from '../../../common/contract/status.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import type { ReasonOf } from '../../api/reasons.ts';
+import type { Phase } from '../nats/files.ts';
+import type { ObservedNats, ServerReport } from '../observed/observed.ts';
+import type { KeyStep } from '../trust/node-key.ts';
+
+export function keyReady(step: KeyStep): ConditionDraft<'KeyReady'> {
+  const type = 'KeyReady';
+  if (step.step === 'stop') return { type, status: 'False', reason: step.reason, message: step.message };
+  if (step.step === 'use') return { type, status: 'True', reason: step.reason, message: step.message };
+  return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
+}
+
+/** A mounted ConfigMap is a minute late at the most, and then a server reloads within seconds. */
+const REFUSED_AFTER_MS = 120_000;
+
+/**
+ * Whether every nats-server runs what was written last. Known by signing in, never from having written it.
+ *
+ * @param phase of what was written last
+ * @param waitedMs for how long what was written last has been there
+ */
+export function natsConfigLive(
+  nats: ObservedNats | undefined,
+  phase: Phase,
+  waitedMs = 0,
+): ConditionDraft<'NatsConfigLive'> {
+  const type = 'NatsConfigLive';
+  if (!nats) return { type, status: 'Unknown', reason: 'Reconciling', message: 'no nats-server was asked yet' };
+  const worst = worstOf(nats.servers);
+  if (!worst) {
+    const why = nats.problem === undefined ? '' : `: ${nats.problem}`;
+    const message = `no nats-server is found at spec.nats.servers${why}`;
+    return { type, status: 'False', reason: 'NatsUnreachable', message };
+  }
+  if (worst.outcome === 'ConfigNotLive' && waitedMs > REFUSED_AFTER_MS) {
+    const minutes = Math.floor(waitedMs / 60_000);
+    const message = `${worst.message}. This has lasted for ${minutes} minutes`;
+    return { type, status: 'False', reason: 'NatsRefusedConfig', message };
+  }
+  if (worst.outcome !== 'Live')
+    return { type, status: 'False', reason: reasonOf(worst.outcome), message: worst.message };
+  if (phase === 'first') {
+    const message = 'the first of two reloads is live; the second was not written yet';
+    return { type, status: 'False', reason: 'ConfigNotLive', message };
+  }
+  const message = `${nats.servers.length} of ${nats.servers.length} nats-servers run the configuration`;
+  return { type, status: 'True', reason: 'Live', message };
+}
+
+/**
+ * Whether the node's sidecars are there and have taken up their settings.
+ *
+ * @param requested whether the operator is to inject them
+ */
+export function sidecarReady(
+  sidecars: readonly SidecarStatus[] | undefined,
+  requested: boolean,
+): ConditionDraft<'SidecarReady'> {
+  const type = 'SidecarReady';
+  if (sidecars?.length === 0 && !requested) {
+    return { type, status: 'True', reason: 'NotRequested', message: 'spec.connect is absent, and no sidecar reports' };
+  }
+  if (!sidecars || sidecars.length === 0) {
+    const why = sidecars ? 'no sidecar answers there' : "the node's NATS could not be asked";
+    return { type, status: 'Unknown', reason: 'NoReport', message: `sidecars report over the node's NATS, and ${why}` };
+  }
+  const refusing = sidecars.find(({ settings }) => settings.state !== 'Current');
+  if (refusing) {
+    return { type, status: 'False', reason: 'SettingsNotLive', message: refusing.settings.message };
+  }
+  const apart = sidecars.find(({ kafka }) => !kafka.joined);
+  if (apart) {
+    const message = "a sidecar is not in contact with this node's Kafka; its log says why";
+    return { type, status: 'False', reason: 'KafkaUnavailable', message };
+  }
+  return { type, status: 'True', reason: 'Reporting', message: `${sidecars.length} sidecar(s) report` };
+}
+
+type NotLive = Exclude<ServerReport['outcome'], 'Live'>;
+
+/** What the client says of a server it could not ask, as this node's administrator should read it. */
+const REASONS: Partial<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
+  NoAuthorization: 'NoAuthorization',
+  ConfigNotLive: 'ConfigNotLive',
+  IncludeMissing: 'IncludeMissing',
+  NotTrusted: 'NatsNotTrusted',
+  HostNameMismatch: 'NatsNotTrusted',
+  TlsRequired: 'NatsNotTrusted',
+  CertificateExpired: 'CertificateExpired',
+  CertificateNotYetValid: 'CertificateNotYetValid',
+};
+
+function reasonOf(outcome: NotLive): ReasonOf<'NatsConfigLive'> {
+  return REASONS[outcome] ?? 'NatsUnreachable';
+}
+
+/** What a person can mend first: a server that cannot be asked may only be starting. */
+const WORST_FIRST: readonly string[] = ['NoAuthorization', 'IncludeMissing', 'ConfigNotLive'];
+
+function worstOf(servers: readonly ServerReport[]): ServerReport | undefined {
+  for (const outcome of WORST_FIRST) {
+    const found = servers.find((server) => server.outcome === outcome);
+    if (found) return found;
+  }
+  return servers.find(({ outcome }) => outcome !== 'Live') ?? servers[0];
+}

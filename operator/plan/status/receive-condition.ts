@@ -1,0 +1,74 @@
+import type { Reason } from '../../../common/contract/reasons.ts';
+import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import { type PeerObject, reportOf } from '../observed/observed.ts';
+import { peerSpec } from '../observed/spec.ts';
+import type { ResolvedCa } from '../trust/ca-source.ts';
+import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
+
+export interface ReceiveInputs {
+  readonly peer: PeerObject;
+  readonly conflict: string | undefined;
+  readonly ca: ResolvedCa | undefined;
+  /** Why no sidecar could take its settings. */
+  readonly invalid: string | undefined;
+  readonly sidecars: readonly SidecarStatus[] | undefined;
+  readonly received: Progress | undefined;
+  readonly now: number;
+}
+
+type Verdict = Omit<ConditionDraft<'ReceiveReady'>, 'type'>;
+
+/** Whether what the peer takes in arrives here: what the sidecar that replays it says, and nothing less. */
+export function receiveReady(inputs: ReceiveInputs): ConditionDraft<'ReceiveReady'> {
+  return { type: 'ReceiveReady', ...(beforeAsking(inputs) ?? asked(inputs)) };
+}
+
+/** What can be told without any sidecar. */
+function beforeAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict | undefined {
+  const { servers, receive } = peerSpec(peer);
+  if (servers.length === 0) return ok('NotRequested', 'spec.servers names none: nothing is received');
+  if (conflict !== undefined) return no('Conflict', conflict);
+  if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
+  if (invalid !== undefined) return no('InvalidSpec', invalid);
+  const problems = ca?.problems ?? [];
+  const [first] = problems;
+  if (!first || ca?.authorities.length !== 0) return undefined;
+  return no(first.reason, problems.map(({ message }) => message).join('; '));
+}
+
+/** An authority that does not count any more matters to a person, and is often the cause. */
+function asked(inputs: ReceiveInputs): Verdict {
+  const verdict = answered(inputs);
+  const problems = inputs.ca?.problems ?? [];
+  return { ...verdict, message: [verdict.message, ...problems.map(({ message }) => message)].join('; ') };
+}
+
+function answered(inputs: ReceiveInputs): Verdict {
+  const { peer, sidecars = [] } = inputs;
+  if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
+  const report = reportOf(peer, sidecars);
+  return report ? reported(inputs, report) : unknown('NoReport', 'no sidecar has taken up this peer yet');
+}
+
+function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): Verdict {
+  const { reason, message, lag } = report;
+  if (reason === 'Replaying') {
+    const behind = (lag ?? 0) > 0 && since(received, now) > STANDSTILL_MS;
+    return behind ? no('Lagging', `${lag} messages wait at the peer, and none is replayed`) : ok('Replaying', message);
+  }
+  if (reason === 'NotOwned') return unknown('NoReport', 'no sidecar holds this peer; one takes it over within seconds');
+  if (reason === 'Paused')
+    return unknown('NoReport', 'the sidecar has not taken up that this peer is not paused any more');
+  if (AWAITED.has(reason) && neverReplayed(peer, report)) {
+    return no('AwaitingPeer', `the other side has not applied this node's invitation yet: ${message}`);
+  }
+  return no(reason, message);
+}
+
+/** What a peer answers that does not know us yet. */
+const AWAITED: ReadonlySet<Reason> = new Set(['KeyRefused', 'ConsumerMissing', 'PermissionDenied']);
+
+function neverReplayed(peer: PeerObject, { position }: PeerStatus): boolean {
+  return position === null && (peer.status?.receive?.position ?? 0) === 0;
+}

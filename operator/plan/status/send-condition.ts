@@ -1,0 +1,86 @@
+import { syncName } from '../../../common/contract/names.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import type { ObservedDurable, ObservedNats, PeerAccess, PeerObject } from '../observed/observed.ts';
+import { peerSpec } from '../observed/spec.ts';
+import { peerKeys } from '../peers/admission.ts';
+import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
+
+export interface SendInputs {
+  readonly peer: PeerObject;
+  readonly conflict: string | undefined;
+  readonly nats: ObservedNats | undefined;
+  /** Whether every nats-server runs a configuration with this peer in it. */
+  readonly configLive: boolean;
+  /** What the peer finds when it signs in; undefined while nobody has looked. */
+  readonly access: PeerAccess | undefined;
+  readonly sent: Progress | undefined;
+  readonly now: number;
+}
+
+type Verdict = Omit<ConditionDraft<'SendReady'>, 'type'>;
+
+/** Whether what this node takes in can be fetched by the peer, and is. */
+export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
+  return { type: 'SendReady', ...(beforeAsking(inputs) ?? withKeyProblem(asked(inputs), inputs.peer)) };
+}
+
+/** What can be told without asking JetStream. */
+function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | undefined {
+  const { publicKeys, send } = peerSpec(peer);
+  if (publicKeys.length === 0)
+    return ok('NotRequested', 'spec.publicKeys names none: the peer may not receive from us');
+  if (conflict !== undefined) return no('Conflict', conflict);
+  if (send.client === 'Connect') return no('ClientNotSupported', CONNECT_CLIENT);
+  if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
+  const { usable, problems } = peerKeys(peer);
+  const [problem] = problems;
+  if (problem && usable.length === 0) return no(problem.reason, problem.message);
+  if (configLive) return undefined;
+  return no('ConfigNotLive', 'not every nats-server of this node lets the peer in; see the LfhSyncNode');
+}
+
+/** A key that does not count matters to a person, though the peer has another. */
+function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {
+  const [problem] = peerKeys(peer).problems;
+  return problem ? { ...verdict, message: `${verdict.message}; ${problem.message}` } : verdict;
+}
+
+function asked(inputs: SendInputs): Verdict {
+  const { peer, nats, access } = inputs;
+  if (!nats?.durables) return unknown('NatsUnreachable', nats?.problem ?? "this node's JetStream was not asked yet");
+  const { durables, streamFirst, problem } = nats;
+  if (streamFirst === undefined)
+    return no('StreamMissing', 'there is no stream EVENTS; connect makes it when it starts');
+  const durable = durables.find(({ name }) => name === syncName(peer.spec.lfhId));
+  if (!durable) return no('ConsumerMissing', problem ?? "the peer's durable consumer is being made");
+  const { ackFloor } = durable;
+  if (ackFloor > 0 && ackFloor + 1 < streamFirst) {
+    return no('MessagesExpired', `the stream begins at ${streamFirst}, and the peer had read up to ${ackFloor}`);
+  }
+  if (!access?.served) return no('ConfigNotLive', NOT_SERVED);
+  return pulled(inputs, durable);
+}
+
+function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive }: ObservedDurable): Verdict {
+  const there = waiting > 0;
+  const stands = since(sent, now) > STANDSTILL_MS;
+  const everPulled = lastActive !== undefined || peer.status?.send?.lastPullTime !== undefined;
+  if (!there && !everPulled)
+    return no('AwaitingPeer', 'the peer has never asked for a message; it needs our invitation');
+  if (!there && stands) return no('NoPull', `the peer asks for nothing since ${time(sent)}`);
+  if (pending > 0 && stands)
+    return no('Lagging', `${pending} messages wait, and none was acknowledged since ${time(sent)}`);
+  return ok('Pulling', pending === 0 ? 'the peer has everything' : `the peer is fetching ${pending} messages`);
+}
+
+function time(progress: Progress | undefined): string {
+  return progress ? new Date(progress.since).toISOString() : 'it was last looked at';
+}
+
+const NOT_SERVED =
+  'the peer is let in, but what it asks for does not reach its durable consumer yet: nats-server connects the imports of a ' +
+  'new account only at a second reload; if this lasts, was it reloaded twice, and is the stream in the account of spec.nats.account?';
+
+const CONNECT_CLIENT =
+  "a peer that is upstream's own connect shares one durable with the local one, and each acknowledges for the other; " +
+  'run lfh-sync there';

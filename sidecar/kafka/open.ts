@@ -1,0 +1,33 @@
+import type { KafkaPort } from '../ports.ts';
+import { createClient, type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
+import { fenceAndReadPosition } from './fence.ts';
+import { Owners } from './owners.ts';
+import { type TopicDefaults, Topics } from './topics.ts';
+
+export interface KafkaOptions extends KafkaConnection, TopicDefaults {
+  /** The node's name; part of transactional ids and of the group's. */
+  readonly node: string;
+}
+
+export interface OpenKafka extends KafkaPort {
+  readonly owners: Owners;
+  /** Leaves the group and closes what is shared; the writers are closed by those who took them over. */
+  close(): Promise<void>;
+}
+
+/** The node's Kafka. Connects when first needed, and again after every failure; nothing is thrown here. */
+export function openKafka(options: KafkaOptions): OpenKafka {
+  const patient = createClient(options, PATIENT_RETRY);
+  const quick = createClient(options, QUICK_RETRY);
+  const topics = new Topics(patient, options);
+  const owners = new Owners(patient, topics, options.node, options.log);
+  return {
+    owners,
+    takeOver: (peer) => fenceAndReadPosition({ kafka: quick, topics, node: options.node, log: options.log }, peer),
+    ensureTopics: (names, how) => topics.ensure(names, how),
+    close: async () => {
+      await owners.stop();
+      await topics.disconnect();
+    },
+  };
+}

@@ -1,0 +1,159 @@
+import type { LfhMessage } from '../../common/contract/message.ts';
+import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
+import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
+import { type Decision, decide, type Rejection, type Rules } from './decide.ts';
+import type { Delivered } from './delivered.ts';
+import type { OutgoingRecord, TopicLimits, TopicRefusal } from './outgoing-record.ts';
+import type { Position } from './position.ts';
+import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from './record.ts';
+
+/** A batch of deliveries turned into one transaction's records and the position after it. */
+
+export interface Judged {
+  readonly delivered: Delivered;
+  readonly decision: Decision;
+}
+
+/** A message that is replayed, and which of the plan's records hold it. */
+export interface PlannedReplay {
+  readonly delivered: Delivered;
+  readonly message: LfhMessage;
+  readonly rawRecord: number;
+  readonly dataRecord: number;
+}
+
+export interface PlannedRejection {
+  readonly delivered: Delivered;
+  readonly rejection: Rejection;
+}
+
+export interface BatchPlan {
+  readonly records: readonly OutgoingRecord[];
+  readonly replays: readonly PlannedReplay[];
+  readonly rejections: readonly PlannedRejection[];
+  readonly skips: ReadonlyMap<SkipReason, number>;
+  /** Past the last delivery of the batch. Even a batch of nothing but skips moves it: an ack beyond the committed
+   * position would leave the durable stuck after its next reset. */
+  readonly position: Position;
+}
+
+/**
+ * Decides about each delivery in turn, each by the position after the one before it: a sequence that comes a second time
+ * within one batch is as much a repeat as one that was committed long ago.
+ */
+export function judgeBatch(deliveries: readonly Delivered[], position: Position, rules: Rules): Judged[] {
+  let at = position;
+  return deliveries.map((delivered) => {
+    const decision = decide(delivered, at, rules);
+    at = advancePosition(at, delivered);
+    return { delivered, decision };
+  });
+}
+
+/** The topics that peers' messages name, which must exist before the transaction begins. */
+export function topicsNamed(judged: readonly Judged[]): string[] {
+  const formats = judged.flatMap(({ decision }) => (decision.kind === 'replay' ? [decision.message.data_format] : []));
+  return [...new Set(formats)];
+}
+
+/**
+ * Makes the records of one transaction.
+ *
+ * Here a message can still turn out to be one that Kafka does not take, because its topic cannot be had or is made for
+ * smaller records; it is rejected like any other, since waiting would stop the stream behind it.
+ *
+ * @param topics limits of LFH_SYNC, LFH_EXCEPTION and every topic of {@link topicsNamed}
+ * @param before the position before the batch; `stream`, `identity` and `from` are carried on
+ * @param now milliseconds since 1970
+ */
+export function planBatch(
+  judged: readonly Judged[],
+  topics: ReadonlyMap<string, TopicLimits | TopicRefusal>,
+  before: Position,
+  peer: string,
+  now: number,
+): BatchPlan {
+  const records: OutgoingRecord[] = [];
+  const replays: PlannedReplay[] = [];
+  const rejections: PlannedRejection[] = [];
+  const skips = new Map<SkipReason, number>();
+  const exceptionLimit = limitOf(topics, EXCEPTION_TOPIC);
+
+  for (const { delivered, decision } of judged) {
+    if (decision.kind === 'skip') {
+      skips.set(decision.reason, (skips.get(decision.reason) ?? 0) + 1);
+      continue;
+    }
+    const outcome = decision.kind === 'reject' ? decision : encode(delivered, decision.message, topics, now);
+    if ('kind' in outcome) {
+      rejections.push({ delivered, rejection: outcome });
+      const source = { peer, stream: before.stream, identity: before.identity, sequence: delivered.streamSequence };
+      records.push(exceptionRecord(delivered.payload, outcome, source, now, exceptionLimit));
+      continue;
+    }
+    const { message, raw, data } = outcome;
+    replays.push({ delivered, message, rawRecord: records.length, dataRecord: records.length + 1 });
+    records.push({ topic: SYNC_TOPIC, value: raw }, { topic: message.data_format, value: data });
+  }
+  return { records, replays, rejections, skips, position: advancePosition(before, judged.at(-1)?.delivered) };
+}
+
+/** The rejections of a plan, counted by reason. */
+export function countRejections(rejections: readonly PlannedRejection[]): Map<RejectReason, number> {
+  const counts = new Map<RejectReason, number>();
+  for (const { rejection } of rejections) counts.set(rejection.reason, (counts.get(rejection.reason) ?? 0) + 1);
+  return counts;
+}
+
+/**
+ * The position once `last` is done. Never moves back: after a reset an old server may redeliver what is committed.
+ */
+export function advancePosition(before: Position, last: Delivered | undefined): Position {
+  if (last === undefined) return before;
+  const ahead = last.streamSequence > before.sequence;
+  return {
+    ...before,
+    sequence: ahead ? last.streamSequence : before.sequence,
+    time: ahead ? last.time : before.time,
+    consumerSequence: last.consumerSequence,
+  };
+}
+
+interface Encoded {
+  readonly message: LfhMessage;
+  readonly raw: Buffer;
+  readonly data: Buffer;
+}
+
+function encode(
+  delivered: Delivered,
+  message: LfhMessage,
+  topics: ReadonlyMap<string, TopicLimits | TopicRefusal>,
+  now: number,
+): Encoded | Rejection {
+  const topic = topics.get(message.data_format);
+  if (topic === undefined || 'refused' in topic) {
+    return { kind: 'reject', reason: 'TopicRefused', detail: topic?.refused ?? 'the topic of data_format is missing' };
+  }
+  const { buffer, byteOffset, byteLength } = delivered.payload;
+  const raw = Buffer.from(buffer, byteOffset, byteLength);
+  const data = dataRecordValue(message, now);
+  return (
+    findOversize(raw, SYNC_TOPIC, limitOf(topics, SYNC_TOPIC)) ??
+    findOversize(data, 'the topic of data_format', topic.maxMessageBytes) ?? { message, raw, data }
+  );
+}
+
+function findOversize(value: Buffer, topic: string, limit: number): Rejection | undefined {
+  const size = value.length + RECORD_OVERHEAD_BYTES;
+  if (size <= limit) return undefined;
+  const detail = `the record would have ${size} bytes; ${topic} takes at most ${limit} (max.message.bytes)`;
+  return { kind: 'reject', reason: 'TooLargeForKafka', detail };
+}
+
+/** Our own topics are never refused: not having them is thrown, before a plan is made. */
+function limitOf(topics: ReadonlyMap<string, TopicLimits | TopicRefusal>, topic: string): number {
+  const limits = topics.get(topic);
+  if (limits === undefined || 'refused' in limits) throw new Error(`the limits of ${topic} are not known`);
+  return limits.maxMessageBytes;
+}

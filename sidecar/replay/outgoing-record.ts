@@ -1,0 +1,23 @@
+/** A record to be written. Its key is always null; a record that connect reads may have no headers (docs/upstream.md). */
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly value: Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a record was written. */
+export interface RecordLocation {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+}
+
+/** What is known of a topic that exists: the largest record batch it takes, in bytes. */
+export interface TopicLimits {
+  readonly maxMessageBytes: number;
+}
+
+/** A topic that cannot be had, with the reason in words: an illegal or colliding name, or the limit on new topics. */
+export interface TopicRefusal {
+  readonly refused: string;
+}

@@ -1,0 +1,93 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { METRICS } from '../../common/contract/metric-names.ts';
+import { REJECT_REASONS, type RejectReason, SKIP_REASONS, type SkipReason } from '../../common/contract/reasons.ts';
+
+/** The metrics of one peer. */
+export interface PeerMetrics {
+  connected(yes: boolean): void;
+  /** Another sidecar replays the peer now, and tells its position and lag. */
+  released(): void;
+  position(sequence: number): void;
+  lag(messages: number): void;
+  replayed(count: number): void;
+  skipped(reason: SkipReason, count: number): void;
+  rejected(reason: RejectReason, count: number): void;
+  batch(messages: number): void;
+  commit(seconds: number): void;
+  latency(seconds: number): void;
+  takenOver(): void;
+  chainBroken(): void;
+  streamRecreated(): void;
+}
+
+export interface Metrics {
+  forPeer(name: string): PeerMetrics;
+  /** Removes the peer's series, so that no alert goes on about a peer that is gone. */
+  removePeer(name: string): void;
+  announceFailed(count: number): void;
+  /** Everything, in Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** Metrics in a registry of their own, with those of the process. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = ({ name, help }: { name: string; help: string }) =>
+    new Gauge({ name, help, labelNames: ['peer'], registers: [registry] });
+  const counter = ({ name, help }: { name: string; help: string }, ...labels: string[]) =>
+    new Counter({ name, help, labelNames: ['peer', ...labels], registers: [registry] });
+  const histogram = ({ name, help, buckets }: { name: string; help: string; buckets: readonly number[] }) =>
+    new Histogram({ name, help, buckets: [...buckets], labelNames: ['peer'], registers: [registry] });
+
+  const all = {
+    connected: gauge(METRICS.connected),
+    position: gauge(METRICS.position),
+    lag: gauge(METRICS.lag),
+    replayed: counter(METRICS.replayed),
+    skipped: counter(METRICS.skipped, 'reason'),
+    rejected: counter(METRICS.rejected, 'reason'),
+    batch: histogram(METRICS.batch),
+    commit: histogram(METRICS.commit),
+    latency: histogram(METRICS.latency),
+    takeOvers: counter(METRICS.takeOvers),
+    chainBreaks: counter(METRICS.chainBreaks),
+    streamRecreated: counter(METRICS.streamRecreated),
+  };
+  const { name, help } = METRICS.announceFailures;
+  const announceFailures = new Counter({ name, help, registers: [registry] });
+
+  return {
+    forPeer: (peer) => {
+      // From 0: an alert on an increase would not see the first time that one counts.
+      for (const counter of [all.takeOvers, all.chainBreaks, all.streamRecreated]) counter.inc({ peer }, 0);
+      for (const reason of Object.keys(REJECT_REASONS)) all.rejected.inc({ peer, reason }, 0);
+      return {
+        connected: (yes) => all.connected.set({ peer }, yes ? 1 : 0),
+        released: () => {
+          all.position.remove({ peer });
+          all.lag.remove({ peer });
+        },
+        position: (sequence) => all.position.set({ peer }, sequence),
+        lag: (messages) => all.lag.set({ peer }, messages),
+        replayed: (count) => all.replayed.inc({ peer }, count),
+        skipped: (reason, count) => all.skipped.inc({ peer, reason }, count),
+        rejected: (reason, count) => all.rejected.inc({ peer, reason }, count),
+        batch: (messages) => all.batch.observe({ peer }, messages),
+        commit: (seconds) => all.commit.observe({ peer }, seconds),
+        latency: (seconds) => all.latency.observe({ peer }, seconds),
+        takenOver: () => all.takeOvers.inc({ peer }),
+        chainBroken: () => all.chainBreaks.inc({ peer }),
+        streamRecreated: () => all.streamRecreated.inc({ peer }),
+      };
+    },
+    removePeer: (peer) => {
+      const { skipped, rejected, ...others } = all;
+      for (const metric of Object.values(others)) metric.remove({ peer });
+      for (const reason of Object.keys(SKIP_REASONS)) skipped.remove({ peer, reason });
+      for (const reason of Object.keys(REJECT_REASONS)) rejected.remove({ peer, reason });
+    },
+    announceFailed: (count) => announceFailures.inc(count),
+    text: () => registry.metrics(),
+  };
+}

@@ -1,0 +1,125 @@
+import { REJECT_REASONS, type Reason, SKIP_REASONS } from '../../common/contract/reasons.ts';
+import type { PeerStatus } from '../../common/contract/status.ts';
+import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
+import type { Position } from '../replay/position.ts';
+import type { PeerMetrics } from './metrics.ts';
+
+/** What is told about one peer, in `/status` and in `/metrics`; kept in one place so that the two agree. */
+export class PeerReport {
+  readonly #metrics: PeerMetrics;
+  #status: PeerStatus;
+
+  constructor(peer: { readonly name: string; readonly lfhId: string }, metrics: PeerMetrics) {
+    this.#metrics = metrics;
+    this.#status = {
+      name: peer.name,
+      lfhId: peer.lfhId,
+      owned: false,
+      reason: 'Starting',
+      message: '',
+      since: new Date().toISOString(),
+      server: null,
+      key: null,
+      position: null,
+      lag: null,
+      replayed: 0,
+      skipped: zeroes(SKIP_REASONS),
+      rejected: zeroes(REJECT_REASONS),
+      lastReplayTime: null,
+      gaps: 0,
+      streamRecreated: 0,
+    };
+  }
+
+  get status(): PeerStatus {
+    return this.#status;
+  }
+
+  /** The state the peer is in, in words; `since` moves only when the reason changes. */
+  state(reason: Reason, message: string): void {
+    const since = reason === this.#status.reason ? this.#status.since : new Date().toISOString();
+    this.#update({ reason, message, since });
+    this.#metrics.connected(reason === 'Replaying');
+  }
+
+  /** What only the owner knows is told by the owner only. */
+  owned(owned: boolean): void {
+    if (this.#status.owned && !owned) {
+      this.#update({ lag: null, server: null, key: null });
+      this.#metrics.released();
+    }
+    this.#update({ owned });
+  }
+
+  /** @param key our public key that the server accepted */
+  connected(server: string, key: string): void {
+    this.#update({ server, key });
+  }
+
+  disconnected(): void {
+    this.#update({ server: null, key: null });
+  }
+
+  takenOver(position: Position, recreated: boolean): void {
+    this.#metrics.takenOver();
+    if (recreated) {
+      this.#update({ streamRecreated: this.#status.streamRecreated + 1 });
+      this.#metrics.streamRecreated();
+    }
+    this.#position(position);
+  }
+
+  chainBroken(): void {
+    this.#update({ gaps: this.#status.gaps + 1 });
+    this.#metrics.chainBroken();
+  }
+
+  /** Nothing is buffered and nothing is being committed. */
+  caughtUp(): void {
+    if (this.#status.lag !== 0) this.#lag(0);
+  }
+
+  /**
+   * @param seconds from the decision to the commit
+   * @param now milliseconds since 1970
+   */
+  committed(plan: BatchPlan, messages: number, pending: number, seconds: number, now: number): void {
+    const skipped = { ...this.#status.skipped };
+    for (const [reason, count] of plan.skips) {
+      skipped[reason] += count;
+      this.#metrics.skipped(reason, count);
+    }
+    const rejected = { ...this.#status.rejected };
+    for (const [reason, count] of countRejections(plan.rejections)) {
+      rejected[reason] += count;
+      this.#metrics.rejected(reason, count);
+    }
+    const lastReplayTime = plan.replays.length > 0 ? new Date(now).toISOString() : this.#status.lastReplayTime;
+    this.#update({ skipped, rejected, replayed: this.#status.replayed + plan.replays.length, lastReplayTime });
+    this.#metrics.replayed(plan.replays.length);
+    this.#metrics.batch(messages);
+    this.#metrics.commit(seconds);
+    for (const { delivered } of plan.replays) this.#metrics.latency(Math.max(0, now - delivered.time) / 1000);
+    this.#position(plan.position);
+    this.#lag(pending);
+  }
+
+  #position(position: Position): void {
+    const { sequence, time, identity } = position;
+    this.#update({ position: { sequence, time: time === 0 ? null : new Date(time).toISOString(), identity } });
+    this.#metrics.position(sequence);
+  }
+
+  #lag(lag: number): void {
+    this.#update({ lag });
+    this.#metrics.lag(lag);
+  }
+
+  #update(change: Partial<PeerStatus>): void {
+    this.#status = { ...this.#status, ...change };
+  }
+}
+
+function zeroes<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {
+  return Object.fromEntries(Object.keys(names).map((name) => [name, 0])) as Record<Name, number>;
+}

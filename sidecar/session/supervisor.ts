@@ -1,0 +1,175 @@
+import { formatMatcher } from '../../common/contract/formats.ts';
+import { ownersPartition, syncName } from '../../common/contract/names.ts';
+import type { LoadedPeer } from '../../common/contract/peers.ts';
+import type { PeerStatus } from '../../common/contract/status.ts';
+import type { Logger } from '../../common/log.ts';
+import type { KafkaPort, OwnersPort, PeerStream } from '../ports.ts';
+import type { LoadedSettings } from '../settings/settings.ts';
+import type { Announcements } from './announcements.ts';
+import type { Metrics } from './metrics.ts';
+import { replayPeer } from './peer.ts';
+import { PeerReport } from './report.ts';
+
+/** What the sidecar runs on; made by main, over the real Kafka and NATS. */
+export interface SupervisorPorts {
+  readonly kafka: KafkaPort;
+  readonly owners: OwnersPort;
+  readonly openStream: (settings: LoadedSettings, peer: LoadedPeer, server: string) => Promise<PeerStream>;
+  readonly announcements: Announcements | undefined;
+  readonly metrics: Metrics;
+  /** See `PeerReplay`. */
+  readonly ackWaitMs: number;
+  readonly log: Logger;
+  /** Ends the process: something happened that no retry is meant for. */
+  readonly onBug: (error: unknown) => void;
+}
+
+interface Running {
+  readonly fingerprint: string;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Keeps one replay running for each peer that is in the settings, not paused, and whose partition this sidecar holds.
+ *
+ * Peers share nothing but the process: each has its own connection, its own Kafka producer and its own retries, so that
+ * one which is down, slow or poisonous delays no other.
+ */
+export class Supervisor {
+  readonly #ports: SupervisorPorts;
+  #settings: LoadedSettings;
+  readonly #reports = new Map<string, PeerReport>();
+  readonly #running = new Map<string, Running>();
+  #stopped = false;
+
+  constructor(ports: SupervisorPorts, settings: LoadedSettings) {
+    this.#ports = ports;
+    this.#settings = settings;
+    ports.owners.onChange(() => this.#compare());
+    this.#compare();
+  }
+
+  /** Peers that were added, changed or removed take effect at once; the others are not disturbed. */
+  apply(settings: LoadedSettings): void {
+    this.#settings = settings;
+    this.#compare();
+  }
+
+  peers(): PeerStatus[] {
+    return [...this.#reports.values()].map((report) => report.status);
+  }
+
+  /** Stops every replay; what is being committed is finished and acknowledged first. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const ends = [...this.#running.values()].map(({ stop, done }) => {
+      stop.abort();
+      return done;
+    });
+    await Promise.all(ends);
+  }
+
+  /** Starts and stops replays until those that run are those that should. */
+  #compare(): void {
+    if (this.#stopped) return;
+    const wanted = new Map(this.#settings.peers.map((peer) => [peer.name, peer]));
+    for (const [name, { stop, fingerprint }] of this.#running) {
+      const peer = wanted.get(name);
+      if (!peer || !this.#shouldRun(peer) || fingerprintOf(this.#settings, peer) !== fingerprint) stop.abort();
+    }
+    for (const name of this.#reports.keys()) {
+      if (!wanted.has(name)) this.#forget(name);
+    }
+    for (const peer of wanted.values()) this.#ensure(peer);
+  }
+
+  #shouldRun(peer: LoadedPeer): boolean {
+    return !peer.paused && peer.problem === undefined && this.#ports.owners.held.has(partitionOf(peer));
+  }
+
+  #ensure(peer: LoadedPeer): void {
+    const report = this.#report(peer);
+    const owned = this.#ports.owners.held.has(partitionOf(peer));
+    report.owned(owned);
+    if (this.#running.has(peer.name)) {
+      // It was told to end, but a Kafka that does not answer takes its time; what its last batch came to is not known.
+      if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
+      return;
+    }
+    if (peer.paused) report.state('Paused', 'paused in the settings');
+    else if (peer.problem !== undefined) report.state('InvalidSettings', peer.problem);
+    else if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
+    else if (!owned) report.state('NotOwned', 'another sidecar of this node replays this peer');
+    else this.#start(peer, report);
+  }
+
+  #start(peer: LoadedPeer, report: PeerReport): void {
+    const settings = this.#settings;
+    const stop = new AbortController();
+    report.state('Starting', 'taking the peer over');
+    const done = replayPeer(
+      {
+        settings: peer,
+        peer: peer.name,
+        rules: {
+          ownLfhId: settings.lfhId,
+          peerLfhId: peer.lfhId,
+          allowOrigins: peer.allowOrigins,
+          isAllowedFormat: formatMatcher(peer.allowFormats),
+          maxMessageBytes: settings.maxMessageBytes,
+        },
+        limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
+        kafka: this.#ports.kafka,
+        owners: this.#ports.owners,
+        announcements: this.#ports.announcements,
+        report,
+        log: this.#ports.log.child({ peer: peer.name }),
+        openStream: (server) => this.#ports.openStream(settings, peer, server),
+        ackWaitMs: this.#ports.ackWaitMs,
+      },
+      stop.signal,
+    )
+      .catch((error: unknown) => this.#ports.onBug(error))
+      .finally(() => {
+        this.#running.delete(peer.name);
+        this.#compare();
+      });
+    this.#running.set(peer.name, { fingerprint: fingerprintOf(settings, peer), stop, done });
+  }
+
+  #report(peer: LoadedPeer): PeerReport {
+    const known = this.#reports.get(peer.name);
+    if (known?.status.lfhId === peer.lfhId) return known;
+    const made = new PeerReport(peer, this.#ports.metrics.forPeer(peer.name));
+    this.#reports.set(peer.name, made);
+    return made;
+  }
+
+  #forget(name: string): void {
+    this.#reports.delete(name);
+    this.#ports.metrics.removePeer(name);
+  }
+}
+
+const NOT_JOINED =
+  "not a member of the consumer group of this node's sidecars: waiting for Kafka; this sidecar's log says why";
+
+function partitionOf(peer: LoadedPeer): number {
+  return ownersPartition(syncName(peer.lfhId));
+}
+
+/** Changes whenever a running replay of the peer would have to be started anew. */
+function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
+  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, publicKeys } = settings;
+  return JSON.stringify([
+    lfhId,
+    maxMessageBytes,
+    batchMaxMessages,
+    batchMaxBytes,
+    batchMaxAgeMs,
+    logLevel,
+    publicKeys,
+    peer,
+  ]);
+}

@@ -1,0 +1,51 @@
+import { sleep } from '../../common/backoff.ts';
+import type { PeerStream } from '../ports.ts';
+import { Chain } from '../replay/chain.ts';
+
+/** As many as may be looked at together; their payloads are dropped at once. */
+const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
+/** Everything is due when the sweep begins, and comes at once. */
+const SILENCE_MS = 1_000;
+
+/**
+ * Finds out what a durable has handed out and not got acknowledged, on a server that cannot reset it (before 2.14).
+ *
+ * Such messages come back `ack_wait` after they were handed out: behind newer ones, if we went on at once. So nothing is
+ * pulled until all of them are due; then they are delivered first, and are looked at, without acknowledging any, up to
+ * the first that was never delivered before. Now we know what is outstanding, and that nobody but us has it. After
+ * another `ack_wait` they come again, and the chain returned here demands exactly these, in the stream's order, before
+ * anything newer is taken. If anybody else is handed a message meanwhile, the chain breaks and it starts again.
+ *
+ * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
+ */
+export async function sweep(
+  stream: PeerStream,
+  lastSeen: number,
+  ackWaitMs: number,
+  signal: AbortSignal,
+): Promise<Chain> {
+  await sleep(ackWaitMs, signal);
+  const outstanding = new Set<number>();
+  let last = lastSeen;
+  /** Whether there was anything, and all of it had been handed out before. */
+  const look = (): boolean => {
+    const deliveries = stream.take(SWEEP_LIMITS);
+    for (const { streamSequence, consumerSequence } of deliveries) {
+      outstanding.add(streamSequence);
+      last = consumerSequence;
+    }
+    return deliveries.length > 0 && deliveries.every(({ deliveryCount }) => deliveryCount > 1);
+  };
+  stream.start(SWEEP_LIMITS);
+  do await stream.available(SILENCE_MS);
+  while (look() && !signal.aborted);
+  // What was asked for and is delivered after this look would be outstanding as well.
+  await stream.stop();
+  while (look());
+  await stream.close();
+  await sleep(ackWaitMs, signal);
+  return new Chain(
+    last,
+    [...outstanding].sort((a, b) => a - b),
+  );
+}

@@ -1,0 +1,136 @@
+import type { SyncName } from '../../common/contract/names.ts';
+import { TransientError } from '../../common/errors.ts';
+import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
+import { Chain } from '../replay/chain.ts';
+import type { ResetAnswer } from '../replay/delivered.ts';
+import type { Position } from '../replay/position.ts';
+import { firstPosition, resume } from '../replay/resume.ts';
+
+/** What a replay begins with once the peer is ours and its durable stands where Kafka says. */
+export interface TakenOver {
+  readonly writer: ReplayWriter;
+  readonly position: Position;
+  readonly chain: Chain;
+  readonly recreated: boolean;
+  /** Whether the server can reset a durable (2.14 on). */
+  readonly canReset: boolean;
+  /** Whether Kafka held a position. */
+  readonly stored: boolean;
+}
+
+export interface TakeOverRequest {
+  readonly peer: SyncName;
+  readonly stream: string;
+  /** See `startTime()`; used only when there is no position. */
+  readonly from: number;
+  /** The last session saw messages of another stream, where the server tells no identity. */
+  readonly anotherStream: boolean;
+  /** For a server that cannot reset: what its next deliveries must be, when a sweep has found out. */
+  readonly swept?: Chain | undefined;
+}
+
+/**
+ * Takes a peer over, each step for the reason given in design.md, "Taking over a peer": fence, read the position, reset
+ * the durable, and demand an unbroken chain from there.
+ */
+export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: TakeOverRequest): Promise<TakenOver> {
+  const { writer, position: stored } = await kafka.takeOver(request.peer);
+  try {
+    const answer = await stream.reset();
+    const resumed = answer
+      ? await resumeAfterReset(stream, answer, stored, request)
+      : resumeWithoutReset(stored, request);
+    // Written before the first pull: from here on, no position means that it was lost.
+    if (resumed.begin) {
+      await writer.send([], resumed.position);
+      await writer.commit();
+    }
+    const { position, chain, recreated } = resumed;
+    return { writer, position, chain, recreated, canReset: answer !== undefined, stored: stored !== undefined };
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+}
+
+interface Resumed {
+  readonly position: Position;
+  readonly chain: Chain;
+  readonly begin: boolean;
+  readonly recreated: boolean;
+}
+
+async function resumeAfterReset(
+  stream: PeerStream,
+  answer: ResetAnswer,
+  stored: Position | undefined,
+  request: TakeOverRequest,
+): Promise<Resumed> {
+  const begin = { stream: request.stream, from: request.from };
+  const found = resume(request.anotherStream && stored ? { ...stored, stream: '' } : stored, answer, begin);
+  switch (found.kind) {
+    case 'continue':
+      await resetTo(stream, answer, found.resetTo);
+      return { position: found.position, chain: new Chain(0), begin: false, recreated: false };
+    case 'begin':
+      return { position: found.position, chain: new Chain(0), begin: true, recreated: false };
+    case 'recreated':
+      await resetTo(stream, answer, 0);
+      return { position: found.position, chain: new Chain(0), begin: true, recreated: true };
+    case 'unproven': {
+      await proveNothingReplayed(stream, found.floor);
+      const position = { ...firstPosition(request.stream, answer.identity, request.from), sequence: found.floor };
+      return { position, chain: new Chain(0), begin: true, recreated: false };
+    }
+  }
+}
+
+async function resetTo(stream: PeerStream, answer: ResetAnswer, sequence: number): Promise<void> {
+  if (answer.floor === sequence) return;
+  const again = await stream.reset(sequence);
+  if (again?.identity !== answer.identity) {
+    throw new TransientError('StreamRecreated', 'the stream was recreated while its durable was being reset');
+  }
+}
+
+/** How often to count again when messages arrive while we count. */
+const PROOF_ATTEMPTS = 20;
+
+/**
+ * Throws `PositionLost` unless nothing that the durable has behind it was ever acked.
+ *
+ * An ack floor alone proves nothing: a durable made after the stream's first messages had expired has one too. But the
+ * message *at* the floor is there only if it was delivered and acked, and it is there if stepping back by one makes
+ * one more message pending. The floor is put back at once: it is the only witness.
+ */
+async function proveNothingReplayed(stream: PeerStream, floor: number): Promise<void> {
+  for (let attempt = 0; attempt < PROOF_ATTEMPTS; attempt += 1) {
+    const before = await stream.reset(floor);
+    const oneBack = await stream.reset(floor - 1);
+    const after = await stream.reset(floor);
+    if (before === undefined || oneBack === undefined || after === undefined) break;
+    if (oneBack.pending <= before.pending) return;
+    if (before.pending === after.pending) throw positionLost(`it has acknowledged everything up to ${floor}`);
+  }
+  throw new TransientError('Unreachable', 'messages arrive faster than the durable can be examined; trying again');
+}
+
+function resumeWithoutReset(stored: Position | undefined, request: TakeOverRequest): Resumed {
+  if (stored === undefined) {
+    const position = firstPosition(request.stream, null, request.from);
+    return { position, chain: new Chain(0), begin: false, recreated: false };
+  }
+  const recreated = stored.stream !== request.stream || request.anotherStream;
+  const position = recreated ? firstPosition(request.stream, null, stored.from) : { ...stored, identity: null };
+  const chain = request.swept ?? new Chain(stored.consumerSequence);
+  return { position, chain, begin: recreated, recreated };
+}
+
+/** The error for a durable that is ahead of us while Kafka holds no position: going on would lose or repeat. */
+export function positionLost(evidence: string): TransientError {
+  return new TransientError(
+    'PositionLost',
+    `Kafka holds no position for this peer although ${evidence}. Restore the LFH_SYNC_POSITION topic; or, to replay ` +
+      "everything the peer still has, ask the peer's administrator to delete and re-create our durable consumer",
+  );
+}

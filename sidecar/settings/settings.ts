@@ -1,0 +1,140 @@
+import { readdir } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { sleep } from '../../common/backoff.ts';
+import type { LoadedPeer, PeerSettings } from '../../common/contract/peers.ts';
+import { decodeSettings, SETTINGS, type Settings } from '../../common/contract/settings.ts';
+import { MissingReferenceError, messageOf } from '../../common/errors.ts';
+import { requireCertificates } from '../../common/pem.ts';
+import { loadKeys, type NodeKeys } from './node-keys.ts';
+import { readReferenced } from './referenced-file.ts';
+
+/** Settings with the files that they name. */
+export interface LoadedSettings extends Omit<Settings, 'peers'>, NodeKeys {
+  readonly peers: readonly LoadedPeer[];
+  readonly localCa?: string;
+  readonly kafkaCa?: string;
+  readonly kafkaPassword?: string;
+}
+
+const SETTING_NAMES = Object.values(SETTINGS).map(({ name }) => name);
+const POLL_MS = 1000;
+
+/**
+ * Loads the settings: the process environment, overridden by the files of the directory LFH_SYNC_SETTINGS_DIR, one file per
+ * setting, so that a ConfigMap mounts as it is. Names in the environment are taken in any case, as connect does.
+ *
+ * A peer whose own files are wrong has a `problem`; the other peers are not its business.
+ *
+ * @throws InvalidInputError for a value that does not parse; MissingReferenceError for a file that is not there
+ */
+export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettings> {
+  const directory = env.LFH_SYNC_SETTINGS_DIR;
+  const files = directory === undefined ? new Map<string, string>() : await readSettings(directory);
+  const environment = new Map(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]));
+  const settings = decodeSettings((name) => files.get(name) ?? environment.get(name));
+  const resolve = (file: string): string => (isAbsolute(file) ? file : join(directory ?? '.', file));
+  const referenced = async (name: string, file: string | undefined): Promise<string | undefined> =>
+    file === undefined ? undefined : readReferenced(name, resolve(file));
+
+  const localCa = await referenced('CONNECT_CA_FILE', settings.caFile);
+  const kafkaCa = await referenced('LFH_SYNC_KAFKA_CA_FILE', settings.kafkaCaFile);
+  const kafkaPassword = await referenced('LFH_SYNC_KAFKA_SASL_PASSWORD_FILE', settings.kafkaSaslPasswordFile);
+  const { natsKeyFile, previousNatsKeyFile: previous } = settings;
+  const keys = await loadKeys(resolve(natsKeyFile), previous === undefined ? undefined : resolve(previous));
+  return {
+    ...settings,
+    ...keys,
+    peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, resolve))),
+    ...(localCa !== undefined && { localCa: requireCertificates(localCa, 'CONNECT_CA_FILE') }),
+    ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, 'LFH_SYNC_KAFKA_CA_FILE') }),
+    ...(kafkaPassword !== undefined && { kafkaPassword: kafkaPassword.replace(/\r?\n$/, '') }),
+  };
+}
+
+export interface SettingsWatch {
+  /** New settings that are good. `restartNeeded` names those that changed and take effect only at the next start. */
+  readonly onChange: (settings: LoadedSettings, restartNeeded: readonly string[]) => void;
+  /** What is there now does not parse; the last good settings stay in force. Told once for each different problem. */
+  readonly onProblem: (message: string) => void;
+}
+
+/**
+ * Looks at the settings about once a second until `signal`, and tells what changed.
+ *
+ * Polling sees what notifications of the file system miss: the swapped symbolic links of a mounted ConfigMap, and
+ * files that are only referred to. It costs a few small reads.
+ */
+export async function watchSettings(
+  env: NodeJS.ProcessEnv,
+  started: LoadedSettings,
+  watch: SettingsWatch,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen = fingerprint(started);
+  let problem = '';
+  for (;;) {
+    await sleep(POLL_MS, signal);
+    if (signal.aborted) return;
+    try {
+      const settings = await loadSettings(env);
+      const now = fingerprint(settings);
+      if (now === seen && problem === '') continue;
+      seen = now;
+      problem = '';
+      watch.onChange(keepUnreloadable(settings, started), changedUnreloadable(settings, started));
+    } catch (error) {
+      const message = messageOf(error);
+      if (message !== problem) watch.onProblem(message);
+      problem = message;
+    }
+  }
+}
+
+/** What was decided at the start holds until the next one. */
+function keepUnreloadable(settings: LoadedSettings, started: LoadedSettings): LoadedSettings {
+  const kept = Object.entries(SETTINGS).flatMap(([key, { reloadable }]) =>
+    reloadable ? [] : [[key, started[key as keyof Settings]]],
+  );
+  return { ...settings, ...(Object.fromEntries(kept) as Partial<LoadedSettings>) };
+}
+
+/** A file that is renewed keeps its name, but what is in it was read at the start too. */
+const CONTENTS: Readonly<Record<string, keyof LoadedSettings>> = {
+  kafkaCaFile: 'kafkaCa',
+  kafkaSaslPasswordFile: 'kafkaPassword',
+} satisfies Partial<Record<keyof Settings, keyof LoadedSettings>>;
+
+function changedUnreloadable(settings: LoadedSettings, started: LoadedSettings): string[] {
+  return Object.entries(SETTINGS).flatMap(([key, { name, reloadable }]) => {
+    const fields = [key, CONTENTS[key] ?? key] as (keyof LoadedSettings)[];
+    const same = fields.every((field) => JSON.stringify(settings[field]) === JSON.stringify(started[field]));
+    return reloadable || same ? [] : [name];
+  });
+}
+
+function fingerprint(settings: LoadedSettings): string {
+  // The public keys stand for the seeds.
+  return JSON.stringify({ ...settings, seed: undefined, previousSeed: undefined });
+}
+
+async function readSettings(directory: string): Promise<Map<string, string>> {
+  const present = await readdir(directory).catch((cause: unknown) => {
+    throw new MissingReferenceError(`LFH_SYNC_SETTINGS_DIR: cannot read the directory ${directory}`, { cause });
+  });
+  const names = SETTING_NAMES.filter((name) => present.includes(name));
+  const entries = names.map(async (name): Promise<[string, string]> => {
+    const content = await readReferenced('LFH_SYNC_SETTINGS_DIR', join(directory, name));
+    return [name, content.replace(/\r?\n$/, '')];
+  });
+  return new Map(await Promise.all(entries));
+}
+
+async function loadPeer(peer: PeerSettings, resolve: (file: string) => string): Promise<LoadedPeer> {
+  if (peer.caFile === undefined) return peer;
+  try {
+    const name = `the CA of ${peer.name}`;
+    return { ...peer, ca: requireCertificates(await readReferenced(name, resolve(peer.caFile)), name) };
+  } catch (error) {
+    return { ...peer, problem: messageOf(error) };
+  }
+}
