@@ -41,7 +41,7 @@ export default defineConfig({
     // A person reads what these print in a terminal.
     {
       files: [
-        'test/servers/**',
+        'test/kit/**',
         'test/bench/**',
         'test/cluster/**',
         'test/e2e/**',

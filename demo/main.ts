@@ -1,12 +1,12 @@
-import { connectMessage } from '../test/servers/connect-message.ts';
-import { ControlPlane } from '../test/servers/control-plane.ts';
-import { table } from '../test/servers/figures.ts';
-import { OperatedSite } from '../test/servers/operated-site.ts';
-import { OperatorProcess } from '../test/servers/operator-process.ts';
-import { grantOperatorRights } from '../test/servers/operator-rights.ts';
-import { until } from '../test/servers/process.ts';
-import type { Site } from '../test/servers/site.ts';
-import { readTopic, replayedUuids } from '../test/servers/topic-reader.ts';
+import { table } from '../test/kit/figures.ts';
+import { OperatorProcess } from '../test/kit/processes/operator.ts';
+import { until } from '../test/kit/processes/process.ts';
+import { ControlPlane } from '../test/kit/servers/control-plane.ts';
+import { readTopic, replayedUuids } from '../test/kit/servers/topic-reader.ts';
+import { connectMessage } from '../test/kit/sites/connect-message.ts';
+import { OperatedSite } from '../test/kit/sites/operated-site.ts';
+import { grantOperatorRights } from '../test/kit/sites/operator-rights.ts';
+import type { Site } from '../test/kit/sites/site.ts';
 import { ADMISSION, PATIENT } from './patient.ts';
 import { begin, say, showConditions, showLog } from './story.ts';
 

@@ -1,6 +1,6 @@
-import type { OperatedSite } from '../test/servers/operated-site.ts';
-import { until } from '../test/servers/process.ts';
-import type { SidecarProcess } from '../test/servers/sidecar-process.ts';
+import { until } from '../test/kit/processes/process.ts';
+import type { SidecarProcess } from '../test/kit/processes/sidecar.ts';
+import type { OperatedSite } from '../test/kit/sites/operated-site.ts';
 
 /** How the demo tells what happens: in plain lines, for somebody who never saw the project. */
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached, execute } from '../test/servers/cache.ts';
+import { cached, execute } from './cache.ts';
 
 /** What the image has of ours: compiled once, with the packages that it needs and no others. */
 

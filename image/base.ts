@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { cached, execute } from '../test/servers/cache.ts';
+import { cached, execute } from './cache.ts';
 
 /** What the image has below the program: Node, and what Node needs of an operating system. */
 

@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { execute } from '../test/servers/cache.ts';
 import { writeApp } from './app.ts';
 import { NODE_PROGRAM, writeBase } from './base.ts';
 import { buildImage, type ImageSource } from './buildah.ts';
+import { execute } from './cache.ts';
 import { billOfMaterials } from './sbom.ts';
 
 /**

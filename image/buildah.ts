@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execute } from '../test/servers/cache.ts';
+import { execute } from './cache.ts';
 
 /** Images are built by buildah, without a daemon, on any machine and the same each time. */
 

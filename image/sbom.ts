@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { execute } from '../test/servers/cache.ts';
 import type { Manifest } from './app.ts';
 import type { DebianPackage } from './base.ts';
+import { execute } from './cache.ts';
 
 /** The list of what the image contains, in SPDX 2.3: npm's own, and what npm does not know of. */
 

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../common/contract/names.ts';
 import { Fetcher } from '../../sidecar/kafka/fetch.ts';
-import { type ConnectMessage, connectMessage } from '../servers/connect-message.ts';
-import { percentile, table } from '../servers/figures.ts';
-import { ServerProcess, until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { replayedUuids } from '../servers/topic-reader.ts';
+import { percentile, table } from '../kit/figures.ts';
+import { ServerProcess, until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { replayedUuids } from '../kit/servers/topic-reader.ts';
+import { type ConnectMessage, connectMessage } from '../kit/sites/connect-message.ts';
+import { Site } from '../kit/sites/site.ts';
 
 /**
  * Throughput and latency of the sidecar beside a naive bridge: same run, same messages, same peer, same Kafka, in turns.

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs from 'kafkajs';
-import { execute } from '../servers/cache.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
+import { execute } from '../../image/cache.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 import { STEPS } from './crashing-main.ts';
 
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');

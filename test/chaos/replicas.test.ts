@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
+import { until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 

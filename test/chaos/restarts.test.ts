@@ -1,6 +1,6 @@
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 
 describe('a replay in full swing', () => {
   let a: Site;

@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { createUser, type KeyPair } from 'nkeys.js';
-import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
-import { until } from '../servers/process.ts';
+import { until } from '../kit/processes/process.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../kit/servers/certificates.ts';
 import type { Cluster } from './cluster.ts';
 
 /** NATS, Kafka and a stand-in for connect in a namespace: what a hospital has before lfh-sync is installed. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { natsIncludes } from '../../operator/plan/nats/config.ts';
-import { until } from '../servers/process.ts';
-import { readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { readTopic } from '../kit/servers/topic-reader.ts';
 import { Cluster } from './cluster.ts';
 import { ClusterSite } from './cluster-site.ts';
 import { importImages } from './images.ts';

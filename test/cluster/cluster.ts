@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists } from '../servers/cache.ts';
-import { applyTo, runKubectl } from '../servers/kubectl.ts';
-import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
-import { until } from '../servers/process.ts';
+import { exists } from '../../image/cache.ts';
+import { kubernetesPrograms } from '../kit/build/kubernetes-programs.ts';
+import { until } from '../kit/processes/process.ts';
+import { applyTo, runKubectl } from '../kit/servers/kubectl.ts';
 import { KUBECONFIG, VOLUMES } from './layout.ts';
 
 /** What `make cluster-up` made; kind makes its own, and removes them. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exists } from '../servers/cache.ts';
+import { exists } from '../../image/cache.ts';
 import { Cluster } from './cluster.ts';
 import { importImages } from './images.ts';
 import { finished, RESTRICTED, workload } from './workloads.ts';

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildImage } from '../../image/buildah.ts';
-import { cached, execute, exists } from '../servers/cache.ts';
+import { cached, execute, exists } from '../../image/cache.ts';
 import { CONTAINERD, COREDNS_IMAGE, PAUSE_IMAGE } from './layout.ts';
 import { type ClusterPrograms, kindProgram } from './programs.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execute, exists } from '../servers/cache.ts';
+import { execute, exists } from '../../image/cache.ts';
 import { Cluster } from './cluster.ts';
 import { CONTAINERD, KUBECONFIG, NETWORK, STATE } from './layout.ts';
 import { clearMachine } from './machine.ts';

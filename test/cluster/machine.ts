@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execute, exists } from '../servers/cache.ts';
-import { until } from '../servers/process.ts';
+import { execute, exists } from '../../image/cache.ts';
+import { until } from '../kit/processes/process.ts';
 import { CGROUP, LINK, NAMESPACE, NETWORK, STATE } from './layout.ts';
 
 /** What the cluster has of this machine: a network namespace with one cable to it, cgroups, processes, and one directory. */

@@ -2,8 +2,13 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { apiServerOptions, controllersOptions, etcdOptions, type Options } from '../servers/control-plane-process.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import {
+  apiServerOptions,
+  controllersOptions,
+  etcdOptions,
+  type Options,
+} from '../kit/servers/control-plane-process.ts';
 import { API_URL, CGROUP, CLUSTER_DOMAIN, CONTAINERD, NETWORK, NODE_NAME, PAUSE_IMAGE, STATE } from './layout.ts';
 import type { ClusterPrograms } from './programs.ts';
 

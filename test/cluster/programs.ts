@@ -1,19 +1,19 @@
 import { join } from 'node:path';
-import { cached } from '../servers/cache.ts';
-import { goBuild, goInstall } from '../servers/go-build.ts';
+import { cached } from '../../image/cache.ts';
+import { goBuild, goInstall } from '../kit/build/go-build.ts';
 import {
   type KubernetesProgram,
   kubernetesPrograms,
   type NodeProgram,
   nodePrograms,
-} from '../servers/kubernetes-programs.ts';
+} from '../kit/build/kubernetes-programs.ts';
 
 /** What a node of a cluster runs, beyond what tests of a control plane alone need. Built once, kept in the same cache. */
 
 const KIND = 'v0.33.0';
 /** Of nats-io/nack, the same as in its go.mod. `go install` would first ask for a list of versions, which proxies may refuse. */
 const NACK = 'v0.23.0';
-const RELOADER = join(import.meta.dirname, '..', 'servers', 'kubernetes', 'reloader');
+const RELOADER = join(import.meta.dirname, '..', 'kit', 'build', 'kubernetes', 'reloader');
 
 export type ClusterPrograms = Readonly<Record<KubernetesProgram | NodeProgram, string>>;
 

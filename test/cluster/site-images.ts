@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { productionModules } from '../../image/app.ts';
 import { NODE_PROGRAM, writeBase } from '../../image/base.ts';
-import { cached, execute } from '../servers/cache.ts';
-import { kafkaClassPath } from '../servers/kafka.ts';
-import { natsServerProgram } from '../servers/nats-server.ts';
+import { cached, execute } from '../../image/cache.ts';
+import { kafkaClassPath } from '../kit/servers/kafka.ts';
+import { natsServerProgram } from '../kit/servers/nats-server.ts';
 import { testImage } from './images.ts';
 import { reloaderProgram } from './programs.ts';
 
@@ -20,8 +20,8 @@ const SOURCES = [
   'package.json',
   'common',
   'test/cluster/stand-ins',
-  'test/servers/connect-message.ts',
-  'test/servers/events-stream.ts',
+  'test/kit/sites/connect-message.ts',
+  'test/kit/servers/events-stream.ts',
 ];
 /** What Kafka's broker and its tool for formatting load (`jdeps`, and what they ask for by name). */
 const JAVA_MODULES = [

@@ -4,8 +4,8 @@ import { syncName } from '../../common/contract/names.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ClusterSite } from '../cluster/cluster-site.ts';
-import { Helm } from '../servers/helm.ts';
-import { until } from '../servers/process.ts';
+import { until } from '../kit/processes/process.ts';
+import { Helm } from '../kit/servers/helm.ts';
 
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
 const RELEASE = 'lfh-sync';

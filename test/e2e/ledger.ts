@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { SYNC_TOPIC } from '../../common/contract/names.ts';
-import { until } from '../servers/process.ts';
-import { readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { readTopic } from '../kit/servers/topic-reader.ts';
 import { type Hospital, PATIENCE_MS } from './hospital.ts';
 
 const TOPIC = 'FHIR-R4';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { step } from '../cluster/steps.ts';
-import { until } from '../servers/process.ts';
+import { until } from '../kit/processes/process.ts';
 import { type Hospital, PATIENCE_MS } from './hospital.ts';
 import type { Ledger } from './ledger.ts';
 import { begin, say } from './story.ts';

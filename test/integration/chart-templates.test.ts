@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
-import { Helm, type Manifest } from '../servers/helm.ts';
-import { operatorRules } from '../servers/operator-rights.ts';
-import { checkRules, rulesProgram } from '../servers/prometheus-rules.ts';
+import { checkRules, rulesProgram } from '../kit/build/prometheus-rules.ts';
+import { Helm, type Manifest } from '../kit/servers/helm.ts';
+import { operatorRules } from '../kit/sites/operator-rights.ts';
 
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
 

@@ -5,12 +5,12 @@ import { load, loadAll } from 'js-yaml';
 import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { ControlPlane } from '../servers/control-plane.ts';
-import { Helm, type Manifest } from '../servers/helm.ts';
-import { JobStandIn } from '../servers/job-stand-in.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { ServerProcess, until } from '../servers/process.ts';
-import { prometheusCrds } from '../servers/prometheus-crds.ts';
+import { prometheusCrds } from '../kit/build/prometheus-crds.ts';
+import { JobStandIn } from '../kit/processes/job-stand-in.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { ServerProcess, until } from '../kit/processes/process.ts';
+import { ControlPlane } from '../kit/servers/control-plane.ts';
+import { Helm, type Manifest } from '../kit/servers/helm.ts';
 
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'lfh-sync');
 const NODE = {

@@ -6,10 +6,10 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { KubeError } from '../../operator/kube/errors.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { KubeletStandIn, type VolumeSource } from '../servers/kubelet-stand-in.ts';
-import { kubernetesPrograms } from '../servers/kubernetes-programs.ts';
-import { until } from '../servers/process.ts';
+import { kubernetesPrograms } from '../kit/build/kubernetes-programs.ts';
+import { KubeletStandIn, type VolumeSource } from '../kit/processes/kubelet-stand-in.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
 
 describe('the control plane of the tests', () => {
   let plane: ControlPlane;

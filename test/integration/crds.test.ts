@@ -4,8 +4,8 @@ import { withCondition } from '../../operator/api/conditions.ts';
 import { KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { KubeError } from '../../operator/kube/errors.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
 
 const API_VERSION = 'sync.linuxforhealth.io/v1alpha1';
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import { readCertificates } from '../../operator/plan/trust/certificates.ts';
 import { judgeKeys } from '../../operator/plan/trust/public-keys.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const EXAMPLES = join(ROOT, 'docs', 'examples');

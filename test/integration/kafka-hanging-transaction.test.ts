@@ -6,10 +6,10 @@ import { positionTopic, syncName, transactionalId } from '../../common/contract/
 import { createLogger } from '../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../sidecar/replay/position.ts';
-import { ALLOWS_HANGING, leaveHanging } from '../servers/hanging-transaction.ts';
-import { KafkaServer } from '../servers/kafka.ts';
-import { until } from '../servers/process.ts';
-import { type ReadRecord, readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { ALLOWS_HANGING, leaveHanging } from '../kit/servers/hanging-transaction.ts';
+import { KafkaServer } from '../kit/servers/kafka.ts';
+import { type ReadRecord, readTopic } from '../kit/servers/topic-reader.ts';
 
 describe('a transaction that Kafka has left open for ever', () => {
   let directory: string;

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
-import { KafkaServer } from '../servers/kafka.ts';
+import { freePort, until } from '../kit/processes/process.ts';
+import { KafkaServer } from '../kit/servers/kafka.ts';
 import {
   COORDINATOR_LOAD_IN_PROGRESS,
   HEARTBEAT,
   JOIN_GROUP,
   KafkaRelay,
   UNKNOWN_MEMBER_ID,
-} from '../servers/kafka-relay.ts';
-import { freePort, until } from '../servers/process.ts';
+} from '../kit/servers/kafka-relay.ts';
 
 describe('the group that spreads the peers over the sidecars', () => {
   let directory: string;

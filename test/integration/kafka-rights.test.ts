@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
-import { connectMessage } from '../servers/connect-message.ts';
-import { SidecarProcess, signsInAtKafka } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
+import { SidecarProcess, signsInAtKafka } from '../kit/processes/sidecar.ts';
+import { readTopic, replayedUuids } from '../kit/servers/topic-reader.ts';
+import { connectMessage } from '../kit/sites/connect-message.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 const { CREATE, DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE } = AclOperationTypes;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { connectMessage } from '../servers/connect-message.ts';
-import { SidecarProcess, signsInAtKafka } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { replayedUuids } from '../servers/topic-reader.ts';
+import { SidecarProcess, signsInAtKafka } from '../kit/processes/sidecar.ts';
+import { replayedUuids } from '../kit/servers/topic-reader.ts';
+import { connectMessage } from '../kit/sites/connect-message.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const USER = { username: 'lfh', password: 'correct-horse' };
 

@@ -8,10 +8,10 @@ import { FencedError, TransientError, UncertainCommitError } from '../../common/
 import { createLogger } from '../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../sidecar/kafka/open.ts';
 import type { Position } from '../../sidecar/replay/position.ts';
-import { readWithJava } from '../servers/java-consumer.ts';
-import { KafkaServer } from '../servers/kafka.ts';
-import { until } from '../servers/process.ts';
-import { readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { readWithJava } from '../kit/servers/java-consumer.ts';
+import { KafkaServer } from '../kit/servers/kafka.ts';
+import { readTopic } from '../kit/servers/topic-reader.ts';
 
 describe('Kafka', () => {
   let directory: string;

@@ -5,8 +5,8 @@ import { APP_SYNC_SUBJECT } from '../../common/contract/names.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { type LocalNats, type LocalNatsOptions, openLocalNats } from '../../sidecar/nats/local-nats.ts';
-import { until } from '../servers/process.ts';
-import { Site } from '../servers/site.ts';
+import { until } from '../kit/processes/process.ts';
+import { Site } from '../kit/sites/site.ts';
 
 describe("announcing on the node's local NATS", function () {
   this.timeout(60_000);

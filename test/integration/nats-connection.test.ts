@@ -9,13 +9,13 @@ import { pino } from 'pino';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { InvalidInputError, TransientError } from '../../common/errors.ts';
 import { connectNats, type NatsOptions } from '../../sidecar/nats/connection.ts';
+import { freePort } from '../kit/processes/process.ts';
 import {
   type CertificateAuthority,
   type CertificateOptions,
   createCertificateAuthority,
-} from '../servers/certificates.ts';
-import { NatsServer } from '../servers/nats-server.ts';
-import { freePort } from '../servers/process.ts';
+} from '../kit/servers/certificates.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
 
 describe('connecting to a NATS server', () => {
   const key = createUser();

@@ -5,8 +5,8 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { TransientError } from '../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream } from '../../sidecar/nats/peer-stream.ts';
-import { createCertificateAuthority, type ServerCertificate } from '../servers/certificates.ts';
-import { until } from '../servers/process.ts';
+import { until } from '../kit/processes/process.ts';
+import { createCertificateAuthority, type ServerCertificate } from '../kit/servers/certificates.ts';
 
 const INFO = 'INFO {"server_id":"x","version":"2.15.2","headers":true,"tls_required":true,"max_payload":1048576}\r\n';
 

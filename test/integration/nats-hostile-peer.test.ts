@@ -9,8 +9,8 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { TransientError } from '../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream } from '../../sidecar/nats/peer-stream.ts';
-import { createCertificateAuthority, type ServerCertificate } from '../servers/certificates.ts';
-import { NatsServer } from '../servers/nats-server.ts';
+import { createCertificateAuthority, type ServerCertificate } from '../kit/servers/certificates.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
 
 const DURABLE = 'lfh-sync-hospital-b';
 const NEXT = `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${DURABLE}`;

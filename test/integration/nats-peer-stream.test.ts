@@ -6,8 +6,8 @@ import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream, type PeerStreamOptions } from '../../sidecar/nats/peer-stream.ts';
 import type { Delivered } from '../../sidecar/replay/delivered.ts';
-import { until } from '../servers/process.ts';
-import { Site } from '../servers/site.ts';
+import { until } from '../kit/processes/process.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const B = 'hospital-b';
 const DURABLE = syncName(B);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { KINDS, type Lease } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { ControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { grantOperatorRights } from '../servers/operator-rights.ts';
-import { until } from '../servers/process.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { ControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
+import { grantOperatorRights } from '../kit/sites/operator-rights.ts';
 
 /** On a control plane of its own: what happens to its API server would happen to every other test as well. */
 describe('an operator and the API server', function () {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { SYNC_SUBJECT } from '../../common/contract/names.ts';
 import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { type OperatorInNamespaces, OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { type OperatorInNamespaces, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 const PEER = 'hospital-b';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ConfigMap, KINDS, type Secret } from '../../operator/api/objects.ts';
 import { localNatsKey, makeKey, type UserKey } from '../../operator/nats/keys.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { type OperatorInNamespaces, OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { type OperatorInNamespaces, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 /** From the document that the project began with. */
 const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createLogger } from '../../common/log.ts';
 import { type ConfigMap, GROUP, KINDS, type Kind, type KubeObject, type Secret } from '../../operator/api/objects.ts';
 import { Informer, type Keeping } from '../../operator/kube/informer.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { ControlPlane } from '../servers/control-plane.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { grantOperatorRights } from '../servers/operator-rights.ts';
-import { freePort, until } from '../servers/process.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { freePort, until } from '../kit/processes/process.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { ControlPlane } from '../kit/servers/control-plane.ts';
+import { grantOperatorRights } from '../kit/sites/operator-rights.ts';
 
 /** More than an operator process may have here, which is what Node takes in a container of 256 MiB, the chart's limit. */
 const MANY = 160;

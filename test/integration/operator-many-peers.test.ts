@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { ControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { type OperatorOptions, OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { type OperatorOptions, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { ControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 const PEERS = 200;
 /** Of them; the others receive only. */

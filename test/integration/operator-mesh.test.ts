@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
-import { Storm } from '../servers/storm.ts';
-import { replayedUuids } from '../servers/topic-reader.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { replayedUuids } from '../kit/servers/topic-reader.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 const MESSAGES = 300;
 

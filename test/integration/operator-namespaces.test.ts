@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedWorkload } from '../servers/operated-workload.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { grantOperatorRights } from '../servers/operator-rights.ts';
-import { until } from '../servers/process.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedWorkload } from '../kit/sites/operated-workload.ts';
+import { grantOperatorRights } from '../kit/sites/operator-rights.ts';
 
 describe('an operator of several namespaces', function () {
   this.timeout(120_000);

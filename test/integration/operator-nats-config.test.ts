@@ -5,11 +5,11 @@ import { syncName } from '../../common/contract/names.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../operator/api/objects.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { trySignIn } from '../../operator/nats/sign-in.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { NatsServer } from '../servers/nats-server.ts';
-import { OperatedSite, type OperatedSiteOptions } from '../servers/operated-site.ts';
-import { type OperatorOptions, OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { type OperatorOptions, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
+import { OperatedSite, type OperatedSiteOptions } from '../kit/sites/operated-site.ts';
 
 describe("a node's NATS, as the operator configures it", function () {
   this.timeout(120_000);

@@ -7,8 +7,8 @@ import type { Reason } from '../../common/contract/reasons.ts';
 import { InvalidInputError, TransientError } from '../../common/errors.ts';
 import { type Consumer, type JetStream, openJetStream } from '../../operator/nats/consumers.ts';
 import { localNatsKey, makeKey } from '../../operator/nats/keys.ts';
-import { freePort, until } from '../servers/process.ts';
-import { Site } from '../servers/site.ts';
+import { freePort, until } from '../kit/processes/process.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const STREAM = 'EVENTS';
 

@@ -10,13 +10,13 @@ import type { ServerTrust } from '../../operator/nats/connection.ts';
 import { canaryKey, localNatsKey, makeKey, type UserKey } from '../../operator/nats/keys.ts';
 import { type LiveReport, type SignIn, trySignIn, type WhichConfig, whichConfig } from '../../operator/nats/sign-in.ts';
 import { natsIncludes } from '../../operator/plan/nats/config.ts';
+import { freePort, until } from '../kit/processes/process.ts';
 import {
   type CertificateAuthority,
   type CertificateOptions,
   createCertificateAuthority,
-} from '../servers/certificates.ts';
-import { NatsServer } from '../servers/nats-server.ts';
-import { freePort, until } from '../servers/process.ts';
+} from '../kit/servers/certificates.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
 
 describe('signing in to the NATS servers of a node', () => {
   const node = makeKey();

@@ -13,9 +13,9 @@ import { localNatsKey, makeKey, probeKey, type UserKey } from '../../operator/na
 import { probePeerAccount } from '../../operator/nats/peer-account.ts';
 import { natsIncludes } from '../../operator/plan/nats/config.ts';
 import { PROBE_INBOX } from '../../operator/plan/observed/names.ts';
-import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
-import { EVENTS_STREAM } from '../servers/events-stream.ts';
-import { NatsServer } from '../servers/nats-server.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { EVENTS_STREAM } from '../kit/servers/events-stream.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
 
 const STREAM = EVENTS_STREAM.name;
 

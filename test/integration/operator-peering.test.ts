@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
 import { trySignIn } from '../../operator/nats/sign-in.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
-import { Storm } from '../servers/storm.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, 'quick-key-retry-main.ts');
 

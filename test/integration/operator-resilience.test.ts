@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../operator/api/objects.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { type OperatorOptions, OperatorProcess } from '../servers/operator-process.ts';
-import { operatorRules } from '../servers/operator-rights.ts';
-import { until } from '../servers/process.ts';
+import { type OperatorOptions, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
+import { operatorRules } from '../kit/sites/operator-rights.ts';
 
 const CONFIG_MAPS = ['local-nats', 'local-sidecar', 'local-invitation'];
 const KILLS = 8;

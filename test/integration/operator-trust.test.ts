@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ConfigMap, KINDS } from '../../operator/api/objects.ts';
-import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 describe('an operator that is told whom to trust', function () {
   this.timeout(120_000);

@@ -3,10 +3,10 @@ import { type ConfigMap, KINDS, type KubeObject } from '../../operator/api/objec
 import type { LfhSyncPeer } from '../../operator/api/types.ts';
 import { makeKey } from '../../operator/nats/keys.ts';
 import { PEERS_FILE } from '../../operator/plan/observed/names.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+import { OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 const POLICY = 'lfh-sync-test-size';
 

@@ -3,15 +3,15 @@ import { connect as connectSocket, createServer, type Server, type Socket } from
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { connect, nkeyAuthenticator } from 'nats';
 import { KINDS } from '../../operator/api/objects.ts';
+import { type OperatorInNamespaces, OperatorProcess } from '../kit/processes/operator.ts';
+import { until } from '../kit/processes/process.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
   type ServerCertificate,
-} from '../servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../servers/control-plane.ts';
-import { OperatedSite } from '../servers/operated-site.ts';
-import { type OperatorInNamespaces, OperatorProcess } from '../servers/operator-process.ts';
-import { until } from '../servers/process.ts';
+} from '../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../kit/servers/control-plane.ts';
+import { OperatedSite } from '../kit/sites/operated-site.ts';
 
 interface Attempt {
   /** Whose signature it was. */

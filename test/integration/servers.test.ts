@@ -9,14 +9,15 @@ import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../common/contract/names.ts';
 import { natsIncludes } from '../../operator/plan/nats/config.ts';
-import { KafkaServer } from '../servers/kafka.ts';
-import { NatsServer } from '../servers/nats-server.ts';
-import { ServerProcess, until } from '../servers/process.ts';
-import { Site } from '../servers/site.ts';
-import { readTopic } from '../servers/topic-reader.ts';
+import { ServerProcess, until } from '../kit/processes/process.ts';
+import { KafkaServer } from '../kit/servers/kafka.ts';
+import { NatsServer } from '../kit/servers/nats-server.ts';
+import { readTopic } from '../kit/servers/topic-reader.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const B = { lfhId: 'hospital-b', durable: syncName('hospital-b') };
-const SERVERS = join(import.meta.dirname, '..', 'servers');
+const PROCESS = join(import.meta.dirname, '..', 'kit', 'processes', 'process.ts');
+const CACHE = join(import.meta.dirname, '..', '..', 'image', 'cache.ts');
 
 interface Pulled {
   readonly subject: string;
@@ -337,7 +338,7 @@ describe('a process that is started for a test', () => {
 
   it('ends with us, even when we are killed', async () => {
     const parent = inAnotherProcess(`
-      import { ServerProcess } from ${JSON.stringify(join(SERVERS, 'process.ts'))};
+      import { ServerProcess } from ${JSON.stringify(PROCESS)};
       const child = new ServerProcess('sleeper', ['sleep', '600'], ${JSON.stringify(join(directory, 'sleeper.log'))});
       console.log(child.pid);
       setInterval(() => undefined, 1_000);
@@ -384,8 +385,8 @@ describe('what is built once', () => {
       `
       import { appendFile, writeFile } from 'node:fs/promises';
       import { existsSync } from 'node:fs';
-      import { cached } from ${JSON.stringify(join(SERVERS, 'cache.ts'))};
-      import { until } from ${JSON.stringify(join(SERVERS, 'process.ts'))};
+      import { cached } from ${JSON.stringify(CACHE)};
+      import { until } from ${JSON.stringify(PROCESS)};
       const root = process.env.LFH_SYNC_CACHE;
       console.log(await cached('thing', 'a thing, about 1 s', async (into) => {
         await appendFile(root + '/began', 'x');

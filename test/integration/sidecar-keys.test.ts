@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { createAccount, createUser, type KeyPair } from 'nkeys.js';
 import type { SidecarStatus } from '../../common/contract/status.ts';
 import { localNatsKey } from '../../operator/nats/keys.ts';
-import { writeFiles } from '../servers/kubelet-stand-in.ts';
-import { until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
+import { writeFiles } from '../kit/processes/kubelet-stand-in.ts';
+import { until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 import { KEY_RETRY_MS } from './quick-key-retry-main.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, 'quick-key-retry-main.ts');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import kafkajs from 'kafkajs';
 import { headers } from 'nats';
-import { connectMessage } from '../servers/connect-message.ts';
-import { until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { type ReadRecord, readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { type ReadRecord, readTopic } from '../kit/servers/topic-reader.ts';
+import { connectMessage } from '../kit/sites/connect-message.ts';
+import { Site } from '../kit/sites/site.ts';
 
 const MARKER = 'Jane-Doe-1970-01-01';
 const FIELDS = [

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { METRICS } from '../../common/contract/metric-names.ts';
 import { positionTopic, syncName } from '../../common/contract/names.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
-import { connectMessage } from '../servers/connect-message.ts';
-import { until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
-import { readTopic } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { createCertificateAuthority } from '../kit/servers/certificates.ts';
+import { readTopic } from '../kit/servers/topic-reader.ts';
+import { connectMessage } from '../kit/sites/connect-message.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 
 describe('peers of one sidecar', () => {
   let b: Site;

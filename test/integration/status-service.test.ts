@@ -7,9 +7,9 @@ import { askSidecars, type SidecarAnswers } from '../../operator/nats/ask-sideca
 import { connectOnce } from '../../operator/nats/connection.ts';
 import { localNatsKey } from '../../operator/nats/keys.ts';
 import { natsIncludes } from '../../operator/plan/nats/config.ts';
-import { until } from '../servers/process.ts';
-import { type PeerOf, type SidecarOptions, SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
+import { until } from '../kit/processes/process.ts';
+import { type PeerOf, type SidecarOptions, SidecarProcess } from '../kit/processes/sidecar.ts';
+import { Site } from '../kit/sites/site.ts';
 
 /** For whoever answers at all; on a busy machine. */
 const ANSWER_MS = 5_000;

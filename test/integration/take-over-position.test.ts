@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { positionTopic, syncName } from '../../common/contract/names.ts';
-import { until } from '../servers/process.ts';
-import { SidecarProcess } from '../servers/sidecar-process.ts';
-import { Site } from '../servers/site.ts';
-import { Storm } from '../servers/storm.ts';
-import { replayedUuids } from '../servers/topic-reader.ts';
+import { until } from '../kit/processes/process.ts';
+import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import { replayedUuids } from '../kit/servers/topic-reader.ts';
+import { Storm } from '../kit/sites/message-ledger.ts';
+import { Site } from '../kit/sites/site.ts';
 
 describe('taking a peer over', () => {
   let b: Site;

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Kafka, logLevel } from 'kafkajs';
 import { connect as connectNats, nkeyAuthenticator } from 'nats';
-import { connectMessage } from '../../servers/connect-message.ts';
-import { EVENTS_STREAM } from '../../servers/events-stream.ts';
+import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
+import { connectMessage } from '../../kit/sites/connect-message.ts';
 
 /**
  * Stands in for LinuxForHealth connect: takes messages in over HTTP, stores each in Kafka and announces it on NATS, as connect

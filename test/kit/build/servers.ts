@@ -1,0 +1,14 @@
+import { kafkaClassPath } from '../servers/kafka.ts';
+import { natsServerProgram } from '../servers/nats-server.ts';
+import { helmProgram, kubernetesPrograms } from './kubernetes-programs.ts';
+import { prometheusCrds } from './prometheus-crds.ts';
+import { rulesProgram } from './prometheus-rules.ts';
+
+/** Finds or builds everything that tests, demo and benches start, so that none of them has to wait for it later. */
+await natsServerProgram('current');
+await natsServerProgram('beforeReset');
+await kafkaClassPath();
+await kubernetesPrograms();
+await helmProgram();
+await prometheusCrds();
+await rulesProgram();

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import type { ControlPlane } from '../servers/control-plane.ts';
+import { grantOperatorRights } from '../sites/operator-rights.ts';
+import { freePort, ServerProcess } from './process.ts';
+
+/** Else V8 lets garbage lie as long as this machine has room for it, which is no news of what the operator needs. */
+const HEAP = '--max-old-space-size=128';
+const MAIN = join(import.meta.dirname, '..', '..', '..', 'operator', 'main.ts');
+
+export interface OperatorOptions {
+  readonly kubeconfig: string;
+  /** Its own; with it, those that it looks after. */
+  readonly namespace: string;
+  readonly namespaces: readonly string[];
+  readonly name?: string;
+  /** Of the sidecars that it injects; absent: it injects none. */
+  readonly image?: string;
+}
+
+export interface OperatorInNamespaces {
+  readonly operator: OperatorProcess;
+  /** To start another of the same. */
+  readonly options: OperatorOptions;
+}
+
+/** The operator as a process of its own. */
+export class OperatorProcess {
+  readonly #options: OperatorOptions;
+  readonly #directory: string;
+  readonly #port: number;
+  #process: ServerProcess | undefined;
+
+  private constructor(options: OperatorOptions, directory: string, port: number) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#port = port;
+  }
+
+  /**
+   * Starts one and waits until it works; with another that leads, until it waits.
+   *
+   * @param probe what tells that
+   */
+  static async start(plane: ControlPlane, options: OperatorOptions, probe = '/readyz'): Promise<OperatorProcess> {
+    const operator = new OperatorProcess(options, plane.directory, await freePort());
+    await operator.start(options.image, probe);
+    return operator;
+  }
+
+  /** Starts one in a namespace of its own, with the rights that the chart gives it, to look after new namespaces. */
+  static async startOver(plane: ControlPlane, prefixes: readonly string[]): Promise<OperatorInNamespaces> {
+    const namespace = await plane.createNamespace('operator');
+    const namespaces: string[] = [];
+    for (const prefix of prefixes) namespaces.push(await plane.createNamespace(prefix));
+    const kubeconfig = await grantOperatorRights(plane, namespace, namespaces);
+    const options = { kubeconfig, namespace, namespaces };
+    return { operator: await OperatorProcess.start(plane, options), options };
+  }
+
+  get logFile(): string {
+    return join(this.#directory, `operator-${this.#port}.log`);
+  }
+
+  get process(): ServerProcess {
+    if (!this.#process) throw new Error('the operator was never started');
+    return this.#process;
+  }
+
+  /** @param image another one than before */
+  async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
+    const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
+    this.#process = new ServerProcess('operator', [process.execPath, HEAP, MAIN], this.logFile, {
+      KUBECONFIG: kubeconfig,
+      POD_NAMESPACE: namespace,
+      POD_NAME: name,
+      LFH_SYNC_NAMESPACES: JSON.stringify(namespaces),
+      LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${this.#port}`,
+      LFH_SYNC_LOG_LEVEL: 'debug',
+      ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
+    });
+    await this.#process.ready(async () => (await this.get(probe)).ok, 30_000);
+  }
+
+  stop(): Promise<void> {
+    return this.process.stop(15_000);
+  }
+
+  kill(): Promise<void> {
+    return this.process.kill();
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get(path: string): Promise<Response> {
+    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(2_000) });
+  }
+}

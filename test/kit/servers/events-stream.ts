@@ -1,0 +1,13 @@
+import { STREAM } from '../../../common/contract/names.ts';
+
+const NANOS_PER_S = 1_000_000_000;
+
+/** connect's own stream, as connect makes it (upstream.md); made here, since there is no connect. */
+export const EVENTS_STREAM = {
+  name: STREAM,
+  subjects: ['EVENTS.*'],
+  retention: 'limits',
+  storage: 'file',
+  max_age: 365 * 24 * 60 * 60 * NANOS_PER_S,
+  duplicate_window: 30 * NANOS_PER_S,
+} as const;

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { SYNC_SUBJECT } from '../../../common/contract/names.ts';
+import { until } from '../processes/process.ts';
+import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
+import { type ConnectMessage, connectMessage } from './connect-message.ts';
+import type { Site } from './site.ts';
+
+/** Messages sent through some sites, and what must come of them at another. */
+export class Storm {
+  readonly #sent = new Map<Site, string[]>();
+
+  /** Announces `count` more messages at a site, as connect does. @returns their uuids */
+  async send(from: Site, count: number, bytes = 200): Promise<string[]> {
+    const messages = makeMessages(from, count, bytes);
+    await from.announce(messages.map(({ payload }) => payload));
+    return this.#note(from, messages);
+  }
+
+  /** Goes on announcing messages until `done`, all over a connection that stood before. @returns how many */
+  async sendUntil(from: Site, done: () => boolean): Promise<number> {
+    const connection = await from.connect();
+    const jetstream = connection.jetstream();
+    let count = 0;
+    while (!done()) {
+      const messages = makeMessages(from, 20, 200);
+      await Promise.all(messages.map(({ payload }) => jetstream.publish(SYNC_SUBJECT, payload)));
+      count += this.#note(from, messages).length;
+    }
+    await connection.close();
+    return count;
+  }
+
+  get count(): number {
+    return [...this.#sent.values()].reduce((sum, uuids) => sum + uuids.length, 0);
+  }
+
+  /** Waits until as many have arrived, then demands that each is there once, in its origin's order, in both topics. */
+  async arrivedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
+    const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
+    await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      const found = await replayedUuids(at.kafka, topic);
+      assert.equal(new Set(found).size, found.length, `${topic} has repeats`);
+      for (const [from, uuids] of this.#sent) {
+        const own = new Set(uuids);
+        assert.deepEqual(
+          found.filter((uuid) => own.has(uuid)),
+          uuids,
+          `${topic} does not have what ${from.lfhId} sent, in that order`,
+        );
+      }
+    }
+    assert.deepEqual(await readTopic(at.kafka, 'LFH_EXCEPTION'), []);
+  }
+
+  /** Waits until the durable of `receiver` at a site has nothing left, acknowledged to the end. */
+  async acknowledged(from: Site, receiver: Site, timeoutMs = 30_000): Promise<void> {
+    const done = async (): Promise<boolean> => {
+      const { num_pending, num_ack_pending } = await from.durableInfo(receiver.lfhId);
+      return num_pending === 0 && num_ack_pending === 0;
+    };
+    await until(`${from.lfhId} knows that all has arrived`, done, timeoutMs);
+  }
+
+  #note(from: Site, messages: readonly ConnectMessage[]): string[] {
+    const uuids = messages.map(({ uuid }) => uuid);
+    this.#sent.set(from, [...(this.#sent.get(from) ?? []), ...uuids]);
+    return uuids;
+  }
+}
+
+function makeMessages(from: Site, count: number, bytes: number): ConnectMessage[] {
+  const content = { resourceType: 'Patient', text: { div: 'x'.repeat(bytes) } };
+  return Array.from({ length: count }, () => connectMessage({ lfhId: from.lfhId, content }));
+}

@@ -1,0 +1,171 @@
+import { KINDS, type Workload } from '../../../operator/api/objects.ts';
+import type { LfhSyncNode } from '../../../operator/api/types.ts';
+import { freePort, until } from '../processes/process.ts';
+import type { ControlPlane } from '../servers/control-plane.ts';
+
+type Node = LfhSyncNode & { readonly apiVersion: string };
+
+export interface SidecarState {
+  readonly container: { readonly image: string; readonly [field: string]: unknown } | undefined;
+  readonly volume: { readonly projected: { readonly sources: readonly object[] } } | undefined;
+  /** connect's own NATS_SYNC_SUBSCRIBERS. */
+  readonly subscribers: string | undefined;
+}
+
+/** A manifest of connect as a person would write it, with whatever is to be different. */
+export function connectManifest({
+  kind = 'Deployment',
+  name = 'connect',
+  image = 'connect:1',
+  container = 'connect',
+  env = {},
+  more = [],
+  envFrom = [],
+}: {
+  readonly kind?: 'Deployment' | 'StatefulSet';
+  readonly name?: string;
+  readonly image?: string;
+  readonly container?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further containers. */
+  readonly more?: readonly object[];
+  readonly envFrom?: readonly object[];
+} = {}): object {
+  const labels = { app: name };
+  const entries = Object.entries({ CONNECT_LFH_ID: 'hospital-a', ...env }).map(([key, value]) => ({
+    name: key,
+    value,
+  }));
+  const containers = [{ name: container, image, env: entries, envFrom }, ...more];
+  return {
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { name },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      ...(kind === 'StatefulSet' && { serviceName: name }),
+      template: { metadata: { labels }, spec: { containers } },
+    },
+  };
+}
+
+/** A namespace with workloads and a node that wants its sidecar in one of them. No NATS runs there. */
+export class OperatedWorkload {
+  readonly namespace: string;
+  readonly #plane: ControlPlane;
+  #turns = 0;
+
+  constructor(plane: ControlPlane, namespace: string) {
+    this.#plane = plane;
+    this.namespace = namespace;
+  }
+
+  async kubectl(args: string, input?: object): Promise<string> {
+    const text = input === undefined ? '' : JSON.stringify(input);
+    return (await this.#plane.kubectl(['-n', this.namespace, ...args.split(' ')], text)).stdout.trim();
+  }
+
+  /** As a person does. */
+  async apply(manifest: object): Promise<void> {
+    await this.kubectl('apply -f -', manifest);
+  }
+
+  async makeNode(connect: object | undefined, name = 'local', spec: object = {}): Promise<void> {
+    await this.apply({
+      apiVersion: 'sync.linuxforhealth.io/v1alpha1',
+      kind: 'LfhSyncNode',
+      metadata: { name },
+      spec: {
+        lfhId: `${this.namespace}-${name}`,
+        nats: { servers: [`tls://127.0.0.1:${await freePort()}`] },
+        kafka: { brokers: ['127.0.0.1:9092'] },
+        ...(connect && { connect }),
+        ...spec,
+      },
+    });
+  }
+
+  async patchNode(spec: object, name = 'local'): Promise<void> {
+    await this.#plane.kubectl([
+      '-n',
+      this.namespace,
+      'patch',
+      'lfhnode',
+      name,
+      '--type=merge',
+      '-p',
+      JSON.stringify({ spec }),
+    ]);
+  }
+
+  async node(name = 'local'): Promise<Node> {
+    const found = await this.#plane.api.get<Node>(KINDS.node, this.namespace, name);
+    if (!found) throw new Error(`there is no node ${name}`);
+    return found;
+  }
+
+  async workload(name = 'connect', kind: 'deployment' | 'statefulSet' = 'deployment'): Promise<Workload> {
+    const found = await this.#plane.api.get<Workload>(KINDS[kind], this.namespace, name);
+    if (!found) throw new Error(`there is no ${kind} ${name}`);
+    return found;
+  }
+
+  async sidecarIn(name?: string, kind?: 'deployment' | 'statefulSet'): Promise<SidecarState> {
+    const { initContainers = [], containers, volumes = [] } = (await this.workload(name, kind)).spec.template.spec;
+    const named = <Value extends { readonly name: string }>(
+      list: readonly Value[],
+      wanted: string,
+    ): Value | undefined => list.find((each) => each.name === wanted);
+    const env = containers.flatMap((container) => (container.name === 'lfh-sync' ? [] : (container.env ?? [])));
+    return {
+      container: named(initContainers, 'lfh-sync') as SidecarState['container'],
+      volume: named(volumes, 'lfh-sync') as SidecarState['volume'],
+      subscribers: named(env, 'NATS_SYNC_SUBSCRIBERS')?.value,
+    };
+  }
+
+  /** Waits until the sidecar is in it, all of it. */
+  async injected(name?: string, kind?: 'deployment' | 'statefulSet'): Promise<SidecarState> {
+    let found: SidecarState | undefined;
+    await until(`the sidecar is in ${name ?? 'connect'} of ${this.namespace}`, async () => {
+      found = await this.sidecarIn(name, kind);
+      return found.container !== undefined && found.volume !== undefined && found.subscribers === '[]';
+    }).catch(async (error: Error) => {
+      const { status } = await this.node();
+      throw new Error(`${error.message}; the node has ${JSON.stringify(status)}`, { cause: error });
+    });
+    return found as SidecarState;
+  }
+
+  /** Waits until nothing of it is in there. */
+  async cleaned(name?: string, subscribers?: string): Promise<void> {
+    await until(`the sidecar is out of ${name ?? 'connect'} of ${this.namespace}`, async () => {
+      const found = await this.sidecarIn(name);
+      return !found.container && !found.volume && found.subscribers === subscribers;
+    });
+  }
+
+  /** Waits until SidecarReady has that reason. @returns its message */
+  async becomes(reason: string, name?: string): Promise<string> {
+    let found: { readonly reason: string; readonly message: string } | undefined;
+    await until(`SidecarReady of ${this.namespace} is ${reason}`, async () => {
+      const { status } = await this.node(name);
+      found = status?.conditions?.find(({ type }) => type === 'SidecarReady');
+      return found?.reason === reason;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(found)}`, { cause: error });
+    });
+    return found?.message ?? '';
+  }
+
+  /** Resolves when a turn that began after this call has ended: what it would have changed has changed. */
+  async turn(name?: string): Promise<void> {
+    this.#turns += 1;
+    await this.patchNode({ key: { overlap: `${this.#turns}h` } }, name);
+    await until(`${this.namespace} had a turn`, async () => {
+      const { metadata, status } = await this.node(name);
+      return status?.observedGeneration === metadata.generation;
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pages } from '../../../docs/generate.ts';
+import { createMetrics, OPERATOR_METRICS } from '../../../operator/metrics.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const DOCS = join(ROOT, 'docs');
+
+describe('a generated page', () => {
+  for (const [name, content] of Object.entries(pages())) {
+    it(`docs/${name} says what the code says; if not: make docs`, async () => {
+      assert.equal(await readFile(join(DOCS, name), 'utf8'), content);
+    });
+  }
+});
+
+describe('the page of metrics', () => {
+  it('has all that the operator tells of itself, with their types', async () => {
+    const text = await createMetrics().text();
+    const told = [...text.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+    assert.deepEqual(
+      Object.values(OPERATOR_METRICS).map(({ name, type }) => `${name} ${type}`),
+      told,
+    );
+    for (const { name } of Object.values(OPERATOR_METRICS)) assert.match(pages()['metrics.md'] ?? '', new RegExp(name));
+  });
+});
+
+describe('a page', () => {
+  /** Without the blocks of code, in which what looks like a link or a heading is none. */
+  async function textOf(path: string): Promise<string> {
+    return (await readFile(path, 'utf8')).replace(/^ *```[\s\S]*?^ *```/gm, '');
+  }
+
+  /** As GitHub makes them of headings. */
+  async function anchorsOf(path: string): Promise<readonly string[]> {
+    const headings = [...(await textOf(path)).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
+    return headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+  }
+
+  async function pagesOfTree(): Promise<string[]> {
+    const inDocs = await readdir(DOCS, { recursive: true });
+    const names = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...inDocs.map((name) => join('docs', name))];
+    return names.filter((name) => name.endsWith('.md'));
+  }
+
+  it('links only to files and headings that are there', async () => {
+    const broken: string[] = [];
+    for (const page of await pagesOfTree()) {
+      for (const [, link = ''] of (await textOf(join(ROOT, page))).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (link.includes('://')) continue;
+        const [file = '', anchor] = link.split('#');
+        const target = file === '' ? join(ROOT, page) : join(ROOT, dirname(page), file);
+        const isThere = existsSync(target) && (anchor === undefined || (await anchorsOf(target)).includes(anchor));
+        if (!isThere) broken.push(`${page}: ${link}`);
+      }
+    }
+    assert.deepEqual(broken, []);
+  });
+
+  it('of what shows something names only tests that are there', async () => {
+    const missing: string[] = [];
+    const files = await readdir(join(ROOT, 'test'), { recursive: true });
+    // A unit test is named by its path below test/unit, any other by its file.
+    const known = files.map((file) => (file.startsWith('unit/') ? file.slice('unit/'.length) : file.split('/').at(-1)));
+    for (const page of ['docs/replaces-by-hand.md', 'docs/security.md', 'docs/install.md', 'docs/operator.md']) {
+      const text = await readFile(join(ROOT, page), 'utf8');
+      const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);
+      const short = [...text.matchAll(/\(tests: ([a-z, /-]+)\)/g)].flatMap(([, names = '']) => names.split(', '));
+      for (const name of [...named, ...short.map((each) => `${each}.test.ts`)]) {
+        if (!known.includes(name)) missing.push(`${page}: ${name}`);
+      }
+    }
+    assert.deepEqual(missing, []);
+  });
+});

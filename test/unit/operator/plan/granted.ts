@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { CANARY_MARK, OWN_MARK } from '../../../../operator/plan/nats/config.ts';
+
+/**
+ * What the text that a nats-server includes grants, read line by line without the code that writes it. A line that is none of
+ * those of design.md's "A peer's access" fails the test: there must be nothing else.
+ */
+export interface Granted {
+  /** May do everything in the main account: the node itself. */
+  readonly own: readonly string[];
+  /** May, too. */
+  readonly administrators: readonly string[];
+  /** May do nothing. */
+  readonly canaries: readonly string[];
+  readonly exports: readonly Service[];
+  /** By their names; with isolation Users there are none. */
+  readonly accounts: ReadonlyMap<string, GrantedAccount>;
+  /** With isolation Users those of peers. */
+  readonly users: readonly GrantedUser[];
+}
+
+interface GrantedAccount {
+  readonly users: readonly GrantedUser[];
+  readonly imports: readonly { readonly account: string; readonly subject: string }[];
+}
+
+export interface GrantedUser {
+  readonly key: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+interface Service {
+  readonly subject: string;
+  readonly account: string;
+  readonly stream: boolean;
+}
+
+const TEXTS = String.raw`((?:"[^"\\]*"(?:, )?)+)`;
+const USER = new RegExp(
+  String.raw`^    \{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ allow: \[${TEXTS}\] \}, subscribe: \{ allow: \[${TEXTS}\] \} \} \}$`,
+);
+const CANARY =
+  /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
+const OWN = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \} (# this node's own)$/;
+const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
+const EXPORT = /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \} \}$/;
+
+/** Reads both files of a node. */
+export function grantedBy(mainFile: string, peersFile: string): Granted {
+  const main = new Lines(mainFile);
+  const own: string[] = [];
+  const administrators: string[] = [];
+  const canaries: string[] = [];
+  const users: GrantedUser[] = [];
+  main.list('users', (line) => {
+    const [itself, administrator, canary] = [OWN.exec(line), ADMINISTRATOR.exec(line), CANARY.exec(line)];
+    if (itself) own.push(itself[2] === OWN_MARK ? (itself[1] ?? '') : assert.fail(line));
+    else if (administrator) administrators.push(administrator[1] ?? '');
+    else if (canary) canaries.push(canary[2] === CANARY_MARK ? (canary[1] ?? '') : assert.fail(line));
+    else users.push(userOf(line));
+  });
+  const exported: Service[] = [];
+  if (!main.atEnd()) {
+    main.list('exports', (line) => {
+      const [, subject = '', stream, account = ''] = EXPORT.exec(line) ?? assert.fail(line);
+      exported.push({ subject, account, stream: stream !== undefined });
+    });
+  }
+  assert.ok(main.atEnd());
+  return { own, administrators, canaries, users, exports: exported, accounts: accountsOf(new Lines(peersFile)) };
+}
+
+function accountsOf(lines: Lines): Map<string, GrantedAccount> {
+  const accounts = new Map<string, GrantedAccount>();
+  while (!lines.atEnd()) {
+    const line = lines.next();
+    const [, name = ''] = /^([A-Za-z0-9_-]+) \{$/.exec(line) ?? assert.fail(line);
+    const users: GrantedUser[] = [];
+    const imports: { account: string; subject: string }[] = [];
+    lines.list('users', (each) => users.push(userOf(each)));
+    lines.list('imports', (each) => {
+      const [, account = '', subject = ''] = IMPORT.exec(each) ?? assert.fail(each);
+      imports.push({ account, subject });
+    });
+    assert.equal(lines.next(), '}');
+    assert.ok(!accounts.has(name), 'nats-server takes the last of two with one name');
+    accounts.set(name, { users, imports });
+  }
+  return accounts;
+}
+
+function userOf(line: string): GrantedUser {
+  const [, key = '', publish = '', subscribe = ''] = USER.exec(line) ?? assert.fail(line);
+  const list = (text: string): string[] => JSON.parse(`[${text}]`) as string[];
+  return { key, publish: list(publish), subscribe: list(subscribe) };
+}
+
+class Lines {
+  readonly #lines: string[];
+
+  constructor(text: string) {
+    const lines = text.split('\n');
+    assert.equal(lines.pop(), '', 'ends with a line end');
+    this.#lines = lines;
+    while (this.#lines[0]?.startsWith('# ')) this.#lines.shift();
+  }
+
+  next(): string {
+    return this.#lines.shift() ?? assert.fail('the text ends too early');
+  }
+
+  atEnd(): boolean {
+    return this.#lines.length === 0;
+  }
+
+  list(name: string, take: (line: string) => void): void {
+    assert.equal(this.next(), `  ${name}: [`);
+    for (let line = this.next(); line !== '  ]'; line = this.next()) take(line);
+  }
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { DURABLE, durableConfig } from '../../../../../common/contract/durable.ts';
+import { syncName } from '../../../../../common/contract/names.ts';
+import { InvalidInputError } from '../../../../../common/errors.ts';
+import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../../../operator/plan/nats/config.ts';
+import { userKey } from '../fixtures.ts';
+
+/** In the order of the alphabet, as they stand in the file. */
+const KEYS = ['A', 'B', 'C', 'D', 'E', 'F'].map(userKey).sort();
+const OWN = key('A');
+const ADMINISTRATOR = key('B');
+const peers: readonly AdmittedPeer[] = [
+  { lfhId: 'hospital-b', publicKeys: [key('D'), key('C')] },
+  { lfhId: 'a.b', publicKeys: [key('E')] },
+];
+const access: NatsAccess = { account: 'LFH', own: [OWN], users: [ADMINISTRATOR], peers };
+
+/** Whose it is does not matter here. */
+function key(letter: string): string {
+  return KEYS['ABCDEF'.indexOf(letter)] ?? '';
+}
+
+describe("a node's nats-server configuration", () => {
+  it('gives each peer an account with three services, and nothing else', () => {
+    const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: peers.slice(0, 1), users: [] });
+    assert.equal(
+      mainAccount,
+      `  users: [
+    { nkey: ${OWN} } # this node's own
+  ]
+  exports: [
+    { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>", accounts: [lfh-sync-hospital-b] }
+  ]
+`,
+    );
+    const publish =
+      '"$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", ' +
+      '"$JS.ACK.EVENTS.lfh-sync-hospital-b.>"';
+    const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: ["_INBOX.lfh-sync-hospital-b.>"] } }`;
+    assert.equal(
+      peerAccounts,
+      `lfh-sync-hospital-b {
+  users: [
+    { nkey: ${key('C')}, permissions: ${permissions} }
+    { nkey: ${key('D')}, permissions: ${permissions} }
+  ]
+  imports: [
+    { service: { account: "LFH", subject: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b" } }
+    { service: { account: "LFH", subject: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b" } }
+    { service: { account: "LFH", subject: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>" } }
+  ]
+}
+`,
+    );
+  });
+
+  it('gives each peer the same permissions as a user, where the stream is in the default account', () => {
+    const accounts = natsIncludes(access);
+    const users = natsIncludes({ ...access, isolation: 'Users' });
+    assert.equal(users.peerAccounts, '');
+    const withPermissions = (text: string): string[] => text.split('\n').filter((line) => line.includes('permissions'));
+    assert.deepEqual(withPermissions(users.mainAccount), withPermissions(accounts.peerAccounts));
+    assert.equal(withPermissions(users.mainAccount).length, 3);
+    assert.ok(!users.mainAccount.includes('exports'));
+    assert.match(users.mainAccount, new RegExp(`\\{ nkey: ${OWN} \\}`));
+  });
+
+  it('is the same text in whatever order peers, keys and users come', () => {
+    const shuffled = fc.record({
+      own: fc.shuffledSubarray([OWN, key('F')], { minLength: 2 }),
+      users: fc.shuffledSubarray([ADMINISTRATOR, userKey('G')], { minLength: 2 }),
+      peers: fc.shuffledSubarray(
+        peers.map(({ lfhId, publicKeys }) => ({ lfhId, publicKeys: publicKeys.toReversed() })),
+        { minLength: 2 },
+      ),
+      isolation: fc.constantFrom('Accounts' as const, 'Users' as const),
+    });
+    fc.assert(
+      fc.property(shuffled, ({ isolation, ...changed }) => {
+        const all = { ...access, own: [OWN, key('F')], users: [ADMINISTRATOR, userKey('G')], isolation };
+        assert.deepEqual(natsIncludes({ ...all, ...changed }), natsIncludes(all));
+      }),
+    );
+  });
+
+  it('takes a key once that the administrator lists as well: nats-server does not start with two', () => {
+    assert.deepEqual(natsIncludes({ ...access, users: [OWN, ADMINISTRATOR, ADMINISTRATOR] }), natsIncludes(access));
+  });
+
+  it('has room for no peer at all', () => {
+    const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [] });
+    assert.match(mainAccount, /exports: \[\n {2}\]/);
+    assert.equal(peerAccounts, '');
+  });
+
+  it('is never widened or broken out of by what a peer is called', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (lfhId) => {
+        const made = natsIncludes({ ...access, peers: [{ lfhId, publicKeys: [key('C')] }] });
+        const plain = natsIncludes({ ...access, peers: [{ lfhId: 'plain', publicKeys: [key('C')] }] });
+        const renamed = (text: string): string => text.replaceAll(syncName(lfhId), syncName('plain'));
+        assert.match(syncName(lfhId), /^[A-Za-z0-9_-]+$/);
+        assert.equal(renamed(made.mainAccount), plain.mainAccount);
+        assert.equal(renamed(made.peerAccounts), plain.peerAccounts);
+      }),
+    );
+  });
+
+  const seed = `SU${'A'.repeat(56)}`;
+  const refused: readonly [what: string, change: Partial<NatsAccess>, says: RegExp][] = [
+    [
+      'a seed for a public key',
+      { peers: [{ lfhId: 'b', publicKeys: [seed] }] },
+      /public key of peer "b".*never a seed/,
+    ],
+    [
+      'a key with a wrong letter',
+      { peers: [{ lfhId: 'b', publicKeys: [`U${'A'.repeat(55)}`] }] },
+      /public key of peer "b" is none, or damaged/,
+    ],
+    ['configuration for a public key', { users: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
+    ['the same for its own', { own: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
+    ['one key for two peers', { peers: [...peers, { lfhId: 'c', publicKeys: [key('E')] }] }, /"a\.b" and peer "c"/],
+    [
+      "the node's own key for a peer",
+      { peers: [{ lfhId: 'c', publicKeys: [OWN] }] },
+      /the node's own users and peer "c"/,
+    ],
+    ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is there twice/],
+    ['a stream with a wildcard', { stream: '*' }, /stream .*"\*"/],
+    ['an account that is more than a name', { account: 'LFH" }' }, /account/],
+  ];
+  for (const [what, change, says] of refused) {
+    it(`refuses ${what}, and quotes no key`, () => {
+      assert.throws(
+        () => natsIncludes({ ...access, ...change }),
+        (error: Error) => {
+          assert.ok(error instanceof InvalidInputError);
+          assert.match(error.message, says);
+          assert.doesNotMatch(error.message, /[SU][A-Z2-7]{30}/);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+describe("a peer's durable", () => {
+  it('is one that can be reset, acknowledged by the batch, and holds two of its largest batches', () => {
+    const config = durableConfig('hospital-b');
+    assert.deepEqual(config, {
+      durable_name: 'lfh-sync-hospital-b',
+      description: 'lfh-sync: what is sent to "hospital-b"',
+      deliver_policy: 'all',
+      ack_policy: 'all',
+      ack_wait: 30e9,
+      max_ack_pending: 20_000,
+      max_batch: 5_000,
+      max_expires: 5e9,
+      max_waiting: 16,
+      filter_subject: 'EVENTS.sync',
+    });
+    assert.ok(config.max_ack_pending >= 2 * DURABLE.maxBatch);
+  });
+
+  it('is called alike by both sides, whatever the peer is called', () => {
+    assert.equal(durableConfig('a.b').durable_name, syncName('a.b'));
+    assert.notEqual(durableConfig('a.b').durable_name, durableConfig('a-b').durable_name);
+  });
+});

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import type { EndpointSlice, Service } from '../../../../../operator/api/objects.ts';
+import { endpointsBehind, listensAt, serviceNamed } from '../../../../../operator/plan/observed/endpoints.ts';
+
+describe("what is behind the URL of a node's NATS", () => {
+  it('is a Service of its namespace, however that is written, and nothing else', () => {
+    const named = (host: string): string | undefined => serviceNamed(`tls://${host}:4222`, 'lfh');
+    for (const host of ['nats', 'nats.lfh', 'nats.lfh.svc', 'nats.lfh.svc.cluster.local'])
+      assert.equal(named(host), 'nats');
+    for (const host of ['nats.other', 'nats-0.nats.lfh.svc', 'nats.example.org', '10.0.0.1', '[fd00::1]'])
+      assert.equal(named(host), undefined, host);
+  });
+
+  it('is read alike in upper case and with the dot at the end, and is nothing where it is no URL', () => {
+    assert.deepEqual(listensAt('tls://NATS.Lfh.'), { host: 'nats.lfh', port: 4222 });
+    assert.deepEqual(listensAt('tls://[FD00::1]:4223'), { host: 'fd00::1', port: 4223 });
+    assert.equal(listensAt('tls://nats:99999'), undefined);
+    assert.equal(serviceNamed('tls://NATS:4222', 'lfh'), 'nats');
+    assert.equal(serviceNamed('tls://nats.lfh.svc.cluster.local.', 'lfh'), 'nats');
+    assert.equal(serviceNamed('tls://nats:99999', 'lfh'), undefined);
+  });
+
+  const service: Service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'nats' },
+    spec: {
+      ports: [
+        { name: 'nats', port: 4222 },
+        { name: 'monitor', port: 8222 },
+      ],
+    },
+  };
+
+  function slice(addresses: readonly string[], ready?: boolean): EndpointSlice {
+    const conditions = ready === undefined ? {} : { ready };
+    return {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'nats-x' },
+      ports: [
+        { name: 'monitor', port: 8222 },
+        { name: 'nats', port: 14_222 },
+      ],
+      endpoints: addresses.map((address) => ({ addresses: [address], conditions })),
+    };
+  }
+
+  it('is every pod that is ready, each once, by the port that it listens on', () => {
+    const slices = [slice(['10.0.0.3', '10.0.0.2']), slice(['10.0.0.2'], true), slice(['10.0.0.9'], false)];
+    assert.deepEqual(endpointsBehind(service, slices, 4222), [
+      { address: '10.0.0.2', port: 14_222 },
+      { address: '10.0.0.3', port: 14_222 },
+    ]);
+  });
+
+  it('is left to DNS where Kubernetes knows of none', () => {
+    assert.equal(endpointsBehind(undefined, [slice(['10.0.0.2'])], 4222), undefined);
+    assert.equal(endpointsBehind(service, [slice(['10.0.0.2'])], 5222), undefined);
+    assert.equal(endpointsBehind(service, [], 4222), undefined);
+    assert.equal(endpointsBehind(service, [{ ...slice([]), ports: null, endpoints: null }], 4222), undefined);
+  });
+});

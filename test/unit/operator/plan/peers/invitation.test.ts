@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { load } from 'js-yaml';
+import { readDefinitions } from '../../../../../crds/read.ts';
+import type { PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import { invitation } from '../../../../../operator/plan/peers/invitation.ts';
+import { readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
+import { aNode, certificate, NOW, OWN_KEY, userKey } from '../fixtures.ts';
+
+const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW).authorities;
+const { nats } = aNode().spec;
+
+function inviteOf(lfhId: string, keys: readonly string[] = [OWN_KEY], ca: typeof CA | undefined = CA): PeerObject {
+  return load(invitation(aNode({ spec: { lfhId } }), keys, ca)) as PeerObject;
+}
+
+describe('an invitation', () => {
+  it('is a peer as the CRD has it, of no namespace, and nothing else', () => {
+    const { apiVersion, kind } = readDefinitions().find(({ kind }) => kind === 'LfhSyncPeer') ?? {};
+    assert.deepEqual(inviteOf('hospital-a', [OWN_KEY, userKey('before')]), {
+      apiVersion,
+      kind,
+      metadata: { name: 'hospital-a' },
+      spec: {
+        lfhId: 'hospital-a',
+        servers: ['tls://a.example.org:4222'],
+        ca: { inline: certificate('ca-a') },
+        publicKeys: [OWN_KEY, userKey('before')],
+      },
+    });
+  });
+
+  it('names no server, and no CA that would vouch for one, where none is advertised', () => {
+    for (const advertise of [undefined, []]) {
+      const node = aNode({ spec: { nats: { servers: nats.servers, ...(advertise && { advertise }) } } });
+      assert.deepEqual(load(invitation(node, [OWN_KEY], CA)), {
+        ...inviteOf('hospital-a'),
+        spec: { lfhId: 'hospital-a', publicKeys: [OWN_KEY] },
+      });
+    }
+  });
+
+  it("names no CA where the system's roots vouch for the servers", () => {
+    for (const none of [[], undefined]) {
+      const text = invitation(aNode(), [OWN_KEY], none);
+      assert.doesNotMatch(text, /\bca:/);
+      assert.match(text, /servers:/);
+    }
+  });
+
+  it('is another text when the keys or the CA change, and the same when nothing does', () => {
+    const text = invitation(aNode(), [OWN_KEY], CA);
+    assert.equal(invitation(aNode({ metadata: { generation: 9 } }), [OWN_KEY], [...CA]), text);
+    assert.notEqual(invitation(aNode(), [userKey('new'), OWN_KEY], CA), text);
+    assert.notEqual(invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW).authorities), text);
+  });
+
+  const NAMES: readonly [lfhId: string, name: string | RegExp][] = [
+    ['hospital-b', 'hospital-b'],
+    ['Hospital_B', 'hospital-b'],
+    ['-x-', 'x'],
+    ['_', 'peer'],
+    ['---', 'peer'],
+    ['a.b', /^[a-z2-7]{52}$/],
+    ['*', /^[a-z2-7]{52}$/],
+    ['Krankenhaus Süd', /^[a-z2-7]{52}$/],
+    ['x'.repeat(48), 'x'.repeat(48)],
+    ['x'.repeat(49), /^[a-z2-7]{52}$/],
+    ['x'.repeat(300), /^[a-z2-7]{52}$/],
+    ['X'.repeat(300), /^[a-z2-7]{52}$/],
+  ];
+  for (const [lfhId, name] of NAMES) {
+    it(`names the peer as Kubernetes can, and keeps its id: ${lfhId.slice(0, 20)} (${lfhId.length})`, () => {
+      const { metadata, spec } = inviteOf(lfhId);
+      assert.match(metadata.name, typeof name === 'string' ? new RegExp(`^${name}$`) : name);
+      assert.equal(spec.lfhId, lfhId);
+    });
+  }
+
+  it('of ids that differ in case or in their marks has one name: the API server refuses the second, whose id differs', () => {
+    assert.equal(inviteOf('Hospital_B').metadata.name, inviteOf('hospital-b').metadata.name);
+    assert.notEqual(inviteOf('Hospital_B').spec.lfhId, inviteOf('hospital-b').spec.lfhId);
+  });
+
+  it('says what it should in YAML of any version, whatever the node is called', () => {
+    const unsafe = fc.constantFrom(
+      'yes',
+      '0x1F',
+      '1_000',
+      'null',
+      '~',
+      '- x',
+      '# x',
+      'a: b',
+      '\u2028spec: {}',
+      'é',
+      '😀',
+    );
+    const anyId = fc.oneof(unsafe, fc.string({ unit: 'binary', minLength: 1 }), fc.string({ minLength: 1 }));
+    fc.assert(
+      fc.property(anyId, (lfhId) => {
+        const text = invitation(aNode({ spec: { lfhId } }), [OWN_KEY], undefined);
+        // What YAML 1.1 takes for the end of a line, beside the plain one.
+        assert.doesNotMatch(text, /[\r\u0085\u2028\u2029]/);
+        const lines = text.split('\n');
+        assert.ok(
+          lines.slice(0, 3).every((line) => /^# ?[ -~]+$/.test(line)),
+          text,
+        );
+        assert.equal(lines[3], 'apiVersion: sync.linuxforhealth.io/v1alpha1');
+        const { metadata, spec, ...rest } = load(text) as PeerObject;
+        assert.deepEqual(Object.keys(rest), ['apiVersion', 'kind']);
+        assert.match(metadata.name, /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+        assert.deepEqual(spec, { lfhId, servers: ['tls://a.example.org:4222'], publicKeys: [OWN_KEY] });
+      }),
+    );
+  });
+});

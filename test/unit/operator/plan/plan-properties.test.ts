@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import type { PeerSettings } from '../../../../common/contract/peers.ts';
+import { REASONS } from '../../../../common/contract/reasons.ts';
+import { makeKey } from '../../../../operator/nats/keys.ts';
+import { MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.ts';
+import type { NodeObject, PeerObject } from '../../../../operator/plan/observed/observed.ts';
+import type { Plan } from '../../../../operator/plan/plan.ts';
+import { advanceProgress } from '../../../../operator/plan/status/progress.ts';
+import { nodeStatus, orphanStatus, peerStatus } from '../../../../operator/plan/status/status.ts';
+import { keyStep } from '../../../../operator/plan/trust/node-key.ts';
+import {
+  aKey,
+  aNode,
+  aPeer,
+  certificate,
+  DERIVED,
+  knownOf,
+  NOW,
+  OWN_KEY,
+  observedOf,
+  ownUser,
+  PUBLISHED_KEY,
+  peerReport,
+  planOf,
+  references,
+  settledPlanOf,
+  sidecarOf,
+  userKey,
+  wellFor,
+} from './fixtures.ts';
+import { type Granted, type GrantedUser, grantedBy } from './granted.ts';
+
+const { nats } = aNode().spec;
+const DAMAGED = `U${'A'.repeat(55)}`;
+
+const isolation = fc.constantFrom('Accounts' as const, 'Users' as const);
+const nodeWith = (isolated: 'Accounts' | 'Users'): NodeObject =>
+  aNode({ spec: { nats: { ...nats, isolation: isolated, users: [userKey('administrator')] } } });
+
+/** Few enough to collide, and every kind that there is. */
+const anyKeys = fc.array(
+  fc.constantFrom(
+    ...['1', '2', '3', '4', '5'].map(userKey),
+    OWN_KEY,
+    ownUser(),
+    PUBLISHED_KEY,
+    DAMAGED,
+    DERIVED.probe('b') ?? '',
+  ),
+  { maxLength: 3 },
+);
+const anyId = fc.oneof(
+  fc.constantFrom(
+    'b',
+    'b',
+    'b',
+    'c',
+    'd',
+    'a.b',
+    '*',
+    '>',
+    'b.>',
+    '$JS',
+    '" }',
+    'hospital-a',
+    'B',
+    ' b',
+    'x'.repeat(49),
+    'é',
+  ),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }),
+);
+const anyCa = fc.constantFrom(
+  undefined,
+  { inline: certificate('ca-b') },
+  { inline: certificate('ca-c') },
+  { inline: '?' },
+);
+
+/** Whatever the API server would let through, and more. */
+const anyPeers = fc
+  .array(
+    fc.record({
+      lfhId: anyId,
+      publicKeys: fc.option(anyKeys, { nil: undefined }),
+      servers: fc.constantFrom(undefined, [], ['tls://b:4222'], ['tls://b:99999']),
+      ca: anyCa,
+      receive: fc.record({ paused: fc.boolean() }),
+      send: fc.record({ paused: fc.boolean(), client: fc.constantFrom('Sidecar' as const, 'Connect' as const) }),
+      second: fc.nat({ max: 2 }),
+    }),
+    { maxLength: 6 },
+  )
+  .map((specs) =>
+    specs.map(({ second, ...spec }, index) =>
+      aPeer(`peer-${index}`, { spec, metadata: { creationTimestamp: `2026-11-21T08:00:0${second}Z` } }),
+    ),
+  );
+
+function textsOf({ objects, problem }: Plan): Granted {
+  assert.equal(problem, undefined, 'what one peer says must not stop the others');
+  const { data = {} } = objects.find(({ metadata }) => metadata.name === 'local-nats') ?? {};
+  return grantedBy(data[MAIN_FILE] ?? '', data[PEERS_FILE] ?? '');
+}
+
+function receivedBy({ objects }: Plan): readonly PeerSettings[] {
+  const { data = {} } = objects.find(({ metadata }) => metadata.name === 'local-sidecar') ?? {};
+  return JSON.parse(data.LFH_SYNC_PEERS ?? '[]') as PeerSettings[];
+}
+
+const SERVICES = (name: string): readonly string[] => [
+  `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${name}`,
+  `$JS.API.CONSUMER.RESET.EVENTS.${name}`,
+  `$JS.ACK.EVENTS.${name}.>`,
+];
+/** One token of a subject, so that nothing that stands where it does can name other subjects. */
+const TOKEN = /^lfh-sync-[A-Za-z0-9_-]{1,52}$/;
+
+function demandPeerUser({ publish, subscribe }: GrantedUser, name: string): void {
+  assert.match(name, TOKEN);
+  assert.deepEqual(publish, SERVICES(name));
+  assert.deepEqual(subscribe, [`_INBOX.${name}.>`]);
+}
+
+describe('whatever its peers are, the plan of a node', () => {
+  it('is the same to the byte in whatever order they come', () => {
+    const cases = anyPeers.chain((peers) =>
+      fc.tuple(fc.constant(peers), fc.shuffledSubarray(peers, { minLength: peers.length }), isolation),
+    );
+    fc.assert(
+      fc.property(cases, ([peers, shuffled, isolated]) => {
+        const node = nodeWith(isolated);
+        const [one, other] = [peers, shuffled].map((each) => planOf(observedOf(each, { node })));
+        assert.equal(JSON.stringify(one), JSON.stringify(other));
+      }),
+    );
+  });
+
+  it('grants each peer three subjects and its own inbox, in an account of its own, and nobody anything else', () => {
+    fc.assert(
+      fc.property(anyPeers, (peers) => {
+        const plan = planOf(observedOf(peers, { node: nodeWith('Accounts') }));
+        const { own: itself, administrators, canaries, accounts, exports, users } = textsOf(plan);
+        assert.deepEqual([itself, administrators], [[ownUser()], [userKey('administrator')]]);
+        assert.equal(canaries.length, 1);
+        assert.deepEqual(users, []);
+        assert.equal(accounts.size, plan.granted.length);
+        for (const [name, { users: inside, imports }] of accounts) {
+          const [probe, ...peerUsers] = inside.toReversed();
+          for (const user of peerUsers) demandPeerUser(user, name);
+          assert.ok(peerUsers.length > 0);
+          assert.deepEqual(probe?.publish, [SERVICES(name)[0], '$SYS.REQ.ACCOUNT.PING.CONNZ']);
+          assert.deepEqual(probe.subscribe, ['_INBOX.probe.>']);
+          assert.deepEqual(
+            imports,
+            SERVICES(name).map((subject) => ({ account: 'LFH', subject })),
+          );
+          const own = exports.filter(({ account }) => account === name);
+          assert.deepEqual(
+            own.map(({ subject }) => subject),
+            SERVICES(name),
+          );
+          assert.deepEqual(
+            own.map(({ stream }) => stream),
+            [true, false, false],
+          );
+        }
+        assert.equal(exports.length, 3 * accounts.size);
+      }),
+    );
+  });
+
+  it('grants with isolation Users the same three subjects and inbox, and nobody anything else', () => {
+    fc.assert(
+      fc.property(anyPeers, (peers) => {
+        const plan = planOf(observedOf(peers, { node: nodeWith('Users') }));
+        const { own, administrators, accounts, exports, users } = textsOf(plan);
+        assert.deepEqual([own, administrators], [[ownUser()], [userKey('administrator')]]);
+        assert.deepEqual([accounts.size, exports.length], [0, 0]);
+        const names = users.map(({ subscribe }) => subscribe[0]?.split('.')[1] ?? '');
+        for (const [index, user] of users.entries()) demandPeerUser(user, names[index] ?? '');
+        assert.equal(new Set(names).size, plan.granted.length);
+      }),
+    );
+  });
+
+  it('merges no two of them: whoever claims what an older one has gets nothing, in either direction', () => {
+    fc.assert(
+      fc.property(anyPeers, isolation, (peers, isolated) => {
+        const plan = planOf(observedOf(peers, { node: nodeWith(isolated) }));
+        const { accounts, users, own, administrators, canaries } = textsOf(plan);
+        const inside = [...accounts.values()].flatMap((account) => account.users);
+        const keys = [...own, ...administrators, ...canaries, ...[...inside, ...users].map(({ key }) => key)];
+        assert.equal(new Set(keys).size, keys.length, 'a key of two');
+        for (const bad of [PUBLISHED_KEY, DAMAGED]) assert.ok(!keys.includes(bad));
+        const admitted = plan.peers.filter(({ conflict }) => conflict === undefined).map(({ peer }) => peer);
+        const ids = ['hospital-a', ...admitted.map(({ spec }) => spec.lfhId)];
+        assert.equal(new Set(ids).size, ids.length, 'an id of two');
+        const names = new Set(admitted.map(({ metadata }) => metadata.name));
+        for (const { metadata } of plan.granted) assert.ok(names.has(metadata.name));
+        for (const { name } of receivedBy(plan)) assert.ok(names.has(name));
+        const files = receivedBy(plan).flatMap(({ caFile }) => caFile ?? []);
+        assert.equal(new Set(files).size, files.length, 'one CA file for two');
+      }),
+    );
+  });
+});
+
+describe("a peer's Ready", () => {
+  type Situation = { readonly peer: PeerObject; readonly plan: Plan };
+  const report = fc.record({
+    name: fc.constantFrom('b', 'c'),
+    lfhId: fc.constantFrom('b', 'other'),
+    owned: fc.boolean(),
+    reason: fc.constantFrom(...REASONS),
+    lag: fc.constantFrom(null, 0, 7),
+  });
+  const anySidecars = fc.option(fc.array(fc.array(report, { maxLength: 3 }), { maxLength: 3 }), { nil: undefined });
+  const well = { name: 'b', owned: true, reason: 'Replaying', lag: 0 } as const;
+  const readyBefore: PeerObject['status'] = {
+    conditions: ['Ready', 'ReceiveReady', 'SendReady'].map((type) => ({
+      type,
+      status: 'True',
+      reason: 'Replaying',
+      message: '',
+      lastTransitionTime: '2026-11-25T11:00:00Z',
+      observedGeneration: 2,
+    })),
+    receive: { position: 40, lag: 0 },
+  };
+
+  it('is never True without a fresh report that it is being replayed, where it should be', () => {
+    let seen = 0;
+    const [ready, fresh] = [{ status: readyBefore }, {}].map((changes) => {
+      const peer = aPeer('b', changes);
+      return { peer, plan: settledPlanOf(observedOf([peer])) };
+    }) as [Situation, Situation];
+    fc.assert(
+      fc.property(anySidecars, fc.boolean(), (reports, wasReady) => {
+        const { peer, plan } = wasReady ? ready : fresh;
+        const sidecars = reports?.map((each) => sidecarOf(each.map((changes) => peerReport(changes.name, changes))));
+        const [planned] = plan.peers;
+        assert.ok(planned);
+        const { dataPlane, known } = wellFor([peer]);
+        const now = { ...dataPlane, sidecars };
+        const progress = advanceProgress(new Map(), plan.peers, now, NOW);
+        const step = keyStep(aNode(), aKey(), [], NOW);
+        const { conditions } = peerStatus(planned, plan, step, now, { ...known, progress }, NOW);
+        const isReady = conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+        const replayed = (reports ?? [])
+          .flat()
+          .some(({ name, lfhId, reason }) => name === 'b' && lfhId === 'b' && reason === 'Replaying');
+        assert.ok(!isReady || replayed);
+        if (isReady) seen += 1;
+      }),
+      {
+        numRuns: 500,
+        examples: [
+          [[[{ ...well, lfhId: 'b' }]], false],
+          [[[{ ...well, lfhId: 'other' }]], true],
+          [[], true],
+          [undefined, true],
+        ],
+      },
+    );
+    assert.ok(seen > 0);
+  });
+});
+
+describe('a secret', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const PRIVATE_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const SEED = makeKey().seed;
+  /** Lines of the private key that are in nothing else, and the seed. */
+  const PIECES = [
+    SEED.slice(2),
+    ...PRIVATE_KEY.split('\n').filter((line) => line.length > 20 && !line.startsWith('-')),
+  ];
+
+  const anySecret = fc.constantFrom(
+    SEED,
+    `${SEED}\n`,
+    PRIVATE_KEY,
+    certificate('ca-b') + PRIVATE_KEY,
+    PRIVATE_KEY.slice(0, 120),
+  );
+  /** Where one is pasted; the other places are as they should be. */
+  const place = (otherwise: string) => fc.option(anySecret, { nil: otherwise, freq: 2 });
+  const pasted = fc.record({
+    publicKey: place(userKey('b')),
+    ca: fc.oneof(
+      fc.record({ inline: place(certificate('ca-b')) }),
+      fc.record({ configMapRef: fc.record({ name: place('there'), key: place('ca.crt') }) }),
+      fc.record({ secretRef: fc.record({ name: place('there'), key: place('ca.crt') }) }),
+    ),
+    content: place(certificate('ca-c')),
+    ownCa: fc.oneof(
+      fc.record({ inline: place(certificate('ca-a')) }),
+      fc.record({ secretRef: fc.record({ name: place('there') }) }),
+    ),
+    user: place(userKey('administrator')),
+    password: fc.record({ name: place('there'), key: place('password') }),
+    keySecret: fc.option(place('there'), { nil: undefined }),
+    nodeName: place('local'),
+    workload: place('nats'),
+  });
+
+  it('stands in no object, no condition and no status, wherever it is pasted', () => {
+    fc.assert(
+      fc.property(pasted, (at) => {
+        const content = { 'ca.crt': at.content, 'tls.key': PRIVATE_KEY };
+        const found = references({ there: content }, { there: { ...content, [SEED]: SEED } });
+        const { ca, publicKey, nodeName: name } = at;
+        const peer = aPeer('b', { spec: { ca, publicKeys: [publicKey], nodeRef: { name } } });
+        const sasl = { mechanism: 'plain', username: 'u', passwordSecretRef: at.password } as const;
+        const node = aNode({
+          spec: {
+            nats: { ...nats, users: [at.user], workloadRef: { name: at.workload }, ca: at.ownCa },
+            kafka: { brokers: ['kafka:9092'], sasl },
+            ...(at.keySecret !== undefined && { key: { secretRef: { name: at.keySecret } } }),
+          },
+        });
+        const key = at.keySecret === undefined ? aKey() : undefined;
+        const observed = observedOf([peer], { node, key, references: found });
+        const plan = planOf(observed);
+        const step = keyStep(node, key, [], NOW);
+        const nothing = { nats: undefined, sidecars: undefined };
+        const known = knownOf({ missing: new Set([`StatefulSet/${at.workload}`]) });
+        const peers = plan.peers.map((planned) => peerStatus(planned, plan, step, nothing, known, NOW));
+        const statuses = [
+          ...peers,
+          nodeStatus(observed, plan, step, nothing, peers, known, NOW),
+          orphanStatus(peer, name, NOW),
+        ];
+        const text = JSON.stringify([plan.objects, plan.durables, statuses]);
+        for (const piece of PIECES) assert.ok(!text.includes(piece), text);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import type { ConfigMap } from '../../../../operator/api/objects.ts';
+import { ownUsersIn, withoutRevoked } from '../../../../operator/plan/nats/files.ts';
+import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.ts';
+import type { Observed } from '../../../../operator/plan/observed/observed.ts';
+import { NONE_DERIVED, type Plan, planNode } from '../../../../operator/plan/plan.ts';
+import {
+  aKey,
+  aNode,
+  aPeer,
+  certificate,
+  HOUR_MS,
+  NOW,
+  OWN_KEY,
+  observedOf,
+  ownUser,
+  planOf,
+  references,
+  settledPlanOf,
+  userKey,
+} from './fixtures.ts';
+
+const GOLDEN = join(import.meta.dirname, 'golden');
+const { nats, kafka } = aNode().spec;
+
+const onePeer = observedOf([aPeer('hospital-b')]);
+
+const several = observedOf(
+  [
+    aPeer('dots', { spec: { lfhId: 'hospital.b', tlsServerName: 'nats.b.example.org' } }),
+    aPeer('everything', { spec: { lfhId: '>', ca: { configMapRef: { name: 'ca-of-c', key: 'root.pem' } } } }),
+    aPeer('star', { spec: { lfhId: '*', publicKeys: [userKey('star'), userKey('star, next')], ca: undefined } }),
+    aPeer('receives-only', { spec: { servers: undefined, ca: undefined } }),
+    aPeer('sends-only', {
+      spec: {
+        publicKeys: undefined,
+        receive: {
+          startFrom: { policy: 'Time', time: '2026-11-01T00:00:00Z' },
+          allowFormats: ['FHIR-R4'],
+          allowOrigins: ['hospital-c'],
+          stream: 'THEIRS',
+          consumer: 'ours',
+        },
+      },
+    }),
+  ],
+  { references: references({ 'ca-of-c': { 'root.pem': certificate('ca-c') } }) },
+);
+
+const rotation = observedOf([aPeer('hospital-b')], {
+  node: aNode({ spec: { key: { rotation: 1 } } }),
+  key: aKey({
+    previous: { publicKey: userKey('before'), published: false },
+    rotation: 1,
+    rotatedAt: new Date(NOW - HOUR_MS).toISOString(),
+  }),
+});
+
+const users = observedOf([aPeer('hospital-b'), aPeer('hospital-c')], {
+  node: aNode({
+    spec: { nats: { ...nats, isolation: 'Users', users: [userKey('administrator')], workloadRef: { name: 'nats' } } },
+  }),
+});
+
+const kafkaWithSasl = observedOf([aPeer('hospital-b')], {
+  node: aNode({
+    spec: {
+      kafka: {
+        ...kafka,
+        brokers: ['kafka-0:9093', 'kafka-1:9093'],
+        tls: true,
+        ca: { secretRef: { name: 'kafka-ca' } },
+        sasl: { mechanism: 'scram-sha-512', username: 'lfh', passwordSecretRef: { name: 'kafka-user' } },
+        topics: { partitions: 3, replicationFactor: 3 },
+      },
+    },
+  }),
+  references: references(
+    {},
+    { 'kafka-ca': { 'ca.crt': certificate('ca-kafka') }, 'kafka-user': { password: 'not to be seen' } },
+  ),
+});
+
+const paused = observedOf([
+  aPeer('not-received', { spec: { receive: { paused: true } } }),
+  aPeer('not-sent', { spec: { send: { paused: true } } }),
+]);
+
+const plans: Readonly<Record<string, Observed>> = {
+  'one-peer': onePeer,
+  'several-peers': several,
+  rotation,
+  'isolation-users': users,
+  'kafka-tls-sasl': kafkaWithSasl,
+  paused,
+};
+
+/** What a node that is deleted leaves behind. */
+function afterDeletionOf(observed: Observed): ConfigMap {
+  const [nats] = settledPlanOf(observed).objects;
+  assert.ok(nats?.data);
+  return { ...nats, data: withoutRevoked(nats.data, []) };
+}
+
+describe('the objects of a node', () => {
+  const golden: Readonly<Record<string, () => readonly ConfigMap[]>> = {
+    ...Object.fromEntries(
+      Object.entries(plans).map(([name, observed]) => [name, () => settledPlanOf(observed).objects]),
+    ),
+    'node-deleted': () => [afterDeletionOf(onePeer)],
+  };
+  for (const [name, objects] of Object.entries(golden)) {
+    it(`are as in golden/${name}.yaml; if they should not be: LFH_SYNC_UPDATE_GOLDEN=1`, () => {
+      const file = join(GOLDEN, `${name}.yaml`);
+      const text = objects()
+        .map((object) => dump(object, { lineWidth: -1 }))
+        .join('---\n');
+      if (process.env.LFH_SYNC_UPDATE_GOLDEN) writeFileSync(file, text);
+      assert.equal(text, existsSync(file) ? readFileSync(file, 'utf8') : 'nothing: there is no such file');
+    });
+  }
+
+  it('have no golden file that nothing is compared with', () => {
+    assert.deepEqual(
+      readdirSync(GOLDEN).sort(),
+      Object.keys(golden)
+        .map((name) => `${name}.yaml`)
+        .sort(),
+    );
+  });
+});
+
+const namesOf = ({ objects }: Pick<Plan, 'objects'>): string[] => objects.map(({ metadata }) => metadata.name);
+
+describe('a plan', () => {
+  it('keeps the durable of a peer that is paused, and of one whose key is wrong, and lets neither in', () => {
+    const { granted, durables } = planOf(
+      observedOf([
+        aPeer('b', { spec: { send: { paused: true } } }),
+        aPeer('c', { spec: { publicKeys: [`U${'A'.repeat(55)}`] } }),
+        aPeer('d', { spec: { publicKeys: [] } }),
+        aPeer('e', { spec: { send: { client: 'Connect' } } }),
+        aPeer('f', { metadata: { deletionTimestamp: '2026-11-25T12:00:00Z' } }),
+      ]),
+    );
+    assert.deepEqual(granted, []);
+    assert.deepEqual(
+      durables.map(({ durable_name }) => durable_name),
+      ['lfh-sync-b', 'lfh-sync-c'],
+    );
+  });
+
+  it('invites nobody while there is no key', () => {
+    assert.deepEqual(namesOf(planOf(onePeer, [])), ['local-nats', 'local-sidecar']);
+  });
+
+  for (const [what, observed] of Object.entries({ 'with accounts': onePeer, 'without accounts': users })) {
+    it(`lets in at its local NATS nobody with the key that its peers' servers are shown, ${what}`, () => {
+      const known = [OWN_KEY, userKey('before')];
+      const { files } = planOf(observed, known);
+      assert.deepEqual(ownUsersIn(files?.files), known.map(ownUser).sort());
+      assert.ok(known.every((key) => !JSON.stringify(files).includes(key)));
+    });
+  }
+
+  it('stays at its local NATS while it has no key, though whom its key lets in cannot be derived', () => {
+    const written = settledPlanOf(onePeer).files?.files;
+    const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NONE_DERIVED, NOW);
+    assert.equal(problem, undefined);
+    assert.deepEqual(ownUsersIn(files?.files), [ownUser()]);
+    const first = planNode({ ...onePeer, key: undefined }, [OWN_KEY], NONE_DERIVED, NOW);
+    assert.deepEqual(ownUsersIn(first.files?.files), []);
+  });
+
+  it('is nothing where an older node has the same NATS and nothing was written before', () => {
+    const other = aNode({ metadata: { name: 'older', creationTimestamp: '2026-11-01T00:00:00Z' } });
+    const plan = planOf({ ...onePeer, otherNodes: [other] });
+    assert.deepEqual([plan.problem?.reason, plan.objects, plan.files, plan.rollouts], ['Conflict', [], undefined, []]);
+  });
+
+  it('goes on with a CA of which one certificate has expired, and remarks on it', () => {
+    const ca = { inline: certificate('ca-expired') + certificate('ca-a') };
+    const plan = planOf({ ...onePeer, node: aNode({ spec: { nats: { ...nats, ca } } }) });
+    assert.equal(plan.problem, undefined);
+    assert.match(plan.remarks.join(), /block 1 .*has expired/);
+    assert.equal(plan.ownCa, certificate('ca-a'));
+  });
+
+  it('does not replay a peer whose CA cannot be had: the roots of the system must not vouch for it instead', () => {
+    const peer = aPeer('b', { spec: { ca: { inline: certificate('ca-expired') } } });
+    const { objects } = planOf(observedOf([peer]));
+    const sidecar = objects.find(({ metadata }) => metadata.name === 'local-sidecar');
+    assert.equal(sidecar?.data?.LFH_SYNC_PEERS, '[]');
+  });
+});
+
+describe('while a node has a problem', () => {
+  const two = observedOf([aPeer('b'), aPeer('c')]);
+  const { files } = settledPlanOf(two);
+  assert.ok(files);
+  const expired = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
+  const written = { written: files.files, liveHash: files.hash, node: expired };
+
+  it('nothing of what was written changes', () => {
+    const plan = planOf({ ...two, ...written });
+    assert.equal(plan.problem?.reason, 'CertificateExpired');
+    assert.deepEqual(namesOf(plan), ['local-nats']);
+    assert.deepEqual(plan.objects[0]?.data, files.files);
+  });
+
+  it('a peer that may not receive any more loses its access, and nobody gets any', () => {
+    const plan = planOf({ ...two, ...written, peers: [aPeer('c'), aPeer('d')] });
+    const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca } = plan.objects[0]?.data ?? {};
+    for (const text of [main, peers]) assert.deepEqual(text.match(/lfh-sync-[bcd]\b/g)?.at(0), 'lfh-sync-c');
+    assert.doesNotMatch(main + peers, /lfh-sync-[bd]\b/);
+    assert.equal(ca, files.files[CA_FILE]);
+  });
+
+  it('is told of its name, which is none for Kafka, and nothing else is planned', () => {
+    const plan = planOf({ ...two, node: aNode({ metadata: { name: 'a.b' } }) });
+    assert.deepEqual([plan.problem?.reason, plan.objects], ['InvalidSpec', []]);
+  });
+});
+
+describe('a node that is deleted', () => {
+  it('leaves nobody in but itself and its administrators, and the authorities as they were', () => {
+    const { data = {}, metadata } = afterDeletionOf(users);
+    assert.equal(metadata.ownerReferences, undefined, 'nats-server does not start without what it includes');
+    assert.deepEqual(
+      data[MAIN_FILE]?.match(/nkey: \w+ \}/g)?.sort(),
+      [`nkey: ${ownUser()} }`, `nkey: ${userKey('administrator')} }`].sort(),
+    );
+    assert.doesNotMatch(data[MAIN_FILE] ?? '', /allow/);
+    assert.equal(data[CA_FILE], settledPlanOf(users).files?.files[CA_FILE]);
+  });
+});

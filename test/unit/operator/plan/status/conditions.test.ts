@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { summarize } from '../../../../../operator/api/conditions.ts';
+import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
+import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
+import type { Condition } from '../../../../../operator/api/types.ts';
+import type { ConditionRow } from './condition-rows.ts';
+import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, SIDECAR_ROWS } from './node-condition-rows.ts';
+import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
+
+const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
+  "a peer's ReceiveReady": RECEIVE_ROWS,
+  "a peer's SendReady": SEND_ROWS,
+  "a peer's Ready": PEER_READY_ROWS,
+  "a node's KeyReady": KEY_ROWS,
+  "a node's NatsConfigLive": NATS_ROWS,
+  "a node's SidecarReady": SIDECAR_ROWS,
+  "a node's Ready": NODE_READY_ROWS,
+};
+
+function find(conditions: readonly Condition[], type: string): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}
+
+for (const [whose, rows] of Object.entries(TABLES)) {
+  describe(whose, () => {
+    for (const { what, type, status, reason, says, conditions } of rows) {
+      it(`is ${status}, ${reason}: ${what}`, () => {
+        const found = find(conditions(), type);
+        assert.deepEqual([found?.status, found?.reason], [status, reason], found?.message);
+        if (says) assert.match(found?.message ?? '', says);
+      });
+    }
+  });
+}
+
+describe('every reason in the list', () => {
+  const all = Object.values(TABLES)
+    .flat()
+    .flatMap(({ conditions }) => conditions());
+  const notLookedAt = { ...summarize('Ready', ['SendReady'], []), observedGeneration: 1, lastTransitionTime: '' };
+  const produced = new Set([...all, notLookedAt].map(({ type, reason, status }) => `${type} ${reason} ${status}`));
+
+  it('comes about in some row of these tables, with every status that the list has', () => {
+    const listed = Object.entries(CONDITIONS).flatMap(([type, { reasons }]) =>
+      Object.entries(reasons as Readonly<Record<string, ReasonEntry>>).flatMap(([reason, { statuses }]) =>
+        statuses.map((status) => `${type} ${reason} ${status}`),
+      ),
+    );
+    const missing = listed.filter((each) => !produced.has(each));
+    assert.deepEqual(missing, []);
+  });
+
+  it('comes with a status that the list has', () => {
+    for (const { type, status, reason } of all.filter((condition) => !isOver(condition))) {
+      const { statuses } = reasonEntry(type, reason) ?? {};
+      assert.ok(statuses?.includes(status), `${type} ${status} ${reason}`);
+    }
+  });
+
+  it('is that of one of the others where it is of Ready, Stalled or Reconciling: they have none of their own', () => {
+    for (const { conditions } of Object.values(TABLES).flat()) {
+      const found = conditions();
+      const [over, others] = [found.filter(isOver), found.filter((condition) => !isOver(condition))];
+      for (const { type, reason } of over) {
+        if (reason !== 'AllReady')
+          assert.ok(
+            others.some((each) => each.reason === reason),
+            `${type} ${reason}`,
+          );
+      }
+    }
+  });
+});
+
+function isOver({ type }: Condition): boolean {
+  return ['Ready', 'Stalled', 'Reconciling'].includes(type);
+}

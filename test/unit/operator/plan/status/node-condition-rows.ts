@@ -1,0 +1,337 @@
+import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
+import type { InjectionRefusal } from '../../../../../operator/plan/injection/injection.ts';
+import type {
+  DataPlane,
+  KeyReading,
+  NodeObject,
+  Observed,
+  ServerReport,
+} from '../../../../../operator/plan/observed/observed.ts';
+import { type Known, nodeStatus } from '../../../../../operator/plan/status/status.ts';
+import { type KeyStep, keyRefused, keyStep } from '../../../../../operator/plan/trust/node-key.ts';
+import {
+  aKey,
+  aNode,
+  aPeer,
+  certificate,
+  HOUR_MS,
+  knownOf,
+  NOW,
+  natsOf,
+  OWN_KEY,
+  observedOf,
+  PUBLISHED_KEY,
+  planOf,
+  references,
+  settledPlanOf,
+  sidecarOf,
+  USE,
+  userKey,
+} from '../fixtures.ts';
+import { type ConditionRow, rowsIn } from './condition-rows.ts';
+
+/** Every way in which a node's conditions come about, as a turn over it finds it. */
+
+interface Situation {
+  readonly node?: NodeObject;
+  readonly observed?: Partial<Observed>;
+  readonly dataPlane?: Partial<DataPlane>;
+  readonly known?: Partial<Known>;
+  readonly step?: KeyStep;
+  /** The first of two reloads is awaited. */
+  readonly first?: boolean;
+}
+
+const B = aPeer('b');
+const { nats, kafka } = aNode().spec;
+
+/** The conditions of a node where everything is well but for what the situation says. */
+function conditionsIn({
+  node = aNode(),
+  observed,
+  dataPlane,
+  known,
+  step = USE,
+  first,
+}: Situation): readonly Condition[] {
+  const all = observedOf([B], { node, ...observed });
+  const plan = first ? planOf(all) : settledPlanOf(all);
+  const well: DataPlane = { nats: natsOf(), sidecars: [sidecarOf([])] };
+  const status = nodeStatus(all, plan, step, { ...well, ...dataPlane }, [], knownOf(known), NOW);
+  return status.conditions ?? [];
+}
+
+const rows = rowsIn(conditionsIn);
+
+const withCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { nats: { ...nats, ca } } }) });
+const withKafkaCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { kafka: { ...kafka, tls: true, ca } } }) });
+const withNats = (changes: Partial<NodeObject['spec']['nats']>): Situation => ({
+  node: aNode({ spec: { nats: { ...nats, ...changes } } }),
+});
+const servers = (...outcomes: readonly ServerReport['outcome'][]): Situation => ({
+  dataPlane: {
+    nats: natsOf([], {
+      servers: outcomes.map((outcome, index) => ({ server: `n${index}`, outcome, message: `n${index}: ${outcome}` })),
+    }),
+  },
+});
+const waited = (minutes: number): Pick<Situation, 'known'> => ({ known: { writtenAt: NOW - minutes * 60_000 } });
+const absent = { ...withNats({ workloadRef: { name: 'nats' } }), known: { missing: new Set(['StatefulSet/nats']) } };
+
+const withKey = (node: NodeObject, key: Observed['key'], inUse: readonly string[] = []): Situation => ({
+  node,
+  observed: { key },
+  step: keyStep(node, key, inUse, NOW),
+});
+const reading = (publicKey: string): KeyReading => ({ publicKey, published: publicKey === PUBLISHED_KEY });
+const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
+const rotated = aKey({
+  previous: reading(userKey('before')),
+  rotation: 1,
+  rotatedAt: new Date(NOW - HOUR_MS).toJSON(),
+});
+
+export const KEY_ROWS: readonly ConditionRow[] = rows('KeyReady', [
+  ['there is a key', 'True', 'KeyMade', withKey(aNode(), aKey())],
+  ['the key was brought', 'True', 'KeyBrought', withKey(brings, aKey({ secret: 'mine' }))],
+  ['the key is replaced', 'True', 'Rotating', withKey(aNode({ spec: { key: { rotation: 1 } } }), rotated)],
+  ['the key is being made', 'Unknown', 'Reconciling', withKey(aNode(), undefined)],
+  ['the key is gone', 'False', 'KeyLost', withKey(aNode({ status: { publicKeys: [OWN_KEY] } }), undefined)],
+  ['the key is published', 'False', 'PublishedKey', withKey(aNode(), aKey({ current: reading(PUBLISHED_KEY) }))],
+  ['the Secret has no key', 'False', 'InvalidKey', withKey(aNode(), aKey({ current: { problem: 'it has none' } }))],
+  ['the Secret is not there', 'False', 'MissingReference', withKey(brings, undefined)],
+  ['the Secret may not be made', 'False', 'WriteRefused', { step: keyRefused(undefined, 'no rights') }, /no rights/],
+  ['the Secret may not be changed', 'True', 'KeyMade', { step: keyRefused(aKey(), 'no rights') }, /no rights/],
+]);
+
+export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
+  ['every server runs it', 'True', 'Live', servers('Live', 'Live'), /^2 of 2 nats-servers run/],
+  ['nobody was asked', 'Unknown', 'Reconciling', { dataPlane: { nats: undefined } }],
+  ['no server is found', 'False', 'NatsUnreachable', servers(), /spec\.nats\.servers/],
+  [
+    'no server can be read',
+    'False',
+    'NatsUnreachable',
+    { dataPlane: { nats: natsOf([], { servers: [], problem: 'no URL' }) } },
+    /servers: no URL$/,
+  ],
+  [
+    'its account is no name for NATS',
+    'False',
+    'InvalidSpec',
+    withNats({ account: 'a b' }),
+    /^the NATS account must be/,
+  ],
+  ['one of them cannot be reached', 'False', 'NatsUnreachable', servers('Live', 'Unreachable'), /^n1: /],
+  ['one of them refuses our key', 'False', 'NatsUnreachable', servers('KeyRefused')],
+  ['one of them runs an older one', 'False', 'ConfigNotLive', servers('Live', 'ConfigNotLive'), /^n1: /],
+  ['it may not be written', 'False', 'WriteRefused', { known: { refused: 'no rights' } }, /^no rights$/],
+  ['it has not come for a while', 'False', 'ConfigNotLive', { ...servers('ConfigNotLive'), ...waited(2) }],
+  [
+    'it has not come for long',
+    'False',
+    'NatsRefusedConfig',
+    { ...servers('ConfigNotLive'), ...waited(3) },
+    /3 minutes/,
+  ],
+  ['it cannot be reached for long', 'False', 'NatsUnreachable', { ...servers('Unreachable'), ...waited(9) }],
+  [
+    'only the first of two reloads is live',
+    'False',
+    'ConfigNotLive',
+    { ...servers('Live'), first: true },
+    /second was not/,
+  ],
+  [
+    'there is no authorization',
+    'False',
+    'NoAuthorization',
+    servers('Unreachable', 'ConfigNotLive', 'NoAuthorization'),
+    /^n2/,
+  ],
+  [
+    'our files are not included',
+    'False',
+    'IncludeMissing',
+    servers('Unreachable', 'ConfigNotLive', 'IncludeMissing'),
+    /^n2/,
+  ],
+  [
+    'one runs an older one, another cannot be reached',
+    'False',
+    'ConfigNotLive',
+    servers('Unreachable', 'ConfigNotLive'),
+    /^n1/,
+  ],
+  ['its certificate is from elsewhere', 'False', 'NatsNotTrusted', servers('NotTrusted')],
+  ['its certificate is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
+  ['it speaks no TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
+  ['its certificate has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
+  ['its certificate is not valid yet', 'False', 'CertificateNotYetValid', servers('CertificateNotYetValid')],
+  [
+    'its workload is not there',
+    'False',
+    'WorkloadMissing',
+    { ...servers('Unreachable'), ...absent },
+    /no StatefulSet\/nats .*; n0/,
+  ],
+  ['its workload is called otherwise, but it runs', 'True', 'Live', absent],
+  [
+    'an older node has the same servers',
+    'False',
+    'Conflict',
+    {
+      observed: {
+        otherNodes: [aNode({ metadata: { name: 'older', creationTimestamp: '2026-01-01T00:00:00Z' } })],
+      },
+    },
+    /lfh\/older/,
+  ],
+  [
+    'its name is none for Kafka',
+    'False',
+    'InvalidSpec',
+    { node: aNode({ metadata: { name: 'a.b' } }) },
+    /^metadata\.name/,
+  ],
+  [
+    'there is no key',
+    'False',
+    'KeyNotReady',
+    withKey(aNode(), aKey({ current: { problem: 'it has none' } })),
+    /has none/,
+  ],
+  [
+    'an administrator has a damaged key',
+    'True',
+    'Live',
+    withNats({ users: [`U${'A'.repeat(55)}`] }),
+    /; spec\.nats\.users\[0\] is damaged/,
+  ],
+  [
+    'an administrator has a published key',
+    'True',
+    'Live',
+    withNats({ users: [PUBLISHED_KEY] }),
+    /; spec\.nats\.users\[0\] is a key that/,
+  ],
+  [
+    "an administrator's key is the one that peers' servers are shown",
+    'True',
+    'Live',
+    withNats({ users: [userKey('administrator'), OWN_KEY] }),
+    /; spec\.nats\.users\[1\] is the key that this node signs in with at its peers.*: take it out/,
+  ],
+  ['its CA is no PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.nats\.ca\.inline/],
+  [
+    'its CA has expired',
+    'False',
+    'CertificateExpired',
+    withCa({ inline: certificate('ca-expired') }),
+    /^spec\.nats\.ca/,
+  ],
+  [
+    'one CA of two has expired',
+    'True',
+    'Live',
+    withCa({ inline: certificate('ca-a') + certificate('ca-expired') }),
+    /; spec\.nats\.ca\.inline, block 2 .* expired/,
+  ],
+  ['its CA is not valid yet', 'False', 'CertificateNotYetValid', withCa({ inline: certificate('ca-not-yet') })],
+  ['its CA is none', 'False', 'NotACertificateAuthority', withCa({ inline: certificate('no-ca') })],
+  [
+    'a private key is pasted',
+    'False',
+    'PrivateKeyPasted',
+    withCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
+  ],
+  [
+    'its CA is nowhere',
+    'False',
+    'MissingReference',
+    withCa({ configMapRef: { name: 'our-ca' } }),
+    /no ConfigMap our-ca/,
+  ],
+  [
+    "Kafka's CA has expired",
+    'False',
+    'CertificateExpired',
+    withKafkaCa({ inline: certificate('ca-expired') }),
+    /^spec\.kafka\.ca/,
+  ],
+]);
+
+const sasl = { mechanism: 'plain', username: 'us', passwordSecretRef: { name: 'kafka' } } as const;
+const withSasl = (secrets: Parameters<typeof references>[1]): Situation => ({
+  node: aNode({ spec: { kafka: { ...kafka, sasl } } }),
+  observed: { references: references({}, secrets) },
+});
+const connect = { workloadRef: { name: 'connect' } };
+const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situation => ({
+  dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
+});
+
+/** What injection.test.ts finds in each case, as it is told. */
+const refused = (reason: InjectionRefusal['reason']): Situation => ({
+  ...sidecars(),
+  known: { injection: { workload: undefined, refusal: { reason, message: `because: ${reason}` } } },
+});
+
+export const SIDECAR_ROWS: readonly ConditionRow[] = rows('SidecarReady', [
+  ['connect subscribes itself', 'False', 'ConnectAlsoSubscribes', refused('ConnectAlsoSubscribes'), /^because: /],
+  ['there is no such workload', 'False', 'WorkloadMissing', refused('WorkloadMissing')],
+  ["nobody knows which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
+  ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],
+  ['the workload may not be changed', 'False', 'InjectionRefused', refused('InjectionRefused')],
+  ['there is no image', 'False', 'NoImage', { node: aNode({ spec: { connect } }), ...refused('NoImage') }],
+  [
+    'it was just put in',
+    'Unknown',
+    'Injected',
+    {
+      node: aNode({ spec: { connect } }),
+      ...sidecars(),
+      known: { injection: { workload: 'Deployment/connect', awaited: 'being put in' } },
+    },
+    /^being put in$/,
+  ],
+  ['they report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar/],
+  ['none is asked for, and none is there', 'True', 'NotRequested', sidecars()],
+  [
+    'none answers',
+    'Unknown',
+    'NoReport',
+    { node: aNode({ spec: { connect } }), ...sidecars() },
+    /no sidecar answers there/,
+  ],
+  ['none was asked', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }, /could not be asked/],
+  [
+    'one refuses its settings',
+    'False',
+    'SettingsNotLive',
+    sidecars({}, { settings: { state: 'Refused', message: 'why' } }),
+    /^why$/,
+  ],
+  [
+    'one needs a restart',
+    'False',
+    'SettingsNotLive',
+    sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
+  ],
+  ['one has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false } })],
+  ["the Secret with Kafka's password is not there", 'False', 'MissingReference', withSasl({}), /no Secret kafka/],
+  [
+    'that Secret has no password',
+    'False',
+    'MissingReference',
+    withSasl({ kafka: { user: '' } }),
+    /has no key password/,
+  ],
+  ['that Secret has one', 'True', 'Reporting', withSasl({ kafka: { password: 'secret' } })],
+]);
+
+export const NODE_READY_ROWS: readonly ConditionRow[] = rows('Ready', [
+  ['all is well', 'True', 'AllReady', {}],
+  ['one thing is wrong', 'False', 'IncludeMissing', servers('IncludeMissing')],
+  ['one thing is not known', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }],
+]);

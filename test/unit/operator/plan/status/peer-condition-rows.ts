@@ -1,0 +1,383 @@
+import { REASONS } from '../../../../../common/contract/reasons.ts';
+import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
+import type { DataPlane, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import { type Known, orphanStatus, peerStatus } from '../../../../../operator/plan/status/status.ts';
+import {
+  aNode,
+  aPeer,
+  certificate,
+  durableOf,
+  knownOf,
+  NOW,
+  natsOf,
+  observedOf,
+  PUBLISHED_KEY,
+  peerReport,
+  settledPlanOf,
+  sidecarOf,
+  USE,
+  userKey,
+  wellFor,
+} from '../fixtures.ts';
+import { type Case, type ConditionRow, rowsIn } from './condition-rows.ts';
+
+/** Every way in which a peer's conditions come about, as a turn over its node finds it. */
+
+interface Situation {
+  readonly peer?: PeerObject;
+  readonly observed?: Partial<Observed>;
+  readonly dataPlane?: Partial<DataPlane>;
+  readonly known?: Partial<Known>;
+  readonly step?: Parameters<typeof peerStatus>[2];
+}
+
+const B = aPeer('b');
+/** A moment longer than anything may stand still. */
+const LONG_AGO = { mark: 0, since: NOW - 61_000 };
+const JUST_NOW = { mark: 0, since: NOW - 59_000 };
+
+/** The conditions of a peer where everything is well but for what the situation says. */
+export function conditionsIn({ peer = B, observed, dataPlane, known, step = USE }: Situation): readonly Condition[] {
+  const plan = settledPlanOf(observedOf([peer], observed));
+  const well = wellFor([peer]);
+  const planned = plan.peers.find(({ peer: { metadata } }) => metadata.name === peer.metadata.name);
+  if (!planned) throw new Error('the peer is not planned');
+  const status = peerStatus(planned, plan, step, { ...well.dataPlane, ...dataPlane }, { ...well.known, ...known }, NOW);
+  return status.conditions ?? [];
+}
+
+const progress = (received: typeof LONG_AGO, sent: typeof LONG_AGO): Partial<Known> => ({
+  progress: new Map([['b', { received, sent }]]),
+});
+
+const rows = rowsIn(conditionsIn);
+
+const withCa = (ca: CaSource): Situation => ({ peer: aPeer('b', { spec: { ca } }) });
+const reports = (changes: Parameters<typeof peerReport>[1]): Situation => ({
+  dataPlane: { sidecars: [sidecarOf([peerReport('b', changes)])] },
+});
+const older = aPeer('older', {
+  spec: { lfhId: 'b', publicKeys: [userKey('older')] },
+  metadata: { creationTimestamp: '2026-11-01T00:00:00Z' },
+});
+const inConflict = (peer: PeerObject): Situation => ({ peer, observed: { peers: [older, peer] } });
+const ORPHAN: ConditionRow['conditions'] = () => orphanStatus(B, 'local', NOW).conditions ?? [];
+const OTHER_SERVERS: Situation = { observed: { otherNodes: [aNode({ metadata: { name: 'a', namespace: 'aa' } })] } };
+const withOlderNode: Situation = {
+  observed: {
+    otherNodes: [
+      aNode({
+        spec: { nats: { servers: ['tls://nats.lfh'] } },
+        metadata: { name: 'other', creationTimestamp: '2026-01-01T00:00:00Z' },
+      }),
+    ],
+  },
+};
+const KEY_LOST: Situation = { step: { step: 'stop', reason: 'KeyLost', message: 'the Secret is gone' } };
+
+const KEPT_FROM_SIDECAR = REASONS.filter(
+  (reason) => reason !== 'Replaying' && reason !== 'Paused' && reason !== 'NotOwned',
+);
+
+export const RECEIVE_ROWS: readonly ConditionRow[] = [
+  ...rows('ReceiveReady', [
+    ['all is well', 'True', 'Replaying', {}, /^from tls:\/\/b\.example\.org/],
+    ['another node has other servers', 'True', 'Replaying', OTHER_SERVERS],
+    [
+      'messages wait, and one was replayed a moment ago',
+      'True',
+      'Replaying',
+      { ...reports({ lag: 5 }), known: progress(JUST_NOW, JUST_NOW) },
+    ],
+    ['nobody knows since when messages wait', 'True', 'Replaying', reports({ lag: 5 })],
+    ['nothing waits, for however long', 'True', 'Replaying', { known: progress(LONG_AGO, LONG_AGO) }],
+    [
+      'it is not known whether messages wait',
+      'True',
+      'Replaying',
+      { ...reports({ lag: null }), known: progress(LONG_AGO, JUST_NOW) },
+    ],
+    [
+      'messages wait, and none was replayed for long',
+      'False',
+      'Lagging',
+      { ...reports({ lag: 5 }), known: progress(LONG_AGO, JUST_NOW) },
+      /^5 messages wait/,
+    ],
+    ['no server is named', 'True', 'NotRequested', { peer: aPeer('b', { spec: { servers: undefined } }) }],
+    ['no server is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { servers: [] } }))],
+    ['it is paused', 'True', 'Paused', { peer: aPeer('b', { spec: { receive: { paused: true } } }) }],
+    [
+      'it is paused, whatever its CA',
+      'True',
+      'Paused',
+      { peer: aPeer('b', { spec: { receive: { paused: true }, ca: { inline: '' } } }) },
+    ],
+    ['an older peer has its id', 'False', 'Conflict', inConflict(B), /older peer older/],
+    [
+      'an older peer has its id, and it is paused',
+      'False',
+      'Conflict',
+      inConflict(aPeer('b', { spec: { receive: { paused: true } } })),
+    ],
+    ['no sidecar was asked', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }],
+    ['no sidecar answers', 'Unknown', 'NoReport', { dataPlane: { sidecars: [] } }, /no sidecar of this node reports/],
+    [
+      'no sidecar knows the peer',
+      'Unknown',
+      'NoReport',
+      { dataPlane: { sidecars: [sidecarOf([])] } },
+      /taken up this peer yet/,
+    ],
+    ['a sidecar reports on another of that name', 'Unknown', 'NoReport', reports({ lfhId: 'was-b' })],
+    ['nobody holds it', 'Unknown', 'NoReport', reports({ owned: false, reason: 'NotOwned' }), /one takes it over/],
+    ['a sidecar still thinks it is paused', 'Unknown', 'NoReport', reports({ reason: 'Paused' })],
+    [
+      'no sidecar could take a value of it',
+      'False',
+      'InvalidSpec',
+      { peer: aPeer('b', { spec: { receive: { startFrom: { policy: 'Time', time: '2026-11-24T08:00:00+99:99' } } } }) },
+      /^spec\.startFrom\.time: expected a time/,
+    ],
+    [
+      'its CA is a bundle of every CA',
+      'False',
+      'CertificateInvalid',
+      withCa({ inline: certificate('ca-b').repeat(200) }),
+      /KiB, and 64 are the limit/,
+    ],
+    ['its CA is no PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.ca\.inline holds no PEM/],
+    ['its CA has expired', 'False', 'CertificateExpired', withCa({ inline: certificate('ca-expired') })],
+    ['its CA is not valid yet', 'False', 'CertificateNotYetValid', withCa({ inline: certificate('ca-not-yet') })],
+    ['its CA is none', 'False', 'NotACertificateAuthority', withCa({ inline: certificate('no-ca') })],
+    [
+      'a private key is pasted',
+      'False',
+      'PrivateKeyPasted',
+      withCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
+    ],
+    ['its CA is nowhere', 'False', 'MissingReference', withCa({ secretRef: { name: 'b-ca' } }), /no Secret b-ca/],
+    [
+      'one CA of two has expired',
+      'True',
+      'Replaying',
+      withCa({ inline: certificate('ca-expired') + certificate('ca-b') }),
+      /; spec\.ca\.inline, block 1 .*expired/,
+    ],
+    [
+      'the node has a problem',
+      'False',
+      'NodeNotReady',
+      withOlderNode,
+      /^its LfhSyncNode: LfhSyncNode lfh\/other has the same nats-server/,
+    ],
+    ['the node has no key', 'Unknown', 'NodeNotReady', KEY_LOST, /^the node's key: the Secret is gone/],
+    ['the peer does not know our key yet', 'False', 'AwaitingPeer', reports({ reason: 'KeyRefused', position: null })],
+    [
+      'the peer has made no durable yet',
+      'False',
+      'AwaitingPeer',
+      reports({ reason: 'ConsumerMissing', position: null }),
+    ],
+    [
+      'the peer does not let us pull yet',
+      'False',
+      'AwaitingPeer',
+      reports({ reason: 'PermissionDenied', position: null }),
+    ],
+    [
+      'the peer does not know our key any more, as the status remembers',
+      'False',
+      'KeyRefused',
+      {
+        peer: aPeer('b', { status: { receive: { position: 7 } } }),
+        ...reports({ reason: 'KeyRefused', position: null }),
+      },
+    ],
+    [
+      'it was never replayed, for another reason',
+      'False',
+      'NotTrusted',
+      reports({ reason: 'NotTrusted', position: null }),
+    ],
+    ...KEPT_FROM_SIDECAR.map(
+      (reason): Case<Situation> => [
+        `a sidecar says ${reason}`,
+        'False',
+        reason,
+        reports({ reason, message: 'why' }),
+        /^why$/,
+      ],
+    ),
+  ]),
+  {
+    what: 'its node is not there',
+    type: 'ReceiveReady',
+    status: 'False',
+    reason: 'NodeMissing',
+    conditions: ORPHAN,
+    says: /LfhSyncNode local/,
+  },
+];
+
+const durable = (changes: Parameters<typeof durableOf>[1], more: Parameters<typeof natsOf>[1] = {}): Situation => ({
+  dataPlane: { nats: natsOf([durableOf('b', changes)], more) },
+});
+const keys = (publicKeys: readonly string[]): Situation => ({ peer: aPeer('b', { spec: { publicKeys } }) });
+const DAMAGED = `U${'A'.repeat(55)}`;
+const NEVER = durable({ lastActive: null, waiting: 0 });
+const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
+
+export const SEND_ROWS: readonly ConditionRow[] = [
+  ...rows('SendReady', [
+    ['all is well', 'True', 'Pulling', {}, /has everything/],
+    [
+      'the peer is fetching',
+      'True',
+      'Pulling',
+      { ...durable({ pending: 9 }), known: { ...wellFor([B]).known, ...progress(JUST_NOW, JUST_NOW) } },
+      /fetching 9 messages/,
+    ],
+    ['the peer was away for a moment', 'True', 'Pulling', durable({ waiting: 0 })],
+    ['no key is named', 'True', 'NotRequested', { peer: aPeer('b', { spec: { publicKeys: undefined } }) }],
+    ['no key is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { publicKeys: [] } }))],
+    ['an older peer has its id', 'False', 'Conflict', inConflict(B)],
+    ['it is paused', 'True', 'Paused', { peer: aPeer('b', { spec: { send: { paused: true } } }) }],
+    [
+      "it is upstream's connect",
+      'False',
+      'ClientNotSupported',
+      { peer: aPeer('b', { spec: { send: { client: 'Connect' } } }) },
+    ],
+    ['its key is damaged', 'False', 'InvalidSpec', keys([DAMAGED]), /^spec\.publicKeys\[0\] is damaged/],
+    [
+      'its key is published',
+      'False',
+      'PublishedKey',
+      keys([PUBLISHED_KEY]),
+      /^spec\.publicKeys\[0\] is a key that LinuxForHealth publishes/,
+    ],
+    [
+      'one of two keys is published',
+      'True',
+      'Pulling',
+      keys([userKey('b'), PUBLISHED_KEY]),
+      /has everything; spec\.publicKeys\[1\] is a key that/,
+    ],
+    [
+      'a server does not let it in yet',
+      'False',
+      'ConfigNotLive',
+      {
+        dataPlane: {
+          nats: natsOf([durableOf('b')], { servers: [{ server: 'n', outcome: 'ConfigNotLive', message: 'older' }] }),
+        },
+      },
+    ],
+    [
+      'no server is found',
+      'False',
+      'ConfigNotLive',
+      { dataPlane: { nats: natsOf([durableOf('b')], { servers: [] }) } },
+    ],
+    ['NATS was not asked', 'False', 'ConfigNotLive', { dataPlane: { nats: undefined } }],
+    [
+      'JetStream does not answer',
+      'Unknown',
+      'NatsUnreachable',
+      { dataPlane: { nats: { ...natsOf(), durables: undefined, problem: 'no answer' } } },
+      /^no answer$/,
+    ],
+    [
+      'JetStream was not asked',
+      'Unknown',
+      'NatsUnreachable',
+      { dataPlane: { nats: { ...natsOf(), durables: undefined } } },
+    ],
+    ['there is no stream', 'False', 'StreamMissing', { dataPlane: { nats: natsOf([], { streamFirst: undefined }) } }],
+    [
+      'its durable is not there yet',
+      'False',
+      'ConsumerMissing',
+      { dataPlane: { nats: natsOf([durableOf('c')]) } },
+      /is being made/,
+    ],
+    [
+      'its durable cannot be made',
+      'False',
+      'ConsumerMissing',
+      { dataPlane: { nats: natsOf([], { problem: 'no space' }) } },
+      /^no space$/,
+    ],
+    [
+      'messages expired that it had not read',
+      'False',
+      'MessagesExpired',
+      durable({ ackFloor: 70 }, { streamFirst: 72 }),
+      /begins at 72.*up to 70/,
+    ],
+    [
+      'the stream begins just behind what it has read',
+      'True',
+      'Pulling',
+      durable({ ackFloor: 70 }, { streamFirst: 71 }),
+    ],
+    [
+      'it has read nothing of a stream whose first messages are gone',
+      'True',
+      'Pulling',
+      durable({ ackFloor: 0 }, { streamFirst: 72 }),
+    ],
+    ['nobody has looked into its account', 'False', 'ConfigNotLive', { known: knownOf() }, /second reload/],
+    [
+      'its pulls do not arrive',
+      'False',
+      'ConfigNotLive',
+      { known: knownOf({ accesses: new Map([['b', notServed]]) }) },
+    ],
+    ['it has never asked for a message', 'False', 'AwaitingPeer', NEVER],
+    ['it asks for its first message', 'True', 'Pulling', durable({ lastActive: null, waiting: 1 })],
+    [
+      'it has not asked since the operator started, though it had before',
+      'True',
+      'Pulling',
+      { ...NEVER, peer: aPeer('b', { status: { send: { lastPullTime: '2026-11-25T11:00:00Z' } } }) },
+    ],
+    [
+      'it has stopped asking',
+      'False',
+      'NoPull',
+      { ...durable({ waiting: 0 }), known: { ...wellFor([B]).known, ...progress(JUST_NOW, LONG_AGO) } },
+      /since 2026-11-25T11:58:59\.000Z/,
+    ],
+    [
+      'it asks, but acknowledges nothing',
+      'False',
+      'Lagging',
+      { ...durable({ pending: 9 }), known: { ...wellFor([B]).known, ...progress(JUST_NOW, LONG_AGO) } },
+      /^9 messages wait/,
+    ],
+    [
+      'it asks, and has everything, for however long',
+      'True',
+      'Pulling',
+      { known: { ...wellFor([B]).known, ...progress(JUST_NOW, LONG_AGO) } },
+    ],
+    ['the node has a problem', 'False', 'NodeNotReady', withOlderNode],
+    ['the node has no key', 'Unknown', 'NodeNotReady', KEY_LOST],
+  ]),
+  { what: 'its node is not there', type: 'SendReady', status: 'False', reason: 'NodeMissing', conditions: ORPHAN },
+];
+
+export const PEER_READY_ROWS: readonly ConditionRow[] = rows('Ready', [
+  ['all is well', 'True', 'AllReady', {}],
+  ['one direction is not asked for', 'True', 'AllReady', { peer: aPeer('b', { spec: { servers: undefined } }) }],
+  ['one direction is wrong', 'False', 'AwaitingPeer', NEVER],
+  [
+    'one is wrong and the other is not known',
+    'False',
+    'AwaitingPeer',
+    { dataPlane: { ...NEVER.dataPlane, sidecars: [] } },
+  ],
+  ['one is not known', 'Unknown', 'NoReport', { dataPlane: { sidecars: [] } }],
+]);

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import type { Condition, LfhSyncNode, LfhSyncPeer } from '../../../../../operator/api/types.ts';
+import type { DataPlane, NodeObject, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import {
+  type Known,
+  nodeStatus,
+  orphanStatus,
+  peerStatus,
+  previousKeyUsers,
+} from '../../../../../operator/plan/status/status.ts';
+import type { KeyStep } from '../../../../../operator/plan/trust/node-key.ts';
+import {
+  aKey,
+  aNode,
+  aPeer,
+  certificate,
+  durableOf,
+  knownOf,
+  NOW,
+  natsOf,
+  OWN_KEY,
+  observedOf,
+  peerReport,
+  planOf,
+  settledPlanOf,
+  sidecarOf,
+  USE,
+  userKey,
+  wellFor,
+} from '../fixtures.ts';
+
+const BEFORE = userKey('before');
+const stop: KeyStep = { step: 'stop', reason: 'KeyLost', message: 'gone' };
+
+function statusOf(
+  peer: PeerObject,
+  dataPlane: Partial<DataPlane> = {},
+  known: Partial<Known> = {},
+): NonNullable<LfhSyncPeer['status']> {
+  const plan = settledPlanOf(observedOf([peer]));
+  const [planned] = plan.peers;
+  assert.ok(planned);
+  const well = wellFor([peer]);
+  return peerStatus(planned, plan, USE, { ...well.dataPlane, ...dataPlane }, { ...well.known, ...known }, NOW);
+}
+
+describe("a peer's status", () => {
+  const full = statusOf(aPeer('b'));
+
+  it('has what its sidecar and our NATS say of it', () => {
+    const { conditions, ...rest } = full;
+    assert.deepEqual(rest, {
+      observedGeneration: 2,
+      name: 'lfh-sync-b',
+      receive: {
+        position: 40,
+        lag: 0,
+        lastReplayTime: '2026-11-25T11:59:01Z',
+        replayed: 30,
+        skipped: 0,
+        rejected: 0,
+        server: 'tls://b.example.org:4222',
+        key: OWN_KEY,
+      },
+      send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z', connectedKey: userKey('b') },
+    });
+    assert.deepEqual(
+      conditions?.map(({ type }) => type),
+      ['Ready', 'ReceiveReady', 'SendReady'],
+    );
+  });
+
+  it('has the name that others know it by, where its id is no name for NATS', () => {
+    assert.match(statusOf(aPeer('b', { spec: { lfhId: 'b.*' } })).name ?? '', /^lfh-sync-[a-z2-7]{52}$/);
+  });
+
+  it('counts what was skipped and rejected for whatever reason', () => {
+    const { skipped, rejected } = peerReport('b');
+    const report = peerReport('b', {
+      skipped: { ...skipped, OwnMessage: 2, BeforeStart: 3 },
+      rejected: { ...rejected, NotJson: 4, TooLarge: 5 },
+    });
+    const { receive } = statusOf(aPeer('b'), { sidecars: [sidecarOf([report])] });
+    assert.deepEqual([receive?.skipped, receive?.rejected], [5, 9]);
+  });
+
+  it('leaves out what the sidecar does not know', () => {
+    const report = peerReport('b', { position: null, lag: null, lastReplayTime: null, server: null, key: null });
+    const { receive } = statusOf(aPeer('b'), { sidecars: [sidecarOf([report])] });
+    assert.deepEqual(receive, { replayed: 30, skipped: 0, rejected: 0 });
+  });
+
+  it('has the report of the sidecar that replays it, whatever the others say', () => {
+    const other = peerReport('b', { owned: false, reason: 'NotOwned', position: null, lag: null });
+    for (const sidecars of [
+      [sidecarOf([other]), sidecarOf([peerReport('b')])],
+      [sidecarOf([peerReport('b')]), sidecarOf([other])],
+    ]) {
+      assert.deepEqual(statusOf(aPeer('b'), { sidecars }), full);
+    }
+  });
+
+  const before = aPeer('b', { status: full });
+  const SEEN: readonly [what: string, dataPlane: Partial<DataPlane>, known: Partial<Known>, change: object][] = [
+    ['nobody can be asked', { nats: undefined, sidecars: undefined }, knownOf(), {}],
+    ['no sidecar has taken it up', { sidecars: [sidecarOf([])] }, {}, {}],
+    ['its durable is not there', { nats: natsOf([]) }, {}, {}],
+    [
+      'it was handed nothing since the durable was made anew',
+      { nats: natsOf([durableOf('b', { lastActive: null, ackFloor: 0, pending: 5 })]) },
+      {},
+      { send: { ...full.send, pending: 5, ackFloor: 0 } },
+    ],
+    [
+      'nobody knows with which key it is connected',
+      {},
+      { accesses: new Map([['b', { access: { served: true, connectedKeys: [] }, at: NOW }]]) },
+      { send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z' } },
+    ],
+  ];
+  for (const [what, dataPlane, known, change] of SEEN) {
+    it(`keeps what was seen last while ${what}`, () => {
+      const { conditions: _new, ...now } = statusOf(before, dataPlane, known);
+      const { conditions: _old, ...then } = full;
+      assert.deepEqual(now, { ...then, ...change });
+    });
+  }
+
+  it('forgets a direction that is not asked for any more', () => {
+    const nothing = { nats: natsOf([]), sidecars: [sidecarOf([])] };
+    const sends = statusOf(aPeer('b', { status: full, spec: { servers: undefined } }), nothing);
+    assert.deepEqual([sends.receive, sends.send], [undefined, full.send]);
+    const receives = statusOf(aPeer('b', { status: full, spec: { publicKeys: undefined } }), nothing);
+    assert.deepEqual([receives.receive, receives.send], [full.receive, undefined]);
+  });
+
+  it('keeps a direction that is paused', () => {
+    const paused = aPeer('b', { status: full, spec: { receive: { paused: true }, send: { paused: true } } });
+    const { receive, send } = statusOf(paused, { nats: natsOf([]), sidecars: [] });
+    assert.deepEqual([receive, send], [full.receive, full.send]);
+  });
+
+  it('is the same when nothing has changed, so that nothing is written', () => {
+    assert.deepEqual(statusOf(before), full);
+  });
+});
+
+describe('the status of a peer without a node', () => {
+  it('says so, and keeps what was seen', () => {
+    const seen = statusOf(aPeer('b'));
+    const { conditions, ...rest } = orphanStatus(aPeer('b', { status: seen }), 'main', NOW);
+    const { conditions: _, ...expected } = seen;
+    assert.deepEqual(rest, expected);
+    assert.deepEqual(
+      conditions?.map(({ type, status, reason }) => [type, status, reason]),
+      [
+        ['Ready', 'False', 'NodeMissing'],
+        ['ReceiveReady', 'False', 'NodeMissing'],
+        ['SendReady', 'False', 'NodeMissing'],
+        ['Stalled', 'True', 'NodeMissing'],
+      ],
+    );
+    assert.match(conditions?.[0]?.message ?? '', /no LfhSyncNode main in this namespace/);
+  });
+});
+
+interface NodeSituation {
+  readonly node?: NodeObject;
+  readonly observed?: Partial<Observed>;
+  readonly step?: KeyStep;
+  readonly dataPlane?: Partial<DataPlane>;
+  readonly publicKeys?: readonly string[];
+  readonly first?: boolean;
+  readonly known?: Partial<Known>;
+}
+
+function ofNode({ node = aNode(), observed, step = USE, dataPlane, publicKeys, first, known }: NodeSituation = {}) {
+  const all = observedOf([aPeer('b'), aPeer('c')], { node, ...observed });
+  const plan = first || publicKeys ? planOf(all, publicKeys) : settledPlanOf(all);
+  const peers = [ready('True'), ready('False')];
+  const well = { nats: natsOf(), sidecars: [sidecarOf([])] };
+  return { plan, status: nodeStatus(all, plan, step, { ...well, ...dataPlane }, peers, knownOf(known), NOW) };
+}
+
+function ready(status: Condition['status']): NonNullable<LfhSyncPeer['status']> {
+  return { conditions: [{ type: 'Ready', status, reason: 'AllReady', message: '', lastTransitionTime: '' }] };
+}
+
+describe("a node's status", () => {
+  it('tells its name, its keys, its invitation, its peers, and what its servers run', () => {
+    const { status, plan } = ofNode();
+    const { conditions, ...rest } = status;
+    assert.deepEqual(rest, {
+      observedGeneration: 3,
+      name: 'lfh-sync-hospital-a',
+      publicKeys: [OWN_KEY],
+      rotation: 0,
+      previousKeyInUseBy: [],
+      invitation: 'local-invitation',
+      peers: { total: 2, ready: 1 },
+      configHash: plan.files?.hash.slice(0, 12),
+    });
+    assert.deepEqual(
+      conditions?.map(({ type }) => type),
+      ['KeyReady', 'NatsConfigLive', 'Ready', 'SidecarReady'],
+    );
+  });
+
+  it('tells of a rotation when the key was made, and by which', () => {
+    const rotatedAt = '2026-11-25T11:00:00.000Z';
+    const step: KeyStep = { ...USE, publicKeys: [OWN_KEY, BEFORE], reason: 'Rotating' } as KeyStep;
+    const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 4, rotatedAt });
+    const { publicKeys, rotation, rotatedAt: told } = ofNode({ observed: { key }, step }).status;
+    assert.deepEqual([publicKeys, rotation, told], [[OWN_KEY, BEFORE], 4, rotatedAt]);
+  });
+
+  const OLD: NonNullable<LfhSyncNode['status']> = { publicKeys: [BEFORE], rotation: 2, configHash: 'before' };
+  const old = aNode({ status: OLD });
+
+  it('remembers its keys while there is none that may be used: peers know them', () => {
+    const { publicKeys, rotation } = ofNode({ node: old, step: stop, observed: { key: undefined } }).status;
+    assert.deepEqual([publicKeys, rotation], [[BEFORE], 2]);
+  });
+
+  it('tells the hash of what was last seen to run, not of what is on its way', () => {
+    assert.equal(ofNode({ node: old, first: true }).status.configHash, 'before');
+    assert.equal(ofNode({ node: old, dataPlane: { nats: undefined } }).status.configHash, 'before');
+    const { plan, status } = ofNode({ node: old });
+    assert.equal(status.configHash, plan.files?.hash.slice(0, 12));
+  });
+
+  it('names no invitation that was not made', () => {
+    assert.equal(ofNode({ publicKeys: [], step: stop, observed: { key: undefined } }).status.invitation, undefined);
+    const kept = aNode({ status: { invitation: 'local-invitation' } });
+    assert.equal(ofNode({ node: kept, publicKeys: [], step: stop }).status.invitation, 'local-invitation');
+  });
+
+  it('names the workload that has the sidecar, and none where that is not known', () => {
+    const node = aNode({ status: { workload: 'Deployment/before' } });
+    assert.equal(ofNode({ node }).status.workload, undefined);
+    const injection = { workload: 'Deployment/connect' };
+    assert.equal(ofNode({ node, known: { injection } }).status.workload, 'Deployment/connect');
+  });
+});
+
+describe('peers that accept only the previous key', () => {
+  const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 1 });
+  const accepts = (name: string, accepted: string | undefined, more: Parameters<typeof aPeer>[1] = {}): PeerObject =>
+    aPeer(name, { ...more, status: { receive: accepted === undefined ? {} : { key: accepted } } });
+
+  const ROWS: readonly [what: string, peers: readonly PeerObject[], found: readonly string[], key?: Observed['key']][] =
+    [
+      ['are those last seen to, by name', [accepts('c', BEFORE), accepts('b', BEFORE)], ['b', 'c']],
+      ['are not those that accept the new one', [accepts('b', OWN_KEY), accepts('c', BEFORE)], ['c']],
+      ['are not those of which nothing is known', [aPeer('b'), accepts('c', undefined)], []],
+      [
+        'are not those being deleted',
+        [accepts('b', BEFORE, { metadata: { deletionTimestamp: '2026-11-25T12:00:00Z' } })],
+        [],
+      ],
+      ['are not those we do not receive from any more', [accepts('b', BEFORE, { spec: { servers: [] } })], []],
+      ['are those we receive from later again', [accepts('b', BEFORE, { spec: { receive: { paused: true } } })], ['b']],
+      ['are none without a previous key', [accepts('b', BEFORE)], [], aKey()],
+      ['are none without any key', [accepts('b', BEFORE)], [], undefined],
+      ['are none where it cannot be read', [accepts('b', BEFORE)], [], aKey({ previous: { problem: 'damaged' } })],
+    ];
+  for (const [what, peers, found, ...others] of ROWS) {
+    it(what, () => {
+      assert.deepEqual(previousKeyUsers({ peers, key: others.length > 0 ? others[0] : key }), found);
+    });
+  }
+});
+
+describe('the conditions of a peer whose node has a problem', () => {
+  it('are those of the node, in both directions, whatever the sidecars say', () => {
+    const { nats } = aNode().spec;
+    const node = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
+    const peer = aPeer('b', { spec: { servers: undefined } });
+    const plan = planOf(observedOf([peer], { node }));
+    const [planned] = plan.peers;
+    assert.ok(planned);
+    const { dataPlane, known } = wellFor([peer]);
+    const { conditions } = peerStatus(planned, plan, USE, dataPlane, known, NOW);
+    assert.deepEqual(
+      conditions?.map(({ type, reason }) => [type, reason]),
+      ['Ready', 'ReceiveReady', 'Reconciling', 'SendReady'].map((type) => [type, 'NodeNotReady']),
+    );
+  });
+});

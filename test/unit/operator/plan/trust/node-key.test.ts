@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { readKey } from '../../../../../operator/controller/key-store.ts';
+import type { KeyReading, NodeObject, ObservedKey } from '../../../../../operator/plan/observed/observed.ts';
+import { type KeyStep, keyStep, publicKeysOf } from '../../../../../operator/plan/trust/node-key.ts';
+import { aKey, aNode, HOUR_MS, NOW, OWN_KEY, PUBLISHED_KEY, userKey } from '../fixtures.ts';
+
+const BEFORE = userKey('before');
+const ago = (hours: number): string => new Date(NOW - hours * HOUR_MS).toISOString();
+const of = (publicKey: string): KeyReading => ({ publicKey, published: publicKey === PUBLISHED_KEY });
+const rotating = (hours: number, previous = BEFORE): ObservedKey =>
+  aKey({ previous: of(previous), rotation: 1, rotatedAt: ago(hours) });
+
+const plain = aNode();
+const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
+const wants = (rotation: number, overlap?: string): NodeObject =>
+  aNode({ spec: { key: { rotation, ...(overlap !== undefined && { overlap }) } } });
+const knows = (publicKeys: readonly string[], rotation: number, wanted: number): NodeObject =>
+  aNode({ spec: { key: { rotation: wanted } }, status: { publicKeys, rotation } });
+
+interface Row {
+  readonly what: string;
+  readonly node: NodeObject;
+  readonly key?: ObservedKey;
+  readonly inUse?: readonly string[];
+  readonly now?: number;
+  readonly step: KeyStep['step'];
+  readonly reason?: string;
+  readonly says?: RegExp;
+}
+
+const ROWS: readonly Row[] = [
+  { what: 'no key, and nobody knows one', node: plain, step: 'create' },
+  { what: 'no key, and a status without keys', node: knows([], 0, 0), step: 'create' },
+  {
+    what: 'no key, though peers know one',
+    node: knows([OWN_KEY], 1, 1),
+    step: 'stop',
+    reason: 'KeyLost',
+    says: new RegExp(`^the Secret local-nkey with the seed of ${OWN_KEY} is gone`),
+  },
+  { what: 'no key, though peers know one, and the rotation was raised', node: knows([OWN_KEY], 1, 2), step: 'create' },
+  {
+    what: 'a key that should have been brought',
+    node: brings,
+    step: 'stop',
+    reason: 'MissingReference',
+    says: /no Secret mine/,
+  },
+  { what: 'a key', node: plain, key: aKey(), step: 'use', reason: 'KeyMade', says: /local-nkey/ },
+  {
+    what: 'a key that was brought',
+    node: brings,
+    key: aKey({ secret: 'mine' }),
+    step: 'use',
+    reason: 'KeyBrought',
+    says: /mine/,
+  },
+  {
+    what: 'a Secret without a seed in it',
+    node: plain,
+    key: aKey({ current: { problem: 'it has no key nats-server.nk' } }),
+    step: 'stop',
+    reason: 'InvalidKey',
+    says: /^Secret local-nkey: it has no key/,
+  },
+  {
+    what: 'a published key',
+    node: plain,
+    key: aKey({ current: of(PUBLISHED_KEY) }),
+    step: 'stop',
+    reason: 'PublishedKey',
+    says: /raise spec\.key\.rotation/,
+  },
+  {
+    what: 'a published key that was brought, whatever the rotation',
+    node: aNode({ spec: { key: { secretRef: { name: 'mine' }, rotation: 5 } } }),
+    key: aKey({ secret: 'mine', current: of(PUBLISHED_KEY) }),
+    step: 'stop',
+    reason: 'PublishedKey',
+    says: /Secret mine .*put a key of your own/,
+  },
+  {
+    what: 'a published key to be rotated away from',
+    node: wants(1),
+    key: aKey({ current: of(PUBLISHED_KEY) }),
+    step: 'rotate',
+  },
+  {
+    what: 'a published key that somebody has put there in the middle of a rotation',
+    node: wants(1),
+    key: { ...rotating(1), current: of(PUBLISHED_KEY) },
+    step: 'stop',
+    reason: 'PublishedKey',
+  },
+  {
+    what: 'a published key put there in the middle of a rotation, and the rotation raised again',
+    node: wants(2),
+    key: { ...rotating(1), current: of(PUBLISHED_KEY) },
+    step: 'rotate',
+  },
+  { what: 'a rotation that was raised', node: wants(1), key: aKey(), step: 'rotate' },
+  { what: 'a rotation that is lower than the one done', node: wants(0), key: aKey({ rotation: 3 }), step: 'use' },
+  {
+    what: 'a rotation raised for a key that was brought',
+    node: aNode({ spec: { key: { secretRef: { name: 'mine' }, rotation: 5 } } }),
+    key: aKey({ secret: 'mine' }),
+    step: 'use',
+    reason: 'KeyBrought',
+  },
+  {
+    what: 'a rotation within its overlap of a day',
+    node: wants(1),
+    key: rotating(23),
+    step: 'use',
+    reason: 'Rotating',
+    says: /accepted until 2026-11-25T13:00:00\.000Z at least/,
+  },
+  {
+    what: 'a rotation within its overlap, and raised again: one at a time',
+    node: wants(2),
+    key: rotating(23),
+    step: 'use',
+    reason: 'Rotating',
+  },
+  { what: 'a rotation past its overlap', node: wants(1), key: rotating(24), step: 'dropPrevious' },
+  {
+    what: 'a rotation past its overlap while peers accept only the previous key',
+    node: wants(1),
+    key: rotating(48),
+    inUse: ['b', 'c'],
+    step: 'use',
+    reason: 'Rotating',
+    says: /only the previous key still, and need the new invitation: b, c$/,
+  },
+  { what: 'an overlap of 90 seconds, before', node: wants(1, '90s'), key: rotating(89 / 3600), step: 'use' },
+  { what: 'an overlap of 90 seconds, after', node: wants(1, '90s'), key: rotating(91 / 3600), step: 'dropPrevious' },
+  { what: 'an overlap of 30 minutes, before', node: wants(1, '30m'), key: rotating(0.49), step: 'use' },
+  { what: 'an overlap of 30 minutes, after', node: wants(1, '30m'), key: rotating(0.51), step: 'dropPrevious' },
+  { what: 'an overlap of 2 hours, before', node: wants(1, '2h'), key: rotating(1.9), step: 'use' },
+  { what: 'an overlap of 2 hours, after', node: wants(1, '2h'), key: rotating(2.1), step: 'dropPrevious' },
+  { what: 'no overlap at all', node: wants(1, '0s'), key: rotating(0), step: 'dropPrevious' },
+  { what: 'the longest overlap there can be', node: wants(1, '999999h'), key: rotating(999), step: 'use' },
+  { what: 'an overlap that is none: a day', node: wants(1, 'soon'), key: rotating(23), step: 'use' },
+  {
+    what: 'a clock that was put back below the beginning of the rotation',
+    node: wants(1),
+    key: rotating(0),
+    now: NOW - 1000 * HOUR_MS,
+    step: 'use',
+    says: /until 2026-11-26T12:00:00/,
+  },
+  {
+    what: 'a clock that jumped ahead',
+    node: wants(1),
+    key: rotating(0),
+    now: NOW + 1000 * HOUR_MS,
+    step: 'dropPrevious',
+  },
+  {
+    what: 'a rotation of which nobody knows when it began',
+    node: wants(1),
+    key: { ...rotating(0), rotatedAt: undefined },
+    step: 'dropPrevious',
+  },
+  {
+    what: 'a rotation whose time somebody has written over',
+    node: wants(1),
+    key: { ...rotating(0), rotatedAt: 'yesterday' },
+    step: 'dropPrevious',
+  },
+  {
+    what: 'the same while a peer accepts only the previous key',
+    node: wants(1),
+    key: { ...rotating(0), rotatedAt: 'yesterday' },
+    inUse: ['b'],
+    step: 'use',
+    says: /: b$/,
+  },
+  {
+    what: 'a previous key that cannot be read, past its overlap',
+    node: wants(1),
+    key: { ...rotating(25), previous: { problem: 'the seed is damaged' } },
+    step: 'dropPrevious',
+  },
+];
+
+describe("what becomes of a node's key", () => {
+  for (const { what, node, key, inUse = [], now = NOW, step, reason, says } of ROWS) {
+    it(`with ${what}: ${step}${reason ? `, ${reason}` : ''}`, () => {
+      const found = keyStep(node, key, inUse, now);
+      assert.equal(found.step, step);
+      if (reason !== undefined) assert.equal('reason' in found ? found.reason : undefined, reason);
+      if (says) assert.match('message' in found ? found.message : '', says);
+      if (found.step === 'use' && key) assert.deepEqual(found.publicKeys, publicKeysOf(key));
+    });
+  }
+
+  it('is decided in a few steps, of which one at most makes a key, whatever the Secret, the spec and the clock', () => {
+    const reading = fc.constantFrom<KeyReading>(of(OWN_KEY), of(BEFORE), of(PUBLISHED_KEY), { problem: 'damaged' });
+    const anyKey = fc.record({
+      secret: fc.constant('local-nkey'),
+      current: reading,
+      previous: fc.option(reading, { nil: undefined }),
+      rotation: fc.nat({ max: 2 }),
+      rotatedAt: fc.constantFrom(undefined, ago(1), ago(100), ago(-100), '?'),
+    });
+    const anyNode = fc.record({ rotation: fc.nat({ max: 2 }), overlap: fc.constantFrom('0s', '24h') });
+    fc.assert(
+      fc.property(fc.option(anyKey, { nil: undefined }), anyNode, fc.array(fc.constant('b')), (first, spec, inUse) => {
+        const node = aNode({ spec: { key: spec } });
+        let key: ObservedKey | undefined = first;
+        const steps: string[] = [];
+        for (;;) {
+          const found = keyStep(node, key, inUse, NOW);
+          if (found.step === 'use') assert.ok(!found.publicKeys.includes(PUBLISHED_KEY));
+          if (found.step === 'use' || found.step === 'stop') return;
+          steps.push(found.step);
+          assert.ok(steps.filter((step) => step !== 'dropPrevious').length <= 1 && steps.length <= 3, steps.join());
+          const made = aKey({ rotation: spec.rotation });
+          if (found.step === 'create' || !key) key = made;
+          else if (found.step === 'rotate') key = { ...made, previous: key.current, rotatedAt: ago(0) };
+          else key = { ...key, previous: undefined };
+        }
+      }),
+    );
+  });
+});
+
+describe('the public keys of a node', () => {
+  it('are the one in force and the previous one, unless it is published or cannot be read', () => {
+    assert.deepEqual(publicKeysOf(rotating(1)), [OWN_KEY, BEFORE]);
+    assert.deepEqual(publicKeysOf(rotating(1, PUBLISHED_KEY)), [OWN_KEY]);
+    assert.deepEqual(publicKeysOf(aKey({ previous: { problem: 'damaged' } })), [OWN_KEY]);
+    assert.deepEqual(publicKeysOf(aKey({ current: { problem: 'damaged' } })), []);
+  });
+});
+
+describe('a Secret with a key', () => {
+  function historyOf(annotations: Readonly<Record<string, string>>) {
+    const prefixed = Object.entries(annotations).map(([name, value]) => [`sync.linuxforhealth.io/${name}`, value]);
+    const metadata = { name: 'local-nkey', annotations: Object.fromEntries(prefixed) };
+    const { rotation, rotatedAt } = readKey({ apiVersion: 'v1', kind: 'Secret', metadata });
+    return { rotation, rotatedAt };
+  }
+
+  it('tells which rotation made it, and when', () => {
+    const rotatedAt = ago(1);
+    assert.deepEqual(historyOf({ rotation: '3', 'rotated-at': rotatedAt }), { rotation: 3, rotatedAt });
+    assert.deepEqual(historyOf({}), { rotation: 0, rotatedAt: undefined });
+  });
+
+  it('tells neither where somebody has written over it: the status could not be written', () => {
+    for (const rotation of ['three', '-1', '1.5', 'NaN', '1e99', 'Infinity'])
+      assert.equal(historyOf({ rotation }).rotation, 0, rotation);
+    for (const time of ['yesterday', '', '2026-11-25', '2026-13-45T00:00:00.000Z', '+275760-09-13T00:00:00.001Z'])
+      assert.equal(historyOf({ 'rotated-at': time }).rotatedAt, undefined, time);
+  });
+});

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { createAccount, createUser } from 'nkeys.js';
+import { isPublished, isUserKey, judgeKeys } from '../../../../../operator/plan/trust/public-keys.ts';
+import { PUBLISHED_KEY, userKey } from '../fixtures.ts';
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+describe('a public key', () => {
+  it('is taken where nkeys.js has made it, for a user and for nothing else', () => {
+    for (let count = 0; count < 20; count += 1) assert.equal(isUserKey(createUser().getPublicKey()), true);
+    assert.equal(isUserKey(createAccount().getPublicKey()), false);
+    assert.equal(isUserKey(new TextDecoder().decode(createUser().getSeed())), false);
+    assert.equal(isUserKey(PUBLISHED_KEY), true);
+  });
+
+  it('is refused for one letter that is wrong: nats-server would refuse the whole configuration', () => {
+    const key = userKey('b');
+    fc.assert(
+      fc.property(fc.nat({ max: 55 }), fc.constantFrom(...LETTERS.split('')), (at, letter) => {
+        const changed = key.slice(0, at) + letter + key.slice(at + 1);
+        assert.equal(isUserKey(changed), changed === key);
+      }),
+    );
+  });
+
+  it('is judged alone: the others still count, and no message has a piece of it', () => {
+    const seed = new TextDecoder().decode(createUser().getSeed());
+    const good = [userKey('b'), userKey('c')] as const;
+    const damaged = `${good[0].slice(0, -1)}${good[0].endsWith('A') ? 'B' : 'A'}`;
+    const given = [good[0], damaged, PUBLISHED_KEY, seed, '', good[1]];
+    const { usable, problems } = judgeKeys(given, 'spec.publicKeys');
+    assert.deepEqual(usable, good);
+    assert.deepEqual(
+      problems.map(({ reason, message }) => [reason, message.split(/[ ,]/)[0]]),
+      [
+        ['InvalidSpec', 'spec.publicKeys[1]'],
+        ['PublishedKey', 'spec.publicKeys[2]'],
+        ['InvalidSpec', 'spec.publicKeys[3]'],
+        ['InvalidSpec', 'spec.publicKeys[4]'],
+      ],
+    );
+    for (const { message } of problems) assert.doesNotMatch(message, /[A-Z2-7]{12}/);
+  });
+
+  it('is no secret when LinuxForHealth publishes it', () => {
+    assert.equal(isPublished(PUBLISHED_KEY), true);
+    assert.equal(isPublished('UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER'), true);
+    assert.equal(isPublished(userKey('b')), false);
+  });
+});

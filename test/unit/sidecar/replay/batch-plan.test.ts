@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { formatMatcher } from '../../../../common/contract/formats.ts';
+import { isComplete } from '../../../../sidecar/replay/batch.ts';
+import { advancePosition, judgeBatch, planBatch, topicsNamed } from '../../../../sidecar/replay/batch-plan.ts';
+import type { Rules } from '../../../../sidecar/replay/decide.ts';
+import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
+import type { TopicLimits, TopicRefusal } from '../../../../sidecar/replay/outgoing-record.ts';
+import { decodePosition, encodePosition, type Position } from '../../../../sidecar/replay/position.ts';
+import { messageBytes } from './messages.ts';
+
+const rules: Rules = {
+  ownLfhId: 'hospital-b',
+  peerLfhId: 'hospital-a',
+  allowOrigins: [],
+  isAllowedFormat: formatMatcher(['FHIR-*']),
+  maxMessageBytes: 100_000,
+};
+const start: Position = { stream: 'EVENTS', identity: 'i', sequence: 10, time: 500, consumerSequence: 0, from: 0 };
+const roomy = { maxMessageBytes: 1_000_000 };
+
+function delivery(streamSequence: number, payload: Uint8Array, consumerSequence = streamSequence): Delivered {
+  return {
+    payload,
+    streamSequence,
+    consumerSequence,
+    deliveryCount: 1,
+    time: 1000 + streamSequence,
+    pending: 0,
+    ack() {},
+  };
+}
+
+function topics(format: TopicLimits | TopicRefusal = roomy) {
+  return new Map<string, TopicLimits | TopicRefusal>([
+    ['LFH_SYNC', roomy],
+    ['LFH_EXCEPTION', roomy],
+    ['FHIR-R4', format],
+  ]);
+}
+
+describe('a batch plan', () => {
+  const good = messageBytes();
+  const batch = [
+    delivery(9, good),
+    delivery(11, good),
+    delivery(12, Buffer.from('nonsense')),
+    delivery(15, messageBytes({ lfh_id: 'hospital-b' })),
+    delivery(16, good),
+  ];
+
+  it('holds the raw bytes, a data record and an exception record for what they are due, in the order of the stream', () => {
+    const planned = planBatch(judgeBatch(batch, start, rules), topics(), start, 'a', 0);
+    assert.deepEqual(
+      planned.records.map(({ topic }) => topic),
+      ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
+    );
+    assert.deepEqual(planned.records[0]?.value, good);
+    assert.deepEqual(
+      planned.records.map(({ headers }) => headers !== undefined),
+      [false, false, true, false, false],
+    );
+    assert.deepEqual(
+      planned.replays.map(({ rawRecord, dataRecord }) => [rawRecord, dataRecord]),
+      [
+        [0, 1],
+        [3, 4],
+      ],
+    );
+    assert.deepEqual(
+      [...planned.skips],
+      [
+        ['AlreadyReplayed', 1],
+        ['OwnMessage', 1],
+      ],
+    );
+    assert.deepEqual(planned.position, { ...start, sequence: 16, time: 1016, consumerSequence: 16 });
+  });
+
+  it('moves the position past a batch of nothing but skips', () => {
+    const planned = planBatch(judgeBatch([batch[3] as Delivered], start, rules), topics(), start, 'a', 0);
+    assert.deepEqual([planned.records.length, planned.position.sequence], [0, 15]);
+  });
+
+  it('rejects what has no topic, and what is too large for it', () => {
+    const reasons = [{ refused: 'no more topics' }, { maxMessageBytes: 300 }].map((format) => {
+      const planned = planBatch(judgeBatch([batch[1] as Delivered], start, rules), topics(format), start, 'a', 0);
+      return [planned.rejections[0]?.rejection.reason, planned.records.map(({ topic }) => topic)];
+    });
+    assert.deepEqual(reasons, [
+      ['TopicRefused', ['LFH_EXCEPTION']],
+      ['TooLargeForKafka', ['LFH_EXCEPTION']],
+    ]);
+  });
+
+  it('names each topic once', () => {
+    assert.deepEqual(topicsNamed(judgeBatch(batch, start, rules)), ['FHIR-R4']);
+  });
+
+  it('accounts for every delivery once, whatever comes', () => {
+    const payload = fc.oneof(
+      fc.constant(good),
+      fc.uint8Array({ maxLength: 50 }),
+      fc.constant(messageBytes({ uuid: 1 })),
+    );
+    const deliveries = fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), payload), { maxLength: 30 });
+    fc.assert(
+      fc.property(deliveries, (steps) => {
+        let sequence = 0;
+        const all = steps.map(([step, bytes]) => delivery((sequence += step), bytes));
+        const planned = planBatch(judgeBatch(all, start, rules), topics(), start, 'a', 0);
+        const skipped = [...planned.skips.values()].reduce((sum, count) => sum + count, 0);
+        assert.equal(planned.replays.length + planned.rejections.length + skipped, all.length);
+        assert.equal(planned.records.length, 2 * planned.replays.length + planned.rejections.length);
+        assert.ok(planned.replays.every(({ delivered }) => delivered.streamSequence > start.sequence));
+        assert.equal(planned.position.sequence, Math.max(start.sequence, sequence));
+      }),
+    );
+  });
+
+  it('replays each message once, however its deliveries are cut into batches and repeated after a crash', () => {
+    const cuts = fc.array(fc.record({ size: fc.integer({ min: 1, max: 7 }), commits: fc.boolean() }), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), cuts, (count, batches) => {
+        const stream = Array.from({ length: count }, (_, index) => delivery(index + 1, good));
+        const written: number[] = [];
+        let position: Position = { ...start, sequence: 0 };
+        const attempts = [...batches, ...Array.from({ length: count }, () => ({ size: 1, commits: true }))];
+        for (const { size, commits } of attempts) {
+          // A delivery before the position comes again when its ack was lost.
+          const first = Math.max(0, position.sequence - 2);
+          const planned = planBatch(
+            judgeBatch(stream.slice(first, first + size + 2), position, rules),
+            topics(),
+            position,
+            'a',
+            0,
+          );
+          if (!commits) continue;
+          written.push(...planned.replays.map(({ delivered }) => delivered.streamSequence));
+          position = planned.position;
+        }
+        assert.deepEqual(
+          written,
+          stream.map(({ streamSequence }) => streamSequence),
+        );
+      }),
+    );
+  });
+});
+
+describe('a position', () => {
+  it('reads back as it was written', () => {
+    assert.deepEqual(decodePosition(encodePosition(start)), start);
+  });
+
+  it('is not guessed from anything else', () => {
+    for (const value of [
+      '',
+      'null',
+      '{}',
+      '[]',
+      JSON.stringify({ ...start, sequence: -1 }),
+      JSON.stringify({ ...start, sequence: '5' }),
+    ]) {
+      assert.equal(decodePosition(value), undefined, value);
+    }
+  });
+
+  it('never moves back', () => {
+    const after = advancePosition(start, delivery(3, Buffer.from('x'), 7));
+    assert.deepEqual([after.sequence, after.time, after.consumerSequence], [10, 500, 7]);
+  });
+});
+
+describe('a batch', () => {
+  const limits = { messages: 100, bytes: 1000, ageMs: 50 };
+  const waiting = { messages: 1, bytes: 10, ageMs: 1, pending: 5 };
+
+  it('waits while the peer has more, and for nothing else', () => {
+    assert.equal(isComplete(waiting, limits), false);
+    assert.equal(isComplete({ ...waiting, pending: 0 }, limits), true);
+    assert.equal(isComplete({ ...waiting, messages: 100 }, limits), true);
+    assert.equal(isComplete({ ...waiting, bytes: 1000 }, limits), true);
+    assert.equal(isComplete({ ...waiting, ageMs: 50 }, limits), true);
+  });
+
+  it('is never complete without a message', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(), fc.nat(), (bytes, ageMs, pending) => {
+        assert.equal(isComplete({ messages: 0, bytes, ageMs, pending }, limits), false);
+      }),
+    );
+  });
+});

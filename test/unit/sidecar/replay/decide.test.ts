@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { formatMatcher } from '../../../../common/contract/formats.ts';
+import type { RejectReason } from '../../../../common/contract/reasons.ts';
+import { type Candidate, decide, type Rules } from '../../../../sidecar/replay/decide.ts';
+import { base64, messageBytes, messageFields } from './messages.ts';
+
+const rules: Rules = {
+  ownLfhId: 'hospital-b',
+  peerLfhId: 'hospital-a',
+  allowOrigins: ['clinic.a'],
+  isAllowedFormat: formatMatcher(['FHIR-*', 'X12*', 'HL7*', 'DICOM*', 'LFH_*', '*']),
+  maxMessageBytes: 10_000,
+};
+const beginning = { sequence: 0, from: 0 };
+
+function candidate(payload: Uint8Array, streamSequence = 1, time = 1000): Candidate {
+  return { payload, streamSequence, time };
+}
+
+describe('decide', () => {
+  describe('replays', () => {
+    const accepted: Record<string, Record<string, unknown>> = {
+      'a FHIR resource': {},
+      'a FHIR resource from an older node': { data_format: 'FHIR-R4_PATIENT' },
+      'an X12 interchange': { data_format: 'X12-5010', data: base64('ISA*00*          *00*~') },
+      'an X12 interchange from an older node': { data_format: 'X12_270', data: base64('\nISA*00*~') },
+      'an HL7 v2 message': { data_format: 'HL7-V2', data: base64('MSH|^~\\&|A|B\r') },
+      'an HL7 v2 message that is not UTF-8': {
+        data_format: 'HL7-V2',
+        data: Buffer.concat([Buffer.from('MSH|'), Buffer.from([0xe9])]).toString('base64'),
+      },
+      'an HL7 v2 message in its MLLP frame': { data_format: 'HL7-V2', data: base64('\vMSH|^~\\&|\r') },
+      'raw bytes of a format we do not know': {
+        data_format: 'DICOM',
+        data: Buffer.from([0, 255, 1, 254]).toString('base64'),
+      },
+      "a message of the peer's allowed origin": { lfh_id: 'clinic.a' },
+      'a message with nulls where nulls may be': {
+        status: null,
+        data_record_location: null,
+        target_endpoint_urls: null,
+        transmission_attributes: null,
+      },
+      'a message without the optional fields': { status: undefined, target_endpoint_urls: undefined },
+      'a message with fields we do not know': { retransmit_count: 3, __proto__field: {} },
+      "an older node's dates": { creation_date: '2021-04-21 20:41:18Z' },
+    };
+    for (const [name, overrides] of Object.entries(accepted)) {
+      it(name, () => {
+        const decision = decide(candidate(messageBytes(overrides)), beginning, rules);
+        assert.equal(decision.kind, 'replay', JSON.stringify(decision));
+      });
+    }
+  });
+
+  describe('rejects', () => {
+    const text = (value: string): Buffer => Buffer.from(value);
+    const rejected: [name: string, RejectReason, Buffer][] = [
+      ['nothing at all', 'Empty', Buffer.alloc(0)],
+      ['a message one byte over the limit', 'TooLarge', Buffer.alloc(10_001, 32)],
+      ['what is not UTF-8', 'NotUtf8', Buffer.from([0x7b, 0xff, 0x7d])],
+      ['what is not JSON', 'NotJson', text('{"uuid": ')],
+      ['an empty string', 'NotAnObject', text('""')],
+      ['null', 'NotAnObject', text('null')],
+      ['a list', 'NotAnObject', text('[]')],
+      ['an object with nothing in it', 'MissingField', text('{}')],
+      [
+        'null everything',
+        'WrongType',
+        messageBytes(Object.fromEntries(Object.keys(messageFields()).map((k) => [k, null]))),
+      ],
+      ...(['uuid', 'lfh_id', 'operation', 'data', 'data_format'] as const).flatMap(
+        (field): [string, RejectReason, Buffer][] => [
+          [`a message without ${field}`, 'MissingField', messageBytes({ [field]: undefined })],
+          [`a message with a number as ${field}`, 'WrongType', messageBytes({ [field]: 5 })],
+          [`a message with an empty ${field}`, 'InvalidField', messageBytes({ [field]: '' })],
+        ],
+      ),
+      ['a uuid that is none', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
+      ['a list as transmission_attributes', 'WrongType', messageBytes({ transmission_attributes: [] })],
+      ['an object as target_endpoint_urls', 'WrongType', messageBytes({ target_endpoint_urls: {} })],
+      ["a third node's message", 'ForeignOrigin', messageBytes({ lfh_id: 'hospital-c' })],
+      ['data that is not base64', 'BadBase64', messageBytes({ data: '%%%%' })],
+      ['data that is not padded', 'BadBase64', messageBytes({ data: 'QUJD RA=' })],
+      ['FHIR that is not JSON', 'ContentMismatch', messageBytes({ data: base64('MSH|') })],
+      ['FHIR that is a list', 'ContentMismatch', messageBytes({ data: base64('[]') })],
+      ['FHIR without a resourceType', 'ContentMismatch', messageBytes({ data: base64('{}') })],
+      ['FHIR of another resource than named', 'ContentMismatch', messageBytes({ data_format: 'FHIR-R4_OBSERVATION' })],
+      ['X12 that is FHIR', 'ContentMismatch', messageBytes({ data_format: 'X12-5010' })],
+      ['HL7 v2 that is FHIR', 'ContentMismatch', messageBytes({ data_format: 'HL7-V2' })],
+      ['a format with a slash', 'IllegalTopic', messageBytes({ data_format: 'FHIR/R4' })],
+      ['a format of two dots', 'IllegalTopic', messageBytes({ data_format: '..' })],
+      ['a format of 250 characters', 'IllegalTopic', messageBytes({ data_format: 'F'.repeat(250) })],
+      ['LFH_SYNC as a format', 'ForbiddenTopic', messageBytes({ data_format: 'LFH_SYNC' })],
+      ['the position topic as a format', 'ForbiddenTopic', messageBytes({ data_format: 'lfh_SYNC_POSITION_x' })],
+      ["Kafka's own topic as a format", 'ForbiddenTopic', messageBytes({ data_format: '__consumer_offsets' })],
+      ['RETRANSMIT as a format', 'ForbiddenTopic', messageBytes({ data_format: 'RETRANSMIT' })],
+    ];
+    for (const [name, reason, payload] of rejected) {
+      it(`${name}: ${reason}`, () => {
+        const decision = decide(candidate(payload), beginning, rules);
+        assert.equal(decision.kind, 'reject', JSON.stringify(decision));
+        assert.equal((decision as { reason: string }).reason, reason);
+      });
+    }
+
+    it('a format that is not allowed', () => {
+      const narrow = { ...rules, isAllowedFormat: formatMatcher(['X12*']) };
+      const decision = decide(candidate(messageBytes()), beginning, narrow);
+      assert.deepEqual(decision.kind === 'reject' && decision.reason, 'FormatNotAllowed');
+    });
+
+    it('without quoting what the peer wrote', () => {
+      const secret = 'Jane-Doe-1970';
+      for (const field of Object.keys(messageFields())) {
+        const decision = decide(candidate(messageBytes({ [field]: secret })), beginning, rules);
+        assert.ok(!JSON.stringify(decision.kind === 'reject' ? decision : '').includes(secret), field);
+      }
+    });
+  });
+
+  describe('skips', () => {
+    it('what is at or below the position, whatever it is', () => {
+      const position = { sequence: 7, from: 0 };
+      for (const sequence of [1, 6, 7]) {
+        const decision = decide(candidate(Buffer.from('garbage'), sequence), position, rules);
+        assert.deepEqual(decision, { kind: 'skip', reason: 'AlreadyReplayed' });
+      }
+      assert.equal(decide(candidate(messageBytes(), 8), position, rules).kind, 'replay');
+    });
+
+    it('what is older than the start, and nothing as old as it', () => {
+      const position = { sequence: 0, from: 1000 };
+      assert.deepEqual(decide(candidate(messageBytes(), 1, 999), position, rules), {
+        kind: 'skip',
+        reason: 'BeforeStart',
+      });
+      assert.equal(decide(candidate(messageBytes(), 1, 1000), position, rules).kind, 'replay');
+    });
+
+    it('our own messages, so that nothing goes round in a loop', () => {
+      const decision = decide(candidate(messageBytes({ lfh_id: 'hospital-b', data_format: 'X' })), beginning, rules);
+      assert.deepEqual(decision, { kind: 'skip', reason: 'OwnMessage' });
+    });
+  });
+
+  it('decides about any bytes at all, and never throws', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (payload) => {
+        assert.notEqual(decide(candidate(payload), beginning, rules).kind, 'replay');
+      }),
+    );
+  });
+
+  it('replays no JSON whose topic is illegal, forbidden or not allowed', () => {
+    const formats = fc.oneof(
+      fc.string(),
+      fc.constantFrom('LFH_X', '__x', 'RETRANSMIT', 'retransmit', 'FHIR-R4', 'X12'),
+    );
+    fc.assert(
+      fc.property(formats, (format) => {
+        const decision = decide(candidate(messageBytes({ data_format: format })), beginning, rules);
+        if (decision.kind !== 'replay') return;
+        assert.match(decision.message.data_format, /^[A-Za-z0-9._-]{1,249}$/);
+        assert.doesNotMatch(decision.message.data_format, /^(lfh_|__|retransmit$)/i);
+      }),
+    );
+  });
+
+  it('decides about each field alone: any other JSON value there is a replay or a rejection, never an error', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(messageFields())), fc.jsonValue(), (field, value) => {
+        const decision = decide(candidate(messageBytes({ [field]: value })), beginning, rules);
+        assert.ok(['replay', 'reject'].includes(decision.kind));
+      }),
+    );
+  });
+});

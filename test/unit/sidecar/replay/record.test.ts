@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import type { LfhMessage } from '../../../../common/contract/message.ts';
+import { pythonString } from '../../../../sidecar/replay/python-json.ts';
+import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from '../../../../sidecar/replay/record.ts';
+import { messageFields } from './messages.ts';
+
+const NOW = Date.parse('2026-11-23T11:42:06.789Z');
+const source = { peer: 'hospital-a', stream: 'EVENTS', identity: 'abc', sequence: 42 };
+const rejection = { kind: 'reject', reason: 'NotJson', detail: 'the message is not JSON' } as const;
+
+function exceptionOf(payload: Uint8Array, limit = 1_000_000) {
+  const record = exceptionRecord(payload, rejection, source, NOW, limit);
+  return { record, value: JSON.parse(record.value.toString('utf8')) as Record<string, unknown> };
+}
+
+describe('the data record', () => {
+  it('is what connect would write, to the byte', () => {
+    const fields = messageFields({ consuming_endpoint_url: '/fhir/Pätient', data: 'eyJhIjoxfQ==' });
+    assert.equal(
+      dataRecordValue(fields as unknown as LfhMessage, NOW).toString('utf8'),
+      '{"uuid": "5e1a8a0f-5c4b-4c70-9d5b-0d1e9a7f5a01", "lfh_id": "hospital-a", "operation": "POST", ' +
+        '"creation_date": "2026-11-23T11:42:06+00:00", "store_date": "2026-11-23T11:42:06+00:00", ' +
+        '"consuming_endpoint_url": "/fhir/P\\u00e4tient", "data": "eyJhIjoxfQ==", "data_format": "FHIR-R4", ' +
+        '"status": null, "data_record_location": null, "target_endpoint_urls": [], "ipfs_uri": null, ' +
+        '"elapsed_storage_time": null, "transmit_date": null, "elapsed_transmit_time": null, ' +
+        '"elapsed_total_time": null, "transmission_attributes": null}',
+    );
+  });
+});
+
+describe('a string as Python writes it', () => {
+  it('is ASCII and reads back as it was, whatever it holds', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const json = pythonString(text);
+        assert.match(json, /^[\x20-\x7e]*$/);
+        assert.equal(JSON.parse(json), text);
+      }),
+    );
+  });
+
+  it('escapes as json.dumps does: DEL, astral characters as two, control characters by their short names', () => {
+    assert.equal(pythonString('\u007f'), '"\\u007f"');
+    assert.equal(pythonString('😀'), '"\\ud83d\\ude00"');
+    assert.equal(pythonString('\b\f\n\r\t\u0001"\\/'), '"\\b\\f\\n\\r\\t\\u0001\\"\\\\/"');
+  });
+});
+
+describe('the exception record', () => {
+  it("has upstream's fields in their order, and headers that say where it came from and why", () => {
+    const { record, value } = exceptionOf(Buffer.from('{"a": '));
+    assert.equal(record.topic, 'LFH_EXCEPTION');
+    assert.deepEqual(Object.keys(value), ['data', 'error_msg', 'uuid', 'error_date', 'data_record_location']);
+    assert.deepEqual(
+      { ...value, uuid: '' },
+      {
+        data: '{"a": ',
+        error_msg: 'NotJson: the message is not JSON',
+        uuid: '',
+        error_date: '2026-11-23T11:42:06',
+        data_record_location: null,
+      },
+    );
+    assert.match(String(value.uuid), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.deepEqual(record.headers, {
+      'lfh-sync-peer': 'hospital-a',
+      'lfh-sync-stream': 'EVENTS',
+      'lfh-sync-sequence': '42',
+      'lfh-sync-reason': 'NotJson',
+      'lfh-sync-size': '6',
+      'lfh-sync-encoding': 'text',
+    });
+  });
+
+  it('has an id of its own for every message', () => {
+    const ids = [41, 42, 43].map((sequence) =>
+      exceptionRecord(Buffer.from('x'), rejection, { ...source, sequence }, NOW, 10_000).value.toString(),
+    );
+    assert.equal(new Set(ids).size, 3);
+  });
+
+  it('keeps bytes that are not text, in base64', () => {
+    const bytes = Buffer.from([0xff, 0x00, 0xfe]);
+    const { record, value } = exceptionOf(bytes);
+    assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
+    assert.deepEqual(Buffer.from(String(value.data), 'base64'), bytes);
+  });
+
+  it('keeps text in base64 where its escapes would not fit', () => {
+    const text = 'é'.repeat(2000);
+    const { record, value } = exceptionOf(Buffer.from(text), 8_000);
+    assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
+    assert.equal(Buffer.from(String(value.data), 'base64').toString('utf8'), text);
+  });
+
+  it('is cut where nothing else fits, and then has the hash of the whole', () => {
+    const bytes = Buffer.alloc(50_000, 65);
+    const { record, value } = exceptionOf(bytes, 8_000);
+    assert.equal(record.headers?.['lfh-sync-encoding'], 'base64-cut');
+    assert.equal(record.headers['lfh-sync-sha256'], createHash('sha256').update(bytes).digest('hex'));
+    assert.ok(bytes.toString('latin1').startsWith(Buffer.from(String(value.data), 'base64').toString('latin1')));
+  });
+
+  it('never exceeds what its topic takes, whatever it holds', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 6_000 }), fc.integer({ min: 2_000, max: 6_000 }), (payload, limit) => {
+        const { value, headers } = exceptionRecord(payload, rejection, source, NOW, limit);
+        const headerBytes = Object.entries(headers ?? {}).reduce((sum, [k, v]) => sum + k.length + v.length + 4, 0);
+        assert.ok(value.length + headerBytes + RECORD_OVERHEAD_BYTES <= limit);
+      }),
+    );
+  });
+});
