@@ -253,7 +253,7 @@ describe('signing in to the NATS servers of a node', () => {
       // The server resets the connection right behind its reason, so that this gets lost now and then.
       await until('the reason arrived', async () => {
         const { outcome, message } = await trySignIn(`tls://${server.host}`, user, { ca: ca.ca });
-        return outcome === 'PermissionDenied' && /client certificate.*verify/.test(message);
+        return outcome === 'ClientCertificateRequired' && /client certificate.*verify/.test(message);
       });
     });
 
