@@ -3,8 +3,11 @@ import { isUtf8 } from 'node:buffer';
 /** `data_format`: it names both what `data` holds and the Kafka topic it is stored in, and a peer chooses it. */
 
 const LEGAL_TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
-/** Ours, connect's own and Kafka's internal topics. A peer that could write there could forge positions or retries. */
-const FORBIDDEN_TOPIC = /^(?:lfh_|__|retransmit$)/i;
+/**
+ * Our own topics, connect's own, and those that Kafka and its tools keep for themselves (`__consumer_offsets`, `_schemas`).
+ * A peer that could write there could forge positions or retries.
+ */
+const FORBIDDEN_TOPIC = /^(?:lfh_|_|retransmit$)/i;
 
 /** Whether Kafka takes the name for a topic. */
 export function isLegalTopic(name: string): boolean {
@@ -13,7 +16,8 @@ export function isLegalTopic(name: string): boolean {
 
 /** Whether no peer may ever write there, whatever its `allowFormats` say. */
 export function isForbiddenTopic(name: string): boolean {
-  return FORBIDDEN_TOPIC.test(name);
+  // `constructor` and the like: libraries keep topics as keys of plain objects, where such a key is there already.
+  return FORBIDDEN_TOPIC.test(name) || name in Object.prototype;
 }
 
 /** A test by patterns of formats; `*` stands for any characters, everything else for itself. */
@@ -48,9 +52,14 @@ function matches(format: string, [first = '', ...parts]: readonly string[]): boo
  */
 export function findContentProblem(format: string, content: Buffer): string | undefined {
   if (/^FHIR(?:-|$)/i.test(format)) return findFhirProblem(format, content);
-  if (/^X12(?:[-_]|$)/i.test(format)) return startsWith(content, ['ISA']) ? undefined : 'an X12 interchange (ISA…)';
+  // `/x12` announces a bare transaction set, ST to SE, without the interchange around it; `/ingress` the whole interchange.
+  if (/^X12(?:[-_]|$)/i.test(format)) {
+    return startsWith(content, /^(?:ISA|ST[^A-Z0-9])/i)
+      ? undefined
+      : 'an X12 interchange (ISA…) or transaction set (ST…)';
+  }
   if (/^HL7(?:-V2|V2|-2|$)/i.test(format)) {
-    return startsWith(content, ['MSH', 'FHS', 'BHS']) ? undefined : 'an HL7 v2 message (MSH…, FHS… or BHS…)';
+    return startsWith(content, /^(?:MSH|FHS|BHS)/i) ? undefined : 'an HL7 v2 message (MSH…, FHS… or BHS…)';
   }
   return undefined;
 }
@@ -74,12 +83,11 @@ function findFhirProblem(format: string, content: Buffer): string | undefined {
     : 'the resource that the format names';
 }
 
-/** MLLP's start byte and white space may come before the first segment. */
-function startsWith(content: Buffer, segments: readonly string[]): boolean {
-  const head = content
-    .subarray(0, 64)
-    .toString('latin1')
-    .replace(/^[\v\s]+/, '')
-    .slice(0, 3);
-  return segments.includes(head);
+/**
+ * Whether the content begins so, behind MLLP's start byte and white space. connect's own recognition strips what Python calls
+ * white space, the separators U+001C to U+001F among it, and does not look at the case.
+ */
+function startsWith(content: Buffer, beginning: RegExp): boolean {
+  const head = content.subarray(0, 64).toString('latin1');
+  return beginning.test(head.replace(/^[\v\s\x1c-\x1f]+/, ''));
 }

@@ -1,12 +1,18 @@
-/** connect's message on `EVENTS.sync`, as upstream.md lists it. Comes from another organisation: nothing is trusted. */
+/**
+ * connect's message on `EVENTS.sync` (docs/upstream.md). It comes from another organisation: nothing in it is trusted.
+ *
+ * The rule: what we use is held strictly, in length and characters; what we do not use is not looked at. connect itself takes
+ * in a message whose unused fields have any type, and its versions disagree about them: `transmission_attributes` was text
+ * from September to November 2021, and `operation` did not exist before June 2021.
+ */
 
+/** The fields that we use. */
 export interface LfhMessage {
   readonly uuid: string;
   readonly lfh_id: string;
   readonly operation: string;
-  readonly creation_date: string;
-  readonly store_date: string;
   readonly consuming_endpoint_url: string;
+  /** Base64, checked elsewhere. */
   readonly data: string;
   readonly data_format: string;
 }
@@ -16,56 +22,41 @@ export type FieldProblem =
   | { readonly kind: 'WrongType'; readonly field: string; readonly expected: string }
   | { readonly kind: 'InvalidField'; readonly field: string; readonly expected: string };
 
-type Json = Readonly<Record<string, unknown>>;
-
-const REQUIRED_TEXT = [
-  'uuid',
-  'lfh_id',
-  'operation',
-  'creation_date',
-  'store_date',
-  'consuming_endpoint_url',
-  'data',
-  'data_format',
-] as const satisfies readonly (keyof LfhMessage)[];
-
-/** Fields that may be null or absent, which older nodes and failed transmissions make use of. */
-const OPTIONAL: Readonly<Record<string, 'string' | 'number' | 'array' | 'object'>> = {
-  status: 'string',
-  data_record_location: 'string',
-  target_endpoint_urls: 'array',
-  ipfs_uri: 'string',
-  elapsed_storage_time: 'number',
-  transmit_date: 'string',
-  elapsed_transmit_time: 'number',
-  elapsed_total_time: 'number',
-  transmission_attributes: 'object',
-};
-
-const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
-
-/**
- * Tells what keeps a JSON object from being an LFH message, or undefined where nothing does.
- *
- * Unknown fields are tolerated, as connect tolerates them: a newer node may send more.
- */
-export function findFieldProblem(value: Json): FieldProblem | undefined {
-  for (const field of REQUIRED_TEXT) {
-    const found = value[field];
-    if (found === undefined) return { kind: 'MissingField', field };
-    if (typeof found !== 'string') return { kind: 'WrongType', field, expected: 'a string' };
-    if (found === '') return { kind: 'InvalidField', field, expected: 'a string that is not empty' };
-  }
-  for (const [field, type] of Object.entries(OPTIONAL)) {
-    if (!isOfType(value[field], type)) return { kind: 'WrongType', field, expected: `${type} or null` };
-  }
-  if (!UUID.test(value.uuid as string)) return { kind: 'InvalidField', field: 'uuid', expected: 'a UUID' };
-  return undefined;
+interface Field {
+  /** Of the whole value; the bound on its length keeps a peer from making us escape megabytes. */
+  readonly pattern: RegExp;
+  readonly expected: string;
+  /** What an older node leaves out; otherwise the field must be there. */
+  readonly fallback?: string;
 }
 
-function isOfType(value: unknown, type: 'string' | 'number' | 'array' | 'object'): boolean {
-  if (value === undefined || value === null) return true;
-  if (type === 'array') return Array.isArray(value);
-  if (type === 'object') return typeof value === 'object' && !Array.isArray(value);
-  return typeof value === type;
+const ANY_TEXT = /[^]/;
+
+const FIELDS: Readonly<Record<keyof LfhMessage, Field>> = {
+  uuid: { pattern: /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i, expected: 'a UUID' },
+  lfh_id: { pattern: /^[^\p{Cc}]{1,253}$/u, expected: '1 to 253 characters, none of them a control character' },
+  operation: { pattern: /^[A-Za-z]{1,16}$/, expected: '1 to 16 letters', fallback: 'POST' },
+  consuming_endpoint_url: {
+    pattern: /^[^\p{Cc}]{1,2048}$/u,
+    expected: '1 to 2048 characters, none of them a control character',
+  },
+  data: { pattern: ANY_TEXT, expected: 'a string that is not empty' },
+  data_format: { pattern: ANY_TEXT, expected: 'a string that is not empty' },
+};
+
+/**
+ * Reads the fields that we use from a JSON object.
+ *
+ * @returns the message, or what keeps the object from being one
+ */
+export function readMessage(object: Readonly<Record<string, unknown>>): LfhMessage | FieldProblem {
+  const found: Record<string, string> = {};
+  for (const [field, { pattern, expected, fallback }] of Object.entries(FIELDS)) {
+    const value = fallback === undefined ? object[field] : (object[field] ?? fallback);
+    if (value === undefined) return { kind: 'MissingField', field };
+    if (typeof value !== 'string') return { kind: 'WrongType', field, expected: 'a string' };
+    if (!pattern.test(value)) return { kind: 'InvalidField', field, expected };
+    found[field] = value;
+  }
+  return found as unknown as LfhMessage;
 }

@@ -38,6 +38,7 @@ export const DEFAULT_FORMATS = [
   'HL7*',
   'CDA*',
   'CCDA*',
+  'C-CDA*',
   'DICOM*',
   'IMAGE*',
   'NCPDP*',

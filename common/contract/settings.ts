@@ -165,7 +165,7 @@ export const SETTINGS = {
   maxMessageBytes: setting(
     'LFH_SYNC_MAX_MESSAGE_BYTES',
     wholeNumber(1, 67_108_864),
-    1_000_000,
+    1_048_576,
     "Largest message accepted from a peer, in bytes; larger ones are rejected. Kafka's topics must take them too.",
     RELOADABLE,
   ),

@@ -334,7 +334,7 @@ export interface LfhSyncPeerSpec {
       time?: string;
     };
     /**
-     * Patterns of data_format, in which * stands for anything; a message of another format ends in LFH_EXCEPTION. Absent: what connect takes in, which is FHIR*, X12*, HL7*, CDA*, CCDA*, DICOM*, IMAGE*, NCPDP*, ASTM*.
+     * Patterns of data_format, in which * stands for anything; a message of another format ends in LFH_EXCEPTION. Absent: what connect takes in, which is FHIR*, X12*, HL7*, CDA*, CCDA*, C-CDA*, DICOM*, IMAGE*, NCPDP*, ASTM*.
      */
     allowFormats?: readonly string[];
     /**

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { findContentProblem, isForbiddenTopic, isLegalTopic } from '../../common/contract/formats.ts';
-import { type FieldProblem, findFieldProblem, type LfhMessage } from '../../common/contract/message.ts';
+import { type FieldProblem, type LfhMessage, readMessage } from '../../common/contract/message.ts';
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
+import { hasRepeatedKey } from './repeated-key.ts';
 
 /** What a peer's messages are judged by: its settings, and how far it has been replayed. */
 export interface Rules {
@@ -61,9 +62,8 @@ function decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): 
   const { lfh_id: origin } = object;
   // Before everything else: our own messages come back through a peer that re-announces, and are no mistake of its.
   if (origin === rules.ownLfhId) return { kind: 'skip', reason: 'OwnMessage' };
-  const problem = findFieldProblem(object);
-  if (problem) return reject(problem.kind, describe(problem));
-  const message = object as unknown as LfhMessage;
+  const message = readMessage(object);
+  if ('kind' in message) return reject(message.kind, describe(message));
   if (message.lfh_id !== rules.peerLfhId && !rules.allowOrigins.includes(message.lfh_id)) {
     return reject('ForeignOrigin', 'lfh_id is neither the peer nor one of its allowed origins');
   }
@@ -87,9 +87,10 @@ function findDataRejection(message: LfhMessage): Rejection | undefined {
 
 function parse(payload: Uint8Array): Rejection | { object: Readonly<Record<string, unknown>> } {
   if (!isUtf8(payload)) return reject('NotUtf8', 'the message is not UTF-8');
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     // The parser's own message quotes the input, and the input is a patient's.
     return reject('NotJson', 'the message is not JSON');
@@ -97,6 +98,8 @@ function parse(payload: Uint8Array): Rejection | { object: Readonly<Record<strin
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return reject('NotAnObject', 'the message is JSON, but not an object');
   }
+  if (hasRepeatedKey(text))
+    return reject('InvalidField', 'the message has a field twice, but for upper and lower case');
   return { object: value as Record<string, unknown> };
 }
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatMatcher } from '../../../../common/contract/formats.ts';
+import { DEFAULT_FORMATS } from '../../../../common/contract/peers.ts';
 import type { RejectReason } from '../../../../common/contract/reasons.ts';
 import { type Candidate, decide, type Rules } from '../../../../sidecar/replay/decide.ts';
+import { otherVersions, realIntake } from '../../../kit/golden/messages.ts';
 import { base64, messageBytes, messageFields } from './messages.ts';
 
 const rules: Rules = {
@@ -13,6 +15,21 @@ const rules: Rules = {
   maxMessageBytes: 10_000,
 };
 const beginning = { sequence: 0, from: 0 };
+
+/** The fields that nobody here uses. */
+const UNUSED = [
+  'creation_date',
+  'store_date',
+  'status',
+  'data_record_location',
+  'target_endpoint_urls',
+  'ipfs_uri',
+  'elapsed_storage_time',
+  'transmit_date',
+  'elapsed_transmit_time',
+  'elapsed_total_time',
+  'transmission_attributes',
+];
 
 function candidate(payload: Uint8Array, streamSequence = 1, time = 1000): Candidate {
   return { payload, streamSequence, time };
@@ -45,11 +62,50 @@ describe('decide', () => {
       'a message without the optional fields': { status: undefined, target_endpoint_urls: undefined },
       'a message with fields we do not know': { retransmit_count: 3, __proto__field: {} },
       "an older node's dates": { creation_date: '2021-04-21 20:41:18Z' },
+      'a bare X12 transaction set': { data_format: 'X12-5010', data: base64('ST*270*0001*005010X279A1~') },
+      'an X12 transaction set behind a file separator': { data_format: 'X12-5010', data: base64('\x1cst*270~') },
+      'an HL7 v2 message in lower case': { data_format: 'HL7-V2', data: base64('msh|^~\\&|\r') },
+      'a C-CDA document': { data_format: 'C-CDA-2.1', data: base64('<ClinicalDocument/>') },
+      'a message of an older node without an operation': { operation: undefined },
+      'a message whose operation is null': { operation: null },
+      'a message without its dates': { creation_date: undefined, store_date: 5 },
+      'a field of ours within another field': { transmission_attributes: { lfh_id: 'x', LFH_ID: 'y' } },
+      ...Object.fromEntries(
+        UNUSED.flatMap((field) =>
+          ['text', 5, true, null, [], {}].map((value) => [`${JSON.stringify(value)} as ${field}`, { [field]: value }]),
+        ),
+      ),
     };
     for (const [name, overrides] of Object.entries(accepted)) {
       it(name, () => {
         const decision = decide(candidate(messageBytes(overrides)), beginning, rules);
         assert.equal(decision.kind, 'replay', JSON.stringify(decision));
+      });
+    }
+  });
+
+  describe('replays what a real connect announced', () => {
+    const forConnect: Rules = {
+      ...rules,
+      peerLfhId: 'lfh-node-a',
+      allowOrigins: ['hospital-a'],
+      isAllowedFormat: formatMatcher(DEFAULT_FORMATS),
+      maxMessageBytes: 1_048_576,
+    };
+    for (const { name, bytes } of [...realIntake(), ...otherVersions()]) {
+      it(name, () => {
+        const decision = decide(candidate(bytes), beginning, forConnect);
+        assert.equal(decision.kind, 'replay', JSON.stringify(decision));
+      });
+    }
+  });
+
+  describe('rejects as a topic that no peer may write to', () => {
+    const names = [...Object.getOwnPropertyNames(Object.prototype), '_schemas', '__proto__', 'Retransmit', 'LFH_X'];
+    for (const name of names) {
+      it(name, () => {
+        const decision = decide(candidate(messageBytes({ data_format: name })), beginning, rules);
+        assert.equal(decision.kind === 'reject' && decision.reason, 'ForbiddenTopic');
       });
     }
   });
@@ -70,7 +126,7 @@ describe('decide', () => {
         'WrongType',
         messageBytes(Object.fromEntries(Object.keys(messageFields()).map((k) => [k, null]))),
       ],
-      ...(['uuid', 'lfh_id', 'operation', 'data', 'data_format'] as const).flatMap(
+      ...(['uuid', 'lfh_id', 'consuming_endpoint_url', 'data', 'data_format'] as const).flatMap(
         (field): [string, RejectReason, Buffer][] => [
           [`a message without ${field}`, 'MissingField', messageBytes({ [field]: undefined })],
           [`a message with a number as ${field}`, 'WrongType', messageBytes({ [field]: 5 })],
@@ -78,8 +134,15 @@ describe('decide', () => {
         ],
       ),
       ['a uuid that is none', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
-      ['a list as transmission_attributes', 'WrongType', messageBytes({ transmission_attributes: [] })],
-      ['an object as target_endpoint_urls', 'WrongType', messageBytes({ target_endpoint_urls: {} })],
+      ['a number as operation', 'WrongType', messageBytes({ operation: 5 })],
+      ['an operation of 17 letters', 'InvalidField', messageBytes({ operation: 'P'.repeat(17) })],
+      ['an operation with a line end', 'InvalidField', messageBytes({ operation: 'POST\n' })],
+      ['an lfh_id of 254 characters', 'InvalidField', messageBytes({ lfh_id: 'a'.repeat(254) })],
+      ['an lfh_id with a control character', 'InvalidField', messageBytes({ lfh_id: 'a\u0007' })],
+      ['a URL of 2049 characters', 'InvalidField', messageBytes({ consuming_endpoint_url: '/'.repeat(2_049) })],
+      ['a field twice', 'InvalidField', text('{"lfh_id": "hospital-c", "lfh_id": "hospital-a"}')],
+      ['a field twice, once in upper case', 'InvalidField', text('{"LFH_ID": "hospital-c", "lfh_id": "hospital-a"}')],
+      ['a field twice, once with escapes', 'InvalidField', text('{"lfh\\u005fid": "c", "lfh_id": "hospital-a"}')],
       ["a third node's message", 'ForeignOrigin', messageBytes({ lfh_id: 'hospital-c' })],
       ['data that is not base64', 'BadBase64', messageBytes({ data: '%%%%' })],
       ['data that is not padded', 'BadBase64', messageBytes({ data: 'QUJD RA=' })],
