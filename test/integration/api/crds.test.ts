@@ -4,6 +4,7 @@ import { withCondition } from '../../../operator/api/conditions.ts';
 import { KINDS, type KubeObject } from '../../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../../operator/api/types.ts';
 import { KubeError } from '../../../operator/kube/errors.ts';
+import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 
@@ -75,8 +76,11 @@ describe('the CRDs on a real API server', function () {
   });
 
   it('explain a field', async () => {
-    const { stdout } = await plane.kubectl(['explain', 'lfhpeer.spec.receive.startFrom.policy']);
-    assert.match(stdout, /Earliest: everything that the peer still has/);
+    // The API server describes a kind a moment after it serves it.
+    await until('the field is explained', async () => {
+      const { stdout } = await plane.kubectl(['explain', 'lfhpeer.spec.receive.startFrom.policy']);
+      return /Earliest: everything that the peer still has/.test(stdout);
+    });
   });
 
   it('are found by the category, and by their short names', async () => {

@@ -37,7 +37,7 @@ interface Pod {
 }
 
 describe('the chart on a real API server', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let plane: ControlPlane;
   let helm: Helm;
 
@@ -176,11 +176,11 @@ describe('the chart on a real API server', function () {
 
     /** `helm install`, `upgrade`: with its hooks. */
     async function deploy(verb: 'install' | 'upgrade', values: object, chart = CHART): Promise<string> {
-      const args = [verb, release, chart, '-n', namespace, '--timeout=30s', '-f', '-'];
+      const args = [verb, release, chart, '-n', namespace, '--timeout=120s', '-f', '-'];
       return helm.run(args, JSON.stringify(values));
     }
 
-    const uninstall = (): Promise<string> => helm.run(['uninstall', release, '-n', namespace, '--timeout=30s']);
+    const uninstall = (): Promise<string> => helm.run(['uninstall', release, '-n', namespace, '--timeout=120s']);
 
     /** As the pod of the Deployment would: with the chart's own rights. */
     async function startOperator(): Promise<void> {
@@ -215,7 +215,7 @@ describe('the chart on a real API server', function () {
       assert.deepEqual((await node())?.spec.nats.servers, NODE.nats.servers);
       await startOperator();
       await until('there is an invitation', async () => (await invitation()).includes('tls://192.168.1.200:4222'));
-      assert.ok(Object.keys(await natsFiles()).includes('lfh-sync.conf'));
+      await until('there are files for NATS', async () => 'lfh-sync.conf' in (await natsFiles()));
       assert.ok(await key());
     });
 
@@ -231,7 +231,7 @@ describe('the chart on a real API server', function () {
     it('whose install failed is mended by an upgrade, as docs/install.md says, and not by another install', async () => {
       await assert.rejects(deploy('install', { node: { ...NODE, nats: { ...NODE.nats, users: ['U'] } } }));
       await assert.rejects(deploy('install', { node: NODE }), /cannot re-?use a name/);
-      const upgrade = ['upgrade', '--install', release, CHART, '-n', namespace, '--timeout=30s', '-f', '-'];
+      const upgrade = ['upgrade', '--install', release, CHART, '-n', namespace, '--timeout=120s', '-f', '-'];
       assert.match(await helm.run(upgrade, JSON.stringify({ node: NODE })), /STATUS: deployed/);
       assert.ok(await node());
     });
@@ -257,7 +257,7 @@ describe('the chart on a real API server', function () {
       await until('the invitation is the new one', async () => (await invitation()).includes('192.168.1.222'));
       assert.deepEqual((await node())?.spec.fhirServers, ['https://fhir.example.org/r4']);
       const { uid } = (await node())?.metadata ?? {};
-      await helm.run(['rollback', release, '1', '-n', namespace, '--timeout=30s']);
+      await helm.run(['rollback', release, '1', '-n', namespace, '--timeout=120s']);
       await until('the invitation is the old one', async () => (await invitation()).includes('192.168.1.200'));
       assert.equal((await node())?.metadata.uid, uid);
       assert.deepEqual(await key(), before);
@@ -293,7 +293,7 @@ describe('the chart on a real API server', function () {
       await deploy('upgrade', { node: otherConnect });
       await holds('Deployment/connect-2');
       const rollback = (to: string): Promise<string> =>
-        helm.run(['rollback', release, to, '-n', namespace, '--timeout=30s']);
+        helm.run(['rollback', release, to, '-n', namespace, '--timeout=120s']);
       await rollback('1');
       // As docs/install.md says.
       assert.equal(await changeable(), 'connect,nats');
@@ -432,7 +432,7 @@ describe('the chart on a real API server', function () {
     it('takes over CRDs that somebody else has installed, when it is told to', async () => {
       await plane.installCrds();
       await assert.rejects(deploy('install', { node: NODE }), /cannot be imported into the current release/);
-      const take = ['install', release, CHART, '-n', namespace, '--timeout=30s', '--take-ownership', '-f', '-'];
+      const take = ['install', release, CHART, '-n', namespace, '--timeout=120s', '--take-ownership', '-f', '-'];
       await helm.run(take, JSON.stringify({ node: NODE }));
       assert.ok(await node());
     });

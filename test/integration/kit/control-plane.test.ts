@@ -93,7 +93,13 @@ describe('the control plane of the tests', () => {
     await as(['create', 'role', 'reader', '--verb=get', '--resource=configmaps']);
     await as(['create', 'rolebinding', 'reader', '--role=reader', `--serviceaccount=${namespace}:reader`]);
     const reader = new KubeClient(await plane.kubeConfigOf(namespace, 'reader'));
-    assert.deepEqual((await reader.get<ConfigMap>(KINDS.configMap, namespace, 'readable'))?.data, { a: '1' });
+    // The API server itself learns of a Role by a watch, so a moment later.
+    let found: ConfigMap | undefined;
+    await until('it may read', async () => {
+      found = await reader.get<ConfigMap>(KINDS.configMap, namespace, 'readable');
+      return true;
+    });
+    assert.deepEqual(found?.data, { a: '1' });
     const isForbidden = (error: KubeError): boolean => error.isForbidden;
     await assert.rejects(reader.list(KINDS.configMap, namespace), isForbidden);
     await assert.rejects(reader.list(KINDS.secret, namespace), isForbidden);
@@ -118,7 +124,7 @@ spec:
 `);
     await plane.apply('{ apiVersion: test.example/v1, kind: Bed, metadata: { name: one } }', namespace);
     assert.equal(await as(['get', 'beds', '-o', 'name']), 'bed.test.example/one');
-    assert.match(await as(['explain', 'beds']), /KIND: +Bed/);
+    await until('it is described', async () => /KIND: +Bed/.test(await as(['explain', 'beds'])));
   });
 
   it('serves the kinds of this tree', async () => {
@@ -258,7 +264,7 @@ spec:
         if (found) seen.add(found.join(' '));
       };
       const last = Array.from('abcd', () => LAST).join(' ');
-      await until('the last is there', async () => (await look(), seen.has(last)), 20_000, 0);
+      await until('the last is there', async () => (await look(), seen.has(last)), 60_000, 0);
       await writing;
       for (const found of seen) assert.match(found, /^(\d+)( \1){3}$/);
       assert.ok(seen.size > 4, `only ${seen.size} generations were seen`);

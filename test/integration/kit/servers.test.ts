@@ -36,7 +36,7 @@ async function pull(connection: NatsConnection, durable: string, count: number):
   });
   const body = JSON.stringify({ batch: count, expires: 2_000_000_000 });
   connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${durable}`, body, { reply: inbox });
-  await until(`${count} messages are pulled`, () => got.length === count, 5_000);
+  await until(`${count} messages are pulled`, () => got.length === count);
   subscription.unsubscribe();
   return got;
 }
@@ -112,7 +112,7 @@ describe('the access of a peer', () => {
       const connection = await a.connectAs(b);
       let code: string | undefined;
       connection.subscribe(subject, { callback: (error) => void (code = error?.code) });
-      await until('it is refused', () => code === 'PERMISSIONS_VIOLATION', 5_000);
+      await until('it is refused', () => code === 'PERMISSIONS_VIOLATION');
       await connection.close();
     });
   }
@@ -299,7 +299,7 @@ describe('a Kafka', () => {
     const sending = send('paused').then(() => {
       answered = true;
     });
-    await until('the process is stopped', () => /^State:\s+T/m.test(statusOf(kafka.process.pid)), 5_000);
+    await until('the process is stopped', () => /^State:\s+T/m.test(statusOf(kafka.process.pid)));
     assert.equal(answered, false);
     kafka.resume();
     await sending;
@@ -344,9 +344,9 @@ describe('a process that is started for a test', () => {
       setInterval(() => undefined, 1_000);
     `);
     const pid = Number(String((await once(parent.stdout as NodeJS.EventEmitter, 'data'))[0]));
-    await until('the child runs', () => /^Name:\s+sleep/m.test(statusOf(pid)), 5_000);
+    await until('the child runs', () => /^Name:\s+sleep/m.test(statusOf(pid)));
     parent.kill('SIGKILL');
-    await until('the child ended', () => !/^State:\s+[^ZX]/m.test(statusOf(pid)), 5_000);
+    await until('the child ended', () => !/^State:\s+[^ZX]/m.test(statusOf(pid)));
   });
 
   it('is made to end when it does not end by itself', async () => {
@@ -355,7 +355,7 @@ describe('a process that is started for a test', () => {
       [process.execPath, '-e', "process.on('SIGTERM', () => undefined); console.log('up'); setInterval(() => 0, 1000)"],
       join(directory, 'deaf.log'),
     );
-    await deaf.ready(() => deaf.tail().includes('up'), 10_000);
+    await deaf.ready(() => deaf.tail().includes('up'), 30_000);
     await deaf.stop(200);
     assert.equal(deaf.running, false);
     assert.equal(await deaf.exited(), null);
@@ -391,7 +391,7 @@ describe('what is built once', () => {
       console.log(await cached('thing', 'a thing, about 1 s', async (into) => {
         await appendFile(root + '/began', 'x');
         await writeFile(into + '/half', '');
-        await until('go', () => existsSync(root + '/go'), 20_000);
+        await until('go', () => existsSync(root + '/go'), 60_000);
         await writeFile(into + '/whole', '');
       }));
       `,

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { KINDS, type KubeObject } from '../../../operator/api/objects.ts';
 import type { VolumeSource } from '../../kit/processes/kubelet-stand-in.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
-import { connectManifest, OperatedWorkload } from '../../kit/sites/operated-workload.ts';
+import { connectManifest, OperatedWorkload, type SidecarState } from '../../kit/sites/operated-workload.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
 const DOCS = join(import.meta.dirname, '..', '..', '..', 'docs', 'injection.md');
@@ -41,14 +42,14 @@ describe('a sidecar that was put into connect', function () {
     const at = new OperatedWorkload(plane, namespace);
     await at.apply(connectManifest());
     site = await OperatedSite.start(plane, namespace, 'hospital-i', { spec: { connect: DEPLOYMENT } });
-    const { volume } = await at.injected();
-    await at.becomes('Injected');
+    const { volume } = await at.waitForInjection();
+    await at.waitForReason('Injected');
     await site.startSidecar(volume?.projected.sources.map(sourceOf));
-    await at.becomes('Reporting');
+    await at.waitForReason('Reporting');
     await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
     // Nothing is written any more, by anybody.
     const { metadata } = await at.workload();
-    await at.turn();
+    await at.waitForReconcile();
     assert.deepEqual((await at.workload()).metadata.managedFields?.filter(ours), metadata.managedFields?.filter(ours));
   });
 });
@@ -80,7 +81,7 @@ describe('the sidecar that an operator puts into connect', function () {
     const at = space();
     await at.apply(connectManifest(connect));
     await at.makeNode(DEPLOYMENT);
-    await at.injected();
+    await at.waitForInjection();
     return at;
   }
 
@@ -102,7 +103,7 @@ describe('the sidecar that an operator puts into connect', function () {
       },
     ]);
     assert.equal((await at.node()).status?.workload, 'Deployment/connect');
-    assert.match(await at.becomes('Injected'), /Deployment\/connect/);
+    assert.match(await at.waitForReason('Injected'), /Deployment\/connect/);
     // The restricted standard, as the API server itself understands it: it warns of what breaks it.
     const namespace = { metadata: { name: at.namespace, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } } };
     await plane.apply([{ apiVersion: 'v1', kind: 'Namespace', ...namespace }]);
@@ -128,24 +129,24 @@ describe('the sidecar that an operator puts into connect', function () {
     const small = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '512Mi' } };
     await at.apply(connectManifest());
     await at.makeNode({ ...DEPLOYMENT, resources: small });
-    assert.deepEqual((await at.injected()).container?.resources, small);
+    assert.deepEqual((await at.waitForInjection()).container?.resources, small);
     await at.patchNode({ connect: { resources: { limits: null } } });
-    await at.turn();
-    assert.deepEqual((await at.sidecarIn()).container?.resources, { requests: small.requests });
+    const has = (resources: object) => (found: SidecarState) =>
+      isDeepStrictEqual(found.container?.resources, resources);
+    await at.waitForSidecar('has no limits', has({ requests: small.requests }));
     await at.patchNode({ connect: { resources: null } });
-    await at.turn();
-    assert.deepEqual((await at.sidecarIn()).container?.resources, { requests: { cpu: '50m', memory: '128Mi' } });
+    await at.waitForSidecar('has the default requests', has({ requests: { cpu: '50m', memory: '128Mi' } }));
   });
 
   it('goes into a StatefulSet, and into a workload that comes later than the node', async () => {
     const at = space();
     await at.makeNode({ workloadRef: { kind: 'StatefulSet', name: 'connect' } });
-    assert.match(await at.becomes('WorkloadMissing'), /no StatefulSet\/connect/);
+    assert.match(await at.waitForReason('WorkloadMissing'), /no StatefulSet\/connect/);
     await at.apply(connectManifest());
-    await at.turn();
+    await at.waitForReconcile();
     assert.equal((await at.sidecarIn()).container, undefined);
     await at.apply(connectManifest({ kind: 'StatefulSet' }));
-    await at.injected('connect', 'statefulSet');
+    await at.waitForInjection('connect', 'statefulSet');
     assert.equal((await at.node()).status?.workload, 'StatefulSet/connect');
   });
 
@@ -162,7 +163,7 @@ describe('the sidecar that an operator puts into connect', function () {
       assert.deepEqual([container?.image, subscribers, volume !== undefined], [IMAGE, '[]', true], who);
       // Theirs is a rollout; we add none.
       const { generation } = (await at.workload()).metadata;
-      await at.turn();
+      await at.waitForReconcile();
       assert.equal((await at.workload()).metadata.generation, generation, who);
     }
   });
@@ -170,48 +171,47 @@ describe('the sidecar that an operator puts into connect', function () {
   it('comes back after a rollout is undone, and after the whole workload is replaced', async () => {
     const at = await injected();
     await at.kubectl('rollout undo deployment/connect');
-    await at.injected();
+    await at.waitForInjection();
     await at.kubectl('replace -f -', connectManifest({ image: 'connect:9' }));
-    await at.injected();
+    await at.waitForInjection();
     const [connect] = (await at.workload()).spec.template.spec.containers as readonly { readonly image?: string }[];
     assert.equal(connect?.image, 'connect:9');
     // Where connect's container has another name, it goes along.
     await at.apply(connectManifest({ container: 'app' }));
-    await at.injected();
+    await at.waitForInjection();
     // What comes back is ours again: it goes as a whole.
     await at.patchNode({ connect: null });
-    await at.cleaned();
+    await at.waitForRemoval();
   });
 
   it('is forced where somebody changes it by hand', async () => {
     const at = await injected();
     await at.kubectl('set image deployment/connect lfh-sync=elsewhere:1');
-    await at.turn();
-    assert.equal((await at.sidecarIn()).container?.image, IMAGE);
+    await at.waitForSidecar('has our image', ({ container }) => container?.image === IMAGE);
   });
 
   it('is not put in where connect subscribes, in whatever way it is told to, and is once it does not', async () => {
     const at = space();
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
     await at.makeNode(DEPLOYMENT);
-    const message = await at.becomes('ConnectAlsoSubscribes');
+    const message = await at.waitForReason('ConnectAlsoSubscribes');
     assert.match(message, /Deployment\/connect: env of the container connect sets NATS_SYNC_SUBSCRIBERS/);
     assert.doesNotMatch(message, /10\.0\.0\.1/);
     await at.apply(connectManifest());
-    await at.injected();
+    await at.waitForInjection();
     // Again, over ours: what they wrote stays, and the sidecar goes.
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
-    await at.becomes('ConnectAlsoSubscribes');
-    await at.cleaned('connect', SUBSCRIBERS);
+    await at.waitForReason('ConnectAlsoSubscribes');
+    await at.waitForRemoval('connect', SUBSCRIBERS);
     assert.equal((await at.node()).status?.workload, undefined);
-    await at.turn();
-    await at.cleaned('connect', SUBSCRIBERS);
+    await at.waitForReconcile();
+    await at.waitForRemoval('connect', SUBSCRIBERS);
     await at.apply(connectManifest());
-    await at.injected();
+    await at.waitForInjection();
     await at.kubectl(`set env deployment/connect NATS_SYNC_SUBSCRIBERS=["tls://a:4222"]`);
-    await at.cleaned('connect', '["tls://a:4222"]');
+    await at.waitForRemoval('connect', '["tls://a:4222"]');
     await at.kubectl('set env deployment/connect NATS_SYNC_SUBSCRIBERS-');
-    await at.injected();
+    await at.waitForInjection();
     await plane.apply(
       [
         {
@@ -224,42 +224,42 @@ describe('the sidecar that an operator puts into connect', function () {
       at.namespace,
     );
     await at.apply(connectManifest({ envFrom: [{ configMapRef: { name: 'connect-config' } }] }));
-    assert.match(await at.becomes('ConnectAlsoSubscribes'), /envFrom \(ConfigMap connect-config\)/);
-    await at.cleaned();
+    assert.match(await at.waitForReason('ConnectAlsoSubscribes'), /envFrom \(ConfigMap connect-config\)/);
+    await at.waitForRemoval();
   });
 
   it('tells whoever applies on the server that the subscribers are taken, and gives way to force', async () => {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
-    await at.injected();
+    await at.waitForInjection();
     const theirs = connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } });
     await assert.rejects(at.kubectl(APPLY, theirs), /conflict with "lfh-sync-injection".*NATS_SYNC_SUBSCRIBERS/s);
     await at.kubectl(`${APPLY} --force-conflicts`, theirs);
-    await at.becomes('ConnectAlsoSubscribes');
-    await at.cleaned('connect', SUBSCRIBERS);
+    await at.waitForReason('ConnectAlsoSubscribes');
+    await at.waitForRemoval('connect', SUBSCRIBERS);
     // The same list as ours is nobody's quarrel, and stays theirs.
     await at.kubectl(APPLY, connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: '[]' } }));
-    await at.injected();
+    await at.waitForInjection();
     await at.patchNode({ connect: null });
-    await at.cleaned('connect', '[]');
+    await at.waitForRemoval('connect', '[]');
   });
 
   it('moves with workloadRef, goes with spec.connect, and with the node', async () => {
     const at = await injected();
     await at.apply(connectManifest({ name: 'other' }));
     await at.patchNode({ connect: { workloadRef: { name: 'other' } } });
-    await at.cleaned();
-    await at.injected('other');
+    await at.waitForRemoval();
+    await at.waitForInjection('other');
     assert.equal((await at.node()).status?.workload, 'Deployment/other');
     await at.patchNode({ connect: null });
-    await at.cleaned('other');
-    await at.becomes('NoReport');
+    await at.waitForRemoval('other');
+    await at.waitForReason('NoReport');
     assert.equal((await at.node()).status?.workload, undefined);
     await at.patchNode({ connect: DEPLOYMENT });
-    await at.injected();
+    await at.waitForInjection();
     await at.kubectl('delete lfhnode local --timeout=30s');
-    await at.cleaned();
+    await at.waitForRemoval();
     const { metadata } = await at.workload();
     assert.equal(
       metadata.managedFields?.some(({ manager }) => manager === 'lfh-sync-injection'),
@@ -273,12 +273,12 @@ describe('the sidecar that an operator puts into connect', function () {
     await operator.kill();
     await at.patchNode({ connect: { workloadRef: { name: 'other' } } });
     await operator.start();
-    await at.cleaned();
-    await at.injected('other');
+    await at.waitForRemoval();
+    await at.waitForInjection('other');
     await operator.kill();
     await at.patchNode({ connect: null });
     await operator.start();
-    await at.cleaned('other');
+    await at.waitForRemoval('other');
   });
 
   it('goes from what a node had held that was deleted and made again while no operator looked', async () => {
@@ -296,12 +296,12 @@ describe('the sidecar that an operator puts into connect', function () {
       };
       await at.kubectl('replace --force -f -', again);
       await operator.start();
-      await at.cleaned();
-      if (connect) await at.injected('other');
-      await at.turn();
+      await at.waitForRemoval();
+      if (connect) await at.waitForInjection('other');
+      await at.waitForReconcile();
       assert.equal((await at.node()).status?.workload, connect && 'Deployment/other');
       await at.kubectl('delete lfhnode local --timeout=30s');
-      await at.cleaned('other');
+      await at.waitForRemoval('other');
     }
   });
 
@@ -313,10 +313,10 @@ describe('the sidecar that an operator puts into connect', function () {
       const at = new OperatedWorkload(plane, own);
       await at.apply(connectManifest());
       await at.makeNode(DEPLOYMENT);
-      assert.match(await at.becomes('NoImage'), /LFH_SYNC_IMAGE/);
+      assert.match(await at.waitForReason('NoImage'), /LFH_SYNC_IMAGE/);
       assert.equal((await at.sidecarIn()).container, undefined);
       await at.patchNode({ connect: null });
-      await at.becomes('NoReport');
+      await at.waitForReason('NoReport');
     } finally {
       await imageless.stop();
     }
@@ -325,12 +325,15 @@ describe('the sidecar that an operator puts into connect', function () {
   it('is that of the older of two nodes, and the other follows when it is gone', async () => {
     const at = await injected();
     await at.makeNode(DEPLOYMENT, 'second');
-    assert.match(await at.becomes('Conflict', 'second'), /Deployment\/connect is that of the older LfhSyncNode local/);
+    assert.match(
+      await at.waitForReason('Conflict', 'second'),
+      /Deployment\/connect is that of the older LfhSyncNode local/,
+    );
     const sources = async (): Promise<string> => JSON.stringify((await at.sidecarIn()).volume);
     assert.match(await sources(), /local-sidecar/);
     await at.kubectl('delete lfhnode local --timeout=30s');
-    await at.becomes('Injected', 'second');
-    await at.injected();
+    await at.waitForReason('Injected', 'second');
+    await at.waitForInjection();
     assert.match(await sources(), /second-sidecar/);
   });
 
@@ -362,15 +365,14 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.apply(forged('stranger', 'Restart StatefulSet/nats'));
     const refused = /"configMap":"stranger-nats".*forbidden.*is not taken back/;
     await until('the other was', async () => refused.test(await readFile(operator.logFile, 'utf8')));
-    await at.turn();
-    await at.injected();
+    await at.waitForReconcile();
+    await at.waitForInjection();
     assert.deepEqual(await generations(), before);
   });
 
   it('is the same whatever peers come, and rolls once for a new image, and not at all for a new operator', async () => {
     const at = await injected();
-    await at.turn();
-    const before = await at.workload();
+    await at.waitForReconcile();
     const sets = async (): Promise<number> =>
       (
         await plane.api.list<KubeObject>(
@@ -378,6 +380,8 @@ describe('the sidecar that an operator puts into connect', function () {
           at.namespace,
         )
       ).items.length;
+    await until('connect has a ReplicaSet without the sidecar and one with it', async () => (await sets()) === 2);
+    const before = await at.workload();
     for (const name of ['peer-b', 'peer-c']) {
       await at.apply({
         apiVersion: 'sync.linuxforhealth.io/v1alpha1',
@@ -387,13 +391,14 @@ describe('the sidecar that an operator puts into connect', function () {
       });
       await at.kubectl(`wait --for=jsonpath={.status.name}=lfh-sync-${name} lfhpeer/${name} --timeout=30s`);
     }
-    await at.turn();
-    assert.match(await at.kubectl('get configmap local-sidecar -o jsonpath={.data}'), /peer-c/);
+    const settings = (): Promise<string> => at.kubectl('get configmap local-sidecar -o jsonpath={.data}');
+    await until('the settings have both peers', async () => /peer-c/.test(await settings()));
+    await at.waitForReconcile();
     assert.deepEqual((await at.workload()).spec, before.spec);
     assert.equal(await sets(), 2);
     await operator.stop();
     await operator.start();
-    await at.turn();
+    await at.waitForReconcile();
     // Not even the time of the write is new: nothing was written.
     assert.deepEqual(
       (await at.workload()).metadata.managedFields?.filter(ours),
@@ -402,9 +407,11 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal((await at.workload()).metadata.generation, before.metadata.generation);
     await operator.stop();
     await operator.start('registry.example.org/lfh-sync:2');
-    await at.turn();
-    await at.turn();
-    assert.equal((await at.sidecarIn()).container?.image, 'registry.example.org/lfh-sync:2');
+    await at.waitForSidecar(
+      'has the new image',
+      ({ container }) => container?.image === 'registry.example.org/lfh-sync:2',
+    );
+    await at.waitForReconcile();
     assert.equal((await at.workload()).metadata.generation, (before.metadata.generation ?? 0) + 1);
     await operator.stop();
     await operator.start();
@@ -415,13 +422,13 @@ describe('the sidecar that an operator puts into connect', function () {
     const proxy = { name: 'proxy', image: 'proxy:1' };
     await at.apply(connectManifest({ container: 'app', more: [proxy] }));
     await at.makeNode(DEPLOYMENT);
-    assert.match(await at.becomes('ContainerUnknown'), /has no container connect, but app, proxy/);
+    assert.match(await at.waitForReason('ContainerUnknown'), /has no container connect, but app, proxy/);
     await at.patchNode({ connect: { container: 'app' } });
-    await at.injected();
+    await at.waitForInjection();
     const another = connectManifest({ container: 'app', more: [proxy, { name: 'lfh-sync', image: 'own:1' }] });
     await assert.rejects(at.apply(another), /Duplicate value: "lfh-sync"/);
-    await at.turn();
-    await at.injected();
+    await at.waitForReconcile();
+    await at.waitForInjection();
   });
 
   it('says what is in its way: names that are none, its own container in there, a right that is missing', async () => {
@@ -430,15 +437,15 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.makeNode({ workloadRef: { name: hostile[0] } });
     for (const name of hostile) {
       await at.patchNode({ connect: { workloadRef: { name } } });
-      await at.turn();
-      await at.becomes('WorkloadMissing');
+      await at.waitForReconcile();
+      await at.waitForReason('WorkloadMissing');
     }
     await at.apply(connectManifest({ more: [{ name: 'lfh-sync', image: 'own:1' }] }));
     await at.patchNode({ connect: DEPLOYMENT });
-    assert.match(await at.becomes('Conflict'), /has a container or volume lfh-sync of its own/);
+    assert.match(await at.waitForReason('Conflict'), /has a container or volume lfh-sync of its own/);
     await at.apply(connectManifest({ name: 'unlisted' }));
     await at.patchNode({ connect: { workloadRef: { name: 'unlisted' } } });
-    assert.match(await at.becomes('InjectionRefused'), /unlisted.*forbidden/);
+    assert.match(await at.waitForReason('InjectionRefused'), /unlisted.*forbidden/);
     // Nothing is in there that would keep the node.
     await at.kubectl('delete lfhnode local --timeout=30s');
   });
@@ -453,11 +460,11 @@ describe('the sidecar that an operator puts into connect', function () {
       });
     for (let n = 0; n < 5; n += 1) {
       await replace(`connect:${n}`);
-      await at.injected();
+      await at.waitForInjection();
     }
     await replace('connect:last');
-    assert.match(await at.becomes('Conflict'), /taken out of Deployment\/connect 5 times.*kubectl-replace/);
-    await at.turn();
+    assert.match(await at.waitForReason('Conflict'), /taken out of Deployment\/connect 5 times.*kubectl-replace/);
+    await at.waitForReconcile();
     assert.equal((await at.sidecarIn()).container, undefined);
   });
 
@@ -465,11 +472,11 @@ describe('the sidecar that an operator puts into connect', function () {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
-    await at.injected();
+    await at.waitForInjection();
     await operator.stop();
     const [, patch = ''] = /kubectl patch deployment connect -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
     await at.kubectl(`patch deployment connect -p ${JSON.stringify(JSON.parse(patch))}`);
-    await at.cleaned();
+    await at.waitForRemoval();
     // What is left says that the name of connect's container is ours too, which gets in the way of who renames it.
     const renamed = connectManifest({ container: 'app' });
     await assert.rejects(at.kubectl(APPLY, renamed), /containers\[0\]\.image: Required value/);

@@ -29,13 +29,13 @@ describe('an operator of several namespaces', function () {
       { kubeconfig, namespace: own, namespaces: [seen, unseen, 'gone'] },
       '/healthz',
     );
-    await here.becomes('NoReport');
+    await here.waitForReason('NoReport');
     assert.equal((await there.node()).status, undefined);
     const answer = await operator.get('/readyz');
     assert.equal(answer.status, 503);
     assert.match(await answer.text(), new RegExp(`namespaces: ${unseen}, gone;`));
     await grantOperatorRights(plane, own, [unseen]);
-    await there.becomes('NoReport');
+    await there.waitForReason('NoReport');
     await until('only one is missing', async () =>
       /: gone;/.test((await (await operator?.get('/readyz'))?.text()) ?? ''),
     );

@@ -13,6 +13,7 @@ import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator
 import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
 import { natsIncludes } from '../../../operator/plan/nats/config.ts';
 import { PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
@@ -128,8 +129,14 @@ describe('what the operator learns over NATS', () => {
       await serve(JSON.stringify(statusOf('first')));
       await serve(JSON.stringify(statusOf('second')), 150);
       await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
-      const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
-      assert.deepEqual([statuses, unreadable], [[statusOf('first'), statusOf('second')], 0]);
+      // On a busy machine the slower one may miss the 300 ms that it is waited for after the faster one.
+      let found: readonly unknown[] = [];
+      await until('both answer in time', async () => {
+        const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
+        found = [statuses, unreadable];
+        return statuses.length >= 2;
+      });
+      assert.deepEqual(found, [[statusOf('first'), statusOf('second')], 0]);
     });
 
     it('listens no longer than the deadline to one that never ends its answers', async () => {
@@ -141,12 +148,10 @@ describe('what the operator learns over NATS', () => {
         },
       });
       await connection.flush();
-      const started = performance.now();
       try {
-        const late = AbortSignal.timeout(10_000);
-        const { unreadable } = await Promise.race([askSidecars(own.connected, 'local', 500), aborted(late)]);
+        const asking = askSidecars(own.connected, 'local', 500);
+        const { unreadable } = await soonerThan(3_000, 'the answers are given up', asking);
         assert.ok(unreadable > 1 && unreadable < 30, `${unreadable} answers`);
-        assert.ok(performance.now() - started < 3_000);
       } finally {
         for (const each of dripping) clearInterval(each);
       }
@@ -165,13 +170,11 @@ describe('what the operator learns over NATS', () => {
 
     it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
       await serve(undefined);
-      let started = performance.now();
-      assert.deepEqual(await askSidecars(own.connected, 'local', 500), { statuses: [], unreadable: 0 });
-      assert.ok(performance.now() - started < 2000);
+      const none = await soonerThan(2_000, 'the silent one is given up', askSidecars(own.connected, 'local', 500));
+      assert.deepEqual(none, { statuses: [], unreadable: 0 });
       await serve(JSON.stringify(statusOf('second')));
-      started = performance.now();
-      assert.equal((await askSidecars(own.connected, 'local', 10_000)).statuses.length, 1);
-      assert.ok(performance.now() - started < 5000);
+      const asking = askSidecars(own.connected, 'local', 10_000);
+      assert.equal((await soonerThan(5_000, 'the answer of the other suffices', asking)).statuses.length, 1);
     });
 
     it('is without what is no status, but that is counted', async () => {
@@ -251,7 +254,8 @@ describe('what the operator learns over NATS', () => {
     it('is with which of its keys it is connected, since when and from where; looking moves nothing', async () => {
       await server.reload({ accounts: accounts('Accounts') });
       await server.reload({});
-      assert.deepEqual((await look()).connections, []);
+      // The server may not have noticed yet that the connections of the test before are closed.
+      await until('nobody is connected', async () => (await look()).connections.length === 0);
       await signIn(newKey);
       const [connection, ...others] = (await look()).connections;
       assert.deepEqual([connection?.publicKey, connection?.host, others], [newKey.publicKey, '127.0.0.1', []]);
@@ -265,8 +269,13 @@ describe('what the operator learns over NATS', () => {
     it('is the same as the node itself, where peers have no accounts of their own', async () => {
       await server.reload({ accounts: accounts('Users') });
       await signIn(oldKey);
-      const { served, connections: found } = await look(user);
-      assert.deepEqual([served, found.map(({ publicKey }) => publicKey)], [true, [oldKey.publicKey]]);
+      let keys: readonly string[] = [];
+      await until('only the peer of this test is connected', async () => {
+        const { served, connections: found } = await look(user);
+        keys = found.map(({ publicKey }) => publicKey);
+        return served && keys.length === 1;
+      });
+      assert.deepEqual(keys, [oldKey.publicKey]);
     });
 
     it('lets the probe do nothing else', async () => {
@@ -285,7 +294,3 @@ describe('what the operator learns over NATS', () => {
     });
   });
 });
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
-}

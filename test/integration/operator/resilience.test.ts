@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ConfigMap, KINDS, type KubeObject, type Secret } from '../../../operator/api/objects.ts';
+import { type ConfigMap, KINDS, type KubeObject, type Lease, type Secret } from '../../../operator/api/objects.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
 import { type OperatorOptions, OperatorProcess } from '../../kit/processes/operator.ts';
@@ -194,16 +194,19 @@ describe('an operator around which things fail', function () {
 
       await first.stop();
       assert.equal(await first.process.exited(), 0);
-      await has(second, 'Working', 5_000);
+      // Sooner than a lease that nobody gave up would have ended.
+      await has(second, 'Working', LEASE_MS - 5_000);
       await admit(site, 'hospital-c');
       await site.becomes('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
 
       await first.start();
       await has(first, 'Waiting');
       await second.kill();
-      const killed = performance.now();
+      // On a busy machine the last renewal may be some seconds old.
+      const lease = await plane.api.get<Lease>(KINDS.lease, options.namespace, 'lfh-sync-operator');
+      const renewed = Date.parse(lease?.spec?.renewTime ?? '');
       await has(first, 'Working', LEASE_MS + SLACK_MS);
-      assert.ok(performance.now() - killed > LEASE_MS - 3_000, 'while the other might still have worked');
+      assert.ok(Date.now() - renewed >= LEASE_MS, 'while the other might still have worked');
       await admit(site, 'hospital-d');
       await site.becomes('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
     });
@@ -254,7 +257,18 @@ describe('an operator around which things fail', function () {
       const metadata = { name: 'lfh-sync-operator-watched' };
       const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata };
       // A rule without verbs is none.
-      await plane.apply([{ ...role, rules: rules.filter(({ verbs }) => verbs.length > 0) }], options.namespaces[0]);
+      const [namespace = ''] = options.namespaces;
+      await plane.apply([{ ...role, rules: rules.filter(({ verbs }) => verbs.length > 0) }], namespace);
+      if (but) await until('the API server refuses it', async () => !(await may(but.verb, but.resource, namespace)));
+    }
+
+    /** Whether the operator has a right: the API server itself learns of a changed Role by a watch, so a moment later. */
+    async function may(verb: string, resource: string, namespace: string): Promise<boolean> {
+      const as = `--as=system:serviceaccount:${options.namespace}:lfh-sync-operator`;
+      return plane.kubectl(['auth', 'can-i', verb, resource, '-n', namespace, as]).then(
+        () => true,
+        () => false,
+      );
     }
 
     it('to change its ConfigMaps says so in the words of the API server, and goes on when it has it', async () => {

@@ -52,7 +52,7 @@ describe('an operator that is told whom to trust', function () {
     key: string,
     text: string | undefined,
   ): Promise<void> {
-    await until(`${key} of ${name} is as expected`, async () => (await textsOf(name))[key] === text, 10_000);
+    await until(`${key} of ${name} is as expected`, async () => (await textsOf(name))[key] === text);
   }
 
   it('gives each peer a file with its own authorities, and nats-server all of them: own first, each once', async () => {

@@ -136,17 +136,20 @@ describe('an operator whose writes the API server takes no more of', function ()
       return { apiVersion, kind, metadata: { name }, spec };
     });
     await plane.apply(peers, site.namespace);
-    const inConflict = async (): Promise<string[]> => {
+    const withReason = async (reason: string | undefined): Promise<string[]> => {
       const { items } = JSON.parse(await site.kubectl('get', 'lfhpeer', '-o', 'json')) as {
         items: (LfhSyncPeer & KubeObject)[];
       };
       return items.flatMap(({ metadata, status }) => {
         const found = status?.conditions?.find(({ type }) => type === 'SendReady');
-        return found?.reason === 'Conflict' ? [metadata.name] : [];
+        return found?.reason === reason ? [metadata.name] : [];
       });
     };
+    const inConflict = (): Promise<string[]> => withReason('Conflict');
+    const unreported = (): Promise<string[]> => withReason(undefined);
     await until('the youngest are told', async () => (await inConflict()).includes('peer-159'), 60_000);
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+    await until('each peer is reported on', async () => (await unreported()).length === 0, 60_000);
     const waiting = await inConflict();
     const [next = ''] = waiting;
     assert.match(

@@ -52,7 +52,7 @@ describe('a transaction that Kafka has left open for ever', () => {
       records = await readTopic(kafka, topic);
       return records.length >= count;
     };
-    await until(`${count} records are committed in ${topic}`, enough, 10_000);
+    await until(`${count} records are committed in ${topic}`, enough);
     return records;
   }
 

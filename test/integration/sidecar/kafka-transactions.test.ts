@@ -8,7 +8,7 @@ import { FencedError, TransientError, UncertainCommitError } from '../../../comm
 import { createLogger } from '../../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
-import { until } from '../../kit/processes/process.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
 import { readWithJava } from '../../kit/servers/java-consumer.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
@@ -60,7 +60,7 @@ describe('Kafka', () => {
       values.push(String(message.value));
     };
     await consumer.run({ eachMessage });
-    await until('the last record is read', () => values.includes(lastValue), 20_000);
+    await until('the last record is read', () => values.includes(lastValue), 60_000);
     await consumer.disconnect();
     return values;
   }
@@ -143,11 +143,11 @@ describe('Kafka', () => {
       await one.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "mine"}') }], { ...first, sequence: 9 });
       await one.writer.commit();
       await one.writer.close();
-      const started = performance.now();
       const again = await ours.takeOver(syncName('mine'));
       assert.equal(again.position?.sequence, 9);
-      assert.ok(performance.now() - started < 5_000, 'it did not wait for the other');
       await again.writer.close();
+      // It did not wait for the other: that is still open, and can be committed.
+      await other.writer.commit();
       await other.writer.close();
     });
 
@@ -223,11 +223,12 @@ describe('Kafka', () => {
     const { writer } = await ours.takeOver(syncName('silent'));
     await ours.ensureTopics(['SILENT']);
     await kafka.pause();
-    const started = performance.now();
-    try {
+    const givesUp = async (): Promise<void> => {
       await assert.rejects(writer.send([{ topic: 'SILENT', value: Buffer.from('lost') }], first), UncertainCommitError);
       await writer.close();
-      assert.ok(performance.now() - started < 20_000, `it took ${performance.now() - started} ms`);
+    };
+    try {
+      await soonerThan(20_000, 'Kafka is given up', givesUp());
     } finally {
       kafka.resume();
     }
@@ -241,9 +242,8 @@ describe('Kafka', () => {
 
   it('that is down is a transient error, within seconds', async () => {
     await kafka.stop();
-    const started = performance.now();
-    await assert.rejects(ours.takeOver(syncName('down')), TransientError);
-    assert.ok(performance.now() - started < 30_000);
+    const failing = assert.rejects(ours.takeOver(syncName('down')), TransientError);
+    await soonerThan(30_000, 'the take-over fails', failing);
     await kafka.start();
     const { writer } = await ours.takeOver(syncName('down'));
     await writer.close();

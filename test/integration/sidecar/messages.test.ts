@@ -257,6 +257,13 @@ describe("a peer's messages", () => {
       validateOnly: false,
       resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }],
     });
+    await until('Kafka has the new limit', async () => {
+      const found = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] }],
+      });
+      return found.resources[0]?.configEntries[0]?.configValue === maxMessageBytes;
+    });
     await admin.disconnect();
   }
 });

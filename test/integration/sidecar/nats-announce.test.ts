@@ -5,7 +5,7 @@ import { APP_SYNC_SUBJECT } from '../../../common/contract/names.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { TransientError } from '../../../common/errors.ts';
 import { type LocalNats, type LocalNatsOptions, openLocalNats } from '../../../sidecar/nats/local-nats.ts';
-import { until } from '../../kit/processes/process.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 describe("announcing on the node's local NATS", function () {
@@ -85,10 +85,14 @@ describe("announcing on the node's local NATS", function () {
   it('announces 8,000 messages of 2.4 KB in well under two seconds', async () => {
     const made = announcer();
     await connected(made);
+    // On a busy machine both are slower, so that only their relation says something.
+    const oneByOne = await duration(async () => {
+      for (const message of messages(8001, 8400, 2400)) await made.announce([message]);
+    });
+    await site.recreateStream();
     const backlog = messages(1, 8000, 2400);
-    const began = performance.now();
-    await made.announce(backlog);
-    assert.ok(performance.now() - began < 2000, `${performance.now() - began} ms`);
+    const together = await duration(() => made.announce(backlog));
+    assert.ok(together < (oneByOne * 8000) / 400 / 3, `${together} ms, and 400 of them one by one ${oneByOne} ms`);
     const connection = await site.connect();
     const { state } = await (await connection.jetstreamManager()).streams.info('EVENTS');
     assert.equal(state.messages, 8000);
@@ -131,9 +135,8 @@ describe("announcing on the node's local NATS", function () {
         () => true,
       ),
     );
-    const began = performance.now();
-    await fails(made.announce(messages(1, 3)), 'Unreachable', /this node's NATS|closed|listens/);
-    assert.ok(performance.now() - began < 100);
+    const failing = fails(made.announce(messages(1, 3)), 'Unreachable', /this node's NATS|closed|listens/);
+    await soonerThan(100, 'it fails', failing);
     await site.nats.start();
     await connected(made);
     await made.announce(messages(1, 3));
@@ -163,11 +166,16 @@ describe("announcing on the node's local NATS", function () {
     const made = announcer();
     await connected(made);
     await site.nats.process.pause();
-    const began = performance.now();
-    await fails(made.announce(messages(1, 3)), 'Unreachable').finally(() => site.nats.process.resume());
-    assert.ok(performance.now() - began < 10_000);
+    const failing = fails(made.announce(messages(1, 3)), 'Unreachable');
+    await soonerThan(10_000, 'it gives up', failing).finally(() => site.nats.process.resume());
   });
 });
+
+async function duration(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
 
 async function fails(promise: Promise<unknown>, reason: Reason, ...says: RegExp[]): Promise<void> {
   await assert.rejects(promise, (error: unknown) => {

@@ -5,7 +5,7 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { TransientError } from '../../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream } from '../../../sidecar/nats/peer-stream.ts';
-import { until } from '../../kit/processes/process.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority, type ServerCertificate } from '../../kit/servers/certificates.ts';
 
 const INFO = 'INFO {"server_id":"x","version":"2.15.2","headers":true,"tls_required":true,"max_payload":1048576}\r\n';
@@ -75,7 +75,7 @@ describe('bytes that no NATS server would send', function () {
   async function weHungUp(): Promise<void> {
     for (const socket of sockets) socket.resume();
     const over = (): boolean => [...sockets].every((socket) => socket.readableEnded || socket.destroyed);
-    await until('our end of the connection is closed', over, 2000);
+    await until('our end of the connection is closed', over);
   }
 
   it('leave no connection behind when the server never says a word', async () => {
@@ -103,9 +103,7 @@ describe('bytes that no NATS server would send', function () {
       socket.on('drain', more);
       more();
     });
-    const began = performance.now();
-    await assert.rejects(opening, TransientError);
-    assert.ok(performance.now() - began < 4000, 'refused for its length, not for its time');
+    await soonerThan(4_000, 'it is refused for its length, not for its time', assert.rejects(opening, TransientError));
     assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes were taken`);
   });
 

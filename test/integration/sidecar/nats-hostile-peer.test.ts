@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
@@ -9,6 +10,7 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { TransientError } from '../../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream } from '../../../sidecar/nats/peer-stream.ts';
+import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority, type ServerCertificate } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
 
@@ -32,6 +34,8 @@ interface Pull {
  * client publish with an ack subject as reply, so that only a peer that has changed its server can do what is tried here.
  */
 class HostileServer {
+  /** How many PINGs of ours were answered. */
+  pongs = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -76,6 +80,7 @@ class HostileServer {
         const [verb, subject = '', reply = ''] = text.slice(0, end).split(' ');
         text = text.slice(end + 2);
         if (verb === 'PING') socket.write('PONG\r\n');
+        if (verb === 'PONG') this.pongs += 1;
         if (verb === 'SUB') inboxes.set(subject, reply);
         if (verb !== 'PUB' || subject !== NEXT) continue;
         count += 1;
@@ -173,7 +178,8 @@ describe('a server that was changed to do harm', () => {
     });
     stream.start({ messages: 100, bytes: 1e6 });
     await stream.available(10_000);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // The client answers a PING when it has read everything before it.
+    await until('all of it was read', () => server.pongs > 0);
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 50, 'the first pull was for 50');
   });
 
@@ -189,8 +195,11 @@ describe('a server that was changed to do harm', () => {
       await begin(() => server.stop(), { connect_urls: [elsewhere] });
       stream.start({ messages: 100, bytes: 1e6 });
       await assert.rejects(stream.available(10_000), TransientError);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      assert.equal(visits, 0);
+      await stream.close();
+      // Connections are accepted in the order in which they come: had it gone there before it ended, it would have been the first.
+      const ours = connectSocket((trap.address() as { port: number }).port, '127.0.0.1').on('error', () => undefined);
+      await once(ours, 'close');
+      assert.equal(visits, 1);
     } finally {
       trap.close();
     }

@@ -75,7 +75,7 @@ describe('a sidecar', () => {
     await storm.send(a, 10);
     await b.kafka.start();
     await storm.arrivedOnce(b, 90_000);
-    assert.equal(await sidecar.isReady(), true);
+    await until('it is ready', () => sidecar.isReady());
   });
 
   it("replays though its own node's NATS is down, and counts what it could not announce", async () => {
