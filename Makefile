@@ -4,7 +4,7 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit bench servers check static lint format types dead-code coverage docs build image cluster-up \
+.PHONY: help demo test test-unit test-repeat bench servers check static lint format types dead-code coverage docs build image cluster-up \
 	cluster-down cluster-test e2e kind-up kind-down clean
 
 help: ## List what there is to make
@@ -18,6 +18,9 @@ test: servers ## All tests, on real servers (minutes)
 
 test-unit: $(INSTALLED) ## The tests that need no servers (seconds)
 	$(RUN) test:unit
+
+test-repeat: servers ## Run one test file many times: make test-repeat FILE=test/chaos/kill.test.ts TIMES=20
+	$(RUN) test:repeat -- $(FILE) $(TIMES)
 
 bench: servers ## Throughput and latency, beside a naive bridge in the same run
 	$(RUN) bench

@@ -7,7 +7,8 @@ import { STEPS } from './crashing-main.ts';
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 
-describe('a sidecar that is killed', () => {
+describe('a sidecar that is killed', function () {
+  this.timeout(300_000);
   let a: Site;
   let b: Site;
   const storm = new Storm();

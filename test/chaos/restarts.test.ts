@@ -2,7 +2,8 @@ import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import { Storm } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 
-describe('a replay in full swing', () => {
+describe('a replay in full swing', function () {
+  this.timeout(300_000);
   let a: Site;
   let b: Site;
   let sidecar: SidecarProcess;
@@ -44,7 +45,7 @@ describe('a replay in full swing', () => {
   it("outlives that its node's Kafka stands still for longer than a session", () =>
     inTheMiddle(async () => {
       await b.kafka.pause();
-      await sidecar.peerBecomes(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 20_000);
+      await sidecar.peerBecomes(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 60_000);
       b.kafka.resume();
     }));
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ControlPlane } from '../servers/control-plane.ts';
 import { grantOperatorRights } from '../sites/operator-rights.ts';
-import { freePort, ServerProcess } from './process.ts';
+import { freePort, ServerProcess, until } from './process.ts';
 
 /** Else V8 lets garbage lie as long as this machine has room for it, which is no news of what the operator needs. */
 const HEAP = '--max-old-space-size=128';
@@ -87,6 +87,18 @@ export class OperatorProcess {
 
   kill(): Promise<void> {
     return this.process.kill();
+  }
+
+  /** How many reconciles have ended since it was started. At rest there is one for each node every 10 s. */
+  async reconciles(): Promise<number> {
+    const text = await (await this.get('/metrics')).text();
+    return Number(/^lfh_sync_operator_reconcile_duration_seconds_count (\d+)$/m.exec(text)?.[1]);
+  }
+
+  /** Resolves when so many more reconciles have ended, so that whatever they would have written is written. */
+  async reconciled(count: number, timeoutMs = 120_000): Promise<void> {
+    const before = await this.reconciles();
+    await until(`${count} reconciles`, async () => (await this.reconciles()) >= before + count, timeoutMs, 250);
   }
 
   get url(): string {

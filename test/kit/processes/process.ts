@@ -145,6 +145,24 @@ export async function until(
   throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
 }
 
+/**
+ * Resolves as `work` does, when that is sooner than a timer of `ms` that starts now. Both share the event loop of this process, so
+ * that a busy machine delays the timer too: unlike a measured duration, this fails only where `work` waits for something longer.
+ *
+ * @throws what `work` throws; or, when the timer ends first, that it did
+ */
+export async function soonerThan<Result>(ms: number, what: string, work: Promise<Result>): Promise<Result> {
+  const over = new AbortController();
+  const late = sleep(ms, undefined, { signal: over.signal }).then((): never => {
+    throw new Error(`not sooner than in ${ms / 1000} s: ${what}`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    over.abort();
+  }
+}
+
 const taken = new Set<number>();
 /** Tests run in several processes at a time (test/run.ts), each with ports of its own. */
 const FIRST_PORT = 10_000 + 5_000 * (Number(process.env.LFH_SYNC_TEST_JOB ?? 0) % 4);

@@ -3,6 +3,9 @@ import type { LfhSyncNode } from '../../../operator/api/types.ts';
 import { freePort, until } from '../processes/process.ts';
 import type { ControlPlane } from '../servers/control-plane.ts';
 
+/** How the operator reports a write that the API server has refused because somebody else wrote first. */
+const PUT_OFF = /could not be looked at or changed just now/;
+
 type Node = LfhSyncNode & { readonly apiVersion: string };
 
 export interface SidecarState {
@@ -54,7 +57,7 @@ export function connectManifest({
 export class OperatedWorkload {
   readonly namespace: string;
   readonly #plane: ControlPlane;
-  #turns = 0;
+  #reconciles = 0;
 
   constructor(plane: ControlPlane, namespace: string) {
     this.#plane = plane;
@@ -125,29 +128,44 @@ export class OperatedWorkload {
     };
   }
 
-  /** Waits until the sidecar is in it, all of it. */
-  async injected(name?: string, kind?: 'deployment' | 'statefulSet'): Promise<SidecarState> {
+  /** Waits until the sidecar in a workload is as wanted. @throws with what is there instead, and with the node's status */
+  async waitForSidecar(
+    what: string,
+    wanted: (state: SidecarState) => boolean,
+    name?: string,
+    kind?: 'deployment' | 'statefulSet',
+  ): Promise<SidecarState> {
     let found: SidecarState | undefined;
-    await until(`the sidecar is in ${name ?? 'connect'} of ${this.namespace}`, async () => {
+    await until(`the sidecar ${what} in ${name ?? 'connect'} of ${this.namespace}`, async () => {
       found = await this.sidecarIn(name, kind);
-      return found.container !== undefined && found.volume !== undefined && found.subscribers === '[]';
+      return wanted(found);
     }).catch(async (error: Error) => {
-      const { status } = await this.node();
-      throw new Error(`${error.message}; the node has ${JSON.stringify(status)}`, { cause: error });
+      const status = await this.node().then(
+        (node) => node.status,
+        () => 'gone',
+      );
+      const seen = `it is ${JSON.stringify(found)}, and the node's status ${JSON.stringify(status)}`;
+      throw new Error(`${error.message}; ${seen}`, { cause: error });
     });
     return found as SidecarState;
   }
 
-  /** Waits until nothing of it is in there. */
-  async cleaned(name?: string, subscribers?: string): Promise<void> {
-    await until(`the sidecar is out of ${name ?? 'connect'} of ${this.namespace}`, async () => {
-      const found = await this.sidecarIn(name);
-      return !found.container && !found.volume && found.subscribers === subscribers;
-    });
+  /** Waits until the whole sidecar is in a workload: container, volume and connect's empty list of subscribers. */
+  waitForInjection(name?: string, kind?: 'deployment' | 'statefulSet'): Promise<SidecarState> {
+    const isWhole = ({ container, volume, subscribers }: SidecarState): boolean =>
+      container !== undefined && volume !== undefined && subscribers === '[]';
+    return this.waitForSidecar('is injected', isWhole, name, kind);
+  }
+
+  /** Waits until nothing of the sidecar is left in a workload. @param subscribers those that connect itself has then */
+  async waitForRemoval(name?: string, subscribers?: string): Promise<void> {
+    const isGone = (found: SidecarState): boolean =>
+      !found.container && !found.volume && found.subscribers === subscribers;
+    await this.waitForSidecar('is removed', isGone, name);
   }
 
   /** Waits until SidecarReady has that reason. @returns its message */
-  async becomes(reason: string, name?: string): Promise<string> {
+  async waitForReason(reason: string, name?: string): Promise<string> {
     let found: { readonly reason: string; readonly message: string } | undefined;
     await until(`SidecarReady of ${this.namespace} is ${reason}`, async () => {
       const { status } = await this.node(name);
@@ -159,13 +177,18 @@ export class OperatedWorkload {
     return found?.message ?? '';
   }
 
-  /** Resolves when a turn that began after this call has ended: what it would have changed has changed. */
-  async turn(name?: string): Promise<void> {
-    this.#turns += 1;
-    await this.patchNode({ key: { overlap: `${this.#turns}h` } }, name);
-    await until(`${this.namespace} had a turn`, async () => {
+  /**
+   * Resolves when a reconcile that began after this call has ended with nothing put off: what it would have changed has changed,
+   * since each reconcile reads the workload as it is. The controller of Deployments may write to the workload just between the
+   * operator's read and its write; the API server then refuses the write, and the next reconcile does it.
+   */
+  async waitForReconcile(name?: string): Promise<void> {
+    this.#reconciles += 1;
+    await this.patchNode({ key: { overlap: `${this.#reconciles}h` } }, name);
+    await until(`a reconcile of ${this.namespace} has done all it wanted`, async () => {
       const { metadata, status } = await this.node(name);
-      return status?.observedGeneration === metadata.generation;
+      const isPutOff = status?.conditions?.some(({ message }) => PUT_OFF.test(message));
+      return status?.observedGeneration === metadata.generation && !isPutOff;
     });
   }
 }

@@ -68,8 +68,8 @@ describe('a page', () => {
   it('of what shows something names only tests that are there', async () => {
     const missing: string[] = [];
     const files = await readdir(join(ROOT, 'test'), { recursive: true });
-    // A unit test is named by its path below test/unit, any other by its file.
-    const known = files.map((file) => (file.startsWith('unit/') ? file.slice('unit/'.length) : file.split('/').at(-1)));
+    // Pages name a test by its path below `test/unit` or `test/integration`.
+    const known = files.map((file) => file.replace(/^(unit|integration)\//, ''));
     for (const page of ['docs/replaces-by-hand.md', 'docs/security.md', 'docs/install.md', 'docs/operator.md']) {
       const text = await readFile(join(ROOT, page), 'utf8');
       const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);

@@ -1,0 +1,396 @@
+import assert from 'node:assert/strict';
+import { createUser } from 'nkeys.js';
+import { withCondition } from '../../../operator/api/conditions.ts';
+import { KINDS, type KubeObject } from '../../../operator/api/objects.ts';
+import type { LfhSyncNode, LfhSyncPeer } from '../../../operator/api/types.ts';
+import { KubeError } from '../../../operator/kube/errors.ts';
+import { until } from '../../kit/processes/process.ts';
+import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+
+const API_VERSION = 'sync.linuxforhealth.io/v1alpha1';
+const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+const user = createUser();
+const KEY = user.getPublicKey();
+const SEED = decode(user.getSeed());
+const PASSWORD = 'hunter2-hunter2';
+const authority = await createCertificateAuthority('hospital-b');
+const CA = authority.ca;
+const { key: PRIVATE_KEY } = await authority.issue();
+
+/** What an administrator wrote, which need not be what the types allow. */
+type Written = KubeObject & { readonly spec?: unknown; readonly status?: unknown };
+
+describe('the CRDs on a real API server', function () {
+  this.timeout(600_000);
+  let plane: ControlPlane;
+  let namespace: string;
+  let count = 0;
+
+  before(async () => {
+    plane = await sharedControlPlane();
+    namespace = await plane.createNamespace('crds');
+  });
+
+  function peer(spec: unknown, name = `peer-${(count += 1)}`): Written {
+    return { apiVersion: API_VERSION, kind: 'LfhSyncPeer', metadata: { name, namespace }, spec };
+  }
+
+  function node(spec: object, name = `node-${(count += 1)}`): Written {
+    const needed = {
+      lfhId: 'hospital-a',
+      nats: { servers: ['tls://nats-js:4222'] },
+      kafka: { brokers: ['kafka:9092'] },
+    };
+    return {
+      apiVersion: API_VERSION,
+      kind: 'LfhSyncNode',
+      metadata: { name, namespace },
+      spec: { ...needed, ...spec },
+    };
+  }
+
+  /** What the server says to something that it must not take. */
+  async function refusal(written: Written): Promise<string> {
+    const error: unknown = await plane.api.create(written).then(
+      () => assert.fail(`taken: ${written.kind} ${JSON.stringify(written.spec)}`),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof KubeError && error.code === 422, String(error));
+    return error.message;
+  }
+
+  async function createdPeer(written: Written): Promise<LfhSyncPeer> {
+    return (await plane.api.create(written)) as LfhSyncPeer;
+  }
+
+  it('are served without a complaint about them', async () => {
+    const { stdout } = await plane.kubectl(['get', 'crd', '-o', 'json']);
+    const { items } = JSON.parse(stdout) as {
+      items: { metadata: { name: string }; status: { conditions: { type: string; status: string }[] } }[];
+    };
+    const ours = items.filter(({ metadata }) => metadata.name.endsWith('.sync.linuxforhealth.io'));
+    const conditions = ours.flatMap(({ status }) => status.conditions.map(({ type, status }) => `${type}=${status}`));
+    assert.deepEqual([...new Set(conditions)].sort(), ['Established=True', 'NamesAccepted=True']);
+    assert.equal(ours.length, 2);
+  });
+
+  it('explain a field', async () => {
+    // The API server describes a kind a moment after it serves it.
+    await until('the field is explained', async () => {
+      const { stdout } = await plane.kubectl(['explain', 'lfhpeer.spec.receive.startFrom.policy']);
+      return /Earliest: everything that the peer still has/.test(stdout);
+    });
+  });
+
+  it('are found by the category, and by their short names', async () => {
+    const { stdout } = await plane.kubectl(['api-resources', '--categories=lfh', '--no-headers']);
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/).slice(0, 2));
+    assert.deepEqual(names, [
+      ['lfhsyncnodes', 'lfhnode'],
+      ['lfhsyncpeers', 'lfhpeer'],
+    ]);
+  });
+
+  describe('take', () => {
+    it('the smallest useful peer, applied as a file, and fill in what it leaves out', async () => {
+      const spec = {
+        lfhId: 'hospital-b',
+        servers: ['tls://192.168.1.201:4222'],
+        ca: { inline: CA },
+        publicKeys: [KEY],
+      };
+      const written = peer(spec, 'hospital-b');
+      await plane.apply([written], namespace);
+      const taken = await plane.api.get<LfhSyncPeer>(KINDS.peer, namespace, 'hospital-b');
+      assert.deepEqual(taken?.spec, {
+        ...spec,
+        nodeRef: { name: 'local' },
+        receive: { paused: false, startFrom: { policy: 'Earliest' }, stream: 'EVENTS' },
+        send: { paused: false, client: 'Sidecar' },
+      });
+    });
+
+    it('the smallest node, and fill in what it leaves out', async () => {
+      const taken = (await plane.api.create(node({}))) as LfhSyncNode;
+      assert.deepEqual(taken.spec, {
+        lfhId: 'hospital-a',
+        nats: { servers: ['tls://nats-js:4222'], reload: 'Reloader', isolation: 'Accounts', account: 'LFH' },
+        kafka: { brokers: ['kafka:9092'], tls: false, topics: { partitions: 1, replicationFactor: 1 } },
+        key: { rotation: 0, overlap: '24h' },
+      });
+    });
+
+    it('what the sidecar may use, and fill in what it asks for', async () => {
+      const limits = { cpu: '1', memory: '0.5Gi', 'ephemeral-storage': '1e9' };
+      const connect = { workloadRef: { name: 'connect' } };
+      const taken = async (resources: object): Promise<unknown> =>
+        ((await plane.api.create(node({ connect: { ...connect, ...resources } }))) as LfhSyncNode).spec.connect
+          ?.resources;
+      const requests = { cpu: '50m', memory: '128Mi' };
+      assert.deepEqual(await taken({}), { requests });
+      assert.deepEqual(await taken({ resources: { limits } }), { requests, limits });
+      const little = { requests: { cpu: '0', memory: '64Mi' }, limits: { cpu: '20m', memory: '64Mi' } };
+      assert.deepEqual(await taken({ resources: little }), little);
+    });
+
+    it('references, with the usual keys', async () => {
+      const { spec } = await createdPeer(peer({ lfhId: 'b', ca: { secretRef: { name: 'b-ca' } } }));
+      assert.deepEqual(spec.ca, { secretRef: { name: 'b-ca', key: 'ca.crt' } });
+      const sasl = { mechanism: 'scram-sha-512', username: 'lfh', passwordSecretRef: { name: 'kafka' } };
+      const kafka = { brokers: ['[fd00::1]:9093'], tls: true, ca: { configMapRef: { name: 'kafka-ca' } }, sasl };
+      const taken = (await plane.api.create(node({ kafka }))) as LfhSyncNode;
+      assert.equal(taken.spec.kafka.sasl?.passwordSecretRef.key, 'password');
+    });
+
+    it('everything at its largest, within the budget of the rules', async () => {
+      const server = `tls://${'a'.repeat(280)}:4222`;
+      await plane.api.create(
+        peer({
+          lfhId: 'é'.repeat(253),
+          servers: Array<string>(16).fill(server),
+          ca: { inline: CA + ' '.repeat(65_536 - CA.length) },
+          publicKeys: Array<string>(4).fill(KEY),
+          receive: {
+            allowFormats: Array<string>(64).fill('F'.repeat(249)),
+            allowOrigins: Array<string>(64).fill('é'.repeat(253)),
+          },
+        }),
+      );
+      await plane.api.create(
+        node(
+          {
+            nats: {
+              servers: Array<string>(16).fill(server),
+              advertise: Array<string>(16).fill(server),
+              users: Array<string>(16).fill(KEY),
+            },
+            fhirServers: Array<string>(16).fill(`https://${'a'.repeat(2000)}`),
+          },
+          'n'.repeat(63),
+        ),
+      );
+    });
+  });
+
+  describe('refuse, without a word of what was written', () => {
+    const SEED_HINT = /an entry begins with S: that is a seed/;
+    const KEY_HINT = /each entry must be a public NKey/;
+    const cases: readonly [what: string, spec: object, secret: string, field: string, message: RegExp][] = [
+      ['a seed among the public keys', { publicKeys: [KEY, SEED] }, SEED, 'publicKeys', SEED_HINT],
+      ['a seed with blanks around it', { publicKeys: [` ${SEED}\n`] }, SEED, 'publicKeys', KEY_HINT],
+      ['a private key as public key', { publicKeys: [PRIVATE_KEY] }, PRIVATE_KEY, 'publicKeys', KEY_HINT],
+      ['a seed instead of the list', { publicKeys: SEED }, SEED, 'publicKeys', /must be of type array/],
+      ['a seed too many', { publicKeys: [KEY, KEY, KEY, KEY, SEED] }, SEED, 'publicKeys', /at most 4 items/],
+      ['a seed file of many', { publicKeys: [SEED.repeat(10)] }, SEED, 'publicKeys', /Too long/],
+      ['a private key as CA', { ca: { inline: PRIVATE_KEY } }, PRIVATE_KEY, 'ca', /contains a private key/],
+      ['a private key below the CA', { ca: { inline: CA + PRIVATE_KEY } }, PRIVATE_KEY, 'ca', /contains a private key/],
+      ['a private key in place of `ca`', { ca: PRIVATE_KEY }, PRIVATE_KEY, 'ca', /must be of type object/],
+      ['a seed as CA', { ca: { inline: SEED } }, SEED, 'ca', /-----BEGIN CERTIFICATE-----/],
+      ['keys without end as CA', { ca: { inline: PRIVATE_KEY.repeat(400) } }, PRIVATE_KEY, 'ca', /Too long/],
+      [
+        'a password in a server',
+        { servers: [`tls://lfh:${PASSWORD}@b:4222`] },
+        PASSWORD,
+        'servers',
+        /no user, password/,
+      ],
+      ['a seed as server', { servers: [SEED] }, SEED, 'servers', /tls:\/\/host:port/],
+      ['a password as host name', { tlsServerName: `${PASSWORD} ` }, PASSWORD, 'tlsServerName', /host name/],
+      ['a password as format', { receive: { allowFormats: [`${PASSWORD}!`] } }, PASSWORD, 'receive', /data_format/],
+      ['a seed as origin', { receive: { allowOrigins: [`${SEED}\n`] } }, SEED, 'receive', /connect_lfh_id/],
+      ['a password as stream', { receive: { stream: `${PASSWORD}.` } }, PASSWORD, 'receive', /NATS stream/],
+      ['a password as consumer', { receive: { consumer: `${PASSWORD}.` } }, PASSWORD, 'receive', /NATS consumer/],
+      ['a password as id', { lfhId: `${PASSWORD}\n` }, PASSWORD, 'lfhId', /control characters/],
+    ];
+    for (const [what, spec, secret, field, message] of cases) {
+      it(what, async () => {
+        const said = await refusal(peer({ lfhId: 'b', ...spec }));
+        assert.match(said, new RegExp(`spec\\.${field}`));
+        assert.match(said, message);
+        for (const line of secret.split('\n')) assert.ok(line === '' || !said.includes(line.trim()), said);
+      });
+    }
+
+    const nodeCases: readonly [what: string, spec: object, secret: string, message: RegExp][] = [
+      ["a seed among a node's users", { nats: { servers: ['tls://n'], users: [SEED] } }, SEED, SEED_HINT],
+      [
+        'a password in a broker',
+        { kafka: { brokers: [`lfh:${PASSWORD}@kafka:9092`] } },
+        PASSWORD,
+        /no user or password/,
+      ],
+      [
+        "a private key as Kafka's CA",
+        { kafka: { brokers: ['k:9092'], tls: true, ca: { inline: PRIVATE_KEY } } },
+        PRIVATE_KEY,
+        /contains a private key/,
+      ],
+      [
+        'a password in place of its Secret',
+        { kafka: { brokers: ['k:9092'], sasl: { mechanism: 'plain', username: 'u', passwordSecretRef: PASSWORD } } },
+        PASSWORD,
+        /must be of type object/,
+      ],
+      ['a password in an odd FHIR server', { fhirServers: [`ftp://u:${PASSWORD}@fhir`] }, PASSWORD, /base URL/],
+    ];
+    for (const [what, spec, secret, message] of nodeCases) {
+      it(what, async () => {
+        const said = await refusal(node(spec));
+        assert.match(said, message);
+        for (const line of secret.split('\n')) assert.ok(line === '' || !said.includes(line), said);
+      });
+    }
+
+    it('a seed that is applied with kubectl to a new peer', async () => {
+      await assert.rejects(plane.apply([peer({ lfhId: 'b', publicKeys: [SEED] })], namespace), (error: Error) => {
+        assert.match(error.message, SEED_HINT);
+        return !error.message.includes(SEED);
+      });
+    });
+  });
+
+  describe('refuse', () => {
+    const time = '2026-11-24T08:00:00Z';
+    const peers: readonly [what: string, spec: object, message: RegExp][] = [
+      ['no lfhId', { lfhId: undefined }, /spec\.lfhId: Required value/],
+      ['an empty lfhId', { lfhId: '' }, /at least 1 chars/],
+      ['no CA where there is `ca`', { ca: {} }, /exactly one of inline, configMapRef and secretRef/],
+      ['two CAs', { ca: { inline: CA, secretRef: { name: 'b-ca' } } }, /exactly one of/],
+      ['a policy Time without a time', { receive: { startFrom: { policy: 'Time' } } }, /policy Time needs a time/],
+      ['a time without its policy', { receive: { startFrom: { time } } }, /policy Time needs a time/],
+      ['a time that is none', { receive: { startFrom: { policy: 'Time', time: 'yesterday' } } }, /startFrom\.time/],
+      ['a policy that is none', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
+      ['a client that is none', { send: { client: 'Browser' } }, /"Sidecar", "Connect"/],
+    ];
+    for (const [what, spec, message] of peers) {
+      it(what, async () => assert.match(await refusal(peer({ lfhId: 'b', ...spec })), message));
+    }
+
+    const sasl = { mechanism: 'plain' };
+    const withResources = (resources: object): object => ({ workloadRef: { name: 'connect' }, resources });
+    const nodes: readonly [what: string, spec: object, message: RegExp][] = [
+      ['no nats-server', { nats: { servers: [] } }, /at least 1 items/],
+      ['a restart of nothing', { nats: { servers: ['tls://n'], reload: 'Restart' } }, /Restart needs workloadRef/],
+      ['an account with a dot', { nats: { servers: ['tls://n'], account: 'a.b' } }, /name of a NATS account/],
+      ['to sign in at Kafka as nobody', { kafka: { brokers: ['k:9092'], sasl } }, /sasl\.username: Required value/],
+      ['a CA for a Kafka without TLS', { kafka: { brokers: ['k:9092'], ca: { inline: CA } } }, /unless tls is true/],
+      ['a limit that is no quantity', { connect: withResources({ limits: { cpu: 'much' } }) }, /limits: .*a quantity/],
+      ['a negative request', { connect: withResources({ requests: { memory: '-1Mi' } }) }, /requests: .*not negative/],
+      [
+        'a limit below the request',
+        { connect: withResources({ limits: { memory: '64Mi' } }) },
+        /less than what is req/,
+      ],
+      ['a rotation of a brought key', { key: { secretRef: { name: 'own' }, rotation: 1 } }, /must be 0 with secretRef/],
+      ['an overlap without a unit', { key: { overlap: '24' } }, /spec\.key\.overlap/],
+    ];
+    for (const [what, spec, message] of nodes) {
+      it(what, async () => assert.match(await refusal(node(spec)), message));
+    }
+
+    it('names of nodes that Kafka and NATS could not know it by', async () => {
+      for (const name of ['a.b', 'n'.repeat(64)]) {
+        assert.match(await refusal(node({}, name)), /metadata\.name has at most 63 characters and no dot/);
+      }
+    });
+  });
+
+  describe('over time', () => {
+    async function change<Value extends Written>(object: Value, spec: object): Promise<Value> {
+      const known = await plane.api.get<Value>(
+        KINDS[object.kind === 'LfhSyncPeer' ? 'peer' : 'node'],
+        namespace,
+        object.metadata.name,
+      );
+      assert.ok(known);
+      return plane.api.replace<Value>({ ...known, spec: { ...(known.spec as object), ...spec } });
+    }
+
+    it('keep the lfhId', async () => {
+      for (const object of [await plane.api.create(peer({ lfhId: 'b' })), await plane.api.create(node({}))]) {
+        await assert.rejects(
+          change(object, { lfhId: 'another' }),
+          /spec\.lfhId: .*cannot be changed.* with the new id/,
+        );
+      }
+    });
+
+    it('let a rotation only be raised', async () => {
+      const object = await plane.api.create(node({ key: { rotation: 1 } }));
+      await change(object, { key: { rotation: 3 } });
+      await assert.rejects(change(object, { key: { rotation: 2 } }), /can only be raised/);
+      await assert.rejects(change(object, { key: undefined }), /can only be raised/);
+    });
+
+    it('let a key be brought after rotations, and be made again', async () => {
+      const object = await plane.api.create(node({ key: { rotation: 3 } }));
+      await change(object, { key: { secretRef: { name: 'own' } } });
+      await change(object, { key: { rotation: 4 } });
+    });
+  });
+
+  describe('a status', () => {
+    it('is written apart from the spec, and with nothing that is not in the schema', async () => {
+      const { metadata } = await plane.api.create(peer({ lfhId: 'b' }));
+      const conditions = withCondition(
+        [],
+        { type: 'ReceiveReady', status: 'False', reason: 'KeyRefused', message: 'tls://b:4222 refuses the key' },
+        { generation: 1, now: Date.parse('2026-11-24T08:00:00Z') },
+      );
+      const status = { observedGeneration: 1, conditions, receive: { position: 2 ** 50, lag: 0 } };
+      const { name } = metadata;
+      const patch = { apiVersion: API_VERSION, kind: 'LfhSyncPeer', metadata: { name, namespace } };
+      const wrong = plane.api.apply({ ...patch, status: { ...status, more: 1 } }, '/status');
+      await assert.rejects(wrong, /\.status\.more: field not declared/);
+      await plane.api.apply({ ...patch, spec: { lfhId: 'another' }, status }, '/status');
+      const taken = await plane.api.get<LfhSyncPeer>(KINDS.peer, namespace, name);
+      assert.deepEqual(taken?.status, status);
+      assert.equal(taken?.spec.lfhId, 'b');
+      assert.equal(taken?.metadata.generation, 1);
+    });
+
+    it('is what `kubectl get` shows', async () => {
+      const where = await plane.createNamespace('columns');
+      const now = new Date(Date.now() - 60_000).toISOString();
+      const ready = { type: 'Ready', observedGeneration: 1, lastTransitionTime: now, message: '' };
+      const write = async (kind: string, name: string, spec: object, status: object): Promise<void> => {
+        const object = { apiVersion: API_VERSION, kind, metadata: { name, namespace: where } };
+        await plane.api.create({ ...object, spec });
+        await plane.api.apply({ ...object, status }, '/status');
+      };
+      await write(
+        'LfhSyncPeer',
+        'b',
+        { lfhId: 'hospital-b' },
+        {
+          conditions: [{ ...ready, status: 'False', reason: 'Lagging' }],
+          receive: { lag: 17, lastReplayTime: now },
+          send: { pending: 4 },
+        },
+      );
+      await write('LfhSyncNode', 'local', node({}).spec as object, {
+        conditions: [{ ...ready, status: 'True', reason: 'AllReady' }],
+        peers: { total: 5, ready: 3 },
+      });
+      const rows = async (kind: string, ...args: string[]): Promise<string[][]> =>
+        (await plane.kubectl(['get', kind, '-n', where, ...args])).stdout
+          .trim()
+          .split('\n')
+          .map((line) => line.split(/\s{2,}/).map((cell) => cell.replace(/^\d+[ms].*$/, '<ago>')));
+      assert.deepEqual(await rows('lfhpeer'), [
+        ['NAME', 'READY', 'RECEIVE LAG', 'SEND LAG', 'LAST SYNC', 'AGE'],
+        ['b', 'False', '17', '4', '<ago>', '<ago>'],
+      ]);
+      assert.deepEqual((await rows('lfhpeer', '-o', 'wide'))[1]?.slice(6), ['Lagging', 'hospital-b']);
+      assert.deepEqual(await rows('lfhnode'), [
+        ['NAME', 'READY', 'PEERS READY', 'PEERS', 'AGE'],
+        ['local', 'True', '3', '5', '<ago>'],
+      ]);
+      assert.deepEqual((await rows('lfhnode', '-o', 'wide'))[1]?.slice(5), ['AllReady', 'hospital-a']);
+    });
+  });
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { KINDS, type Lease } from '../../../operator/api/objects.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { ControlPlane } from '../../kit/servers/control-plane.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
+
+/** On a control plane of its own: what happens to its API server would happen to every other test as well. */
+describe('an operator and the API server', function () {
+  this.timeout(180_000);
+  let plane: ControlPlane;
+  let namespace: string;
+  let site: OperatedSite | undefined;
+  let operator: OperatorProcess | undefined;
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await ControlPlane.start();
+    namespace = await plane.createNamespace('hospital');
+  });
+
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') plane.keep();
+  });
+
+  after(async () => {
+    await site?.stop();
+    await operator?.stop();
+    await plane?.stop();
+  });
+
+  function running(): { site: OperatedSite; operator: OperatorProcess } {
+    assert.ok(site && operator, 'the test before this one has failed');
+    return { site, operator };
+  }
+
+  async function takesUp(at: OperatedSite, lfhId: string): Promise<void> {
+    await at.apply(KINDS.peer, lfhId, { spec: { lfhId, publicKeys: [makeKey().publicKey] } });
+    await at.becomes('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+  }
+
+  it('waits for its CRDs, tells that they are missing, and works when they are installed', async () => {
+    const kubeconfig = await grantOperatorRights(plane, namespace, [namespace]);
+    operator = await OperatorProcess.start(plane, { kubeconfig, namespace, namespaces: [namespace] }, '/healthz');
+    await notReady(operator);
+    assert.match(operator.process.output(), /is its CustomResourceDefinition installed\?/);
+    await plane.installCrds();
+    site = await OperatedSite.start(plane, namespace, 'hospital-a', { kafka: false });
+    await takesUp(site, 'hospital-b');
+    assert.ok((await operator.get('/readyz')).ok);
+  });
+
+  it('goes on when that was restarted or has crashed, and takes up what changes then', async () => {
+    const { site: at, operator: same } = running();
+    await plane.apiServer.restart();
+    await goesOn(same);
+    await takesUp(at, 'hospital-c');
+    await plane.apiServer.kill();
+    await plane.apiServer.start();
+    await goesOn(same);
+    await takesUp(at, 'hospital-d');
+  });
+
+  /** On a busy machine it is away for longer than the lease can do without: then the operator ends, and the kubelet starts it. */
+  async function goesOn(same: OperatorProcess): Promise<void> {
+    const renewTime = async (): Promise<string | undefined> =>
+      (await plane.api.get<Lease>(KINDS.lease, namespace, 'lfh-sync-operator'))?.spec?.renewTime;
+    const before = await renewTime();
+    const goesOn = async (): Promise<boolean> => !same.process.running || (await renewTime()) !== before;
+    await until('it has ended, or renews its lease', goesOn);
+    if (same.process.running) return;
+    assert.equal(await same.process.exited(), 1);
+    assert.match(same.process.output(), /could not be renewed for 10 s/);
+    await same.start();
+  }
+
+  it('waits for it where it is down when the operator starts', async () => {
+    const { site: at, operator: same } = running();
+    await same.stop();
+    await plane.apiServer.stop();
+    await same.start(undefined, '/healthz');
+    await until('it has tried', () => /cannot reach the lease; trying again/.test(same.process.output()));
+    await plane.apiServer.start();
+    await takesUp(at, 'hospital-e');
+    assert.ok(same.process.running);
+  });
+});
+
+async function notReady(operator: OperatorProcess): Promise<void> {
+  await until('it tells what it waits for', async () => {
+    const answer = await operator.get('/readyz');
+    return answer.status === 503 && /are the CRDs installed/.test(await answer.text());
+  });
+  await until('it has tried again', () => operator.process.output().includes('CustomResourceDefinition'));
+}

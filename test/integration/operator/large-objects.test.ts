@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { createLogger } from '../../../common/log.ts';
+import {
+  type ConfigMap,
+  GROUP,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type Secret,
+} from '../../../operator/api/objects.ts';
+import { Informer, type Keeping } from '../../../operator/kube/informer.ts';
+import { OperatorProcess } from '../../kit/processes/operator.ts';
+import { freePort, until } from '../../kit/processes/process.ts';
+import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { ControlPlane } from '../../kit/servers/control-plane.ts';
+import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
+
+/** More than an operator process may have here, which is what Node takes in a container of 256 MiB, the chart's limit. */
+const MANY = 160;
+const LARGE = 1_000_000;
+const KEPT = 32_768;
+
+/** On a control plane of its own: its memory is full of what others need not carry. */
+describe('a namespace full of large ConfigMaps and Secrets', function () {
+  this.timeout(180_000);
+  let plane: ControlPlane;
+  let namespace: string;
+  let operator: OperatorProcess | undefined;
+  const stopping = new AbortController();
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await ControlPlane.start();
+    await plane.installCrds();
+    namespace = await plane.createNamespace('full');
+    await Promise.all(
+      Array.from({ length: 4 }, async (_none, worker) => {
+        for (let n = worker; n < MANY; n += 4)
+          await plane.api.create(configMap(`large-${n}`, { text: 'x'.repeat(LARGE) }));
+      }),
+    );
+    const release = Buffer.alloc(600_000).toString('base64');
+    for (let n = 0; n < 4; n += 1) await plane.api.create(secret(`release-${n}`, { release }, 'helm.sh/release.v1'));
+  });
+
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') plane.keep();
+  });
+
+  after(async () => {
+    stopping.abort();
+    await operator?.stop();
+    await plane?.stop();
+  });
+
+  function configMap(name: string, data: Record<string, string>): ConfigMap {
+    return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data };
+  }
+
+  function secret(name: string, data: Record<string, string>, type: string): Secret {
+    return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, data };
+  }
+
+  it('does not exhaust the operator, which still reads and follows those that a peer speaks of', async () => {
+    const own = await plane.createNamespace('operator');
+    const kubeconfig = await grantOperatorRights(plane, own, [namespace]);
+    operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [namespace] });
+    const [before, after] = [await createCertificateAuthority('before'), await createCertificateAuthority('after')];
+    const more = 'x'.repeat(LARGE - 100_000);
+    await plane.api.create(configMap('ca-of-b', { 'ca.crt': before.ca, more }));
+    const { apiVersion } = KINDS.peer;
+    const server = `tls://127.0.0.1:${await freePort()}`;
+    const node = { lfhId: 'hospital-a', nats: { servers: [server] }, kafka: { brokers: ['127.0.0.1:9092'] } };
+    const peer = { lfhId: 'hospital-b', servers: [server], ca: { configMapRef: { name: 'ca-of-b' } } };
+    await plane.apply(
+      [
+        { apiVersion, kind: 'LfhSyncNode', metadata: { name: 'local' }, spec: node },
+        { apiVersion, kind: 'LfhSyncPeer', metadata: { name: 'hospital-b' }, spec: peer },
+      ],
+      namespace,
+    );
+    await trusts(before.ca);
+    await plane.api.apply(configMap('ca-of-b', { 'ca.crt': after.ca, more }));
+    await trusts(after.ca);
+    assert.ok(operator.process.running);
+  });
+
+  async function trusts(ca: string): Promise<void> {
+    await until("the peer's CA is what the ConfigMap has", async () => {
+      const settings = await plane.api.get<ConfigMap>(KINDS.configMap, namespace, 'local-sidecar');
+      return JSON.stringify(settings?.data ?? {}).includes(JSON.stringify(ca.trim()).slice(1, -1));
+    });
+  }
+
+  /** As the operator has it, but for what it does with what it is told. */
+  async function listed<Value extends KubeObject>(kind: Kind, keeping: Keeping): Promise<Informer<Value>> {
+    const log = createLogger({ name: 'test', level: 'fatal' });
+    const informer = new Informer<Value>(plane.api, kind, namespace, log, { largest: KEPT, ...keeping });
+    void informer.run(stopping.signal);
+    await informer.listed;
+    return informer;
+  }
+
+  it('is listed in parts and kept by name, and what is asked for is kept and followed as a whole', async () => {
+    const annotations = {
+      [`${GROUP}/workload`]: 'Deployment/connect',
+      [`${GROUP}/x`]: 'x'.repeat(LARGE / 5),
+      other: 'x',
+    };
+    const { metadata, ...rest } = configMap('noted', { text: 'x'.repeat(LARGE / 5) });
+    await plane.api.create({ ...rest, metadata: { ...metadata, annotations } });
+    const informer = await listed<ConfigMap>(KINDS.configMap, {});
+    const large = informer.all().filter(({ metadata }) => metadata.name.startsWith('large-'));
+    assert.equal(large.length, MANY);
+    assert.ok(large.every(({ data }) => data === undefined));
+    // Who has a sidecar is noted so, and asked of every node at once.
+    const noted = informer.get(namespace, 'noted')?.metadata.annotations;
+    assert.deepEqual(noted, { [`${GROUP}/workload`]: 'Deployment/connect' });
+    assert.equal(textOf(await informer.whole(namespace, 'large-7')).length, LARGE);
+    assert.equal(textOf(informer.get(namespace, 'large-7')).length, LARGE);
+    for (const name of ['large-7', 'large-8']) await plane.api.apply(configMap(name, { text: 'y'.repeat(LARGE) }));
+    const now = (await plane.api.get(KINDS.configMap, namespace, 'large-8'))?.metadata.resourceVersion;
+    const isSeen = (): boolean => informer.get(namespace, 'large-8')?.metadata.resourceVersion === now;
+    await until('both changes are seen', isSeen);
+    assert.match(textOf(informer.get(namespace, 'large-7')), /^y/);
+    assert.equal(textOf(informer.get(namespace, 'large-8')), '');
+    assert.match(textOf(await informer.whole(namespace, 'large-8')), /^y/);
+    assert.ok(informer.all().every(({ metadata }) => metadata.managedFields === undefined));
+  });
+
+  it('is not followed where Helm keeps its revisions', async () => {
+    const informer = await listed<Secret>(KINDS.secret, { fieldSelector: 'type!=helm.sh/release.v1' });
+    await plane.api.create(secret('release-9', {}, 'helm.sh/release.v1'));
+    await plane.api.create(secret('small', { a: 'YQ==' }, 'Opaque'));
+    await until('a Secret is seen', () => informer.get(namespace, 'small') !== undefined);
+    assert.deepEqual(
+      informer
+        .all()
+        .map(({ metadata }) => metadata.name)
+        .filter((name) => name.startsWith('release-')),
+      [],
+    );
+  });
+});
+
+function textOf(found: ConfigMap | undefined): string {
+  return found?.data?.text ?? '';
+}

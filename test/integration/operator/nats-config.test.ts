@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncName } from '../../../common/contract/names.ts';
+import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../../operator/api/objects.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { trySignIn } from '../../../operator/nats/sign-in.ts';
+import { type OperatorOptions, OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { NatsServer } from '../../kit/servers/nats-server.ts';
+import { OperatedSite, type OperatedSiteOptions } from '../../kit/sites/operated-site.ts';
+
+describe("a node's NATS, as the operator configures it", function () {
+  this.timeout(120_000);
+  let plane: ControlPlane;
+  let operator: OperatorProcess;
+  let options: OperatorOptions;
+  const sites: OperatedSite[] = [];
+  const servers: NatsServer[] = [];
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+  });
+
+  beforeEach(async () => {
+    ({ operator, options } = await OperatorProcess.startOver(plane, ['nats-a', 'nats-b']));
+  });
+
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.stop();
+    for (const site of sites.splice(0)) await site.stop();
+    await operator.stop();
+  });
+
+  async function start(more: OperatedSiteOptions = {}, index = 0, lfhId = 'hospital-a'): Promise<OperatedSite> {
+    const site = await OperatedSite.start(plane, options.namespaces[index] ?? '', lfhId, { kafka: false, ...more });
+    sites.push(site);
+    return site;
+  }
+
+  function admit(site: OperatedSite, lfhId: string, publicKeys = [makeKey().publicKey], name = 'peer'): Promise<void> {
+    return site.apply(KINDS.peer, name, { spec: { lfhId, publicKeys } });
+  }
+
+  async function filesOf(site: OperatedSite): Promise<string> {
+    const { data = {} } = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
+    return `${data['lfh-sync.conf']}${data['lfh-sync-peers.conf']}`;
+  }
+
+  it('is live only where it was reloaded: None leaves that to a person', async () => {
+    const site = await start({ reloads: false, spec: { nats: { reload: 'None' } } });
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await admit(site, 'hospital-b');
+    const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
+    assert.match(message, new RegExp(`${site.site.nats.host} knows this node but runs another lfh-sync.conf`));
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
+    // An account that is new comes into force with the second reload.
+    for (const _ of [1, 2]) {
+      await until('there is something new to load', async () =>
+        site.isMounted(await site.get<ConfigMap>(KINDS.configMap, 'local-nats')),
+      );
+      site.site.nats.process.signal('SIGHUP');
+      await until('it was taken up', async () => (await filesOf(site)).includes('Reload 2 of 2'));
+    }
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+  });
+
+  it('is not live on a server that does not include it, that lets everybody in, or that is down; and says which', async () => {
+    const site = await start();
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const own = site.site.nats.url;
+    const serve = async (name: string, accounts: string): Promise<string> => {
+      const certificate = await site.site.ca.issue();
+      const server = await NatsServer.start({
+        directory: join(site.site.directory, name),
+        name,
+        accounts,
+        certificate,
+      });
+      servers.push(server);
+      return server.url;
+    };
+    const stranger = makeKey().publicKey;
+    const without = await serve('without', `LFH { jetstream: enabled, users: [ { nkey: ${stranger} } ] }`);
+    const open = await serve('open', '');
+    for (const [url, reason] of [
+      [without, 'IncludeMissing'],
+      [open, 'NoAuthorization'],
+    ] as const) {
+      await site.patch('lfhnode', 'local', { nats: { servers: [own, url] } });
+      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', reason);
+      assert.ok(message.includes(new URL(url).host), message);
+    }
+    await site.patch('lfhnode', 'local', { nats: { servers: [own] } });
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.site.nats.stop();
+    const down = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'NatsUnreachable');
+    assert.ok(down.includes(site.site.nats.host), down);
+    await site.site.nats.start();
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+  });
+
+  it('stays as it was on a server that refuses to reload, for those who were let in, until what is wrong is mended', async () => {
+    const site = await start();
+    const peer = makeKey();
+    await admit(site, 'hospital-b', [peer.publicKey], 'hospital-b');
+    await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    const connection = await site.site.connectAs({ lfhId: 'hospital-b', seed: Buffer.from(peer.seed) });
+    // What somebody else broke: their own configuration, which includes ours.
+    await writeFile(join(site.site.directory, 'nats', 'nats-server.conf'), 'nonsense {{{');
+    await admit(site, 'hospital-c', undefined, 'hospital-c');
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
+    await connection.flush();
+    assert.ok(!connection.isClosed());
+    await site.site.nats.reload({});
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.becomes('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
+    assert.ok(!connection.isClosed());
+  });
+
+  it('gives an id with dots and wildcards an account of a name without, and no subject more', async () => {
+    const site = await start();
+    for (const [index, lfhId] of ['>', '*', 'a.b', 'EVENTS.>', '日赤.東京'].entries()) {
+      const peer = makeKey();
+      await admit(site, lfhId, [peer.publicKey], `peer-${index}`);
+      await site.becomes('lfhpeer', `peer-${index}`, 'SendReady', 'AwaitingPeer');
+      const name = syncName(lfhId);
+      assert.equal((await site.peer(`peer-${index}`)).status?.name, name);
+      assert.match(name, /^lfh-sync-[A-Za-z0-9_-]+$/);
+      const connection = await site.site.connectAs({ lfhId, seed: Buffer.from(peer.seed) });
+      for (const subject of ['EVENTS.sync', '$JS.API.CONSUMER.LIST.EVENTS', '$JS.API.CONSUMER.MSG.NEXT.EVENTS.other']) {
+        await assert.rejects(connection.request(subject, '', { timeout: 5_000 }), /Permissions Violation/, subject);
+      }
+      const pull = JSON.stringify({ batch: 1, no_wait: true });
+      const answer = await connection.request(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${name}`, pull, { timeout: 5_000 });
+      assert.equal(answer.headers?.code, 404);
+    }
+  });
+
+  it('lets in the one of two peers that had a key or an id first, and the other when that one has gone', async () => {
+    const site = await start();
+    const { publicKey } = makeKey();
+    await admit(site, 'hospital-b', [publicKey], 'first');
+    await site.becomes('lfhpeer', 'first', 'SendReady', 'AwaitingPeer');
+    await admit(site, 'hospital-b', undefined, 'same-id');
+    await admit(site, 'hospital-c', [publicKey], 'same-key');
+    const [ownKey = ''] = (await site.node()).status?.publicKeys ?? [];
+    await admit(site, 'hospital-d', [ownKey], 'our-key');
+    await admit(site, 'hospital-a', undefined, 'our-id');
+    assert.match(await site.becomes('lfhpeer', 'same-id', 'Ready', 'Conflict'), /spec\.lfhId is that of.* peer first/);
+    assert.match(
+      await site.becomes('lfhpeer', 'same-key', 'Ready', 'Conflict'),
+      /spec\.publicKeys\[0\] is that of.* first/,
+    );
+    assert.match(await site.becomes('lfhpeer', 'our-key', 'Ready', 'Conflict'), /this node's own/);
+    assert.match(await site.becomes('lfhpeer', 'our-id', 'Ready', 'Conflict'), /this node's own/);
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    assert.equal((await filesOf(site)).split(publicKey).length, 2);
+    await site.kubectl('delete', 'lfhpeer', 'first');
+    for (const name of ['same-id', 'same-key']) await site.becomes('lfhpeer', name, 'SendReady', 'AwaitingPeer');
+  });
+
+  it('belongs to the node that had it first', async () => {
+    const site = await start();
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const namespace = options.namespaces[1] ?? '';
+    const { spec } = await site.node();
+    const { apiVersion, kind } = KINDS.node;
+    await plane.apply(
+      [{ apiVersion, kind, metadata: { name: 'local' }, spec: { ...spec, lfhId: 'other' } }],
+      namespace,
+    );
+    const conflict = async (): Promise<string> => {
+      const other = await plane.api.get<
+        KubeObject & { status?: { conditions?: { reason: string; message: string }[] } }
+      >(KINDS.node, namespace, 'local');
+      return other?.status?.conditions?.find(({ reason }) => reason === 'Conflict')?.message ?? '';
+    };
+    await until('the other is told', async () => (await conflict()).includes(`${site.namespace}/local`));
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+  });
+
+  it('gets over by itself from a text that lets in whom peers know, and neither the operator nor its canary', async () => {
+    const site = await start();
+    await admit(site, 'hospital-b');
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    const [publicKey = ''] = (await site.node()).status?.publicKeys ?? [];
+    const user = await site.ownUser();
+    await operator.stop();
+    const main = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data?.['lfh-sync.conf'] ?? '';
+    // As versions before this one wrote it, and while they waited to see the first of two reloads.
+    const before = main.replace(/^.*# this node's own$/m, `    { nkey: ${publicKey} }`).replace('Reload 2', 'Reload 1');
+    const data = JSON.stringify({ data: { 'lfh-sync.conf': before.replace(/^.*# canary\n/m, '') } });
+    await site.kubectl('patch', 'configmap', 'local-nats', '--type=merge', '-p', data);
+    const signsIn = async (): Promise<string> =>
+      (await trySignIn(site.site.nats.url, user, { ca: site.site.ca.ca })).outcome;
+    await until('the server runs that', async () => (await signsIn()) === 'KeyRefused');
+    await operator.start();
+    await until('it lets the operator in', async () => (await signsIn()) === 'Accepted', 60_000);
+    await until('it is loaded twice', async () => (await filesOf(site)).includes('Reload 2 of 2'), 60_000);
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    assert.ok(!(await filesOf(site)).includes(publicKey));
+  });
+
+  it('is in the shape of the seed document where the stream lives in the default account', async () => {
+    const site = await start({ isolation: 'Users' });
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const peer = makeKey();
+    await admit(site, 'hospital-b', [peer.publicKey], 'hospital-b');
+    await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    const connection = await site.site.connectAs({ lfhId: 'hospital-b', seed: Buffer.from(peer.seed) });
+    const pull = JSON.stringify({ batch: 1, no_wait: true });
+    const next = '$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b';
+    assert.equal((await connection.request(next, pull, { timeout: 5_000 })).headers?.code, 404);
+    await assert.rejects(connection.request('EVENTS.sync', '', { timeout: 5_000 }), /Permissions Violation/);
+    const closed = connection.closed();
+    await site.kubectl('delete', 'lfhpeer', 'hospital-b');
+    await closed;
+  });
+
+  describe('reaches pods', () => {
+    const labels = { app: 'nats' };
+    const template = {
+      metadata: { labels },
+      spec: {
+        containers: [{ name: 'nats', image: 'nats:2.15' }],
+        volumes: [{ name: 'lfh-sync', configMap: { name: 'local-nats', optional: true } }],
+        terminationGracePeriodSeconds: 0,
+      },
+    };
+
+    async function statefulSet(site: OperatedSite): Promise<void> {
+      const { apiVersion, kind } = KINDS.statefulSet;
+      const spec = { serviceName: 'nats', replicas: 1, selector: { matchLabels: labels }, template };
+      await plane.apply([{ apiVersion, kind, metadata: { name: 'nats' }, spec }], site.namespace);
+    }
+
+    it('by an annotation on each, at which the kubelet looks at what is mounted, once for each change', async () => {
+      const site = await start({ spec: { nats: { workloadRef: { name: 'nats' } } } });
+      const { apiVersion, kind } = KINDS.pod;
+      await statefulSet(site);
+      await plane.apply(
+        [{ apiVersion, kind, metadata: { name: 'nats-x', labels }, spec: template.spec }],
+        site.namespace,
+      );
+      const annotation = async (): Promise<string> =>
+        await site.kubectl(
+          'get',
+          'pod',
+          'nats-x',
+          '-o',
+          "jsonpath={.metadata.annotations['sync\\.linuxforhealth\\.io/config']}",
+        );
+      await admit(site, 'hospital-b');
+      await until('it is annotated', async () => (await annotation()) !== '');
+      const before = await annotation();
+      await admit(site, 'hospital-c', undefined, 'another');
+      await until('it is annotated anew', async () => (await annotation()) !== before);
+      const { spec } = (await site.get<Workload>(KINDS.statefulSet, 'nats')) ?? {};
+      assert.equal(spec?.template.metadata?.annotations, undefined);
+    });
+
+    it('by a rolling restart where nothing reloads it', async () => {
+      const site = await start({ spec: { nats: { reload: 'Restart', workloadRef: { name: 'nats' } } } });
+      await statefulSet(site);
+      const annotation = async (): Promise<string | undefined> => {
+        const { spec } = (await site.get<Workload>(KINDS.statefulSet, 'nats')) ?? {};
+        return spec?.template.metadata?.annotations?.['sync.linuxforhealth.io/config'];
+      };
+      await admit(site, 'hospital-b');
+      await until('its template is annotated', async () => (await annotation()) !== undefined);
+      // One restart lets everything into force.
+      assert.ok((await filesOf(site)).includes('Reload 2 of 2'));
+      const before = await annotation();
+      await site.kubectl('delete', 'lfhpeer', 'peer');
+      await until('it is annotated anew', async () => (await annotation()) !== before);
+      await admit(site, 'hospital-b');
+      const without = await annotation();
+      await until('it is annotated for a peer', async () => (await annotation()) !== without);
+      const last = await annotation();
+      await site.kubectl('delete', 'lfhnode', 'local');
+      await until('it is annotated when the node has gone', async () => (await annotation()) !== last);
+    });
+
+    it('and tells where there is no such workload', async () => {
+      const site = await start({ reloads: false, spec: { nats: { workloadRef: { name: 'nuts' } } } });
+      await admit(site, 'hospital-b');
+      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WorkloadMissing');
+      assert.match(message, /spec\.nats\.workloadRef: there is no StatefulSet\/nuts in this namespace/);
+    });
+  });
+});

@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { durableConfig } from '../../../common/contract/durable.ts';
+import { STATUS_SERVICE, statusSubject, syncName } from '../../../common/contract/names.ts';
+import type { SidecarStatus } from '../../../common/contract/status.ts';
+import { TransientError } from '../../../common/errors.ts';
+import { askSidecars } from '../../../operator/nats/ask-sidecars.ts';
+import { type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
+import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator/nats/keys.ts';
+import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
+import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
+import { NatsServer } from '../../kit/servers/nats-server.ts';
+
+const STREAM = EVENTS_STREAM.name;
+
+describe('what the operator learns over NATS', () => {
+  const node = makeKey();
+  const user = localNatsKey(node.seed);
+  const peer = { lfhId: 'hospital.b', stream: STREAM };
+  const [oldKey, newKey] = [makeKey(), makeKey()];
+  let directory: string;
+  let ca: CertificateAuthority;
+  let server: NatsServer;
+  let own: JetStream;
+  const connections: NatsConnection[] = [];
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-operator-status-'));
+    ca = await createCertificateAuthority('hospital-a');
+    server = await NatsServer.start({
+      directory,
+      name: 'hospital-a',
+      certificate: await ca.issue(),
+      accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }`,
+    });
+    own = await openJetStream([server.url], { nodeSeed: node.seed, ca: ca.ca });
+  });
+
+  afterEach(async () => {
+    await Promise.all(connections.splice(0).map((connection) => connection.close()));
+  });
+
+  after(async () => {
+    await own?.close();
+    await server?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function signIn(key: UserKey, inboxPrefix = '_INBOX'): Promise<NatsConnection> {
+    const authenticator = nkeyAuthenticator(Buffer.from(key.seed));
+    const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator, inboxPrefix });
+    connections.push(connection);
+    return connection;
+  }
+
+  it('ends, also where somebody else answers in the place of JetStream, and has always one durable more', async () => {
+    const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
+    const certificate = await ca.issue();
+    const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
+    const lied = await openJetStream([liar.url], { nodeSeed: node.seed, ca: ca.ca });
+    const { connection } = lied.connected;
+    let asked = 0;
+    connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
+      callback: (_error, message) => {
+        const name = `lfh-sync-${(asked += 1)}`;
+        const info = { name, config: {}, num_pending: 0, num_ack_pending: 0, ack_floor: {}, delivered: {} };
+        message.respond(JSON.stringify({ total: 1e9, consumers: [info] }));
+      },
+    });
+    await connection.flush();
+    try {
+      assert.equal((await lied.durables(STREAM)).length, 100);
+    } finally {
+      await lied.close();
+      await liar.stop();
+    }
+  });
+
+  describe('from the sidecars', () => {
+    /** As much of a status as is looked at on arrival. */
+    function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
+      const settings = { state: 'Current', message: '' };
+      const status = { lfhId, node: 'local', settings, publicKeys: [], kafka: { joined: true }, peers };
+      return status as unknown as SidecarStatus;
+    }
+
+    const ofPeer = {
+      name: 'b',
+      lfhId: 'hospital-b',
+      owned: true,
+      reason: 'Replaying',
+      message: '',
+      server: null,
+      key: null,
+      position: { sequence: 7, time: null, identity: null },
+      lag: 0,
+      replayed: 1,
+      skipped: { OwnMessage: 1 },
+      rejected: {},
+      lastReplayTime: '2026-11-25T08:00:00.000Z',
+    };
+
+    /** A sidecar's service; one without an answer is silent. */
+    async function serve(answer: string | undefined, delayMs = 0, nodeName = 'local'): Promise<void> {
+      const connection = await signIn(user);
+      const queue = `q${connections.length}`;
+      const service = await connection.services.add({ name: STATUS_SERVICE, version: '1.0.0', queue });
+      service.addEndpoint('status', {
+        subject: statusSubject(nodeName),
+        handler: (_error, request) => {
+          if (answer !== undefined) setTimeout(() => request.respond(answer), delayMs);
+        },
+      });
+      await connection.flush();
+    }
+
+    it('is nothing where there are none', async () => {
+      assert.deepEqual(await askSidecars(own.connected, 'local', 1000), { statuses: [], unreadable: 0 });
+    });
+
+    it('is the status of each of its node, also of the slower one', async () => {
+      await serve(JSON.stringify(statusOf('first')));
+      await serve(JSON.stringify(statusOf('second')), 150);
+      await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
+      // On a busy machine the slower one may miss the 300 ms that it is waited for after the faster one.
+      let found: readonly unknown[] = [];
+      await until('both answer in time', async () => {
+        const { statuses, unreadable } = await askSidecars(own.connected, 'local', 3000);
+        found = [statuses, unreadable];
+        return statuses.length >= 2;
+      });
+      assert.deepEqual(found, [[statusOf('first'), statusOf('second')], 0]);
+    });
+
+    it('listens no longer than the deadline to one that never ends its answers', async () => {
+      const connection = await signIn(user);
+      const dripping: NodeJS.Timeout[] = [];
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, { reply }) => {
+          if (reply) dripping.push(setInterval(() => connection.publish(reply, '{}'), 50));
+        },
+      });
+      await connection.flush();
+      try {
+        const asking = askSidecars(own.connected, 'local', 500);
+        const { unreadable } = await soonerThan(3_000, 'the answers are given up', asking);
+        assert.ok(unreadable > 1 && unreadable < 30, `${unreadable} answers`);
+      } finally {
+        for (const each of dripping) clearInterval(each);
+      }
+    });
+
+    it('takes no more answers than a node can have sidecars', async () => {
+      const connection = await signIn(user);
+      connection.subscribe(statusSubject('local'), {
+        callback: (_error, message) => {
+          for (let count = 0; count < 5_000; count += 1) message.respond('{}');
+        },
+      });
+      await connection.flush();
+      assert.equal((await askSidecars(own.connected, 'local', 5_000)).unreadable, 1_000);
+    });
+
+    it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
+      await serve(undefined);
+      const none = await soonerThan(2_000, 'the silent one is given up', askSidecars(own.connected, 'local', 500));
+      assert.deepEqual(none, { statuses: [], unreadable: 0 });
+      await serve(JSON.stringify(statusOf('second')));
+      const asking = askSidecars(own.connected, 'local', 10_000);
+      assert.equal((await soonerThan(5_000, 'the answer of the other suffices', asking)).statuses.length, 1);
+    });
+
+    it('is without what is no status, but that is counted', async () => {
+      const status = statusOf('first', [ofPeer]);
+      const { peers, ...withoutPeers } = status;
+      assert.equal(peers.length, 1);
+      const wrong = [
+        '',
+        'no JSON',
+        'null',
+        '[]',
+        '7',
+        withoutPeers,
+        { ...status, peers: [null] },
+        { ...status, settings: 1 },
+        { ...status, kafka: {} },
+        statusOf('x', [{ ...ofPeer, reason: 'Invented' }]),
+        statusOf('x', [{ ...ofPeer, lag: 1.5 }]),
+        statusOf('x', [{ ...ofPeer, replayed: -1 }]),
+        statusOf('x', [{ ...ofPeer, skipped: null }]),
+        statusOf('x', [{ ...ofPeer, rejected: { NotJson: '1' } }]),
+        statusOf('x', [{ ...ofPeer, position: { sequence: 2 ** 60 } }]),
+        statusOf('x', [{ ...ofPeer, lastReplayTime: 'yesterday' }]),
+        `{"peers":[{"__proto__":${JSON.stringify(ofPeer)}}]}`,
+      ];
+      for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
+      await serve(JSON.stringify(status));
+      assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
+        statuses: [status],
+        unreadable: wrong.length,
+      });
+    });
+
+    it('is an error, with the server in it, where the connection is gone', async () => {
+      const closed = await openJetStream([server.url], { nodeSeed: node.seed, ca: ca.ca });
+      await closed.close();
+      await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
+        assert.ok(error instanceof TransientError, String(error));
+        assert.match(error.message, new RegExp(server.host));
+        return true;
+      });
+    });
+  });
+
+  describe("from inside a peer's account", () => {
+    const probe = probeKey(node.seed, peer.lfhId);
+    const name = syncName(peer.lfhId);
+
+    function accounts(isolation: 'Accounts' | 'Users'): string {
+      const publicKeys = [oldKey.publicKey, newKey.publicKey];
+      const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey }];
+      const access = { account: 'LFH', own: [user.publicKey], users: [], peers, isolation };
+      const { mainAccount, peerAccounts } = natsIncludes(access);
+      return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
+    }
+
+    function look(key = probe): ReturnType<typeof probePeerAccount> {
+      return probePeerAccount(server.url, key, { ca: ca.ca }, peer);
+    }
+
+    beforeEach(async () => {
+      await own.connected.connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(EVENTS_STREAM));
+      await own.ensureDurable(STREAM, durableConfig(peer.lfhId));
+    });
+
+    it('is whether it is served: only after the second reload, and only with its durable', async () => {
+      await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }` });
+      await assert.rejects(look(), { reason: 'KeyRefused' });
+      await server.reload({ accounts: accounts('Accounts') });
+      assert.equal((await look()).served, false);
+      await server.reload({});
+      assert.equal((await look()).served, true);
+      await own.removeDurable(STREAM, name);
+      assert.equal((await look()).served, false);
+    });
+
+    it('is with which of its keys it is connected, since when and from where; looking moves nothing', async () => {
+      await server.reload({ accounts: accounts('Accounts') });
+      await server.reload({});
+      // The server may not have noticed yet that the connections of the test before are closed.
+      await until('nobody is connected', async () => (await look()).connections.length === 0);
+      await signIn(newKey);
+      const [connection, ...others] = (await look()).connections;
+      assert.deepEqual([connection?.publicKey, connection?.host, others], [newKey.publicKey, '127.0.0.1', []]);
+      assert.ok(Math.abs(Date.parse(connection?.since ?? '') - Date.now()) < 60_000);
+      await signIn(oldKey);
+      assert.equal((await look()).connections.length, 2);
+      const [durable] = await own.durables(STREAM);
+      assert.deepEqual([durable?.delivered, durable?.waiting], [0, 0]);
+    });
+
+    it('is the same as the node itself, where peers have no accounts of their own', async () => {
+      await server.reload({ accounts: accounts('Users') });
+      await signIn(oldKey);
+      let keys: readonly string[] = [];
+      await until('only the peer of this test is connected', async () => {
+        const { served, connections: found } = await look(user);
+        keys = found.map(({ publicKey }) => publicKey);
+        return served && keys.length === 1;
+      });
+      assert.deepEqual(keys, [oldKey.publicKey]);
+    });
+
+    it('lets the probe do nothing else', async () => {
+      await server.reload({ accounts: accounts('Accounts') });
+      await server.reload({});
+      const connection = await signIn(probe, PROBE_INBOX);
+      for (const subject of [
+        'EVENTS.sync',
+        `$JS.API.CONSUMER.RESET.${STREAM}.${name}`,
+        `$JS.ACK.${STREAM}.${name}.1`,
+      ]) {
+        await assert.rejects(connection.request(subject, '', { timeout: 5000 }), /Permissions Violation/, subject);
+      }
+      const stranger = await signIn(oldKey);
+      await assert.rejects(stranger.request('$SYS.REQ.ACCOUNT.PING.CONNZ', '', { timeout: 5000 }), /Permissions/);
+    });
+  });
+});

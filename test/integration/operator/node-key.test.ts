@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { type ConfigMap, KINDS, type Secret } from '../../../operator/api/objects.ts';
+import { localNatsKey, makeKey, type UserKey } from '../../../operator/nats/keys.ts';
+import { type OperatorInNamespaces, OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+
+/** From the document that the project began with. */
+const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';
+
+describe('the key of a node', function () {
+  this.timeout(120_000);
+  let plane: ControlPlane;
+  let operator: OperatorProcess;
+  let namespace: string;
+  let site: OperatedSite | undefined;
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+  });
+
+  beforeEach(async () => {
+    const started: OperatorInNamespaces = await OperatorProcess.startOver(plane, ['keys']);
+    operator = started.operator;
+    [namespace = ''] = started.options.namespaces;
+  });
+
+  afterEach(async () => {
+    await site?.stop();
+    site = undefined;
+    await operator.stop();
+  });
+
+  async function start(key: object = {}): Promise<OperatedSite> {
+    site = await OperatedSite.start(plane, namespace, 'hospital-a', { kafka: false, spec: { key } });
+    return site;
+  }
+
+  function textOf(secret: Secret, name: string): string {
+    return Buffer.from(secret.data?.[name] ?? '', 'base64').toString('utf8');
+  }
+
+  async function natsFilesOf(at: OperatedSite): Promise<string> {
+    return JSON.stringify((await at.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data);
+  }
+
+  async function everythingButSecrets(): Promise<string> {
+    const objects = await plane.kubectl([
+      'get',
+      '-n',
+      namespace,
+      'lfhnode,lfhpeer,cm,events.events.k8s.io',
+      '-o',
+      'yaml',
+    ]);
+    return objects.stdout + operator.process.output();
+  }
+
+  it('is made where there is none, told to everybody who needs its public half, and stays when everything else goes', async () => {
+    const at = await start();
+    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    assert.match(message, /local-nkey/);
+    const secret = await at.keySecret();
+    const [seed, publicKey] = [textOf(secret, 'nats-server.nk'), textOf(secret, 'public-key')];
+    assert.match(seed, /^SU[A-Z2-7]{56}$/);
+    assert.equal(secret.metadata.ownerReferences, undefined);
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
+    assert.match(await at.invitation(), new RegExp(publicKey));
+    assert.deepEqual(await at.ownUsers(), [(await at.ownUser()).publicKey]);
+    assert.ok(!(await natsFilesOf(at)).includes(publicKey), 'what peers know is not let in here');
+    assert.ok(!(await everythingButSecrets()).includes(seed));
+  });
+
+  it('that is gone is not made anew but told, and goes on when it is restored', async () => {
+    const at = await start();
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const { data } = await at.keySecret();
+    const [before] = (await at.node()).status?.publicKeys ?? [];
+    const own = await at.ownUser();
+    await at.kubectl('delete', 'secret', 'local-nkey');
+    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    assert.match(
+      message,
+      new RegExp(`seed of ${before} is gone.*restore it from a backup, or raise spec.key.rotation`),
+    );
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
+    assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
+    // Its sidecars go on, and so does their connection, whatever is written now.
+    await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] } });
+    await until('that is written', async () => (await natsFilesOf(at)).includes('lfh-sync-hospital-b'));
+    assert.deepEqual(await at.ownUsers(), [own.publicKey]);
+    await at.kubectl('delete', 'lfhpeer', 'hospital-b');
+    await at.apply(KINDS.secret, 'local-nkey', { data });
+    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+  });
+
+  it('that is gone is made anew where a person decides so', async () => {
+    const at = await start();
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const [before] = (await at.node()).status?.publicKeys ?? [];
+    await at.kubectl('delete', 'secret', 'local-nkey');
+    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await until('the new one is told', async () => {
+      const keys = (await at.node()).status?.publicKeys ?? [];
+      return keys.length === 1 && keys[0] !== before;
+    });
+  });
+
+  it('may be brought; until it is there, and what is wrong with it, is told without a character of it', async () => {
+    const { seed, publicKey } = makeKey();
+    const at = await start({ secretRef: { name: 'mine' } });
+    const missing = await at.becomes('lfhnode', 'local', 'KeyReady', 'MissingReference');
+    assert.match(missing, /spec.key.secretRef: there is no Secret mine/);
+    assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
+
+    const bring = (text: string): Promise<void> =>
+      at.apply(KINDS.secret, 'mine', { stringData: { 'nats-server.nk': text } });
+    const says = async (pattern: RegExp): Promise<void> =>
+      until(`it says ${pattern}`, async () =>
+        pattern.test(await at.becomes('lfhnode', 'local', 'KeyReady', 'InvalidKey')),
+      );
+    await bring(publicKey);
+    await says(/this is a public key: the seed belongs here/);
+    await bring(`${seed}\n`);
+    await says(/there is a line end/);
+    await bring('hunter2');
+    await says(/this is no seed/);
+    await bring(PUBLISHED_SEED);
+    await at.becomes('lfhnode', 'local', 'KeyReady', 'PublishedKey');
+    await bring(seed);
+    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyBrought');
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const everything = await everythingButSecrets();
+    assert.ok(![seed, 'hunter2', PUBLISHED_SEED].some((secret) => everything.includes(secret)));
+    assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
+  });
+
+  it('that is brought may be replaced with an overlap: both count while the one before is beside it', async () => {
+    const [before, after] = [makeKey(), makeKey()];
+    const at = await start({ secretRef: { name: 'overlapping' } });
+    const bring = (seeds: object): Promise<void> => at.apply(KINDS.secret, 'overlapping', { stringData: seeds });
+    const count = (...keys: string[]): Promise<void> =>
+      until(`${keys.length} count`, async () => {
+        const { publicKeys = [] } = (await at.node()).status ?? {};
+        const invitation = await at.invitation();
+        return publicKeys.join() === keys.join() && keys.every((key) => invitation.includes(key));
+      });
+    const letIn = (...keys: UserKey[]): Promise<void> =>
+      until(`${keys.length} are let in`, async () => {
+        const wanted = keys.map(({ seed }) => localNatsKey(seed).publicKey);
+        return (await at.ownUsers()).join() === wanted.sort().join();
+      });
+    await bring({ 'nats-server.nk': before.seed });
+    await count(before.publicKey);
+    await letIn(before);
+    await bring({ 'nats-server.nk': after.seed, 'previous.nk': before.seed });
+    await count(after.publicKey, before.publicKey);
+    await letIn(after, before);
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.kubectl(
+      'patch',
+      'secret',
+      'overlapping',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/data/previous.nk"}]',
+    );
+    await count(after.publicKey);
+    await letIn(after);
+  });
+
+  it('lets nobody in at the local NATS with a previous one that everybody can look up', async () => {
+    const key = makeKey();
+    const at = await start({ secretRef: { name: 'after-published' } });
+    const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };
+    await at.apply(KINDS.secret, 'after-published', { stringData });
+    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    assert.deepEqual(await at.ownUsers(), [localNatsKey(key.seed).publicKey]);
+  });
+});

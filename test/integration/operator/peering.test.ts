@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
+import { trySignIn } from '../../../operator/nats/sign-in.ts';
+import { OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { Storm } from '../../kit/sites/message-ledger.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+
+const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
+
+describe('two sites that were peered with kubectl', function () {
+  this.timeout(180_000);
+  let plane: ControlPlane;
+  let operator: OperatorProcess;
+  let a: OperatedSite;
+  let b: OperatedSite;
+  const toB = new Storm();
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+    const started = await OperatorProcess.startOver(plane, ['site-a', 'site-b']);
+    operator = started.operator;
+    const [inA = '', inB = ''] = started.options.namespaces;
+    // A previous key is to go as soon as nobody needs it.
+    const spec = { key: { overlap: '1s' } };
+    a = await OperatedSite.start(plane, inA, 'hospital-a', { spec });
+    b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
+    for (const site of [a, b]) await site.startSidecar(undefined, QUICK_MAIN);
+    for (const site of [a, b]) await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+    await b.accept(await a.invitation());
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
+    await a.accept(await b.invitation());
+    for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+  });
+
+  after(async () => {
+    for (const site of [a, b]) await site?.stop();
+    await operator?.stop();
+  });
+
+  /** A line of `kubectl get`, by its columns. */
+  async function columns(site: OperatedSite, peer: string): Promise<Readonly<Record<string, string>>> {
+    const [head = '', line = ''] = (await site.kubectl('get', 'lfhpeer', peer, '-o', 'wide')).split('\n');
+    const names = head.split(/ {2,}/);
+    const starts = names.map((name) => head.indexOf(name));
+    // A cell may be empty, and then there are only blanks.
+    return Object.fromEntries(names.map((name, index) => [name, line.slice(starts[index], starts[index + 1]).trim()]));
+  }
+
+  it('show in kubectl get whether they are ready, what waits and when something came last', async () => {
+    await toB.send(a.site, 100);
+    await toB.arrivedOnce(b.site);
+    await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 100);
+    let shown: Readonly<Record<string, string>> = {};
+    await until('kubectl get shows a peer that is ready, without lag', async () => {
+      shown = await columns(b, 'hospital-a');
+      return [shown.READY, shown.REASON, shown['RECEIVE LAG']].join() === 'True,AllReady,0';
+    });
+    assert.match(shown['LAST SYNC'] ?? '', /^\d+m?\d*s$/);
+    await until('A tells that B has all', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
+    const { status } = await b.peer('hospital-a');
+    assert.equal(status?.receive?.server, a.site.nats.host);
+  });
+
+  it('have events of what a person should notice, each once', async () => {
+    const query = ['get', 'events.events.k8s.io', '-o', 'json'];
+    interface Event {
+      readonly reason: string;
+      readonly action: string;
+      readonly type: string;
+      readonly regarding: { readonly name: string };
+    }
+    let events: readonly Event[] = [];
+    let found: readonly string[] = [];
+    await until('there is an event of each change', async () => {
+      const { items } = JSON.parse(await b.kubectl(...query)) as { items: Event[] };
+      events = items.filter(({ regarding }) => regarding.name === 'hospital-a');
+      found = events.map(({ action, reason }) => `${action} ${reason}`);
+      return ['ReceiveReady AwaitingPeer', 'ReceiveReady Replaying', 'SendReady Pulling'].every((each) =>
+        found.includes(each),
+      );
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}; there are ${found.join(', ')}`, { cause: error });
+    });
+    assert.deepEqual([...new Set(found)].sort(), [...found].sort());
+    assert.equal(events.find(({ reason }) => reason === 'Replaying')?.type, 'Normal');
+  });
+
+  it('are current for kstatus while all is well, and stalled or in progress while it is not', async () => {
+    const progressOf = async (): Promise<string[]> => {
+      const { status } = await b.peer('hospital-a');
+      const found = (status?.conditions ?? []).filter(({ type }) => type === 'Stalled' || type === 'Reconciling');
+      return found.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`);
+    };
+    const inProgress = (...wanted: string[]): Promise<void> => {
+      let found: string[] = [];
+      const same = async (): Promise<boolean> => isDeepStrictEqual((found = await progressOf()), wanted);
+      return until('kstatus has its conditions', same).catch(() => assert.deepEqual(found, wanted));
+    };
+    await inProgress();
+    const { metadata, status } = await b.peer('hospital-a');
+    assert.equal(status?.observedGeneration, metadata.generation);
+    const { ca } = await createCertificateAuthority('somebody else');
+    const { spec } = await b.peer('hospital-a');
+    await b.patch('lfhpeer', 'hospital-a', { ca: { inline: ca } });
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NotTrusted');
+    await inProgress('Stalled True NotTrusted');
+    await b.patch('lfhpeer', 'hospital-a', { ca: spec.ca });
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await inProgress();
+  });
+
+  it('are never called ready without a fresh report, and tell on both sides what waits', async () => {
+    const [sidecar] = b.sidecars;
+    assert.ok(sidecar);
+    await sidecar.stop();
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
+    const { status } = await b.peer('hospital-a');
+    assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'Unknown');
+    await b.becomes('lfhnode', 'local', 'SidecarReady', 'NotRequested');
+    await toB.send(a.site, 40);
+    await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
+    await sidecar.start();
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await toB.arrivedOnce(b.site);
+    await until('A tells that nothing waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
+  });
+
+  it('stop and go on by spec.receive.paused and spec.send.paused, and lose nothing', async () => {
+    await b.patch('lfhpeer', 'hospital-a', { receive: { paused: true } });
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
+    await toB.send(a.site, 20);
+    await b.patch('lfhpeer', 'hospital-a', { receive: { paused: false } });
+    await toB.arrivedOnce(b.site);
+    await a.patch('lfhpeer', 'hospital-b', { send: { paused: true } });
+    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Paused');
+    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
+    await toB.send(a.site, 20);
+    await a.patch('lfhpeer', 'hospital-b', { send: { paused: false } });
+    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
+    await toB.arrivedOnce(b.site);
+  });
+
+  it('replace a key while messages flow: the old one stays until no peer needs it, and nothing is lost or repeated', async () => {
+    const [old = ''] = (await b.node()).status?.publicKeys ?? [];
+    const oldUser = await b.ownUser();
+    let done = false;
+    const flowing = toB.sendUntil(a.site, () => done);
+    await b.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    const message = await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating');
+    assert.match(message, /previous key/);
+    await until('the peer that knows only the old one is named', async () => {
+      const { status } = await b.node();
+      return status?.previousKeyInUseBy?.join() === 'hospital-a';
+    });
+    const [current = '', previous] = (await b.node()).status?.publicKeys ?? [];
+    assert.equal(previous, old);
+    // Until each of its sidecars has seen the new one, its local NATS lets in both; and only those that no peer's server is shown.
+    const newUser = await b.ownUser();
+    assert.deepEqual(await b.ownUsers(), [oldUser.publicKey, newUser.publicKey].sort());
+    // The sidecar tries the new one now and then, and goes back to the old one.
+    const usedKey = async (): Promise<unknown> => (await b.peer('hospital-a')).status?.receive?.key;
+    await until('B signs in with the old one', async () => (await usedKey()) === old);
+    assert.match(await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
+    await a.becomes('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
+
+    const invitation = await b.invitation();
+    assert.ok(invitation.includes(current) && invitation.includes(old));
+    await a.accept(invitation);
+    await until('B signs in with the new one', async () => (await usedKey()) === current, 60_000);
+    await b.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
+    await until('the old one is gone', async () => (await b.node()).status?.publicKeys?.join() === current);
+    const isRefused = async (): Promise<boolean> => {
+      const { outcome } = await trySignIn(b.site.nats.url, oldUser, { ca: b.site.ca.ca });
+      return outcome === 'KeyRefused';
+    };
+    await until('whom the old one let in is refused', isRefused);
+    assert.deepEqual(await b.ownUsers(), [newUser.publicKey]);
+    const last = await b.invitation();
+    await until('the invitation is without it', async () => !(await b.invitation()).includes(old));
+    assert.ok(last.includes(current));
+    await a.accept(await b.invitation());
+    await until('A lets it in no more', async () => {
+      const { data } = (await a.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
+      return !JSON.stringify(data).includes(old);
+    });
+    done = true;
+    await flowing;
+    await toB.arrivedOnce(b.site);
+    await until(
+      'A saw with which key B is connected',
+      async () => (await a.peer('hospital-b')).status?.send?.connectedKey === current,
+      90_000,
+    );
+    for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+  });
+
+  it('have a new invitation when the CA changes, which holds nothing secret', async () => {
+    const { ca } = await createCertificateAuthority('hospital-a anew');
+    await a.patch('lfhnode', 'local', { nats: { ca: { inline: a.site.ca.ca + ca } } });
+    const lines = ca.split('\n').slice(1, -2);
+    await until('it is in the invitation', async () => {
+      const invitation = await a.invitation();
+      return lines.every((line) => invitation.includes(line));
+    });
+    const invitation = await a.invitation();
+    assert.doesNotMatch(invitation, /PRIVATE|SU[A-Z2-7]{56}|namespace:/);
+    await b.accept(invitation);
+    await b.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+  });
+});

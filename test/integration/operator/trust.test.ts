@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
+import { OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+
+describe('an operator that is told whom to trust', function () {
+  this.timeout(120_000);
+  let plane: ControlPlane;
+  let operator: OperatorProcess;
+  let site: OperatedSite;
+  let ca: CertificateAuthority;
+  let other: CertificateAuthority;
+  let expired: string;
+  let privateKey: string;
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+    const started = await OperatorProcess.startOver(plane, ['trust']);
+    operator = started.operator;
+    site = await OperatedSite.start(plane, started.options.namespaces[0] ?? '', 'hospital-a', { kafka: false });
+    ca = await createCertificateAuthority('hospital-b');
+    other = await createCertificateAuthority('hospital-c');
+    expired = (await createCertificateAuthority('of old', { notBefore: -800, notAfter: -10 })).ca;
+    privateKey = (await ca.issue()).key;
+  });
+
+  after(async () => {
+    await site?.stop();
+    await operator?.stop();
+  });
+
+  afterEach(async () => {
+    await site.kubectl('delete', 'lfhpeer', '--all', '--timeout=30s');
+  });
+
+  /** A peer that we receive from; nobody needs to be there. */
+  async function peer(name: string, authorities: object | undefined): Promise<void> {
+    const spec = { lfhId: name, servers: ['tls://192.0.2.1:4222'], ...(authorities && { ca: authorities }) };
+    await site.apply(KINDS.peer, name, { spec });
+  }
+
+  async function textsOf(name: 'local-nats' | 'local-sidecar'): Promise<Readonly<Record<string, string>>> {
+    return (await site.get<ConfigMap>(KINDS.configMap, name))?.data ?? {};
+  }
+
+  async function becomesText(
+    name: 'local-nats' | 'local-sidecar',
+    key: string,
+    text: string | undefined,
+  ): Promise<void> {
+    await until(`${key} of ${name} is as expected`, async () => (await textsOf(name))[key] === text);
+  }
+
+  it('gives each peer a file with its own authorities, and nats-server all of them: own first, each once', async () => {
+    await peer('hospital-b', { inline: ca.ca.replaceAll('\n', '\r\n') });
+    await peer('hospital-c', { inline: `${other.ca}${ca.ca}` });
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-c.crt', other.ca + ca.ca);
+    await becomesText('local-nats', 'ca.crt', site.site.ca.ca + ca.ca + other.ca);
+    await site.kubectl('delete', 'lfhpeer', 'hospital-b');
+    await becomesText('local-nats', 'ca.crt', site.site.ca.ca + other.ca + ca.ca);
+  });
+
+  it('gives no file to a peer whose certificate is issued by a CA that everybody knows', async () => {
+    await peer('public', undefined);
+    await until('the peer is in the settings', async () =>
+      ((await textsOf('local-sidecar')).LFH_SYNC_PEERS ?? '').includes('public'),
+    );
+    const settings = await textsOf('local-sidecar');
+    assert.ok(!('ca-lfh-sync-public.crt' in settings));
+    assert.ok(!settings.LFH_SYNC_PEERS?.includes('caFile'));
+  });
+
+  for (const kind of ['configMap', 'secret'] as const) {
+    it(`waits for a ${kind} that it is referred to, and follows it`, async () => {
+      const name = `ca-in-${kind.toLowerCase()}`;
+      await peer('hospital-b', { [`${kind}Ref`]: { name, key: 'root.pem' } });
+      const missing = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+      assert.match(missing, new RegExp(`there is no \\w+ ${name} in this namespace`));
+      assert.ok(!(await textsOf('local-sidecar')).LFH_SYNC_PEERS?.includes('hospital-b'));
+
+      const write = (texts: Record<string, string>): Promise<void> =>
+        site.apply(KINDS[kind], name, kind === 'secret' ? { stringData: texts } : { data: texts });
+      await write({ 'ca.crt': ca.ca });
+      await until('the key is missed', async () => {
+        const message = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+        return message.includes(`${name} has no key root.pem`);
+      });
+      await write({ 'root.pem': ca.ca });
+      await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
+      await write({ 'root.pem': other.ca });
+      await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', other.ca);
+      await site.kubectl('delete', kind.toLowerCase(), name);
+      await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+      await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', undefined);
+    });
+  }
+
+  it('says which of several certificates is none that counts and why, and trusts the others', async () => {
+    const { cert } = await ca.issue();
+    const early = (await createCertificateAuthority('to be', { notBefore: 10 })).ca;
+    const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    await peer('hospital-b', { inline: expired + ca.ca + cert + early + garbage });
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
+    const message = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport');
+    assert.match(message, /block 1 \(CN=of old\) has expired on \d{4}-/);
+    assert.match(message, /block 3 \(CN=nats\) is no certificate authority/);
+    assert.match(message, /block 4 \(CN=to be\) is not valid before \d{4}-/);
+    assert.match(message, /block 5 cannot be read as a certificate/);
+    assert.doesNotMatch(message, /block 2/);
+  });
+
+  it('replays nobody of whom it was given no authority that counts: not even by the roots of the system', async () => {
+    await peer('hospital-b', { inline: expired });
+    await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'CertificateExpired');
+    await peer('hospital-c', { inline: other.ca });
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-c.crt', other.ca);
+    const settings = await textsOf('local-sidecar');
+    assert.ok(!settings.LFH_SYNC_PEERS?.includes('hospital-b'));
+    assert.ok(settings.LFH_SYNC_PEERS?.includes('hospital-c'));
+  });
+
+  it('tells of a private key in a Secret, and never repeats a byte of it', async () => {
+    await site.apply(KINDS.secret, 'pasted', { stringData: { 'ca.crt': privateKey + ca.ca } });
+    await peer('hospital-b', { secretRef: { name: 'pasted' } });
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
+    await until('the peer says so', async () =>
+      /block 1 is a private key.*consider it compromised/.test(
+        await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport'),
+      ),
+    );
+    const everything = await site.kubectl('get', 'lfhnode,lfhpeer,configmap,events.events.k8s.io', '-o', 'yaml');
+    const log = operator.process.output();
+    for (const line of privateKey.split('\n').slice(1, -2)) {
+      assert.ok(!everything.includes(line) && !log.includes(line));
+    }
+  });
+
+  it("goes on without one of its node's own authorities, and stops where none is left", async () => {
+    const own = site.site.ca.ca;
+    await site.patch('lfhnode', 'local', { nats: { ca: { inline: expired + own } } });
+    await until('the node says which has expired', async () =>
+      /block 1 \(CN=of old\) has expired/.test(await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live')),
+    );
+    const before = await textsOf('local-nats');
+    await site.patch('lfhnode', 'local', { nats: { ca: { inline: expired } } });
+    await peer('hospital-b', { inline: ca.ca });
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'CertificateExpired');
+    await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NodeNotReady');
+    assert.deepEqual(await textsOf('local-nats'), before);
+    await site.patch('lfhnode', 'local', { nats: { ca: { inline: own } } });
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await becomesText('local-nats', 'ca.crt', own + ca.ca);
+  });
+});

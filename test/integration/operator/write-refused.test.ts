@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { type ConfigMap, KINDS, type KubeObject } from '../../../operator/api/objects.ts';
+import type { LfhSyncPeer } from '../../../operator/api/types.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { PEERS_FILE } from '../../../operator/plan/observed/names.ts';
+import { OperatorProcess } from '../../kit/processes/operator.ts';
+import { until } from '../../kit/processes/process.ts';
+import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+
+const POLICY = 'lfh-sync-test-size';
+
+/** A person who signs in at our NATS. */
+interface Peer {
+  readonly lfhId: string;
+  readonly seed: Uint8Array;
+}
+
+describe('an operator whose writes the API server takes no more of', function () {
+  this.timeout(180_000);
+  let plane: ControlPlane;
+  let operator: OperatorProcess;
+  let site: OperatedSite;
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+  });
+
+  beforeEach(async () => {
+    const started = await OperatorProcess.startOver(plane, ['refused']);
+    operator = started.operator;
+    site = await OperatedSite.start(plane, started.options.namespaces[0] ?? '', 'hospital-a', { kafka: false });
+  });
+
+  afterEach(async () => {
+    await removePolicy();
+    await site?.stop();
+    await operator?.stop();
+  });
+
+  async function makePeer(lfhId: string): Promise<Peer> {
+    const { seed, publicKey } = makeKey();
+    await site.apply(KINDS.peer, lfhId, { spec: { lfhId, publicKeys: [publicKey] } });
+    return { lfhId, seed: Buffer.from(seed) };
+  }
+
+  async function admitted(lfhId: string): Promise<Peer> {
+    const peer = await makePeer(lfhId);
+    await site.becomes('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer');
+    return peer;
+  }
+
+  function hasAccess(peer: Peer): Promise<boolean> {
+    return site.site.connectAs(peer).then(
+      async (connection) => (await connection.close(), true),
+      (error: Error) => {
+        assert.match(error.message, /authorization/i);
+        return false;
+      },
+    );
+  }
+
+  /** As a cluster's administrator may: what nats-server includes must not be larger than this in the site's namespace. */
+  async function allowAtMost(bytes: number): Promise<void> {
+    const named = (kind: string, spec: object): object => ({
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind,
+      metadata: { name: POLICY },
+      spec,
+    });
+    const resource = {
+      apiGroups: [''],
+      apiVersions: ['v1'],
+      operations: ['CREATE', 'UPDATE'],
+      resources: ['configmaps'],
+    };
+    const file = `object.data[?'${PEERS_FILE}'].orValue('')`;
+    const policy = named('ValidatingAdmissionPolicy', {
+      failurePolicy: 'Fail',
+      matchConstraints: { resourceRules: [resource] },
+      validations: [{ expression: `!has(object.data) || size(${file}) <= ${bytes}`, message: 'too large for us' }],
+    });
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': site.namespace } };
+    const binding = named('ValidatingAdmissionPolicyBinding', {
+      policyName: POLICY,
+      validationActions: ['Deny'],
+      matchResources: { namespaceSelector },
+    });
+    for (const each of [policy, binding]) await plane.kubectl(['apply', '-f', '-'], JSON.stringify(each));
+    const larger = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'mine' },
+      data: { [PEERS_FILE]: 'x'.repeat(bytes + 1) },
+    };
+    await until('the policy counts', () =>
+      plane.kubectl(['-n', site.namespace, 'create', '--dry-run=server', '-f', '-'], JSON.stringify(larger)).then(
+        () => false,
+        (error: Error) => /too large for us/.test(error.message),
+      ),
+    );
+  }
+
+  async function removePolicy(): Promise<void> {
+    const kinds = 'validatingadmissionpolicybinding,validatingadmissionpolicy';
+    await plane.kubectl(['delete', kinds, POLICY, '--ignore-not-found']);
+  }
+
+  it('takes access back all the same, and lets in who waits when it may write again', async () => {
+    const [b, c] = [await admitted('hospital-b'), await admitted('hospital-c')];
+    const { data = {} } = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
+    await allowAtMost(data[PEERS_FILE]?.length ?? 0);
+    const [d, e] = [await makePeer('hospital-d'), await makePeer('hospital-e')];
+    assert.match(await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused'), /too large for us/);
+    assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [true, true, false, false]);
+
+    const connection = await site.site.connectAs(b);
+    await site.kubectl('delete', 'lfhpeer', 'hospital-b');
+    await until('its live connection is dropped', () => Promise.resolve(connection.isClosed()));
+    await until('the deleted peer has no access', async () => !(await hasAccess(b)));
+    assert.deepEqual(await Promise.all([c, d, e].map(hasAccess)), [true, false, false]);
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
+
+    await removePolicy();
+    for (const { lfhId } of [c, d, e]) await site.becomes('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
+    assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [false, true, true, true]);
+  });
+
+  it('writes no more than it takes: the youngest peers have to wait until an older one makes room', async () => {
+    const { apiVersion, kind } = KINDS.peer;
+    const receive = { allowOrigins: Array.from({ length: 64 }, (_, index) => `${index}-`.padEnd(253, 'x')) };
+    const peers = Array.from({ length: 60 }, (_, index) => {
+      const name = `peer-${index + 100}`;
+      const spec = { lfhId: name, publicKeys: [makeKey().publicKey], servers: ['tls://127.0.0.1:1'], receive };
+      return { apiVersion, kind, metadata: { name }, spec };
+    });
+    await plane.apply(peers, site.namespace);
+    const withReason = async (reason: string | undefined): Promise<string[]> => {
+      const { items } = JSON.parse(await site.kubectl('get', 'lfhpeer', '-o', 'json')) as {
+        items: (LfhSyncPeer & KubeObject)[];
+      };
+      return items.flatMap(({ metadata, status }) => {
+        const found = status?.conditions?.find(({ type }) => type === 'SendReady');
+        return found?.reason === reason ? [metadata.name] : [];
+      });
+    };
+    const inConflict = (): Promise<string[]> => withReason('Conflict');
+    const unreported = (): Promise<string[]> => withReason(undefined);
+    await until('the youngest are told', async () => (await inConflict()).includes('peer-159'), 60_000);
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+    await until('each peer is reported on', async () => (await unreported()).length === 0, 60_000);
+    const waiting = await inConflict();
+    const [next = ''] = waiting;
+    assert.match(
+      await site.becomes('lfhpeer', next, 'ReceiveReady', 'Conflict'),
+      /^there is no room for it: it takes 16\.\d KiB/,
+    );
+    await site.kubectl('delete', 'lfhpeer', 'peer-100');
+    await site.becomes('lfhpeer', next, 'SendReady', 'AwaitingPeer', 60_000);
+    assert.deepEqual(await inConflict(), waiting.slice(1));
+  });
+});

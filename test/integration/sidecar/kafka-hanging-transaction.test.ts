@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { positionTopic, syncName, transactionalId } from '../../../common/contract/names.ts';
+import { createLogger } from '../../../common/log.ts';
+import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
+import { until } from '../../kit/processes/process.ts';
+import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
+import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
+
+describe('a transaction that Kafka has left open for ever', () => {
+  let directory: string;
+  let kafka: KafkaServer;
+  let ours: OpenKafka;
+  const first: Position = { stream: 'EVENTS', identity: 'i', sequence: 1, time: 5, consumerSequence: 1, from: 0 };
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-hanging-'));
+    kafka = await KafkaServer.start({ directory, properties: ALLOWS_HANGING });
+    const log = createLogger({ name: 'test', level: 'fatal' });
+    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
+    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+  });
+
+  after(async () => {
+    await ours.close();
+    await kafka.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  /** Takes a peer over, and writes one record to each topic in one transaction with a position. */
+  async function replay(peer: string, uuid: string, position: Position): Promise<Position | undefined> {
+    const { writer, position: before } = await ours.takeOver(syncName(peer));
+    const topics = ['LFH_SYNC', 'FHIR-R4'];
+    await ours.ensureTopics(topics);
+    await writer.send(
+      topics.map((topic) => ({ topic, value: Buffer.from(uuid) })),
+      position,
+    );
+    await writer.commit();
+    await writer.close();
+    return before;
+  }
+
+  /** What readers of committed records see in a topic, as soon as it is so many. */
+  async function committed(topic: string, count: number): Promise<ReadRecord[]> {
+    let records: ReadRecord[] = [];
+    const enough = async (): Promise<boolean> => {
+      records = await readTopic(kafka, topic);
+      return records.length >= count;
+    };
+    await until(`${count} records are committed in ${topic}`, enough);
+    return records;
+  }
+
+  it('is aborted by the next take-over in every topic it wrote to, and the position before it counts', async () => {
+    await replay('hung', 'one', first);
+    // As the sidecar writes them: where, is taken from what it has just written.
+    const [written] = await committed(positionTopic(syncName('hung')), 1);
+    const headers = written?.headers as Record<string, string>;
+    const partitions = JSON.parse(headers.partitions as string) as Record<string, number>;
+    assert.deepEqual(Object.keys(partitions).sort(), ['FHIR-R4', 'LFH_SYNC']);
+    await leaveHanging(kafka, transactionalId('local', syncName('hung')), [
+      ...Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value: 'hanging' })),
+      {
+        topic: positionTopic(syncName('hung')),
+        partition: 0,
+        key: 'position',
+        value: encodePosition({ ...first, sequence: 2 }),
+        headers,
+      },
+    ]);
+
+    const found = await replay('hung', 'two', { ...first, sequence: 3 });
+
+    assert.equal(found?.sequence, 1);
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      const values = (await committed(topic, 2)).map(({ value }) => value.toString());
+      assert.deepEqual(values, ['one', 'two'], topic);
+    }
+    assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
+  });
+
+  it("of somebody else's in a position topic is left alone, and told of", async () => {
+    await replay('foreign', 'one', first);
+    const value = encodePosition({ ...first, sequence: 2 });
+    await leaveHanging(kafka, 'somebody-else', [
+      { topic: positionTopic(syncName('foreign')), partition: 0, key: 'position', value },
+    ]);
+
+    await assert.rejects(ours.takeOver(syncName('foreign')), {
+      reason: 'KafkaUnavailable',
+      message: /a transaction that is not ours is open in LFH_SYNC_POSITION_lfh-sync-foreign/,
+    });
+  });
+});

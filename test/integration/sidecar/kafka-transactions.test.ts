@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Consumer, Producer, Transaction } from 'kafkajs';
+import { positionTopic, syncName } from '../../../common/contract/names.ts';
+import { FencedError, TransientError, UncertainCommitError } from '../../../common/errors.ts';
+import { createLogger } from '../../../common/log.ts';
+import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { Position } from '../../../sidecar/replay/position.ts';
+import { soonerThan, until } from '../../kit/processes/process.ts';
+import { readWithJava } from '../../kit/servers/java-consumer.ts';
+import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { readTopic } from '../../kit/servers/topic-reader.ts';
+
+describe('Kafka', () => {
+  let directory: string;
+  let kafka: KafkaServer;
+  let ours: OpenKafka;
+  const producers: Producer[] = [];
+  const log = createLogger({ name: 'test', level: 'fatal' });
+  const first: Position = { stream: 'EVENTS', identity: 'i', sequence: 1, time: 5, consumerSequence: 1, from: 0 };
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-kafka-'));
+    kafka = await KafkaServer.start({ directory });
+    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
+    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+  });
+
+  afterEach(() => Promise.all(producers.splice(0).map((producer) => producer.disconnect())));
+
+  after(async () => {
+    await ours.close();
+    await kafka.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  async function newProducer(transactionalId: string): Promise<Producer> {
+    const producer = kafka.client().producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 });
+    producers.push(producer);
+    await producer.connect();
+    return producer;
+  }
+
+  async function createTopic(topic: string, configEntries: { name: string; value: string }[] = []): Promise<void> {
+    const admin = kafka.client().admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: true });
+    await admin.disconnect();
+  }
+
+  /** What a kafkajs consumer returns of a topic, up to a record that comes last. */
+  async function readWithKafkajs(topic: string, lastValue: string): Promise<string[]> {
+    const values: string[] = [];
+    const consumer: Consumer = kafka.client().consumer({ groupId: `reader-${topic}`, maxWaitTimeInMs: 200 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const eachMessage = async ({ message }: { message: { value: Buffer | null } }): Promise<void> => {
+      values.push(String(message.value));
+    };
+    await consumer.run({ eachMessage });
+    await until('the last record is read', () => values.includes(lastValue), 60_000);
+    await consumer.disconnect();
+    return values;
+  }
+
+  describe('transactions that are aborted in each other', () => {
+    /** Who does what, in turn: letters are producers, `+` begins with a record, `.` sends another, `c` commits, `a` aborts. */
+    const scripts: Record<string, string> = {
+      'one inside another': 'A+ B+ A. B. Ba A. Aa C+ Cc',
+      'the earlier one aborted last': 'A+ B+ C+ Ca B. Ba A. Aa D+ Dc',
+      'overlapping in a chain': 'A+ B+ Aa C+ Ba D+ Ca Da E+ Ec',
+      'between ones that commit': 'A+ B+ C+ B. Ac C. Ba D+ Cc D. Da E+ Ec',
+      'twice by one producer, around another': 'A+ B+ Aa A+ A. Ba Aa C+ Cc',
+      'and committed by the same producer afterwards': 'A+ B+ Ba Aa B+ A+ Ac Bc',
+    };
+    for (const [what, script] of Object.entries(scripts)) {
+      it(`are left out by kafkajs as by the Java consumer: ${what}`, async () => {
+        const topic = `aborted-${what.replaceAll(/\W/g, '-')}`;
+        await createTopic(topic);
+        const everybody = new Map<string, Producer>();
+        const open = new Map<string, Transaction>();
+        const sent = new Map<string, number>();
+        let committed = 0;
+        for (const [index, [who, does]] of script
+          .split(' ')
+          .map((step): [string, string] => [step.charAt(0), step.charAt(1)])
+          .entries()) {
+          const producer = everybody.get(who) ?? (await newProducer(`${topic}-${who}`));
+          everybody.set(who, producer);
+          if (does === '+') {
+            open.set(who, await producer.transaction());
+            sent.set(who, 0);
+          }
+          const transaction = open.get(who) as Transaction;
+          if (does === 'c') {
+            await transaction.commit();
+            committed += sent.get(who) ?? 0;
+          } else if (does === 'a') {
+            await transaction.abort();
+          } else {
+            await transaction.send({ topic, messages: [{ value: `${who}${index}` }, { value: `${who}${index}'` }] });
+            sent.set(who, (sent.get(who) ?? 0) + 2);
+          }
+        }
+        const java = await readWithJava(kafka, topic, committed);
+        assert.equal(java.length, committed);
+        assert.deepEqual(
+          (await readTopic(kafka, topic)).map(({ value }) => String(value)),
+          java,
+        );
+        assert.deepEqual(await readWithKafkajs(topic, java.at(-1) ?? ''), java);
+      });
+    }
+  });
+
+  describe('a take-over', () => {
+    it('fences whoever wrote for the peer before: nothing of it is committed any more', async () => {
+      const old = await ours.takeOver(syncName('fenced'));
+      assert.equal(old.position, undefined);
+      await ours.ensureTopics(['LFH_SYNC']);
+      await old.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "never"}') }], first);
+      const heir = await ours.takeOver(syncName('fenced'));
+      assert.equal(heir.position, undefined);
+      await assert.rejects(old.writer.commit(), FencedError);
+      await old.writer.close();
+      await heir.writer.send([], { ...first, sequence: 2 });
+      await heir.writer.commit();
+      await heir.writer.close();
+      const third = await ours.takeOver(syncName('fenced'));
+      assert.deepEqual(third.position, { ...first, sequence: 2 });
+      await third.writer.close();
+      const written = await readTopic(kafka, 'LFH_SYNC');
+      assert.ok(!written.some(({ value }) => value.includes('never')));
+    });
+
+    it('is not delayed or misled by the open transaction of another peer', async () => {
+      const other = await ours.takeOver(syncName('other'));
+      await ours.ensureTopics(['LFH_SYNC']);
+      await other.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "open"}') }], first);
+      const one = await ours.takeOver(syncName('mine'));
+      await one.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "mine"}') }], { ...first, sequence: 9 });
+      await one.writer.commit();
+      await one.writer.close();
+      const again = await ours.takeOver(syncName('mine'));
+      assert.equal(again.position?.sequence, 9);
+      await again.writer.close();
+      // It did not wait for the other: that is still open, and can be committed.
+      await other.writer.commit();
+      await other.writer.close();
+    });
+
+    it('waits for a foreign transaction in the position topic itself, and reads what comes of it', async () => {
+      const mine = await ours.takeOver(syncName('shared'));
+      await mine.writer.send([], first);
+      await mine.writer.commit();
+      await mine.writer.close();
+      const foreigner = await newProducer('foreigner');
+      const transaction = await foreigner.transaction();
+      const value = JSON.stringify({ ...first, sequence: 77 });
+      await transaction.send({ topic: positionTopic(syncName('shared')), messages: [{ key: 'position', value }] });
+      const waiting = ours.takeOver(syncName('shared'));
+      await transaction.commit();
+      const { position, writer } = await waiting;
+      assert.equal(position?.sequence, 77);
+      await writer.close();
+    });
+
+    it('refuses a position topic that is not compacted, and one that holds something else', async () => {
+      await createTopic(positionTopic(syncName('deleted')), [{ name: 'cleanup.policy', value: 'delete' }]);
+      await assert.rejects(ours.takeOver(syncName('deleted')), { reason: 'TopicNotCompacted' });
+      const { writer } = await ours.takeOver(syncName('nonsense'));
+      await writer.close();
+      const producer = kafka.client().producer();
+      await producer.connect();
+      await producer.send({
+        topic: positionTopic(syncName('nonsense')),
+        messages: [{ key: 'position', value: 'nonsense' }],
+      });
+      await producer.disconnect();
+      await assert.rejects(ours.takeOver(syncName('nonsense')), { reason: 'PositionLost' });
+    });
+  });
+
+  describe('a batch', () => {
+    it('of several megabytes is split, in order, and each record is where it is said to be', async () => {
+      const { writer } = await ours.takeOver(syncName('large'));
+      await ours.ensureTopics(['LFH_SYNC', 'FHIR-R4']);
+      const records = Array.from({ length: 3_000 }, (_, n) => ({
+        topic: n % 3 === 0 ? 'LFH_SYNC' : 'FHIR-R4',
+        value: Buffer.from(`${n}:${'x'.repeat(2_400)}`),
+      }));
+      const locations = await writer.send(records, first);
+      await writer.commit();
+      await writer.close();
+      for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+        const read = await readTopic(kafka, topic);
+        const byPlace = new Map(read.map(({ partition, offset, value }) => [`${partition}:${offset}`, value]));
+        for (const [index, location] of locations.entries()) {
+          if (location.topic !== topic) continue;
+          assert.deepEqual(byPlace.get(`${location.partition}:${location.offset}`), records[index]?.value);
+        }
+      }
+    });
+
+    it('with a record that just fits is taken, and one that does not is an error that names the reason', async () => {
+      await createTopic('SMALL', [{ name: 'max.message.bytes', value: '5000' }]);
+      const limits = (await ours.ensureTopics(['SMALL'])).get('SMALL');
+      assert.deepEqual(limits && 'maxMessageBytes' in limits && limits.maxMessageBytes, 5_000);
+      const fits = await ours.takeOver(syncName('size'));
+      await fits.writer.send([{ topic: 'SMALL', value: Buffer.alloc(5_000 - 128, 65) }], first);
+      await fits.writer.commit();
+      await fits.writer.close();
+      const large = await ours.takeOver(syncName('size'));
+      const sending = large.writer.send([{ topic: 'SMALL', value: Buffer.alloc(6_000, 65) }], first);
+      await assert.rejects(sending, { reason: 'KafkaRefused', name: 'TransientError' });
+      await large.writer.close();
+    });
+  });
+
+  it('that falls silent in the middle of a batch is given up on, and what was sent then never shows', async () => {
+    const { writer } = await ours.takeOver(syncName('silent'));
+    await ours.ensureTopics(['SILENT']);
+    await kafka.pause();
+    const givesUp = async (): Promise<void> => {
+      await assert.rejects(writer.send([{ topic: 'SILENT', value: Buffer.from('lost') }], first), UncertainCommitError);
+      await writer.close();
+    };
+    try {
+      await soonerThan(20_000, 'Kafka is given up', givesUp());
+    } finally {
+      kafka.resume();
+    }
+    const heir = await ours.takeOver(syncName('silent'));
+    assert.equal(heir.position, undefined);
+    await heir.writer.send([{ topic: 'SILENT', value: Buffer.from('kept') }], first);
+    await heir.writer.commit();
+    await heir.writer.close();
+    assert.deepEqual(await readWithKafkajs('SILENT', 'kept'), ['kept']);
+  });
+
+  it('that is down is a transient error, within seconds', async () => {
+    await kafka.stop();
+    const failing = assert.rejects(ours.takeOver(syncName('down')), TransientError);
+    await soonerThan(30_000, 'the take-over fails', failing);
+    await kafka.start();
+    const { writer } = await ours.takeOver(syncName('down'));
+    await writer.close();
+  });
+});

@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import kafkajs from 'kafkajs';
+import { headers } from 'nats';
+import { until } from '../../kit/processes/process.ts';
+import { SidecarProcess } from '../../kit/processes/sidecar.ts';
+import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
+import { connectMessage } from '../../kit/sites/connect-message.ts';
+import { Site } from '../../kit/sites/site.ts';
+
+const MARKER = 'Jane-Doe-1970-01-01';
+const FIELDS = [
+  'uuid',
+  'lfh_id',
+  'operation',
+  'creation_date',
+  'store_date',
+  'consuming_endpoint_url',
+  'data',
+  'data_format',
+  'status',
+  'data_record_location',
+  'target_endpoint_urls',
+  'ipfs_uri',
+  'elapsed_storage_time',
+  'transmit_date',
+  'elapsed_transmit_time',
+  'elapsed_total_time',
+  'transmission_attributes',
+];
+
+describe("a peer's messages", () => {
+  let a: Site;
+  let b: Site;
+  let sidecar: SidecarProcess;
+  let sent = 0;
+
+  before(async () => {
+    [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
+    await a.admit(b);
+    sidecar = await SidecarProcess.start(b, {
+      peers: [{ site: a, overrides: { allowFormats: ['*'], allowOrigins: ['clinic.a'] } }],
+      settings: {
+        LFH_SYNC_LOG_LEVEL: 'trace',
+        KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
+        LFH_SYNC_MAX_TOPICS: '12',
+        LFH_SYNC_MAX_MESSAGE_BYTES: '600000',
+      },
+    });
+    await sidecar.replaying(a);
+  });
+
+  after(async () => {
+    await sidecar.stop();
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
+  /** Announces payloads and waits until each has been decided about. */
+  async function send(...payloads: readonly Uint8Array[]): Promise<void> {
+    sent += payloads.length;
+    await a.announce(payloads);
+    await sidecar.peerBecomes(a, 'has decided about all', ({ replayed, skipped, rejected }) => {
+      const others = [...Object.values(skipped), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0);
+      return replayed + others >= sent;
+    });
+  }
+
+  async function find(topic: string, text: string | Uint8Array): Promise<ReadRecord[]> {
+    const wanted = Buffer.from(text as string);
+    return (await readTopic(b.kafka, topic)).filter(({ value }) => value.includes(wanted));
+  }
+
+  const formats: readonly [format: string, content: unknown, url: string][] = [
+    ['FHIR-R4', { resourceType: 'Patient', name: 'Zoë 😀' }, '/fhir/Patient'],
+    ['FHIR-R4_PATIENT', { resourceType: 'Patient' }, '/fhir/Patient'],
+    ['X12-5010', 'ISA*00*          *00*~', '/x12'],
+    ['X12_270', 'ISA*00*          *00*~', '/x12'],
+    ['HL7-V2', 'MSH|^~\\&|ADT1|\rPID|1\r', '/ingress'],
+    ['DICOM', Uint8Array.from([0, 255, 128, 10, 13, 0]), '/ingress/upload'],
+  ];
+  for (const [format, content, url] of formats) {
+    it(`in ${format} are stored untouched, and as connect would store them`, async () => {
+      const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content, format, url });
+      await send(payload);
+      const [raw] = await find('LFH_SYNC', uuid);
+      assert.deepEqual(raw?.value, payload);
+      const [record] = await find(format, uuid);
+      assert.deepEqual([raw?.key, raw?.headers, record?.key, record?.headers], [null, {}, null, {}]);
+      const stored = JSON.parse(String(record?.value)) as Record<string, unknown>;
+      const origin = JSON.parse(String(payload)) as Record<string, unknown>;
+      assert.deepEqual(Object.keys(stored), FIELDS);
+      for (const field of ['uuid', 'lfh_id', 'operation', 'consuming_endpoint_url', 'data', 'data_format']) {
+        assert.equal(stored[field], origin[field], field);
+      }
+      assert.match(String(stored.store_date), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/);
+    });
+  }
+
+  it('are stored to the byte, whatever their spelling and their unknown fields', async () => {
+    const { uuid, payload } = connectMessage({
+      lfhId: a.lfhId,
+      content: { resourceType: 'Patient' },
+      overrides: { extra: { deep: [1, 2] } },
+    });
+    const spelled = Buffer.from(`\n {\t"x" : "\\u00e9é" ,${payload.toString().slice(1)}\r\n`);
+    await send(spelled);
+    assert.deepEqual((await find('LFH_SYNC', uuid))[0]?.value, spelled);
+  });
+
+  it('keep their order though topics have three partitions', async () => {
+    const messages = Array.from({ length: 50 }, () =>
+      connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, url: '/ordered' }),
+    );
+    await send(...messages.map(({ payload }) => payload));
+    const records = await find('FHIR-R4', '/ordered');
+    assert.equal(new Set(records.map(({ partition }) => partition)).size, 1);
+    assert.deepEqual(
+      records.map(({ value }) => (JSON.parse(String(value)) as { uuid: string }).uuid),
+      messages.map(({ uuid }) => uuid),
+    );
+  });
+
+  it('are announced on the own EVENTS.app_sync, with an id, and ours are not', async () => {
+    const { payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, url: '/announced' });
+    const own = connectMessage({ lfhId: b.lfhId, content: { resourceType: 'Patient' }, url: '/announced' });
+    const connection = await b.connect();
+    const heard: { data: string; id: string }[] = [];
+    connection.subscribe('EVENTS.app_sync', {
+      callback: (_error, message) =>
+        void heard.push({ data: message.string(), id: message.headers?.get('Nats-Msg-Id') ?? '' }),
+    });
+    await connection.flush();
+    await send(own.payload, payload);
+    const about = () => heard.filter(({ data }) => data.includes('/announced'));
+    await until('it is announced', () => about().length > 0);
+    assert.deepEqual(
+      about().map(({ data }) => data),
+      [payload.toString()],
+    );
+    assert.match(about()[0]?.id ?? '', /^lfh-sync-hospital-a:.+:\d+$/);
+    const { skipped } = await sidecar.peer(a);
+    assert.equal(skipped.OwnMessage, 1);
+    assert.match(await sidecar.log(), /detected local LFH message, not storing in kafka/);
+  });
+
+  describe('that cannot be replayed', () => {
+    const base = (overrides: Record<string, unknown>): Buffer =>
+      connectMessage({ lfhId: 'hospital-a', content: { resourceType: 'Patient', name: MARKER }, overrides }).payload;
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const sized = (bytes: number): Buffer => {
+      const empty = base({ padding: '' }).length;
+      return base({ padding: 'x'.repeat(bytes - empty) });
+    };
+    const bad: readonly [what: string, reason: string, payload: () => Buffer][] = [
+      ['what is empty', 'Empty', () => Buffer.alloc(0)],
+      ['what is not JSON', 'NotJson', () => Buffer.from(`{"name": "${MARKER}"`)],
+      ['what is not UTF-8', 'NotUtf8', () => Buffer.from([0x22, 0xff, 0xfe, 0x22])],
+      ['what is no object', 'NotAnObject', () => Buffer.from(`["${MARKER}"]`)],
+      ['what lacks its uuid', 'MissingField', () => base({ uuid: undefined })],
+      ['null everything', 'WrongType', () => base(Object.fromEntries(FIELDS.map((field) => [field, null])))],
+      ['a uuid that is none', 'InvalidField', () => base({ uuid: MARKER })],
+      ['what comes from a third node', 'ForeignOrigin', () => base({ lfh_id: MARKER })],
+      ['bad base64', 'BadBase64', () => base({ data: `${MARKER}!` })],
+      ['base64 of something else than the format says', 'ContentMismatch', () => base({ data: base64(MARKER) })],
+      ['an illegal topic', 'IllegalTopic', () => base({ data_format: `${MARKER}/../x` })],
+      ['LFH_SYNC as topic', 'ForbiddenTopic', () => base({ data_format: 'LFH_SYNC' })],
+      ['a position topic', 'ForbiddenTopic', () => base({ data_format: 'LFH_SYNC_POSITION_lfh-sync-hospital-a' })],
+      ["Kafka's own topic", 'ForbiddenTopic', () => base({ data_format: '__transaction_state' })],
+      ['RETRANSMIT as topic', 'ForbiddenTopic', () => base({ data_format: 'RETRANSMIT' })],
+      ['one byte more than allowed', 'TooLarge', () => sized(600_001)],
+      ['a topic whose name Kafka takes for that of another', 'TopicRefused', () => base({ data_format: 'DIC.OM_X' })],
+    ];
+
+    for (const [what, reason, payload] of bad) {
+      it(`are kept in LFH_EXCEPTION: ${what}, ${reason}`, async () => {
+        if (reason === 'TopicRefused') await send(base({ data_format: 'DIC_OM.X' }));
+        const before = (await readTopic(b.kafka, 'LFH_EXCEPTION')).length;
+        const good = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
+        const bytes = payload();
+        await send(bytes, good.payload);
+        const all = await readTopic(b.kafka, 'LFH_EXCEPTION');
+        assert.equal(all.length, before + 1);
+        const record = all.at(-1) as ReadRecord;
+        const value = JSON.parse(String(record.value)) as Record<string, unknown>;
+        assert.deepEqual(Object.keys(value), ['data', 'error_msg', 'uuid', 'error_date', 'data_record_location']);
+        assert.ok(String(value.error_msg).startsWith(`${reason}: `), String(value.error_msg));
+        assert.ok(!String(value.error_msg).includes(MARKER));
+        const { 'lfh-sync-reason': named, 'lfh-sync-peer': peer, 'lfh-sync-encoding': encoding } = record.headers;
+        assert.deepEqual([named, peer], [reason, 'lfh-sync-hospital-a']);
+        assert.match(record.headers['lfh-sync-sequence'] ?? '', /^\d+$/);
+        assert.deepEqual(Buffer.from(String(value.data), encoding === 'text' ? 'utf8' : 'base64'), bytes);
+        assert.equal((await find('LFH_SYNC', good.uuid)).length, 1, 'what came behind it was replayed');
+      });
+    }
+
+    it('are kept when a topic was made for smaller messages while we ran', async () => {
+      await alterTopic('FHIR-R4', '2000');
+      const large = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient', text: 'x'.repeat(5_000) } });
+      const small = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
+      await send(large.payload, small.payload);
+      const { rejected } = await sidecar.peer(a);
+      assert.equal(rejected.TooLargeForKafka, 1);
+      assert.equal((await find('FHIR-R4', small.uuid)).length, 1);
+      await alterTopic('FHIR-R4', '1048588');
+    });
+
+    it('are kept when they want more topics than are allowed', async () => {
+      const payloads = Array.from({ length: 15 }, (_, n) => base({ data_format: `NEW-${n}`, data: base64('x') }));
+      await send(...payloads);
+      const admin = b.kafka.client().admin();
+      await admin.connect();
+      const topics = (await admin.listTopics()).filter((topic) => !/^(LFH_|__)/.test(topic));
+      await admin.disconnect();
+      assert.equal(topics.length, 12);
+    });
+
+    it('and those that can leave no payload and no seed in the log, though it traces', async () => {
+      const log = await sidecar.log();
+      assert.ok(log.includes('"level":"trace"'));
+      assert.ok(!log.includes(MARKER));
+      assert.ok(!log.includes(Buffer.from(MARKER).toString('base64').slice(0, 20)));
+      assert.ok(!log.includes(new TextDecoder().decode(b.seed)));
+    });
+  });
+
+  it('of exactly the size allowed are replayed', async () => {
+    const empty = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, overrides: { padding: '' } });
+    const padding = 'x'.repeat(600_000 - empty.payload.length);
+    const full = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, overrides: { padding } });
+    assert.equal(full.payload.length, 600_000);
+    await send(full.payload);
+    assert.equal((await find('LFH_SYNC', full.uuid)).length, 1);
+  });
+
+  it('of an allowed origin are replayed, with their own lfh_id', async () => {
+    const passedOn = connectMessage({ lfhId: 'clinic.a', content: { resourceType: 'Patient' } });
+    await send(passedOn.payload);
+    const [record] = await find('FHIR-R4', passedOn.uuid);
+    assert.equal((JSON.parse(String(record?.value)) as { lfh_id: string }).lfh_id, 'clinic.a');
+  });
+
+  it('with NATS headers of any kind are replayed like others', async () => {
+    const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
+    const connection = await a.connect();
+    const fields = headers();
+    fields.set('Nats-Expected-Stream', 'EVENTS');
+    fields.set('Authorization', MARKER);
+    sent += 1;
+    await connection.jetstream().publish('EVENTS.sync', payload, { headers: fields });
+    await until('it is replayed', async () => (await find('LFH_SYNC', uuid)).length === 1);
+  });
+
+  async function alterTopic(topic: string, maxMessageBytes: string): Promise<void> {
+    const admin = b.kafka.client().admin();
+    await admin.connect();
+    const configEntries = [{ name: 'max.message.bytes', value: maxMessageBytes }];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+    });
+    await until('Kafka has the new limit', async () => {
+      const found = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] }],
+      });
+      return found.resources[0]?.configEntries[0]?.configValue === maxMessageBytes;
+    });
+    await admin.disconnect();
+  }
+});

@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createAccount, createUser, type KeyPair } from 'nkeys.js';
+import type { SidecarStatus } from '../../../common/contract/status.ts';
+import { localNatsKey } from '../../../operator/nats/keys.ts';
+import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
+import { until } from '../../kit/processes/process.ts';
+import { SidecarProcess } from '../../kit/processes/sidecar.ts';
+import { Storm } from '../../kit/sites/message-ledger.ts';
+import { Site } from '../../kit/sites/site.ts';
+import { KEY_RETRY_MS } from '../quick-key-retry-main.ts';
+
+const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
+/** Much longer than the retries of that main, and than a backoff after a few failures. */
+const SOON_MS = 20 * KEY_RETRY_MS;
+
+describe("a node's key that is replaced while its sidecar runs", () => {
+  let b: Site;
+  let sidecar: SidecarProcess;
+  let keys: string;
+  let startedAt: string;
+  let oldKey: KeyPair;
+  let newKey: KeyPair;
+  const storm = new Storm();
+  const peers: Site[] = [];
+
+  before(async () => {
+    b = await Site.start('hospital-b');
+    keys = join(b.directory, 'keys');
+    await mkdir(keys);
+    await useKeys(createUser());
+    sidecar = await SidecarProcess.start(b, { peers: [], settings: keySettings(), main: QUICK_MAIN });
+    ({ startedAt } = await sidecar.status());
+  });
+
+  beforeEach(async () => {
+    [oldKey, newKey] = [createUser(), createUser()];
+    await b.allowSidecars([oldKey, newKey]);
+    await useKeys(oldKey);
+    await signsInWith(oldKey);
+  });
+
+  afterEach(async () => {
+    await sidecar.configure([], keySettings());
+    await until('no peer is left', async () => (await sidecar.status()).peers.length === 0);
+    await Promise.all(peers.splice(0).map((site) => site.stop()));
+    assert.equal((await sidecar.status()).startedAt, startedAt, 'the sidecar was restarted');
+  });
+
+  after(async () => {
+    await sidecar?.stop();
+    await b?.stop();
+  });
+
+  function keySettings(): Record<string, string> {
+    return {
+      NATS_NK_FILE: join(keys, 'nats-server.nk'),
+      // Named all the time, as the operator does, whether the file is there or not.
+      LFH_SYNC_PREVIOUS_NK_FILE: join(keys, 'previous.nk'),
+    };
+  }
+
+  /** Changes the mounted Secret, both files at once. */
+  async function useKeys(current: KeyPair, previous?: KeyPair | string | Uint8Array): Promise<void> {
+    const files = new Map([['nats-server.nk', Buffer.from(current.getSeed())]]);
+    if (previous !== undefined) {
+      const isKey = typeof previous === 'object' && 'getSeed' in previous;
+      files.set('previous.nk', Buffer.from(isKey ? previous.getSeed() : previous));
+    }
+    await writeFiles(keys, files);
+  }
+
+  /** Waits until the sidecar has taken these up, the current one first. */
+  async function signsInWith(...inOrder: KeyPair[]): Promise<SidecarStatus> {
+    const wanted = publicKeysOf(...inOrder).join();
+    await until('the keys are taken up', async () => (await sidecar.status()).publicKeys.join() === wanted);
+    const status = await sidecar.status();
+    assert.deepEqual(status.settings, { state: 'Current', message: '' });
+    return status;
+  }
+
+  /** A new peer, which knows some of our keys; `lfhId` is also how it is told. */
+  async function newPeer(lfhId: string, ...known: KeyPair[]): Promise<Site> {
+    const site = await Site.start(lfhId, { kafka: false });
+    peers.push(site);
+    await teach(site, ...known);
+    await sidecar.configure(
+      peers.map((peer) => ({ site: peer })),
+      keySettings(),
+    );
+    await until('it is known', async () => (await sidecar.status()).peers.some((peer) => peer.lfhId === lfhId));
+    return site;
+  }
+
+  function teach(site: Site, ...known: KeyPair[]): Promise<void> {
+    return site.admit({ lfhId: b.lfhId, publicKeys: publicKeysOf(...known) });
+  }
+
+  async function replaysWith(site: Site, key: KeyPair): Promise<void> {
+    const publicKey = key.getPublicKey();
+    const wanted = `is replayed with ${publicKey}`;
+    await sidecar.peerBecomes(site, wanted, (peer) => peer.reason === 'Replaying' && peer.key === publicKey, SOON_MS);
+  }
+
+  it('is used at once where the peer knows it already', async () => {
+    const site = await newPeer('prepared', oldKey, newKey);
+    await replaysWith(site, oldKey);
+    await storm.send(site, 20);
+    await useKeys(newKey, oldKey);
+    await signsInWith(newKey, oldKey);
+    await replaysWith(site, newKey);
+    await storm.send(site, 20);
+    await useKeys(newKey);
+    await signsInWith(newKey);
+    await replaysWith(site, newKey);
+    await storm.send(site, 20);
+    await storm.arrivedOnce(b);
+  });
+
+  it('gives way to the previous one until the peer has learnt it, and is then used by itself, in the middle of messages', async () => {
+    const site = await newPeer('late', oldKey);
+    await replaysWith(site, oldKey);
+    await useKeys(newKey, oldKey);
+    await signsInWith(newKey, oldKey);
+    await replaysWith(site, oldKey);
+    await storm.send(site, 100);
+    await storm.arrivedOnce(b);
+    const { message } = await sidecar.peer(site);
+    assert.match(message, /replaying/);
+    // It is tried again and again, and what is replayed with the previous one does not suffer from it.
+    const refusals = async (): Promise<number> =>
+      (await readFile(site.nats.logFile, 'utf8')).match(/authentication error/gi)?.length ?? 0;
+    const before = await refusals();
+    await until('it was tried twice more', async () => (await refusals()) >= before + 2, SOON_MS);
+    assert.equal((await sidecar.peer(site)).key, oldKey.getPublicKey());
+    const sent = await sendWhile(site, async () => {
+      await teach(site, oldKey, newKey);
+      await replaysWith(site, newKey);
+    });
+    await storm.arrivedOnce(b);
+    await storm.acknowledged(site, b);
+    const { gaps, replayed } = await sidecar.peer(site);
+    assert.deepEqual([gaps, replayed], [0, 100 + sent]);
+  });
+
+  it('is used where the peer gives the previous one up for it, though that ends the connection', async () => {
+    const site = await newPeer('abrupt', oldKey);
+    await replaysWith(site, oldKey);
+    await useKeys(newKey, oldKey);
+    await signsInWith(newKey, oldKey);
+    await replaysWith(site, oldKey);
+    await sendWhile(site, async () => {
+      await teach(site, newKey);
+      await replaysWith(site, newKey);
+    });
+    await storm.arrivedOnce(b);
+    assert.equal((await sidecar.peer(site)).gaps, 0);
+  });
+
+  it('is refused with the previous one by a peer that knows neither: both are told, and what to do', async () => {
+    const site = await newPeer('stranger', createUser());
+    await useKeys(newKey, oldKey);
+    await signsInWith(newKey, oldKey);
+    const isTold = ({ message }: { message: string }): boolean => message.includes('previous');
+    const { message, reason, key } = await sidecar.peerBecomes(site, 'refuses both', isTold, SOON_MS);
+    assert.deepEqual([reason, key], ['KeyRefused', null]);
+    const [current, previous] = publicKeysOf(newKey, oldKey);
+    assert.match(message, new RegExp(`refuses our key ${current}, and the previous one ${previous} too`));
+    assert.match(message, /ask the administrator of lfh-sync-stranger to give the former access/);
+    assert.match(message, /publicKeys of the LfhSyncPeer/);
+    assertNoSeed(`${message}${await sidecar.log()}`);
+    await teach(site, newKey);
+    await replaysWith(site, newKey);
+    await storm.send(site, 10);
+    await storm.arrivedOnce(b);
+  });
+
+  it("is used at the node's local NATS as soon as that knows it, and nothing is announced in vain", async () => {
+    const site = await newPeer('announced', oldKey, newKey);
+    await replaysWith(site, oldKey);
+    await ownNatsTakes(oldKey);
+    await b.allowSidecars([oldKey]);
+    const [announced, failed] = [await b.streamMessages(), await announceFailures()];
+    const sent = await sendWhile(site, async () => {
+      await useKeys(newKey, oldKey);
+      await signsInWith(newKey, oldKey);
+      await ownNatsTakes(oldKey);
+      await b.allowSidecars([oldKey, newKey]);
+      await ownNatsTakes(newKey);
+    });
+    await storm.arrivedOnce(b);
+    const all = async (): Promise<boolean> => (await b.streamMessages()) - announced >= sent;
+    await until('all are announced', all, SOON_MS).catch(() => undefined);
+    assert.deepEqual([(await b.streamMessages()) - announced, (await announceFailures()) - failed], [sent, 0]);
+  });
+
+  const typo = new TextDecoder().decode(createUser().getSeed()).replace(/^(SU.{20})(.)/, (_all, start, letter) => {
+    return `${start}${letter === 'A' ? 'B' : 'A'}`;
+  });
+  const bad: Readonly<Record<string, readonly [content: string | Uint8Array, says: RegExp]>> = {
+    'is empty': ['', /expected the seed of an NKey user/],
+    'holds something else': ['a password, perhaps', /expected the seed of an NKey user/],
+    'holds bytes': [Buffer.from([0, 0xff, 0xfe, 0x0a, 0x53, 0x55]), /expected the seed of an NKey user/],
+    'holds a key of another kind': [createAccount().getSeed(), /expected the seed of an NKey user/],
+    'holds a public key': [createUser().getPublicKey(), /holds a public key \(U…\); expected the seed/],
+    'holds a seed with a letter mistyped': [typo, /checksum is wrong/],
+    'holds two seeds': [`${seedOf(createUser())}\n${seedOf(createUser())}\n`, /expected the seed of an NKey user/],
+  };
+
+  it('stays in force beside a file of the previous one that is wrong: it is told, not quoted, and the last good ones stay', async () => {
+    const site = await newPeer('patient', oldKey, newKey);
+    await replaysWith(site, oldKey);
+    for (const [what, [content, says]] of Object.entries(bad)) {
+      await useKeys(newKey, content);
+      const settings = async (): Promise<SidecarStatus['settings']> => (await sidecar.status()).settings;
+      await until(`it is told that it ${what}`, async () => {
+        const { state, message } = await settings();
+        return state === 'Refused' && says.test(message);
+      });
+      const { message } = await settings();
+      assert.match(message, /^LFH_SYNC_PREVIOUS_NK_FILE: /);
+      assertNotQuoted(message, content);
+      assertNotQuoted(await sidecar.log(), content);
+      await replaysWith(site, oldKey);
+    }
+    await storm.send(site, 10);
+    await storm.arrivedOnce(b);
+    await useKeys(newKey, `${seedOf(oldKey)}\r\n`);
+    await signsInWith(newKey, oldKey);
+    await replaysWith(site, newKey);
+  });
+
+  it('does not let a sidecar start beside such a file', async () => {
+    const [content, says] = [createUser().getPublicKey(), /holds a public key/];
+    const settings = { LFH_SYNC_PREVIOUS_NK_FILE: await b.file('wrong.nk', content) };
+    await assert.rejects(SidecarProcess.start(b, { peers: [], settings }), (error: Error) => {
+      assert.match(error.message, says);
+      assert.match(error.message, /"problem":"LFH_SYNC_PREVIOUS_NK_FILE: /);
+      assertNotQuoted(error.message, content);
+      return true;
+    });
+  });
+
+  /** Sends for as long as something takes. @returns how many messages */
+  async function sendWhile(site: Site, something: () => Promise<void>): Promise<number> {
+    let over = false;
+    const sending = storm.sendUntil(site, () => over);
+    try {
+      await something();
+    } finally {
+      over = true;
+      await sending;
+    }
+    return sending;
+  }
+
+  async function ownNatsTakes(key: KeyPair): Promise<void> {
+    const wanted = JSON.stringify({ key: localNatsKey(seedOf(key)).publicKey, message: '' });
+    await until(
+      'our local NATS lets it in',
+      async () => JSON.stringify((await sidecar.status()).nats) === wanted,
+      SOON_MS,
+    );
+  }
+
+  async function announceFailures(): Promise<number> {
+    return Number(/^lfh_sync_announce_failures_total (\d+)$/m.exec(await sidecar.metrics())?.[1] ?? 0);
+  }
+});
+
+function publicKeysOf(...pairs: KeyPair[]): string[] {
+  return pairs.map((pair) => pair.getPublicKey());
+}
+
+function seedOf(pair: KeyPair): string {
+  return new TextDecoder().decode(pair.getSeed());
+}
+
+function assertNoSeed(text: string): void {
+  assert.doesNotMatch(text, /S[A-Z][A-Z2-7]{56}/);
+}
+
+function assertNotQuoted(text: string, content: string | Uint8Array): void {
+  assertNoSeed(text);
+  const quoted = String(typeof content === 'string' ? content : Buffer.from(content)).trim();
+  assert.ok(quoted === '' || !text.includes(quoted), 'it quotes what is in the file');
+}

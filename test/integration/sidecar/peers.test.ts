@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { METRICS } from '../../../common/contract/metric-names.ts';
+import { positionTopic, syncName } from '../../../common/contract/names.ts';
+import { until } from '../../kit/processes/process.ts';
+import { SidecarProcess } from '../../kit/processes/sidecar.ts';
+import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { readTopic } from '../../kit/servers/topic-reader.ts';
+import { connectMessage } from '../../kit/sites/connect-message.ts';
+import { Storm } from '../../kit/sites/message-ledger.ts';
+import { Site } from '../../kit/sites/site.ts';
+
+describe('peers of one sidecar', () => {
+  let b: Site;
+  let healthy: Site;
+  let sidecar: SidecarProcess;
+  const storm = new Storm();
+  const others: Site[] = [];
+
+  before(async () => {
+    [b, healthy] = await Promise.all([Site.start('hospital-b'), Site.start('healthy', { kafka: false })]);
+    await healthy.admit(b);
+    sidecar = await SidecarProcess.start(b, { peers: [{ site: healthy }] });
+    await sidecar.replaying(healthy);
+  });
+
+  afterEach(async () => {
+    await sidecar.configure([{ site: healthy }]);
+    await until('only one peer is left', async () => (await sidecar.status()).peers.length === 1);
+    await Promise.all(others.splice(0).map((site) => site.stop()));
+  });
+
+  after(async () => {
+    await sidecar.stop();
+    await Promise.all([b.stop(), healthy.stop()]);
+  });
+
+  async function newPeer(lfhId: string, admitted = true): Promise<Site> {
+    const site = await Site.start(lfhId, { kafka: false });
+    others.push(site);
+    if (admitted) await site.admit(b);
+    return site;
+  }
+
+  /** While another peer is in trouble, this one is replayed as if nothing were. */
+  async function healthyGoesOn(): Promise<void> {
+    await storm.send(healthy, 20);
+    await storm.arrivedOnce(b);
+  }
+
+  /** Adds a peer, expects what is told about it, and that the other goes on. */
+  async function expectTrouble(
+    site: Site,
+    reason: string,
+    message: RegExp,
+    how: { readonly ca?: string; readonly overrides?: Record<string, unknown> } = {},
+  ): Promise<void> {
+    await sidecar.configure([{ site: healthy }, { site, ...how }]);
+    const found = () => sidecar.peerBecomes(site, `is ${reason}`, (status) => status.reason === reason);
+    await until('it is known', async () => (await sidecar.status()).peers.length === 2);
+    const { message: told } = await found();
+    assert.match(told, message);
+    await healthyGoesOn();
+    assert.equal((await sidecar.peer(healthy)).reason, 'Replaying');
+  }
+
+  async function recovers(site: Site): Promise<void> {
+    await sidecar.replaying(site, 45_000);
+    await storm.send(site, 5);
+    await storm.arrivedOnce(b);
+  }
+
+  it('one with a wrong CA, until the right one is put in place', async () => {
+    const site = await newPeer('wrong-ca');
+    const { ca } = await createCertificateAuthority('somebody else');
+    await expectTrouble(site, 'NotTrusted', /127\.0\.0\.1.*(CA|certificate)/i, { ca });
+    await sidecar.configure([{ site: healthy }, { site }]);
+    await recovers(site);
+  });
+
+  it('one with an expired certificate, until it is renewed', async () => {
+    const site = await newPeer('expired');
+    await site.nats.reload({ certificate: await site.ca.issue({ notBefore: -10, notAfter: -1 }) });
+    await expectTrouble(site, 'CertificateExpired', /expired.*administrator/is);
+    await site.nats.reload({ certificate: await site.ca.issue() });
+    await recovers(site);
+  });
+
+  it('one whose certificate is for another host, until tlsServerName says so', async () => {
+    const site = await newPeer('other-host');
+    const names = [{ type: 'dns', value: 'nats.hospital.example' }] as const;
+    await site.nats.reload({ certificate: await site.ca.issue({ names }) });
+    await expectTrouble(site, 'HostNameMismatch', /nats\.hospital\.example/);
+    await sidecar.configure([{ site: healthy }, { site, overrides: { tlsServerName: 'nats.hospital.example' } }]);
+    await recovers(site);
+  });
+
+  it('one that does not know our key, until it lets us in', async () => {
+    const site = await newPeer('stranger', false);
+    await expectTrouble(site, 'KeyRefused', new RegExp(b.publicKey));
+    await site.admit(b);
+    await recovers(site);
+  });
+
+  it('one that revokes our key while we are connected', async () => {
+    const site = await newPeer('revoking');
+    await sidecar.configure([{ site: healthy }, { site }]);
+    await until('it is known', async () => (await sidecar.status()).peers.length === 2);
+    await sidecar.replaying(site);
+    await site.expel(b.lfhId);
+    await sidecar.peerBecomes(site, 'refuses us', ({ reason }) => reason === 'KeyRefused');
+    await healthyGoesOn();
+  });
+
+  it('one without our durable, until it is made', async () => {
+    const site = await newPeer('no-durable');
+    await site.deleteDurable(b.lfhId);
+    await expectTrouble(site, 'ConsumerMissing', /administrator/);
+    await site.createDurable(b.lfhId);
+    await recovers(site);
+  });
+
+  it('one that is down, until it is up', async () => {
+    const site = await newPeer('down');
+    await site.nats.stop();
+    await expectTrouble(site, 'Unreachable', /cannot be reached/);
+    await site.nats.start();
+    await recovers(site);
+  });
+
+  it('one whose first server is down is replayed from its second', async () => {
+    const site = await newPeer('two-servers');
+    const overrides = { servers: ['tls://127.0.0.1:1', site.nats.url] };
+    await sidecar.configure([{ site: healthy }, { site, overrides }]);
+    await until('it is known', async () => (await sidecar.status()).peers.length === 2);
+    await recovers(site);
+  });
+
+  it('one without TLS', async () => {
+    const site = await newPeer('plaintext');
+    const plain = await Site.startPlainNats(site);
+    others.push({ stop: () => plain.stop() } as Site);
+    await expectTrouble(site, 'TlsRequired', /TLS/, { overrides: { servers: [`tls://${plain.host}`] } });
+  });
+
+  it('one whose CA file is missing', async () => {
+    const site = await newPeer('no-ca');
+    await expectTrouble(site, 'InvalidSettings', /cannot read the file .*nowhere\.crt/, {
+      overrides: { caFile: 'nowhere.crt' },
+    });
+  });
+
+  it('whose ids differ by a dot or a dash only are not mixed up', async () => {
+    const sites = [];
+    for (const id of ['a', 'a.b', 'a-b']) sites.push(await newPeer(id));
+    await sidecar.configure([healthy, ...sites].map((site) => ({ site })));
+    await until('all are known', async () => (await sidecar.status()).peers.length === 4);
+    for (const site of sites) await sidecar.replaying(site);
+    for (const site of sites) await storm.send(site, 20);
+    await storm.arrivedOnce(b);
+    for (const site of sites) {
+      // What is in Kafka is counted a moment later.
+      await sidecar.peerBecomes(site, 'has counted all', ({ replayed }) => replayed === 20);
+      const records = await readTopic(b.kafka, positionTopic(syncName(site.lfhId)));
+      const { sequence } = JSON.parse(String(records.at(-1)?.value)) as { sequence: number };
+      assert.equal(sequence, 20);
+    }
+  });
+
+  it('cannot have messages delivered into our stream, or to another peer, by a reply subject', async () => {
+    const [one, two] = [await newPeer('reply-one', false), await newPeer('reply-two', false)];
+    await healthy.admit(one);
+    await healthy.admit(two);
+    const connection = await healthy.connectAs(one);
+    const victim = await healthy.connectAs(two);
+    const stolen: string[] = [];
+    victim.subscribe(`_INBOX.${syncName(two.lfhId)}.>`, {
+      callback: (_error, { subject }) => void stolen.push(subject),
+    });
+    await victim.flush();
+    const before = await healthy.streamMessages();
+    const pull = JSON.stringify({ batch: 10, expires: 1_000_000_000 });
+    for (const reply of ['EVENTS.sync', 'EVENTS.app_sync', `_INBOX.${syncName(two.lfhId)}.x`]) {
+      connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${syncName(one.lfhId)}`, pull, { reply });
+    }
+    await connection.flush();
+    // What was asked for is delivered somewhere, in the peer's own account, where nobody listens.
+    await until('the pulls are over', async () => (await healthy.durableInfo(one.lfhId)).num_waiting === 0);
+    assert.equal(await healthy.streamMessages(), before);
+    assert.deepEqual(stolen, []);
+    await healthy.expel(one.lfhId);
+    await healthy.expel(two.lfhId);
+    await sidecar.replaying(healthy);
+  });
+
+  it('are told in the metrics, each with all its series, as long as they are peers', async () => {
+    const site = await newPeer('measured');
+    await sidecar.configure([{ site: healthy }, { site }]);
+    await until('it is known', async () => (await sidecar.status()).peers.length === 2);
+    await storm.send(site, 7);
+    const own = connectMessage({ lfhId: b.lfhId, content: {} });
+    await site.announce([own.payload, Buffer.from('nonsense')]);
+    await sidecar.peerBecomes(site, 'has decided', ({ rejected }) => rejected.NotJson === 1);
+    const text = await sidecar.metrics();
+    const value = (name: string, labels = ''): string | undefined =>
+      new RegExp(`^${name}\\{peer="lfh-sync-measured"${labels}\\} (.*)$`, 'm').exec(text)?.[1];
+    assert.equal(value(METRICS.connected.name), '1');
+    assert.equal(value(METRICS.replayed.name), '7');
+    assert.equal(value(METRICS.position.name), '9');
+    assert.equal(value(METRICS.lag.name), '0');
+    assert.equal(value(METRICS.takeOvers.name), '1');
+    assert.equal(value(METRICS.skipped.name, ',reason="OwnMessage"'), '1');
+    assert.equal(value(METRICS.rejected.name, ',reason="NotJson"'), '1');
+    assert.equal(value(`${METRICS.latency.name}_count`), '7');
+    assert.ok(Number(value(`${METRICS.commit.name}_count`)) > 0);
+    assert.ok(Number(value(`${METRICS.batch.name}_sum`)) === 9);
+    await sidecar.configure([{ site: healthy }]);
+    await until('its series are gone', async () => !(await sidecar.metrics()).includes('lfh-sync-measured'));
+    // Before it stops, what it sent is no longer expected in LFH_EXCEPTION's way.
+    assert.equal((await readTopic(b.kafka, 'LFH_EXCEPTION')).length, 1);
+    await b.deleteTopic('LFH_EXCEPTION');
+  });
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { syncName } from '../../../common/contract/names.ts';
+import { until } from '../../kit/processes/process.ts';
+import { SidecarProcess } from '../../kit/processes/sidecar.ts';
+import { replayedUuids } from '../../kit/servers/topic-reader.ts';
+import { Storm } from '../../kit/sites/message-ledger.ts';
+import { Site } from '../../kit/sites/site.ts';
+import { ACK_WAIT_MS } from '../short-ack-wait-main.ts';
+
+const SHORT_ACK_WAIT = join(import.meta.dirname, '..', 'short-ack-wait-main.ts');
+
+describe('a peer whose nats-server cannot reset (2.12)', () => {
+  let a: Site;
+  let b: Site;
+  const running: SidecarProcess[] = [];
+  const storm = new Storm();
+
+  before(async () => {
+    [a, b] = await Promise.all([
+      Site.start('hospital-a', { kafka: false, natsVersion: 'beforeReset' }),
+      Site.start('hospital-b'),
+    ]);
+    await a.admit(b, ACK_WAIT_MS);
+  });
+
+  afterEach(() => Promise.all(running.splice(0).map((sidecar) => sidecar.stop())));
+  after(() => Promise.all([a.stop(), b.stop()]));
+
+  async function start(site = a): Promise<SidecarProcess> {
+    const settings = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
+    const sidecar = await SidecarProcess.start(b, { peers: [{ site }], settings, main: SHORT_ACK_WAIT });
+    running.push(sidecar);
+    return sidecar;
+  }
+
+  /** Pulls as a sidecar would that is killed before it acknowledges anything. */
+  async function handOut(site: Site, count: number): Promise<void> {
+    const dead = await site.connectAs(b);
+    const durable = syncName(b.lfhId);
+    const inbox = `_INBOX.${durable}.dead`;
+    let handedOut = 0;
+    dead.subscribe(inbox, { callback: (_error, { data }) => void (handedOut += data.length > 0 ? 1 : 0) });
+    const pull = { batch: count, expires: 4_000_000_000 };
+    dead.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${durable}`, JSON.stringify(pull), { reply: inbox });
+    await until(`${count} messages are handed out`, () => handedOut === count);
+    await dead.close();
+  }
+
+  it('is replayed, and goes on at once after an orderly restart', async () => {
+    await storm.send(a, 100);
+    const first = await start();
+    await storm.arrivedOnce(b);
+    await storm.acknowledged(a, b);
+    await running.splice(0)[0]?.stop();
+    await storm.send(a, 100);
+    const second = await start();
+    await storm.arrivedOnce(b);
+    assert.equal((await second.peer(a)).gaps, 0);
+    assert.equal(first.process.running, false);
+  });
+
+  it('is replayed once and in order after messages were handed out and never acknowledged', async () => {
+    await storm.acknowledged(a, b);
+    await storm.send(a, 100);
+    // A sidecar that died was handed these: they come back later, behind what is sent meanwhile.
+    await handOut(a, 60);
+    const sidecar = await start();
+    await storm.send(a, 20);
+    await storm.arrivedOnce(b, 60_000);
+    assert.ok((await sidecar.peer(a)).gaps > 0);
+  });
+
+  it('whose stream was made anew is known by the time stamps, and replayed anew', async () => {
+    const c = await Site.start('hospital-c', { kafka: false, natsVersion: 'beforeReset' });
+    try {
+      await c.admit(b, ACK_WAIT_MS);
+      const before = await storm.send(c, 30);
+      const sidecar = await start(c);
+      await storm.arrivedOnce(b);
+      await c.recreateStream();
+      const after = await storm.send(c, 10);
+      await sidecar.peerBecomes(c, 'has noticed', ({ streamRecreated }) => streamRecreated > 0, 60_000);
+      await storm.arrivedOnce(b, 60_000);
+      assert.equal(before.length + after.length, 40);
+    } finally {
+      await c.stop();
+    }
+  });
+
+  it('without a position, although its durable was used before, replays nothing', async () => {
+    const d = await Site.start('hospital-d', { kafka: false, natsVersion: 'beforeReset' });
+    try {
+      await d.admit(b, ACK_WAIT_MS);
+      const uuids = await new Storm().send(d, 20);
+      await handOut(d, 1);
+      const sidecar = await start(d);
+      const { message } = await sidecar.peerBecomes(d, 'has no position', ({ reason }) => reason === 'PositionLost');
+      assert.match(message, /its durable has delivered messages before/);
+      assert.deepEqual(
+        (await replayedUuids(b.kafka)).filter((uuid) => uuids.includes(uuid)),
+        [],
+      );
+    } finally {
+      await d.stop();
+    }
+  });
+});
