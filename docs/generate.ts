@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { METRICS } from '../common/contract/metric-names.ts';
@@ -7,13 +8,20 @@ import { SETTINGS } from '../common/contract/settings.ts';
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
+import { withFolders } from './folders.ts';
 import { markdownTable, page } from './markdown.ts';
 
 /** Pages made from the code's own tables, so that they cannot say anything else. `make docs` writes them. */
 
-/** Every generated page, by its path in docs/. */
+/** Every page that is generated, or has a part that is, by its path in docs/. */
 export function pages(): Readonly<Record<string, string>> {
-  return { 'api.md': apiPage(), 'settings.md': settingsPage(), 'status.md': statusPage(), 'metrics.md': metricsPage() };
+  return {
+    'api.md': apiPage(),
+    'settings.md': settingsPage(),
+    'status.md': statusPage(),
+    'metrics.md': metricsPage(),
+    'architecture.md': withFolders(readFileSync(join(import.meta.dirname, 'architecture.md'), 'utf8')),
+  };
 }
 
 function settingsPage(): string {

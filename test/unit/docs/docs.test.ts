@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pages } from '../../../docs/generate.ts';
 import { createMetrics, OPERATOR_METRICS } from '../../../operator/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const DOCS = join(ROOT, 'docs');
+/** What a page names that should be a file of ours. */
+const SOURCE = /\.(?:ts|sh|js|json|cjs|ya?ml|md)$/;
 
 describe('a generated page', () => {
   for (const [name, content] of Object.entries(pages())) {
@@ -65,13 +68,36 @@ describe('a page', () => {
     assert.deepEqual(broken, []);
   });
 
+  it('names only files that are there', async () => {
+    const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    const paths = new Set(files.split('\n').filter((path) => existsSync(join(ROOT, path))));
+    const names = new Set([...paths].map((path) => basename(path)));
+    const missing: string[] = [];
+    for (const page of await pagesOfTree()) {
+      const text = await readFile(join(ROOT, page), 'utf8');
+      // A unit test is named by its path below test/unit too.
+      for (const [path] of text.matchAll(
+        /\b(?:common|operator|sidecar|test|image|lint|crds|charts|docs|demo)\/[\w./-]+\.[a-z]+\b/g,
+      )) {
+        if (SOURCE.test(path) && !paths.has(path) && !paths.has(`test/unit/${path}`)) missing.push(`${page}: ${path}`);
+      }
+      for (const [, name = ''] of text.matchAll(/`(\w[\w.-]*)`/g)) {
+        if (/\.(?:ts|sh)$/.test(name) && !names.has(name)) missing.push(`${page}: ${name}`);
+      }
+    }
+    assert.deepEqual(missing, []);
+  });
+
   it('of what shows something names only tests that are there', async () => {
     const missing: string[] = [];
     const files = await readdir(join(ROOT, 'test'), { recursive: true });
     // A unit test is named by its path below test/unit, any other by its file.
     const known = files.map((file) => (file.startsWith('unit/') ? file.slice('unit/'.length) : file.split('/').at(-1)));
     for (const page of ['docs/replaces-by-hand.md', 'docs/security.md', 'docs/install.md', 'docs/operator.md']) {
-      const text = await readFile(join(ROOT, page), 'utf8');
+      const text = (await readFile(join(ROOT, page), 'utf8')).replace(/\s+/g, ' ');
       const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);
       const short = [...text.matchAll(/\(tests: ([a-z, /-]+)\)/g)].flatMap(([, names = '']) => names.split(', '));
       for (const name of [...named, ...short.map((each) => `${each}.test.ts`)]) {
