@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Prose in Markdown has at most so many columns, as the code has, so that a diff shows it without wrapping. */
@@ -31,11 +30,8 @@ export function tooWide(text: string): number[] {
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '..');
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '*.md'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  for (const page of listed.split('\0').filter((name) => name !== '')) {
+  const pages = globSync('**/*.md', { cwd: root, exclude: ['**/node_modules', 'dist', 'coverage'] });
+  for (const page of pages) {
     for (const line of tooWide(readFileSync(join(root, page), 'utf8'))) {
       process.stderr.write(`${page}:${line}: more than ${MAX_COLUMNS} columns of prose; break the line\n`);
       process.exitCode = 1;
