@@ -28,11 +28,13 @@ bench: servers ## Throughput and latency, beside a naive bridge in the same run
 servers: $(INSTALLED) ## Find or build all servers (once, in ~/.cache/lfh-sync; 10 to 17 minutes)
 	$(RUN) servers
 
-check: static test-unit ## Before a commit: format, lint, types, dead code (changes nothing), unit tests
+check: static test-unit ## Before a commit: format, lint, widths, types, dead code (changes nothing), unit tests
 
 static: $(INSTALLED)
 	$(RUN) format:check
 	$(RUN) lint
+	$(RUN) lint:markdown
+	$(RUN) lint:commits
 	$(RUN) types
 	$(RUN) dead-code
 
@@ -51,7 +53,7 @@ dead-code: $(INSTALLED) ## Find what nobody uses, or nothing but tests
 coverage: servers ## All tests, with the coverage of what ships (coverage/index.html)
 	$(RUN) coverage
 
-docs: $(INSTALLED) ## Write the generated pages in docs/ anew
+docs: $(INSTALLED) ## Write the generated pages in docs/
 	$(RUN) docs
 
 build: $(INSTALLED) ## Compile what ships into dist/

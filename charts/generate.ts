@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { markdownTable } from '../docs/markdown.ts';
+import { markdownTable, wrapped } from '../docs/markdown.ts';
 import { valuesSchema } from './values-schema.ts';
 import { documentedValues } from './values-table.ts';
 
@@ -44,6 +44,7 @@ function readme(values: string): string {
       markdownTable(['value', 'default', 'meaning'], rows),
       '',
     ]
+      .map(wrapped)
       .join('\n\n')
       .trimEnd() + '\n'
   );

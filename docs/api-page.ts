@@ -8,13 +8,13 @@ export function apiPage(): string {
   const definitions = readDefinitions();
   return page(
     'The API',
-    `\`${definitions[0]?.apiVersion}\`, namespaced. \`kubectl explain lfhsyncpeer.spec\` tells the same about the fields; ` +
-      '`kubectl get lfh` lists both kinds. What a rule refuses is never quoted, since a seed or a key may have been pasted there.',
+    `\`${definitions[0]?.apiVersion}\`, namespaced. \`kubectl explain lfhsyncpeer.spec\` says the same about the fields, and ` +
+      '`kubectl get lfh` lists both kinds. The message of a rule never quotes the value, because somebody may have pasted a seed or a key there.',
     ...definitions.flatMap(kindParts),
     '## Conditions',
-    'A direction that is not asked for, or is paused, is True. `Ready` comes from what is seen on NATS and from what the sidecars ' +
-      'report; where nothing fresh is known it is Unknown, never True. Each reason is listed with who can end it: it passes by itself, ' +
-      "we have to do something here, or the peer's administrator has to.",
+    'The condition of a direction that is paused or not asked for is True. `Ready` comes from what the operator sees on NATS and ' +
+      'from what the sidecars report. Where nothing fresh is known, it is Unknown and never True. The tables say who can end each ' +
+      "reason: it passes by itself, we have to do something here, or the peer's administrator has to.",
     ...Object.entries(CONDITIONS).flatMap(conditionParts),
   );
 }
@@ -74,7 +74,7 @@ function typeOf({ type, items, enum: names, format }: Schema): string {
   return format === 'date-time' ? 'time' : type;
 }
 
-/** Of an object whose fields have defaults of their own, those tell. */
+/** An object whose fields have defaults of their own has none in the table. */
 function fallbackOf({ default: fallback }: Schema): string {
   return fallback === undefined || typeof fallback === 'object' ? '' : `\`${fallback}\``;
 }

@@ -1,8 +1,24 @@
 const NOTE = '<!-- Made by `make docs` from the code; a test fails when it differs. -->';
 
+/** As many columns as a line of prose may have; `lint/markdown-width.ts` looks at every page. */
+const COLUMNS = 120;
+
 /** A generated page: a title, the note that it is generated, and the parts with a blank line between. */
 export function page(title: string, ...parts: string[]): string {
-  return `${[`# ${title}`, NOTE, ...parts].join('\n\n')}\n`;
+  return `${[`# ${title}`, NOTE, ...parts.map(wrapped)].join('\n\n')}\n`;
+}
+
+/** A paragraph with its lines broken; a heading, table or block of code as it is. */
+export function wrapped(part: string): string {
+  if (/^(#|\||```)/.test(part)) return part;
+  const lines: string[] = [];
+  // A piece of code is one word: it is easier to search for when it is not broken.
+  for (const word of part.match(/(?:`[^`]*`|\S)+/g) ?? []) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
 }
 
 /** A table; a `|` in a cell does not end it. */

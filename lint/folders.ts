@@ -2,14 +2,14 @@ import { posix } from 'node:path';
 import type { OxlintOverride } from 'oxlint';
 
 /**
- * Which folder may import which, and which packages: the same table as in docs/architecture.md, and the only place where it
- * is enforced. `test/unit/lint/folders.test.ts` shows that each rule holds.
+ * Which folder may import which, and which packages. The table in docs/architecture.md is made from this one, and this is the
+ * only place where it is enforced. `test/unit/lint/folders.test.ts` shows that each rule holds.
  *
  * Five ideas are in it. The two programs share `common` and nothing else. Decisions are pure. A client library is known in
  * the one folder that wraps it. Nothing imports upwards. Nothing that ships imports what tests it.
  */
 
-interface Folder {
+export interface Folder {
   /** Files or folders of ours that its files may import, besides their neighbours; a folder means the files in it. */
   readonly imports?: readonly string[];
   readonly packages?: readonly string[];
@@ -30,7 +30,8 @@ const PLAN_ROOMS = Object.fromEntries(
   ]),
 );
 
-const FOLDERS: Readonly<Record<string, Folder>> = {
+/** Every folder that ships, the lowest first. `docs/folders.ts` makes the picture and the table of docs/architecture.md from it. */
+export const FOLDERS: Readonly<Record<string, Folder>> = {
   common: { imports: ['common/contract'] },
   'common/contract': { imports: ['common/errors.ts', 'common/server-url.ts'] },
 
@@ -67,7 +68,7 @@ const FOLDERS: Readonly<Record<string, Folder>> = {
 };
 
 /** Files that differ from their folder. */
-const FILES: Readonly<Record<string, Folder>> = {
+export const FILES: Readonly<Record<string, Folder>> = {
   'common/log.ts': { ...FOLDERS.common, packages: ['pino'] },
   'operator/metrics.ts': { packages: ['prom-client'] },
   'sidecar/ports.ts': { imports: ['sidecar/replay', 'common/contract'] },

@@ -88,6 +88,6 @@ function findFhirProblem(format: string, content: Buffer): string | undefined {
  * white space, the separators U+001C to U+001F among it, and does not look at the case.
  */
 function startsWith(content: Buffer, beginning: RegExp): boolean {
-  const head = content.subarray(0, 64).toString('latin1');
-  return beginning.test(head.replace(/^[\v\s\x1c-\x1f]+/, ''));
+  const start = content.findIndex((byte) => byte > 0x20);
+  return start >= 0 && start < 64 && beginning.test(content.subarray(start, start + 8).toString('latin1'));
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pages } from '../../../docs/generate.ts';
 import { createMetrics, OPERATOR_METRICS } from '../../../operator/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const DOCS = join(ROOT, 'docs');
+/** What a page names that should be a file of ours. */
+const SOURCE = /\.(?:ts|sh|js|json|cjs|ya?ml|md)$/;
 
 describe('a generated page', () => {
   for (const [name, content] of Object.entries(pages())) {
@@ -65,13 +67,35 @@ describe('a page', () => {
     assert.deepEqual(broken, []);
   });
 
+  it('names only files that are there', async () => {
+    const files = globSync('**/*', { cwd: ROOT, exclude: ['**/node_modules', '.git', 'dist', 'coverage'] });
+    const paths = new Set(files);
+    const names = new Set([...paths].map((path) => basename(path)));
+    const missing: string[] = [];
+    for (const page of await pagesOfTree()) {
+      const text = await readFile(join(ROOT, page), 'utf8');
+      // A test is named by its path below test/unit or test/integration too.
+      const isThere = (path: string): boolean =>
+        ['', 'test/unit/', 'test/integration/'].some((folder) => paths.has(folder + path));
+      for (const [path] of text.matchAll(
+        /\b(?:common|operator|sidecar|test|image|lint|crds|charts|docs|demo)\/[\w./-]+\.[a-z]+\b/g,
+      )) {
+        if (SOURCE.test(path) && !isThere(path)) missing.push(`${page}: ${path}`);
+      }
+      for (const [, name = ''] of text.matchAll(/`(\w[\w.-]*)`/g)) {
+        if (/\.(?:ts|sh)$/.test(name) && !names.has(name)) missing.push(`${page}: ${name}`);
+      }
+    }
+    assert.deepEqual(missing, []);
+  });
+
   it('of what shows something names only tests that are there', async () => {
     const missing: string[] = [];
     const files = await readdir(join(ROOT, 'test'), { recursive: true });
     // Pages name a test by its path below `test/unit` or `test/integration`.
     const known = files.map((file) => file.replace(/^(unit|integration)\//, ''));
     for (const page of ['docs/replaces-by-hand.md', 'docs/security.md', 'docs/install.md', 'docs/operator.md']) {
-      const text = await readFile(join(ROOT, page), 'utf8');
+      const text = (await readFile(join(ROOT, page), 'utf8')).replace(/\s+/g, ' ');
       const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);
       const short = [...text.matchAll(/\(tests: ([a-z, /-]+)\)/g)].flatMap(([, names = '']) => names.split(', '));
       for (const name of [...named, ...short.map((each) => `${each}.test.ts`)]) {
