@@ -50,6 +50,7 @@ export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPe
 class DurablePull implements OpenPeerStream {
   readonly server: string;
   readonly key: string;
+  readonly ackWaitMs = DURABLE.ackWaitMs + 1_000;
   readonly #options: PeerStreamOptions;
   readonly #connected: Connected;
   readonly #log: Logger;
