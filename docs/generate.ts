@@ -42,9 +42,9 @@ function settingsPage(): string {
     'They come from its environment, once, at its start. One that does not parse ends it with exit code 2.',
     markdownTable(
       ['name', 'default', 'shape', 'meaning'],
-      Object.values(OPERATOR_SETTINGS).map(({ name, fallback, shape, meaning }) => [
+      Object.values(OPERATOR_SETTINGS).map(({ name, fallbackText, shape, meaning }) => [
         `\`${name}\``,
-        fallback === undefined ? '' : `\`${fallback}\``,
+        fallbackText === '' ? '' : `\`${fallbackText}\``,
         shape.expected,
         meaning,
       ]),
