@@ -89,5 +89,6 @@ function findFhirProblem(format: string, content: Buffer): string | undefined {
  */
 function startsWith(content: Buffer, beginning: RegExp): boolean {
   const head = content.subarray(0, 64).toString('latin1');
+  // oxlint-disable-next-line no-control-regex -- they are what has to be skipped
   return beginning.test(head.replace(/^[\v\s\x1c-\x1f]+/, ''));
 }

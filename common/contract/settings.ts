@@ -174,7 +174,7 @@ export type Settings = {
 export function decodeSettings(find: (name: string) => string | undefined): Settings {
   const decoded: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(SETTINGS)) {
-    decoded[key] = decodeSetting<unknown>(setting as Setting<unknown>, find(setting.name));
+    decoded[key] = decodeSetting<unknown>(setting, find(setting.name));
   }
   const settings = decoded as unknown as Settings;
   requireConsistency(settings);
