@@ -8,7 +8,7 @@ export interface Setting<Value> {
   readonly meaning: string;
   /** The value when the setting is absent. @throws InvalidInputError when it must be there */
   readonly fallback: () => Value;
-  /** The same as text, for the documentation; empty when there is none. */
+  /** The same as text, for the documentation; empty when there is no default. */
   readonly fallbackText: string;
   /** Whether a change takes effect without a restart. */
   readonly reloadable: boolean;
