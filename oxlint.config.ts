@@ -32,8 +32,8 @@ export default defineConfig({
   },
   overrides: [
     ...FOLDER_RULES,
-    // These two were above the limit when it came; whoever changes one of them takes it off this list.
-    { files: ['sidecar/nats/reset.ts', 'sidecar/session/pipeline.ts'], rules: { complexity: ['error', { max: 17 }] } },
+    // This file was above the limit when the limit came; a change of it takes it off this list.
+    { files: ['sidecar/nats/reset.ts'], rules: { complexity: ['error', { max: 17 }] } },
     {
       files: ['test/**'],
       rules: { 'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }] },

@@ -1,12 +1,12 @@
-/** How long to wait before trying again. */
+/** How long to wait before trying again, and the waiting itself. */
 
 const FIRST_MS = 250;
 const MOST_MS = 30_000;
 
 /**
- * Exponential, with full jitter, so that many that failed together do not come back together.
+ * Exponential, with full jitter, so that clients that failed together do not come back together.
  *
- * @param failures in a row, 1 after the first
+ * @param failures how many in a row, 1 after the first
  * @param random from 0 to 1
  * @returns milliseconds, at most 30 s
  */

@@ -1,16 +1,27 @@
 import type { Reason } from './contract/reasons.ts';
 
 /**
- * The error classes of the design's "Errors" table: the class of an error decides what happens next.
+ * The errors that the sidecar reports as the state of a peer. The class of an error decides what happens next: whatever is
+ * a {@link ReportedError} is reported and retried; anything else is a bug and ends the process.
  *
  * A library's own errors are translated into these in the one folder that calls the library, with the original kept
- * as `cause`. Messages are for a person: what is wrong, where, and what to do; never a payload, seed or password.
+ * as `cause`. Messages are for a person: they say what is wrong, where, and what to do, and never hold a payload, seed or
+ * password.
+ *
+ * Three further classes are decided about where they are thrown, never reach a report, and so live beside their code:
+ * `KubeError` (an answer of the Kubernetes API, operator/kube/errors.ts), `LeaseLostError` (another operator leads,
+ * operator/controller/lease.ts) and `ShapeError` (a text that is not of its shape, which becomes an
+ * {@link InvalidInputError} with the setting's name, common/contract/shapes.ts).
  */
+export abstract class ReportedError extends Error {
+  /** What `/status` and the conditions show. */
+  abstract readonly reason: Reason;
+}
 
-/** Thrown when trying again, unchanged, may succeed: a server that is down, a certificate somebody may replace. */
-export class TransientError extends Error {
+/** Thrown when trying again, unchanged, may succeed: a server is down, or somebody may replace a certificate. */
+export class TransientError extends ReportedError {
   override readonly name = 'TransientError';
-  readonly reason: Reason;
+  override readonly reason: Reason;
   constructor(reason: Reason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
@@ -18,36 +29,36 @@ export class TransientError extends Error {
 }
 
 /** Thrown when what a person wrote is wrong; nothing changes until they change it. */
-export class InvalidInputError extends Error {
+export class InvalidInputError extends ReportedError {
   override readonly name = 'InvalidInputError';
-  readonly reason: Reason = 'InvalidSettings';
+  override readonly reason: Reason = 'InvalidSettings';
 }
 
-/** Thrown when a file, key or resource that a setting names does not exist (yet). */
-export class MissingReferenceError extends Error {
+/** Thrown when a file, key or resource that a setting names does not exist, or does not exist yet. */
+export class MissingReferenceError extends ReportedError {
   override readonly name = 'MissingReferenceError';
-  readonly reason: Reason = 'InvalidSettings';
+  override readonly reason: Reason = 'InvalidSettings';
 }
 
 /**
- * Thrown when Kafka says that somebody newer holds this peer's transactional id. Nothing of this producer's was or
- * will be committed any more.
+ * Thrown when Kafka says that a newer producer holds this peer's transactional id. This producer can commit nothing any
+ * more, and what it had not committed is aborted.
  */
-export class FencedError extends Error {
+export class FencedError extends ReportedError {
   override readonly name = 'FencedError';
-  readonly reason: Reason = 'Fenced';
+  override readonly reason: Reason = 'Fenced';
 }
 
 /**
- * Thrown when a transaction failed in a way that leaves its outcome unknown (or known to be aborted). The producer
- * must be discarded; the position read after the next take-over tells what became of it.
+ * Thrown when a transaction failed and its outcome is unknown, or known to be an abort. The producer must be discarded.
+ * The position that is read after the next take-over shows whether the transaction was committed.
  */
-export class UncertainCommitError extends Error {
+export class UncertainCommitError extends ReportedError {
   override readonly name = 'UncertainCommitError';
-  readonly reason: Reason = 'UncertainCommit';
+  override readonly reason: Reason = 'UncertainCommit';
 }
 
-/** What an error's chain of causes says, outermost first, without stacks. For one log line or one status message. */
+/** What an error and its causes say, outermost first, without stacks. For one log line or one status message. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;

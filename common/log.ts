@@ -5,8 +5,10 @@ import { messageOf } from './errors.ts';
 export type { Logger } from 'pino';
 
 /**
- * JSON lines on stdout. Errors are logged with their name, stack and what their causes say, never with their own fields: a
- * library may keep a request, and so a payload, there.
+ * A logger that writes JSON lines to stdout. An error is logged with its name, its stack and the messages of its causes, and
+ * never with its own fields, because a library may keep a request there, and so a payload.
+ *
+ * A child logger has a copy of its parent's level: setting the parent's `level` later does not change it.
  */
 export function createLogger(options: { readonly name: string; readonly level: LogLevel }): Logger {
   return pino({

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What is told over HTTP. Each is asked anew for every request. */
+/** What is answered over HTTP. Each function is called again for every request. */
 export interface Probes {
-  /** Whether the process should go on living. */
+  /** Whether the process should stay alive. */
   readonly healthy: () => boolean;
-  /** Whether it does its work; a text says what is missing. */
+  /** True when the process does its work; otherwise a text that says what is missing. */
   readonly ready: () => true | string;
   readonly status: () => unknown;
   readonly metrics: () => Promise<string>;
@@ -23,8 +23,8 @@ interface Answer {
 }
 
 /**
- * Serves `/healthz`, `/readyz`, `/status` (JSON) and `/metrics` (Prometheus). For reading only, and for small questions:
- * whoever holds a connection open without asking is cut off.
+ * Serves `/healthz`, `/readyz`, `/status` (JSON) and `/metrics` (Prometheus). It is for reading only, and for small requests.
+ * A client that holds a connection open without a request is cut off.
  *
  * @param address `host:port`; port 0 takes any free one
  * @throws what listening throws, such as EADDRINUSE

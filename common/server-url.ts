@@ -1,15 +1,15 @@
 import { isIP } from 'node:net';
 import { InvalidInputError } from './errors.ts';
 
-/** URLs of NATS servers: how they are written, and the one place that reads them. */
+/** URLs of NATS servers: how they are written, and the one place where they are read. */
 
-/** The port of a server's URL without one, as NATS clients have it. */
+/** The port when the URL has none, as in NATS clients. */
 export const DEFAULT_PORT = 4222;
 
 const HOST_AND_PORT = String.raw`(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?`;
-/** A server of a peer: messages of patients never cross to another site in the clear. */
+/** A server of a peer. It needs TLS, because patients' messages must never cross to another site in the clear. */
 export const PEER_SERVER = new RegExp(`^tls://${HOST_AND_PORT}$`);
-/** A server of the node's own, which may be without TLS. */
+/** A server of the node's local NATS, which may be without TLS. */
 export const LOCAL_SERVER = new RegExp(`^(?:tls|nats)://${HOST_AND_PORT}$`);
 
 /** One nats-server, as its URL names it. */
@@ -29,7 +29,8 @@ export interface ServerAddress {
  * | `nats://[fd00::1]:4223` | not secure, `fd00::1`, 4223 |
  * | `https://…`, `tls://user@…`, `tls://host/path`, a port of 99999 | undefined |
  *
- * @returns undefined for anything else. The API server lets through what no URL can be, and one such node must not stop others
+ * @returns undefined for anything else, instead of an error: the API server accepts texts that cannot be URLs, and one node with
+ *   such a text must not stop the others
  */
 export function parseServerUrl(server: string): ServerAddress | undefined {
   if (!URL.canParse(server)) return undefined;
@@ -43,7 +44,7 @@ export function parseServerUrl(server: string): ServerAddress | undefined {
   };
 }
 
-/** As {@link parseServerUrl}. @throws InvalidInputError; it never quotes the URL, since a password may be in it */
+/** As {@link parseServerUrl}. @throws InvalidInputError, which never quotes the URL, since a password may be in it */
 export function requireServerUrl(server: string): ServerAddress {
   const address = parseServerUrl(server);
   if (address) return address;

@@ -51,9 +51,9 @@ function settingsPage(): string {
     'The operator reads its settings from its environment, once, when it starts. A value that does not parse ends it with exit code 2.',
     markdownTable(
       ['name', 'default', 'shape', 'meaning'],
-      Object.values(OPERATOR_SETTINGS).map(({ name, fallback, shape, meaning }) => [
+      Object.values(OPERATOR_SETTINGS).map(({ name, fallbackText, shape, meaning }) => [
         `\`${name}\``,
-        fallback === undefined ? '' : `\`${fallback}\``,
+        fallbackText === '' ? '' : `\`${fallbackText}\``,
         shape.expected,
         meaning,
       ]),

@@ -4,16 +4,16 @@ import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from '
 import type { Position } from './replay/position.ts';
 
 /**
- * What the pipeline needs of Kafka and NATS, in our own words. `sidecar/kafka/` and `sidecar/nats/` implement these
- * over their client libraries, so that a library can be exchanged on evidence.
+ * What a session needs of Kafka and NATS, in our own words. `sidecar/kafka/` and `sidecar/nats/` implement these
+ * over their client libraries, so that a library can be replaced when there is a reason to.
  *
- * Whatever fails is thrown as one of the classes in `common/errors.ts`.
+ * Every failure is thrown as one of the classes in `common/errors.ts`.
  */
 
 /**
  * Writes for one peer, one transaction at a time, under that peer's transactional id.
  *
- * After anything thrown the writer is of no more use: close it and take the peer over anew.
+ * After any error the writer is of no more use: close it and take the peer over again.
  */
 export interface ReplayWriter {
   /**
@@ -23,17 +23,18 @@ export interface ReplayWriter {
   send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]>;
   /** Commits what was sent. Durable and visible when this resolves. */
   commit(): Promise<void>;
-  /** Aborts what is open, if anything; never throws. */
+  /** Aborts the open transaction, if there is one; never throws. */
   close(): Promise<void>;
 }
 
 export interface KafkaPort {
   /**
-   * Makes a peer ours: fences every earlier writer, then reads the peer's position, in that order (docs/architecture.md, "A take-over"). Makes the position topic when missing.
+   * Makes a peer ours: fences every earlier writer, then reads the peer's position, in that order (docs/architecture.md,
+   * "One take-over"). Makes the position topic when it is missing.
    */
   takeOver(peer: SyncName): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
   /**
-   * Makes topics that are missing, and tells each one's limits or why it cannot be had. Cached; `fresh` asks again.
+   * Makes topics that are missing, and returns for each its limits, or why it cannot be had. Cached; `fresh` asks again.
    * @param options.capped the topics are named by a peer: refuse new ones beyond the configured number
    */
   ensureTopics(
@@ -51,32 +52,38 @@ export interface OwnersPort {
   /** Called after every change of {@link held} or {@link joined}. */
   onChange(listener: () => void): void;
   /**
-   * Resolves when what is held can be relied on: nobody else can have been given it yet. Asked before every take-over,
-   * since a sidecar that slept through a rebalance would otherwise fence the rightful owner. Or when `signal` is aborted.
+   * Resolves when {@link held} can be relied on, because the group cannot have given a partition to another sidecar yet, or
+   * when `signal` is aborted. Asked before every take-over, since a sidecar that slept through a rebalance would otherwise
+   * fence the rightful owner.
    */
   confirmed(signal: AbortSignal): Promise<void>;
 }
 
-/** The connection to one peer's durable on one of its servers. Closed for good after anything thrown. */
+/** The connection to one peer's durable on one of its servers. Closed for good after any error. */
 export interface PeerStream {
   /** `host:port` of the server connected to. */
   readonly server: string;
   /** Our public key that the server accepted. */
   readonly key: string;
   /**
+   * How long to wait, in milliseconds, until a message that was handed out and not acknowledged is certainly due again: the
+   * durable's `ack_wait` and some time for the way. Matters only for servers that cannot reset.
+   */
+  readonly ackWaitMs: number;
+  /**
    * Aborted when this was signed in with the previous key and the server accepts the current one now: finish what is being
-   * committed, and connect anew.
+   * committed, and connect again.
    */
   readonly superseded: AbortSignal;
   /**
    * Resets the durable, so that everything after `sequence` is delivered again from consumer sequence 1, and nothing
    * that was handed out before stands in the way. Without `sequence`: back to its own ack floor.
-   * @returns undefined where the server is older than 2.14 and nobody answers
+   * @returns undefined when nobody answers, because the server is older than 2.14
    */
   reset(sequence?: number): Promise<ResetAnswer | undefined>;
   /** Starts pulling; at most about `messages` and `bytes` are held here, whatever the backlog. */
   start(limits: { messages: number; bytes: number }): void;
-  /** Stops pulling. Resolves when all that was asked for is buffered or has expired. */
+  /** Stops pulling. Resolves when everything that was asked for is buffered or has expired. */
   stop(): Promise<void>;
   /** Resolves when a message is buffered, or after `timeoutMs`; throws when the stream has failed. */
   available(timeoutMs: number): Promise<void>;
@@ -85,14 +92,14 @@ export interface PeerStream {
   close(): Promise<void>;
 }
 
-/** A replayed message, as applications are told of it. */
+/** A replayed message, as it is announced to applications. */
 export interface Announcement {
-  /** By which the stream drops a repeat. */
+  /** The message id by which the stream drops a repeat. */
   readonly id: string;
   readonly payload: Uint8Array;
 }
 
-/** The node's local NATS: where applications listen for what peers sent. */
+/** The node's local NATS, where applications listen for what peers sent. */
 export interface AnnouncePort {
   /** Publishes payloads on `EVENTS.app_sync`, each with its own message id. */
   announce(messages: readonly Announcement[]): Promise<void>;

@@ -1,16 +1,16 @@
-/** RFC 4648's base 32 without padding: NKeys are written in it, and so is a hash that becomes part of a name. */
+/** Base 32 as in RFC 4648, without padding. NKeys are written in it, and so is a hash that becomes part of a name. */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const BITS = 5;
 
-/** Five bits a letter, the highest first; the last letter is filled up with zeroes. Upper case. */
+/** Writes five bits a letter, the highest first, in upper case; the last letter is filled up with zeroes. */
 export function encodeBase32(bytes: Iterable<number>): string {
   let bits = '';
   for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
   return bits.replace(/.{1,5}/g, (five) => ALPHABET.charAt(Number.parseInt(five.padEnd(BITS, '0'), 2)));
 }
 
-/** The bytes that {@link encodeBase32} wrote. The caller has checked that nothing but its letters is in the text. */
+/** Reads what {@link encodeBase32} wrote. The caller must have checked that the text has no other letters. */
 export function decodeBase32(text: string): number[] {
   const bytes: number[] = [];
   let bits = 0;

@@ -6,7 +6,7 @@ import { SYNC_SUBJECT, syncName } from './names.ts';
  * make the server refuse the pulls of every sidecar that asks for as much as before.
  */
 
-/** Both numbers of messages and times that the durable is made with. */
+/** The limits that the durable is made with. */
 export const DURABLE = {
   /** Most messages that one pull may ask for (`max_batch`); the server refuses a larger pull. */
   maxBatch: 5_000,
@@ -14,9 +14,12 @@ export const DURABLE = {
   maxExpiresMs: 5_000,
   /** How long the server waits for an acknowledgement before it delivers again (`ack_wait`), in milliseconds. */
   ackWaitMs: 30_000,
-  /** Most messages that may be delivered and not acknowledged: two of a peer's largest batches, or its pipeline would stall. */
+  /**
+   * Most messages that may be delivered and not acknowledged. Two of a peer's largest batches must fit, or its pipeline would
+   * stall.
+   */
   maxAckPending: 20_000,
-  /** Most pulls that may wait at once (`max_waiting`). Those of a sidecar that has stopped count until they expire. */
+  /** Most pulls that may wait at once (`max_waiting`). The pulls of a sidecar that has stopped count until they expire. */
   maxWaiting: 16,
 } as const;
 
@@ -28,7 +31,7 @@ export function pullSubject(stream: string, durable: string): string {
   return `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
 }
 
-/** A request on this subject lets a durable begin again at another message (nats-server 2.14 and later). */
+/** A request on this subject makes a durable begin again at another message (nats-server 2.14 and later). */
 export function resetSubject(stream: string, durable: string): string {
   return `$JS.API.CONSUMER.RESET.${stream}.${durable}`;
 }
@@ -39,8 +42,8 @@ export function ackSubjects(stream: string, durable: string): string {
 }
 
 /**
- * A pull that the server refuses by its form, so that the durable delivers nothing for it: a heartbeat must fit twice into
- * the time that a pull waits. The refusal shows that the durable is there.
+ * A pull that the server refuses for its form, so that the durable delivers nothing for it: a heartbeat must fit twice into
+ * the time that a pull waits. The refusal shows that the durable exists.
  */
 export const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heartbeat: 1 });
 
@@ -63,8 +66,10 @@ export interface DurableConfig {
 /**
  * The durable that the owner of a stream makes for a peer that may receive from it.
  *
- * It delivers all, because a reset refuses any other policy; the peer decides where it starts. One acknowledgement covers
- * all messages before it, because a peer acknowledges batches.
+ * It delivers all messages, because a reset refuses any other policy; the peer decides where it starts. One acknowledgement
+ * covers all messages before it, because a peer acknowledges batches.
+ *
+ * @param ackWaitMs how long the server waits for an acknowledgement, in milliseconds
  */
 export function durableConfig(peerLfhId: string, ackWaitMs: number = DURABLE.ackWaitMs): DurableConfig {
   return {

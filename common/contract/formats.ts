@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-/** `data_format`: it names both what `data` holds and the Kafka topic it is stored in, and a peer chooses it. */
+/** `data_format` names both what `data` holds and the Kafka topic that it is stored in. A peer chooses it. */
 
 const LEGAL_TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /**
@@ -9,26 +9,27 @@ const LEGAL_TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
  */
 const FORBIDDEN_TOPIC = /^(?:lfh_|_|retransmit$)/i;
 
-/** Whether Kafka takes the name for a topic. */
+/** Whether Kafka accepts the name for a topic. */
 export function isLegalTopic(name: string): boolean {
   return LEGAL_TOPIC.test(name) && name !== '.' && name !== '..';
 }
 
-/** Whether no peer may ever write there, whatever its `allowFormats` say. */
+/** Whether no peer may ever write there, whatever its `allowFormats` allow. */
 export function isForbiddenTopic(name: string): boolean {
-  // `constructor` and the like: libraries keep topics as keys of plain objects, where such a key is there already.
+  // Names such as `constructor`: libraries keep topics as keys of plain objects, which already have such a key.
   return FORBIDDEN_TOPIC.test(name) || name in Object.prototype;
 }
 
-/** A test by patterns of formats; `*` stands for any characters, everything else for itself. */
+/** Makes a test of formats from patterns. `*` stands for any characters, and everything else for itself. */
 export function formatMatcher(patterns: readonly string[]): (format: string) => boolean {
   const literals = patterns.map((pattern) => pattern.split('*'));
   return (format) => literals.some((parts) => matches(format, parts));
 }
 
 /**
- * Each part as far to the front as it goes, which is right since only stars are between them. No regular expression: that would try
- * every way in which many stars can share a text out, which takes minutes for a pattern and a format that are made for it.
+ * Finds each part as far to the front as it goes, which is right because only stars are between the parts. This is not a
+ * regular expression, because that would try every way in which many stars can divide a text among them, which takes minutes
+ * for a pattern and a format that are made for it.
  */
 function matches(format: string, [first = '', ...parts]: readonly string[]): boolean {
   const last = parts.pop();
@@ -45,14 +46,16 @@ function matches(format: string, [first = '', ...parts]: readonly string[]): boo
 }
 
 /**
- * Tells in words what keeps the decoded `data` from being what its format says, or undefined where nothing does.
+ * Checks that the decoded `data` is of the kind that its format names.
  *
- * A check of the kind, not of the standard: connect validated the message when it took it in, and what it takes for
- * valid differs between versions. Formats we do not know (uploads: DICOM, images …) are any bytes at all.
+ * It does not check the standard: connect validated the message when it took it in, and its versions disagree about what is
+ * valid. In formats that we do not know (uploads: DICOM, images …) any bytes are accepted.
+ *
+ * @returns what was expected, in words; undefined when the data is of that kind
  */
 export function findContentProblem(format: string, content: Buffer): string | undefined {
   if (/^FHIR(?:-|$)/i.test(format)) return findFhirProblem(format, content);
-  // `/x12` announces a bare transaction set, ST to SE, without the interchange around it; `/ingress` the whole interchange.
+  // `/x12` announces a bare transaction set, ST to SE, without the interchange around it; `/ingress` announces the interchange.
   if (/^X12(?:[-_]|$)/i.test(format)) {
     return startsWith(content, /^(?:ISA|ST[^A-Z0-9])/i)
       ? undefined
@@ -64,7 +67,7 @@ export function findContentProblem(format: string, content: Buffer): string | un
   return undefined;
 }
 
-/** Today's `FHIR-R4`, and older nodes' `FHIR-R4_PATIENT`, which names the resource as well. */
+/** For today's `FHIR-R4`, and for `FHIR-R4_PATIENT` of older nodes, which names the resource as well. */
 function findFhirProblem(format: string, content: Buffer): string | undefined {
   const expected = 'a FHIR resource: a JSON object with a resourceType';
   if (!isUtf8(content)) return expected;
@@ -84,8 +87,8 @@ function findFhirProblem(format: string, content: Buffer): string | undefined {
 }
 
 /**
- * Whether the content begins so, behind MLLP's start byte and white space. connect's own recognition strips what Python calls
- * white space, the separators U+001C to U+001F among it, and does not look at the case.
+ * Whether the content begins so, after MLLP's start byte and white space. connect's own recognition strips what Python calls
+ * white space, which includes the separators U+001C to U+001F, and ignores the case.
  */
 function startsWith(content: Buffer, beginning: RegExp): boolean {
   const start = content.findIndex((byte) => byte > 0x20);

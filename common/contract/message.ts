@@ -1,9 +1,9 @@
 /**
  * connect's message on `EVENTS.sync` (docs/upstream.md). It comes from another organisation: nothing in it is trusted.
  *
- * The rule: what we use is held strictly, in length and characters; what we do not use is not looked at. connect itself takes
- * in a message whose unused fields have any type, and its versions disagree about them: `transmission_attributes` was text
- * from September to November 2021, and `operation` did not exist before June 2021.
+ * The rule is: fields that we use are checked strictly, in length and characters; fields that we do not use are not looked at.
+ * connect itself accepts a message whose unused fields have any type, and its versions disagree about them:
+ * `transmission_attributes` was text from September to November 2021, and `operation` did not exist before June 2021.
  */
 
 /** The fields that we use. */
@@ -12,7 +12,7 @@ export interface LfhMessage {
   readonly lfh_id: string;
   readonly operation: string;
   readonly consuming_endpoint_url: string;
-  /** Base64, checked elsewhere. */
+  /** Base64, which sidecar/replay/decide.ts checks. */
   readonly data: string;
   readonly data_format: string;
 }
@@ -23,10 +23,10 @@ export type FieldProblem =
   | { readonly kind: 'InvalidField'; readonly field: string; readonly expected: string };
 
 interface Field {
-  /** Of the whole value; the bound on its length keeps a peer from making us escape megabytes. */
+  /** Matches the whole value. Its bound on the length keeps a peer from making us escape megabytes. */
   readonly pattern: RegExp;
   readonly expected: string;
-  /** What an older node leaves out; otherwise the field must be there. */
+  /** The value when the field is absent, because older nodes leave it out. Without a fallback the field must be there. */
   readonly fallback?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Every metric of the sidecar: name, what it says, and its labels besides `peer`. docs/metrics.md is made from it. */
+/** Every metric of the sidecar: its name, what it counts, and its labels besides `peer`. docs/metrics.md is made from this. */
 export const METRICS = {
   connected: {
     name: 'lfh_sync_peer_connected',
@@ -56,6 +56,6 @@ export const METRICS = {
   announceFailures: {
     name: 'lfh_sync_announce_failures_total',
     type: 'counter',
-    help: 'Messages that could not be announced on the own EVENTS.app_sync. Has no peer.',
+    help: 'Messages that could not be announced on the local EVENTS.app_sync. Has no label peer.',
   },
 } as const;

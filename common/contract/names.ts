@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { encodeBase32 } from './base32.ts';
 
-/** Names that both sides of a connection, the operator and the sidecar must derive alike. Pure. */
+/** Names that the operator and the sidecar, here and at the other site, must derive in the same way. */
 
 export const SYNC_TOPIC = 'LFH_SYNC';
 export const EXCEPTION_TOPIC = 'LFH_EXCEPTION';
-/** Empty; its partitions only spread the peers over a node's sidecars. */
+/** This topic stays empty; its partitions only spread the peers over a node's sidecars. */
 export const OWNERS_TOPIC = 'LFH_SYNC_OWNERS';
 /** Many more than a node has sidecars, so that peers spread evenly. Kafka can add partitions but not remove them. */
 export const OWNERS_PARTITIONS = 64;
-/** connect's own stream and subjects, see upstream.md. */
+/** connect's own stream and subjects (docs/upstream.md). */
 export const STREAM = 'EVENTS';
 export const SYNC_SUBJECT = 'EVENTS.sync';
 export const APP_SYNC_SUBJECT = 'EVENTS.app_sync';
@@ -46,7 +46,7 @@ export function shortName(name: SyncName): string {
   return name.slice(PREFIX.length);
 }
 
-/** Where the replies to a node's requests on a peer's NATS go; no other peer may listen there. */
+/** The subjects of the replies to a node's requests on a peer's NATS; no other peer may subscribe to them. */
 export function inboxPrefix(name: string): string {
   return `_INBOX.${name}`;
 }
@@ -63,7 +63,7 @@ export function isPositionTopic(topic: string): boolean {
 
 const POSITION_PREFIX = 'LFH_SYNC_POSITION_';
 
-/** One per node and peer: whoever begins a transaction under it fences everybody who did before. */
+/** One per node and peer. A producer that begins under it fences every producer that began under it before. */
 export function transactionalId(node: string, peer: SyncName): string {
   return `lfh-sync.${node}.${peer}`;
 }
@@ -73,13 +73,13 @@ export function ownersGroup(node: string): string {
   return `lfh-sync.${node}.owners`;
 }
 
-/** Each sidecar is a NATS service of this name on its node's local NATS; the operator finds them all by it. */
+/** Each sidecar is a NATS service of this name on its node's local NATS, so that the operator finds all of them. */
 export const STATUS_SERVICE = 'lfh-sync';
 
 /**
- * Where every sidecar of a node answers with its status: one request, an answer from each. The nats package puts the
- * endpoints of a service into a queue group, `q` unless named, of which one member answers: each sidecar needs a group of
- * its own.
+ * The subject on which every sidecar of a node answers with its status: one request gets an answer from each. The nats package
+ * puts the endpoints of a service into a queue group, named `q` by default, and only one member of a group answers. So each
+ * sidecar needs a group of its own.
  *
  * @param node the setting LFH_SYNC_NODE, whose shape keeps a dot, `*` and `>` out of the subject
  */
@@ -87,7 +87,7 @@ export function statusSubject(node: string): string {
   return `${STATUS_SERVICE}.${node}.status`;
 }
 
-/** The owners partition that a peer belongs to: the sidecar that holds it replays the peer. */
+/** The owners partition that a peer belongs to. The sidecar that holds the partition replays the peer. */
 export function ownersPartition(peer: SyncName): number {
   return partitionOf(peer, OWNERS_PARTITIONS);
 }

@@ -2,43 +2,44 @@ import { hkdfSync } from 'node:crypto';
 import { encodeBase32 } from './base32.ts';
 
 /**
- * NKeys as operator and sidecar must both derive them, and the text that they are written in. Pure; what signs with them is in
- * `operator/nats` and `sidecar/nats`.
+ * NKeys as operator and sidecar must both derive them, and the text that they are written in. `operator/nats` and `sidecar/nats`
+ * sign with them.
  */
 
 /** A user's seed begins with these, which read `SU` in base 32. */
 const USER_SEED_PREFIX = [0x95, 0x00] as const;
 
 /**
- * The seed of the user that a node is at its *own* NATS.
+ * The seed of the user that a node is at its *local* NATS.
  *
- * NATS has a server name a number and the client sign it, and the signature does not say for which server. Signed with one key
- * everywhere, what a peer's server is given could be used at our own (ADR 18). So the node has another key there, which no
- * peer's server ever gets a signature of. It is made of the node's seed, and kept nowhere.
+ * To sign in, a NATS client signs a number that the server chose, and the signature does not say for which server it is. With
+ * one key for all servers, a peer's server could use our signature to sign in at our local NATS (ADR 18). So the node has
+ * another key there, and no peer's server ever gets a signature made with it. It is derived from the node's seed, and stored
+ * nowhere.
  */
 export function localNatsSeed(nodeSeed: string | Uint8Array): string {
   return derivedSeed(nodeSeed, 'lfh-sync own');
 }
 
 /**
- * A user's seed that whoever has the node's seed can derive, and nobody else. Must give the same in every version: another one
- * would be refused by servers that run what was written before.
+ * A user's seed that can be derived with the node's seed only. Every version must derive the same seed: servers that run a
+ * configuration of an earlier version would refuse another one.
  *
  * @param nodeSeed `SU…`, without a line end
- * @param purpose what it is for; another one for each
+ * @param purpose what the seed is for; each purpose gets a seed of its own
  */
 export function derivedSeed(nodeSeed: string | Uint8Array, purpose: string): string {
   return encodeUserSeed(new Uint8Array(hkdfSync('sha256', nodeSeed, '', purpose, 32)));
 }
 
-/** What nkeys.js can do but does not offer: a user's seed from 32 bytes that are given, prefix and checksum around them. */
+/** Makes a user's seed from 32 given bytes, with prefix and checksum around them. nkeys.js can do this but does not export it. */
 function encodeUserSeed(raw: Uint8Array): string {
   const body = [...USER_SEED_PREFIX, ...raw];
   const checksum = crc16(body);
   return encodeBase32([...body, checksum & 0xff, checksum >> 8]);
 }
 
-/** CRC-16 as XMODEM has it, which NKeys end with, its low byte first. */
+/** The CRC-16 of XMODEM. An NKey ends with it, the low byte first. */
 export function crc16(bytes: readonly number[]): number {
   let crc = 0;
   for (const byte of bytes) {

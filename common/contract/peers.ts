@@ -25,13 +25,13 @@ export interface PeerSettings {
 
 /** A peer with the files that its settings name. */
 export interface LoadedPeer extends PeerSettings {
-  /** PEM. Absent: the system's roots count. */
+  /** The CA in PEM; absent: the system's roots count. */
   readonly ca?: string;
-  /** Why this peer cannot be replayed with these settings; the others can. */
+  /** Why this peer cannot be replayed with these settings; the other peers are not affected. */
   readonly problem?: string;
 }
 
-/** What connect takes in: its /fhir and /x12 routes, older nodes' names, and what its /ingress recognizes. */
+/** The formats that connect takes in: by its routes /fhir and /x12, under older nodes' names, and by its route /ingress. */
 export const DEFAULT_FORMATS = [
   'FHIR*',
   'X12*',
@@ -45,7 +45,7 @@ export const DEFAULT_FORMATS = [
   'ASTM*',
 ] as const;
 
-/** Every field of a peer: whether it must be there or what it is otherwise, and what it means. */
+/** Every field of a peer: what it means, and its default unless it is required. */
 export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: string; readonly meaning: string }>> = {
   name: {
     need: 'required',
@@ -160,7 +160,7 @@ function startFromAt(value: unknown, path: string): StartFrom {
 function objectAt(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ShapeError(path, 'expected an object');
-  // The name of an unknown field is not told: a secret can be pasted there too.
+  // The name of an unknown field is not quoted, because a secret can be pasted there too.
   const unknown = Object.keys(value).filter((name) => !known.includes(name)).length;
   if (unknown > 0) throw new ShapeError(path, `has ${unknown} unknown field(s); known are ${known.join(', ')}`);
   return value as Record<string, unknown>;

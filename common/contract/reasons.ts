@@ -1,6 +1,6 @@
-/** Every reason that a sidecar reports, once, with its text: conditions, metrics, docs and tests all take them from here. */
+/** Every reason that a sidecar reports, with its text. Conditions, metrics, docs and tests all take them from here. */
 
-/** Every reason of a peer, with what it means and what to do. */
+/** Every reason of a peer, with what it means and what to do about it. */
 export const REASON_TEXTS = {
   Starting: 'The peer is being taken over. Passes by itself within seconds.',
   Replaying: 'All is well.',
@@ -42,7 +42,7 @@ export type Reason = keyof typeof REASON_TEXTS;
 
 export const REASONS = Object.keys(REASON_TEXTS) as readonly Reason[];
 
-/** Why a message is not replayed though nothing is wrong with it. Each with what it means. */
+/** Why a message is not replayed although nothing is wrong with it, each with its meaning. */
 export const SKIP_REASONS = {
   AlreadyReplayed: 'Delivered again although it is in Kafka: an acknowledgement was lost or late. Nothing to do.',
   OwnMessage: 'Its lfh_id is our own: the peer sent back what we sent. Nothing to do.',
@@ -50,7 +50,7 @@ export const SKIP_REASONS = {
 } as const;
 export type SkipReason = keyof typeof SKIP_REASONS;
 
-/** Why a message ends in LFH_EXCEPTION instead of being replayed. Each with what to do about it. */
+/** Why a message ends in LFH_EXCEPTION instead of being replayed, each with what to do about it. */
 export const REJECT_REASONS = {
   Empty: 'The message has no bytes. Something other than connect publishes on EVENTS.sync there.',
   TooLarge: 'Larger than LFH_SYNC_MAX_MESSAGE_BYTES. Raise it if such messages are wanted.',

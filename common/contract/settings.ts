@@ -3,53 +3,29 @@ import { InvalidInputError } from '../errors.ts';
 import { LOCAL_SERVER } from '../server-url.ts';
 import { MAX_BATCH_MESSAGES } from './durable.ts';
 import { peerList } from './peers.ts';
-import { boolean, LOG_LEVELS, listOf, matching, oneOf, type Shape, ShapeError, text, wholeNumber } from './shapes.ts';
+import { decodeSetting, optional, type Setting, setting } from './setting.ts';
+import {
+  boolean,
+  HOST_PORT,
+  hostPort,
+  LOG_LEVELS,
+  listOf,
+  matching,
+  oneOf,
+  type Shape,
+  text,
+  wholeNumber,
+} from './shapes.ts';
 
 /**
- * Every setting of the sidecar, once. What is written here is decoded by the sidecar, encoded by the operator and
- * documented in docs/settings.md. Names are connect's where connect has the setting.
+ * Every setting of the sidecar, once. From here the sidecar decodes them, the operator encodes them, and docs/settings.md is
+ * made. Where connect has the same setting, it has connect's name.
  */
 
-export interface Setting<Value> {
-  readonly name: string;
-  readonly shape: Shape<Value>;
-  readonly meaning: string;
-  /** When it is absent; as text in the documentation. */
-  readonly fallback: () => Value;
-  readonly fallbackText: string;
-  /** Takes effect without a restart. */
-  readonly reloadable: boolean;
-}
-
-interface Extras {
-  readonly fallbackText?: string;
-  readonly reloadable?: boolean;
-}
-
-function setting<Value>(
-  name: string,
-  shape: Shape<Value>,
-  fallback: Value | (() => Value),
-  meaning: string,
-  extras: Extras = {},
-): Setting<Value> {
-  const make = typeof fallback === 'function' ? (fallback as () => Value) : () => fallback;
-  const fallbackText = extras.fallbackText ?? (fallback === undefined ? '' : shape.encode(make()));
-  return { name, shape, meaning, fallback: make, fallbackText, reloadable: extras.reloadable ?? false };
-}
-
-function optional<Value>(
-  name: string,
-  shape: Shape<Value>,
-  meaning: string,
-  extras: Extras = {},
-): Setting<Value | undefined> {
-  return setting<Value | undefined>(name, shape, undefined, meaning, extras);
-}
-
-const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
-const ADDRESS = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
-/** Whoever cannot read a file tells its path; so what should be in the file, and stands in place of its path, is none. */
+/**
+ * The path of a file. A file that cannot be read is reported with its path, so a secret or a certificate that was pasted in
+ * place of a path must not pass for one.
+ */
 const file = matching(
   /^(?!.*(?:S[A-Z][A-Z2-7]{56}|PRIVATE KEY))[^\0\r\n]+$/,
   'the path of a file, relative to the settings directory',
@@ -83,13 +59,13 @@ export const SETTINGS = {
     'NATS_NK_FILE',
     file,
     'nats-server.nk',
-    "The seed (SU…) of this node's NKey. Signs in at the peers; the one for the local NATS is derived from it.",
+    "The seed (SU…) of this node's NKey. The sidecar signs in with it at the peers; the key for the local NATS is derived from it.",
     RELOADABLE,
   ),
   previousNatsKeyFile: optional(
     'LFH_SYNC_PREVIOUS_NK_FILE',
     file,
-    "The seed of the NKey before this one, while it is being replaced: signs in wherever the newer one is refused, as the user derived from it does at the local NATS. A file that isn't there says that there is none.",
+    'The seed of the NKey before this one, while it is being replaced. The sidecar signs in with it wherever the newer key is refused, also at the local NATS with the key derived from it. When the file is missing, there is no such key.',
     RELOADABLE,
   ),
   caFile: optional(
@@ -102,11 +78,11 @@ export const SETTINGS = {
     'LFH_SYNC_ANNOUNCE',
     boolean,
     true,
-    'Whether to re-emit what was replayed on the own EVENTS.app_sync, as connect does.',
+    'Whether to announce what was replayed on the local EVENTS.app_sync, as connect does.',
   ),
   kafkaBrokers: setting(
     'KAFKA_BOOTSTRAP_SERVERS',
-    listOf(BROKER, 'host:port'),
+    listOf(HOST_PORT, 'host:port'),
     ['kafka:9092'],
     "This node's own Kafka.",
   ),
@@ -115,7 +91,7 @@ export const SETTINGS = {
   kafkaSaslMechanism: optional(
     'LFH_SYNC_KAFKA_SASL_MECHANISM',
     oneOf(['plain', 'scram-sha-256', 'scram-sha-512']),
-    'How to sign in at Kafka. Absent: not at all.',
+    'How to sign in at Kafka. Absent: without signing in.',
   ),
   kafkaSaslUsername: optional('LFH_SYNC_KAFKA_SASL_USERNAME', text, 'The user to sign in at Kafka as.'),
   kafkaSaslPasswordFile: optional(
@@ -127,13 +103,13 @@ export const SETTINGS = {
     'KAFKA_ADMIN_NEW_TOPIC_PARTITIONS',
     wholeNumber(1, 1000),
     1,
-    'Partitions of topics that are made here. Each peer has one of them in every topic, so its messages stay in order.',
+    'Partitions of topics that the sidecar makes. In every topic all messages of a peer go to one partition, so they stay in order.',
   ),
   newTopicReplicationFactor: setting(
     'KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR',
     wholeNumber(1, 100),
     1,
-    'Replicas of topics that are made here. 3 wherever there are three brokers.',
+    'Replicas of topics that the sidecar makes: 3 wherever there are three brokers.',
   ),
   maxTopics: setting(
     'LFH_SYNC_MAX_TOPICS',
@@ -159,7 +135,7 @@ export const SETTINGS = {
     'LFH_SYNC_BATCH_MAX_AGE_MS',
     wholeNumber(0, 10_000),
     100,
-    'Longest that a message waits for more while the peer has a backlog, in milliseconds. Without a backlog none waits.',
+    'Longest that a message waits for more while the peer has a backlog, in milliseconds. Without a backlog no message waits.',
     RELOADABLE,
   ),
   maxMessageBytes: setting(
@@ -171,7 +147,7 @@ export const SETTINGS = {
   ),
   httpAddress: setting(
     'LFH_SYNC_HTTP_ADDRESS',
-    matching(ADDRESS, 'host:port'),
+    hostPort,
     '0.0.0.0:9877',
     'Where /healthz, /readyz, /status and /metrics are served; port 0 takes any free one.',
   ),
@@ -191,15 +167,14 @@ export type Settings = {
 /**
  * Decodes every setting.
  *
- * @param find the text of a setting by its name, undefined where there is none
+ * @param find the text of a setting by its name; undefined when it is absent
  * @throws InvalidInputError naming the setting, the place in it and what is expected; never with the value, which may be a
  *   secret in the wrong place
  */
 export function decodeSettings(find: (name: string) => string | undefined): Settings {
   const decoded: Record<string, unknown> = {};
-  for (const [key, { name, shape, fallback }] of Object.entries(SETTINGS)) {
-    const found = find(name);
-    decoded[key] = found === undefined ? fallback() : decodeOne(name, shape, found);
+  for (const [key, setting] of Object.entries(SETTINGS)) {
+    decoded[key] = decodeSetting<unknown>(setting, find(setting.name));
   }
   const settings = decoded as unknown as Settings;
   requireConsistency(settings);
@@ -214,15 +189,6 @@ export function encodeSettings(settings: Partial<Settings>): Record<string, stri
     if (value !== undefined) encoded[name] = (shape as Shape<unknown>).encode(value);
   }
   return encoded;
-}
-
-function decodeOne(name: string, shape: Shape<unknown>, value: string): unknown {
-  try {
-    return shape.decode(value);
-  } catch (error) {
-    if (error instanceof ShapeError) throw new InvalidInputError(`${name}${error.path}: ${error.message}`);
-    throw error;
-  }
 }
 
 function requireConsistency(settings: Settings): void {

@@ -1,11 +1,11 @@
-/** pino's levels, most first; here because the settings name them and need no logger. */
+/** pino's levels, the one that logs most first. They are here because settings name them and need no logger. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Shapes of settings: each decodes what a person wrote, encodes it again, and says in words what it expects. */
+/** The shape of a text, such as a setting: it decodes what a person wrote, encodes it again, and says what it expects. */
 export interface Shape<Value> {
   readonly expected: string;
-  /** @throws ShapeError; never with the text in it, which may be a secret in the wrong place */
+  /** @throws ShapeError; its message never holds the text, which may be a secret in the wrong place */
   decode(text: string): Value;
   encode(value: Value): string;
 }
@@ -21,7 +21,7 @@ export class ShapeError extends Error {
   }
 }
 
-/** Describes a text without telling it. */
+/** Describes a text without quoting it. */
 export function describeText(text: string): string {
   return text === '' ? 'an empty text' : `a text of ${text.length} characters`;
 }
@@ -45,6 +45,10 @@ export function matching(pattern: RegExp, expected: string): Shape<string> {
   return shape(expected, (value) => (pattern.test(value) ? value : undefined));
 }
 
+/** A name or an IP address, and a port. */
+export const HOST_PORT = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
+export const hostPort: Shape<string> = matching(HOST_PORT, 'host:port');
+
 export function wholeNumber(least: number, most: number): Shape<number> {
   return shape(`a whole number from ${least} to ${most}`, (value) => {
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
@@ -52,7 +56,7 @@ export function wholeNumber(least: number, most: number): Shape<number> {
   });
 }
 
-/** Python's and everybody else's spellings, since connect's settings are Python's. */
+/** `true` or `false` in any of the spellings that Python's settings libraries take, because connect's settings are Python's. */
 export const boolean: Shape<boolean> = shape('true or false', (value) => {
   if (/^(?:true|1|yes|on)$/i.test(value)) return true;
   return /^(?:false|0|no|off)$/i.test(value) ? false : undefined;
@@ -63,10 +67,11 @@ export function oneOf<const Name extends string>(names: readonly Name[]): Shape<
 }
 
 /**
- * A list: JSON as connect wants it, or a bare value or several with commas, as its manifests have it.
+ * A list, written in one of two ways: as JSON, as connect demands it, or as one value or several with commas between, as
+ * connect's manifests have it.
  *
- * @param item a pattern that each must match
- * @param expected what each is, in words
+ * @param item a pattern that each item must match
+ * @param expected what each item is, in words
  */
 export function listOf(item: RegExp, expected: string): Shape<readonly string[]> {
   const all = `a JSON list, or a list with commas, of ${expected}`;
@@ -84,7 +89,7 @@ export function listOf(item: RegExp, expected: string): Shape<readonly string[]>
   };
 }
 
-/** Parses JSON. @throws ShapeError; the parser's own message would quote the text */
+/** Parses JSON. @throws ShapeError, because the message of JSON.parse would quote the text */
 export function parseJson(value: string): unknown {
   try {
     return JSON.parse(value);

@@ -1,6 +1,6 @@
 import type { Reason, RejectReason, SkipReason } from './reasons.ts';
 
-/** What `/status` answers, for people and for the operator. */
+/** The answer of `/status`, for people and for the operator. */
 
 export interface PositionStatus {
   readonly sequence: number;
@@ -15,12 +15,12 @@ export interface PeerStatus {
   /** Whether this sidecar is the one that replays it. */
   readonly owned: boolean;
   readonly reason: Reason;
-  /** For a person: what is wrong, where, what to do. */
+  /** For a person: what is wrong, where, and what to do. */
   readonly message: string;
-  /** Since when the reason is what it is. */
+  /** When the reason last changed. */
   readonly since: string;
   readonly server: string | null;
-  /** Public key that the server let us in with: during a rotation the previous one, until it knows the current. */
+  /** The public key that the server accepted. During a rotation this is the previous key until the server knows the current. */
   readonly key: string | null;
   readonly position: PositionStatus | null;
   /** Messages that the peer has for us and that are not replayed yet; null while not known. */
@@ -40,17 +40,17 @@ export interface SidecarStatus {
   readonly version: string;
   readonly startedAt: string;
   readonly settings: {
-    /** Refused: the newest do not parse, and the last good ones are in force. */
+    /** Refused: the newest settings do not parse, and the last good settings are in force. */
     readonly state: 'Current' | 'Refused' | 'RestartNeeded';
     readonly message: string;
   };
-  /** What it signs in with at peers, in the order in which they are tried: the current one, and during a rotation the previous. */
+  /** The keys for peers, in the order in which they are tried: the current one, and during a rotation the previous one. */
   readonly publicKeys: readonly string[];
   /** The node's local NATS. */
   readonly nats: {
-    /** Public key that it let us in with, which is none of {@link publicKeys}; null while it has not. */
+    /** The public key that it accepted, which is derived and not among {@link publicKeys}; null without a connection. */
     readonly key: string | null;
-    /** Why it has not; empty while it has. */
+    /** Why there is no connection; empty while there is one. */
     readonly message: string;
   };
   readonly kafka: { readonly joined: boolean };

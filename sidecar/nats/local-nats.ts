@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Announcement, AnnouncePort } from '../ports.ts';
@@ -12,38 +13,105 @@ export interface LocalNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> 
   readonly servers: readonly string[];
   /** Where messages are announced: `EVENTS.app_sync`. */
   readonly subject: string;
-  /** What is answered there, for as long as there is a connection. */
-  readonly service: StatusService;
   /** How often the current key is tried while the server accepts only the previous one. */
   readonly keyRetryMs?: number | undefined;
 }
 
-/** The connection to the node's local NATS: announces, and tells the status. */
+/** What the sidecar and the local NATS know each other by; all of it can change while the sidecar runs. */
+export type LocalNatsKeys = Pick<LocalNatsOptions, 'seed' | 'previousSeed' | 'ca'>;
+
+/** The connection to the node's local NATS: announces messages, and answers requests for the status. */
 export interface LocalNats extends AnnouncePort {
   /** Public key that the server accepted, or why there is no connection. */
   readonly state: { readonly key: string | null; readonly message: string };
-  /** Resolves when the first attempt to connect has come to its end, whichever. */
-  readonly tried: Promise<void>;
+  /**
+   * Starts to connect, and goes on trying; never throws for a server that is down.
+   *
+   * @param service what is answered there, for as long as there is a connection
+   */
+  start(service: StatusService): void;
+  /**
+   * Signs in with other keys from now on. The connection that stands is used until there is another, or until the first
+   * attempt at one has failed, so that replacing a key costs no announcements. Does nothing when the keys are the same.
+   */
+  signInWith(keys: LocalNatsKeys): void;
   /** Finishes what is being announced first. */
   close(): Promise<void>;
 }
 
-/** Starts connecting to the node's local NATS, and goes on trying; never throws for a server that is down. */
+/** The node's local NATS; connects when it is started. */
 export function openLocalNats(options: LocalNatsOptions): LocalNats {
-  return new KeptConnection(options);
+  return new LocalConnection(options);
 }
 
-class KeptConnection implements LocalNats {
+/** Has one connection at a time, and hands over from one to the next when the keys change. */
+class LocalConnection implements LocalNats {
+  #options: LocalNatsOptions;
+  #service: StatusService | undefined;
+  #current: KeptConnection | undefined;
+  #handedOver: Promise<void> = Promise.resolve();
+
+  constructor(options: LocalNatsOptions) {
+    this.#options = options;
+  }
+
+  get state(): LocalNats['state'] {
+    return this.#current?.state ?? { key: null, message: messageOf(NOT_YET) };
+  }
+
+  start(service: StatusService): void {
+    this.#service = service;
+    this.#current = new KeptConnection(this.#options, service);
+  }
+
+  signInWith({ seed, previousSeed, ca }: LocalNatsKeys): void {
+    if (isDeepStrictEqual(keysOf(this.#options), { seed, previousSeed, ca })) return;
+    const options = { ...this.#options, seed, previousSeed, ca };
+    this.#options = options;
+    this.#handedOver = this.#handedOver.then(() => this.#handOver(options));
+  }
+
+  /** @throws TransientError at once while there is no connection; the caller decides what that is worth */
+  async announce(messages: readonly Announcement[]): Promise<void> {
+    if (!this.#current) throw NOT_YET;
+    await this.#current.announce(messages);
+  }
+
+  async close(): Promise<void> {
+    await this.#handedOver;
+    await this.#current?.close();
+  }
+
+  async #handOver(options: LocalNatsOptions): Promise<void> {
+    const before = this.#current;
+    if (!before || !this.#service) return;
+    const next = new KeptConnection(options, this.#service);
+    await next.tried;
+    this.#current = next;
+    await before.close();
+  }
+}
+
+const NOT_YET = new TransientError('Unreachable', `${LOCAL_NATS} is not connected yet`);
+
+function keysOf({ seed, previousSeed, ca }: LocalNatsOptions): LocalNatsKeys {
+  return { seed, previousSeed, ca };
+}
+
+/** Keeps a connection with one set of keys, from when it is made until it is closed. */
+class KeptConnection {
   readonly #options: LocalNatsOptions;
+  readonly #service: StatusService;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   readonly #tried = Promise.withResolvers<void>();
   #connected: Connected | undefined;
-  #problem = new TransientError('Unreachable', `${LOCAL_NATS} is not connected yet`);
+  #problem = NOT_YET;
   #announcing: Promise<void> = Promise.resolve();
 
-  constructor(options: LocalNatsOptions) {
+  constructor(options: LocalNatsOptions, service: StatusService) {
     this.#options = options;
+    this.#service = service;
     this.#running = this.#keepConnected();
   }
 
@@ -52,6 +120,7 @@ class KeptConnection implements LocalNats {
     return { key: this.#connected.remote.publicKey, message: '' };
   }
 
+  /** Resolves when the first attempt to connect has succeeded or failed. */
   get tried(): Promise<void> {
     return this.#tried.promise;
   }
@@ -105,7 +174,7 @@ class KeptConnection implements LocalNats {
     this.#tried.resolve();
     const next = first.onPreviousKey ? await this.#withCurrentKey(options, first) : undefined;
     if (!next) return first;
-    // The newer one is used before the older one is closed, so that nothing is announced in vain.
+    // The newer one is used before the older one is closed, so that no announcement is lost.
     const underWay = this.#announcing;
     this.#connected = next;
     await underWay;
@@ -123,6 +192,6 @@ class KeptConnection implements LocalNats {
   }
 
   #serve(connected: Connected): Promise<void> {
-    return serveStatus(connected, this.#options.service, this.#options.log);
+    return serveStatus(connected, this.#service, this.#options.log);
   }
 }

@@ -33,7 +33,7 @@ export interface OpenPeerStream extends PeerStream {
 /** What a server that sends more than it was asked for may make us hold, in multiples of the limits. */
 const TOLERANCE = 4;
 /** A second less than the durable allows, which leaves room for what the line takes. */
-const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
+export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
 const DROPPED_LOG_MS = 10_000;
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = new TextEncoder().encode('+ACK');
@@ -50,6 +50,7 @@ export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPe
 class DurablePull implements OpenPeerStream {
   readonly server: string;
   readonly key: string;
+  readonly ackWaitMs = DURABLE.ackWaitMs + 1_000;
   readonly #options: PeerStreamOptions;
   readonly #connected: Connected;
   readonly #log: Logger;

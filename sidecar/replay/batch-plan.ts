@@ -7,7 +7,7 @@ import type { OutgoingRecord, TopicLimits, TopicRefusal } from './outgoing-recor
 import type { Position } from './position.ts';
 import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from './record.ts';
 
-/** A batch of deliveries turned into one transaction's records and the position after it. */
+/** Turns a batch of deliveries into the records of one transaction and the position after it. */
 
 export interface Judged {
   readonly delivered: Delivered;
@@ -32,14 +32,16 @@ export interface BatchPlan {
   readonly replays: readonly PlannedReplay[];
   readonly rejections: readonly PlannedRejection[];
   readonly skips: ReadonlyMap<SkipReason, number>;
-  /** Past the last delivery of the batch. Even a batch of nothing but skips moves it: an ack beyond the committed
-   * position would leave the durable stuck after its next reset. */
+  /**
+   * After the last delivery of the batch. A batch that has nothing but skips moves it as well: an ack beyond the committed
+   * position would leave the durable stuck after its next reset.
+   */
   readonly position: Position;
 }
 
 /**
- * Decides about each delivery in turn, each by the position after the one before it: a sequence that comes a second time
- * within one batch is as much a repeat as one that was committed long ago.
+ * Decides about each delivery in turn, by the position after the delivery before it. A sequence that comes a second time
+ * within one batch is therefore a repeat, like one that was committed long ago.
  */
 export function judgeBatch(deliveries: readonly Delivered[], position: Position, rules: Rules): Judged[] {
   let at = position;
@@ -50,7 +52,7 @@ export function judgeBatch(deliveries: readonly Delivered[], position: Position,
   });
 }
 
-/** The topics that peers' messages name, which must exist before the transaction begins. */
+/** The topics that the messages name. They must exist before the transaction begins. */
 export function topicsNamed(judged: readonly Judged[]): string[] {
   const formats = judged.flatMap(({ decision }) => (decision.kind === 'replay' ? [decision.message.data_format] : []));
   return [...new Set(formats)];
@@ -59,11 +61,12 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
 /**
  * Makes the records of one transaction.
  *
- * Here a message can still turn out to be one that Kafka does not take, because its topic cannot be had or is made for
- * smaller records; it is rejected like any other, since waiting would stop the stream behind it.
+ * A message can still turn out here to be one that Kafka does not take, because its topic cannot be had or is made for
+ * smaller records. Such a message is rejected like any other, since waiting would stop the stream behind it.
  *
  * @param topics limits of LFH_SYNC, LFH_EXCEPTION and every topic of {@link topicsNamed}
  * @param before the position before the batch; `stream`, `identity` and `from` are carried on
+ * @param peer the name of the LfhSyncPeer
  * @param now milliseconds since 1970
  */
 export function planBatch(
@@ -105,9 +108,7 @@ export function countRejections(rejections: readonly PlannedRejection[]): Map<Re
   return counts;
 }
 
-/**
- * The position once `last` is done. Never moves back: after a reset an old server may redeliver what is committed.
- */
+/** The position once `last` is done. It never moves back: after a reset an old server may redeliver what is committed. */
 export function advancePosition(before: Position, last: Delivered | undefined): Position {
   if (last === undefined) return before;
   const ahead = last.streamSequence > before.sequence;
@@ -151,7 +152,7 @@ function findOversize(value: Buffer, topic: string, limit: number): Rejection | 
   return { kind: 'reject', reason: 'TooLargeForKafka', detail };
 }
 
-/** Our own topics are never refused: not having them is thrown, before a plan is made. */
+/** Our own topics are never refused: when they cannot be had, that is thrown before a plan is made. */
 function limitOf(topics: ReadonlyMap<string, TopicLimits | TopicRefusal>, topic: string): number {
   const limits = topics.get(topic);
   if (limits === undefined || 'refused' in limits) throw new Error(`the limits of ${topic} are not known`);

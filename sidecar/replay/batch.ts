@@ -16,18 +16,18 @@ export interface BatchSize {
   readonly pending: number;
 }
 
+/** Whether nothing more may be added. */
+export function isFull(batch: BatchSize, limits: BatchLimits): boolean {
+  return batch.messages >= limits.messages || batch.bytes >= limits.bytes;
+}
+
 /**
  * Whether to commit now rather than wait for more.
  *
- * A transaction costs about the same for one message as for hundreds. With a backlog it pays to wait for a full batch;
- * without, nothing more is coming soon and waiting would only add to the latency.
+ * A transaction costs about the same for one message as for hundreds. With a backlog it pays to wait for a full batch.
+ * Without one, nothing more is coming soon, and waiting would only add to the latency.
  */
 export function isComplete(batch: BatchSize, limits: BatchLimits): boolean {
   if (batch.messages === 0) return false;
-  return (
-    batch.pending === 0 ||
-    batch.messages >= limits.messages ||
-    batch.bytes >= limits.bytes ||
-    batch.ageMs >= limits.ageMs
-  );
+  return batch.pending === 0 || isFull(batch, limits) || batch.ageMs >= limits.ageMs;
 }

@@ -1,15 +1,27 @@
+import { TransientError } from '../../common/errors.ts';
 import type { Delivered } from './delivered.ts';
+
+/** Thrown when a delivery is not the next of its chain, so another process was handed messages of this durable. */
+export class ChainBrokenError extends TransientError {
+  constructor(delivered: Delivered) {
+    super(
+      'ChainBroken',
+      `delivery ${delivered.consumerSequence} (stream sequence ${delivered.streamSequence}) does not follow the one ` +
+        'before: another process was handed messages of ours. Starting again from the position',
+    );
+  }
+}
 
 /**
  * Demands an unbroken chain of deliveries.
  *
- * A durable counts every delivery it makes, to whomever. Where the count jumps, somebody else was handed messages of
- * ours: a stopped process's parked pull swallows them even after a reset (41 of 90 when tried). Stream sequences
- * cannot show it, since a filtered subject leaves gaps in them anyway.
+ * A durable counts every delivery it makes, to any client. Where the count jumps, another client was handed messages of
+ * ours: the pull that a stopped process left waiting at the server swallows them even after a reset (41 of 90 when
+ * tried). Stream sequences cannot show it, since a filtered subject leaves gaps in them anyway.
  *
- * A server that cannot reset may redeliver, in any order, what an earlier owner had been handed and did not commit.
- * There `outstanding` lists what must come first, and in which order, because a message that came after a newer one
- * had been committed would be taken for an old one.
+ * A server that cannot reset may redeliver, in any order, what an earlier owner was handed and did not commit. There,
+ * `outstanding` lists the messages that must come first, and their order: a message that came after a newer one had been
+ * committed would be taken for an old one.
  */
 export class Chain {
   #last: number;
@@ -26,7 +38,7 @@ export class Chain {
     this.#outstanding = outstanding;
   }
 
-  /** Consumer sequence of the newest delivery seen, in the chain or not. */
+  /** Consumer sequence of the newest delivery seen, whether it was the next of the chain or not. */
   get last(): number {
     return this.#last;
   }

@@ -4,7 +4,7 @@ import { type FieldProblem, type LfhMessage, readMessage } from '../../common/co
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
 import { hasRepeatedKey } from './repeated-key.ts';
 
-/** What a peer's messages are judged by: its settings, and how far it has been replayed. */
+/** The settings by which a peer's messages are judged. */
 export interface Rules {
   readonly ownLfhId: string;
   readonly peerLfhId: string;
@@ -29,7 +29,7 @@ export type Decision =
 export interface Rejection {
   readonly kind: 'reject';
   readonly reason: RejectReason;
-  /** For a person, and for `error_msg`. Names fields and expectations; quotes nothing the peer wrote. */
+  /** For a person, and for `error_msg`. It names fields and expectations, and quotes nothing that the peer wrote. */
   readonly detail: string;
 }
 
@@ -39,7 +39,7 @@ export interface Rejection {
  * A sequence at or below `position.sequence` is already committed in Kafka. This comparison, not the ack, is what makes
  * replay exactly-once: JetStream redelivers whenever an ack is lost.
  *
- * @param position what is committed, and `from`, before which nothing is wanted (both of sidecar/replay/position.ts)
+ * @param position the committed position's sequence, and its `from`, before which no message is wanted
  */
 export function decide(
   candidate: Candidate,
@@ -60,7 +60,7 @@ export function decide(
 
 function decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): Decision {
   const { lfh_id: origin } = object;
-  // Before everything else: our own messages come back through a peer that re-announces, and are no mistake of its.
+  // This is first because our own messages come back through a peer that announces them again, which is not a mistake.
   if (origin === rules.ownLfhId) return { kind: 'skip', reason: 'OwnMessage' };
   const message = readMessage(object);
   if ('kind' in message) return reject(message.kind, describe(message));
@@ -92,7 +92,7 @@ function parse(payload: Uint8Array): Rejection | { object: Readonly<Record<strin
   try {
     value = JSON.parse(text);
   } catch {
-    // The parser's own message quotes the input, and the input is a patient's.
+    // The message of JSON.parse quotes the input, which is a patient's.
     return reject('NotJson', 'the message is not JSON');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

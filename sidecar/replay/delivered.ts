@@ -10,15 +10,15 @@ export interface Delivered {
   readonly time: number;
   /** How many messages the durable has not delivered yet. */
   readonly pending: number;
-  /** Tells the server that this message and all before it are done (`AckPolicy.All`). Sent, not confirmed. */
+  /** Acknowledges this message and all before it (`AckPolicy.All`). It is sent, and not confirmed by the server. */
   ack(): void;
 }
 
-/** What a peer's durable answers to a reset. */
+/** What the server answers to the reset of a durable. */
 export interface ResetAnswer {
   /** The durable's first undelivered stream sequence after the reset, minus one. */
   readonly floor: number;
-  /** The stream's identity, different for a recreated stream; null from servers before 2.15. */
+  /** The stream's identity, which is another one for a recreated stream; null from servers before 2.15. */
   readonly identity: string | null;
   /** How many messages of the durable's subject come after {@link floor} (`num_pending`). */
   readonly pending: number;

@@ -1,4 +1,4 @@
-/** A record to be written. Its key is always null; a record that connect reads may have no headers (docs/upstream.md). */
+/** A record to be written. Its key is always null, and a record that connect reads must not have headers (docs/upstream.md). */
 export interface OutgoingRecord {
   readonly topic: string;
   readonly value: Buffer;
@@ -12,7 +12,7 @@ export interface RecordLocation {
   readonly offset: string;
 }
 
-/** What is known of a topic that exists: the largest record batch it takes, in bytes. */
+/** The limits of a topic that exists: the largest record batch that it takes, in bytes. */
 export interface TopicLimits {
   readonly maxMessageBytes: number;
 }

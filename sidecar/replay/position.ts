@@ -1,6 +1,6 @@
 /**
- * How far a peer's stream has been replayed: the value of the record in `LFH_SYNC_POSITION_<d>`, written in the same
- * Kafka transaction as the records it speaks of. Nothing else decides what is replayed next.
+ * How far a peer's stream has been replayed: the value of the record in the peer's position topic, written in the same
+ * Kafka transaction as the records that it counts. Nothing else decides what is replayed next.
  */
 export interface Position {
   readonly stream: string;
@@ -12,7 +12,7 @@ export interface Position {
   readonly time: number;
   /** The durable's consumer sequence of that message; needed where the server cannot reset. */
   readonly consumerSequence: number;
-  /** Messages older than this are skipped, in milliseconds since 1970: `startFrom` as it was at the very first take-over. */
+  /** Messages older than this are skipped; in milliseconds since 1970. It is `startFrom` as it was at the first take-over. */
   readonly from: number;
 }
 
@@ -23,7 +23,7 @@ export function encodePosition(position: Position): string {
 
 /**
  * Reads a record's value back.
- * @returns undefined when it is not a position, which must stop the replay: guessing would lose or repeat messages
+ * @returns undefined when it is not a position, which must stop the replay, because guessing would lose or repeat messages
  */
 export function decodePosition(value: string): Position | undefined {
   let parsed: unknown;

@@ -1,9 +1,12 @@
-/** connect writes JSON with Python's `json.dumps`: `", "` and `": "` between, and everything but ASCII escaped. */
+/**
+ * JSON as connect writes it, with Python's `json.dumps`: the separators are `", "` and `": "`, and every character that is
+ * not ASCII is escaped.
+ */
 
-// Python escapes whatever is not between space and `~`; JSON.stringify has already escaped what is below space.
+// Python escapes all that is not between space and `~`; JSON.stringify has already escaped what is below space.
 const BEYOND_ASCII = /[\u007f-\uffff]/g;
 
-/** One string, as Python would write it. */
+/** One string, as Python writes it. */
 export function pythonString(text: string): string {
   return JSON.stringify(text).replace(BEYOND_ASCII, escape);
 }

@@ -6,16 +6,19 @@ import type { Rejection } from './decide.ts';
 import type { OutgoingRecord } from './outgoing-record.ts';
 import { pythonObject, pythonString } from './python-json.ts';
 
-/** The values of the Kafka records, byte for byte what connect would write, but for the differences in upstream.md. */
+/**
+ * The values of the Kafka records: byte for byte what connect would write (docs/upstream.md), apart from the differences that
+ * each function names.
+ */
 
-/** Kafka's own bytes around a value in a record batch of one: 61 of the batch, up to 36 of the record. */
+/** Kafka's own bytes around a value in a batch of one record: 61 for the batch, up to 36 for the record, and some to spare. */
 export const RECORD_OVERHEAD_BYTES = 128;
 
 /**
  * The record for the topic named by the message's format.
  *
  * Differs from connect's in two intended ways: the origin's `uuid` is kept, so that one message has one id on every
- * node; and `data` is the origin's base64 untouched, where connect decodes and encodes anew.
+ * node; and `data` is the origin's base64 as it came, where connect decodes it and encodes it again.
  *
  * @param now milliseconds since 1970, for creation_date and store_date
  */
@@ -34,7 +37,7 @@ export function dataRecordValue(message: LfhMessage, now: number): Buffer {
       ['data_format', pythonString(message.data_format)],
       ['status', 'null'],
       ['data_record_location', 'null'],
-      // connect's own default: it transmits to no FHIR server unless told to, and neither do we yet.
+      // connect's own default: it transmits to no FHIR server unless its settings name one, and neither do we yet.
       ['target_endpoint_urls', '[]'],
       ['ipfs_uri', 'null'],
       ['elapsed_storage_time', 'null'],
@@ -47,8 +50,9 @@ export function dataRecordValue(message: LfhMessage, now: number): Buffer {
   );
 }
 
-/** Where a rejected message came from; goes into the record's headers. */
+/** Where a rejected message came from; this goes into the record's headers. */
 export interface Source {
+  /** The name of the LfhSyncPeer. */
   readonly peer: string;
   readonly stream: string;
   readonly identity: string | null;
@@ -58,10 +62,12 @@ export interface Source {
 /**
  * The record in LFH_EXCEPTION for a message that is not replayed.
  *
- * `data` is the message itself: as text where it is UTF-8 and of moderate size, else in base64. What does not fit into the topic is cut;
- * size and hash are in the headers and the whole stays in the peer's stream, under the sequence in the headers.
+ * `data` is the message itself: as text when it is UTF-8 and of moderate size, else in base64. A message that does not fit into
+ * the topic is cut; its size and hash are in the headers, and the whole message stays in the peer's stream, under the sequence
+ * in the headers.
  *
- * @param maxMessageBytes what LFH_EXCEPTION takes at most
+ * @param now milliseconds since 1970
+ * @param maxMessageBytes the largest record batch that LFH_EXCEPTION takes
  */
 export function exceptionRecord(
   payload: Uint8Array,
@@ -101,7 +107,7 @@ export function exceptionRecord(
   return { topic: EXCEPTION_TOPIC, value: value(data.json), headers };
 }
 
-/** Escaping much more takes long enough to be noticed by other peers; base64 takes nothing. */
+/** Escaping a longer text takes so long that other peers would notice; base64 takes next to no time. */
 const MAX_TEXT_BYTES = 65_536;
 
 interface EncodedData {
@@ -125,8 +131,8 @@ function encodeWithin(bytes: Buffer, room: number): EncodedData {
 }
 
 /**
- * A new id per error, as connect makes; derived from where the message came from, so that this stays a pure function
- * and an error that were ever written twice would show.
+ * Each error has an id of its own, as in connect. It is derived from where the message came from, so that this stays a pure
+ * function, and an error that was written twice by mistake would show.
  */
 function exceptionUuid(source: Source): string {
   const hash = createHash('sha256')

@@ -3,12 +3,12 @@ const OPENING = new Set(['{', '[']);
 const CLOSING = new Set(['}', ']']);
 
 /**
- * Finds out whether a JSON object has one of its own keys twice, or twice but for upper and lower case.
+ * Finds out whether a JSON object has one of its own keys twice, also when the two differ in upper and lower case.
  *
- * JSON.parse takes the last of two equal keys. Other readers of the same bytes take the first, or do not look at the case,
- * and would see another origin than the one that was checked here. Keys of objects within the object do not matter.
+ * JSON.parse takes the last of two equal keys. Other readers of the same bytes take the first, or ignore the case, and
+ * would see another origin than the one that was checked here. Keys of objects within the object do not matter.
  *
- * @param text an object that JSON.parse has taken
+ * @param text an object that JSON.parse accepts
  */
 export function hasRepeatedKey(text: string): boolean {
   const keys = new Set<string>();

@@ -1,24 +1,25 @@
 import type { StartFrom } from '../../common/contract/peers.ts';
+import { TransientError } from '../../common/errors.ts';
 import type { Delivered, ResetAnswer } from './delivered.ts';
 import type { Position } from './position.ts';
 
 /** Where to go on with a peer, from what Kafka and the peer's durable say. */
 export type Resume =
-  /** Go on after the position, and let the durable go back to `resetTo`. */
+  /** Go on after the position, and reset the durable to `resetTo`. */
   | { readonly kind: 'continue'; readonly position: Position; readonly resetTo: number }
   /** Nothing was replayed yet: write this position before anything else. */
   | { readonly kind: 'begin'; readonly position: Position }
-  /** The stream is another one than the position speaks of: its messages are all new. */
+  /** The stream is not the one that the position was written for, so all of its messages are new. */
   | { readonly kind: 'recreated'; readonly position: Position }
-  /** No position, but the durable's floor may have been acked by us: find out before going on. */
+  /** There is no position, but we may have acknowledged everything up to the durable's floor: find out before going on. */
   | { readonly kind: 'unproven'; readonly floor: number };
 
 /**
  * Compares the stored position with the durable's answer to a reset.
  *
- * Streams count from 1 again when they are made anew, so the identity is compared before the position is trusted. A
- * server before 2.15 tells none: there the durable goes back at least to the message at the position, so that what comes
- * shows by its time stamps which stream it is (see {@link isOfAnotherStream}).
+ * A stream that is recreated counts from 1 again, so the identity is compared before the position is trusted. A server
+ * before 2.15 reports no identity. There the durable goes back at least to the message at the position, so that the time
+ * stamps of the next deliveries show which stream it is (see {@link isOfAnotherStream}).
  */
 export function resume(
   stored: Position | undefined,
@@ -26,7 +27,7 @@ export function resume(
   begin: { readonly stream: string; readonly from: number },
 ): Resume {
   if (stored === undefined) {
-    // A new durable of a stream whose first messages have expired has a floor as well.
+    // A new durable has a floor as well, when the first messages of its stream have expired.
     if (answer.floor > 0) return { kind: 'unproven', floor: answer.floor };
     return { kind: 'begin', position: firstPosition(begin.stream, answer.identity, begin.from) };
   }
@@ -49,14 +50,15 @@ export function firstPosition(stream: string, identity: string | null, from: num
   return { stream, identity, sequence: 0, time: 0, consumerSequence: 0, from };
 }
 
-/** How far a server's clock may step back between two messages before we take their stream for two streams. */
+/** How far a server's clock may step back between two messages before their stream is taken for two streams. */
 const CLOCK_STEP_MS = 1000;
 
 /**
- * Whether a delivery shows that the stream is not the one the position speaks of. For servers that tell no identity.
+ * Whether a delivery shows that the stream is not the one that the position was written for. For servers that report no
+ * identity.
  *
- * The message at the position has the position's time stamp, exactly. One before it cannot be younger, but for a clock
- * that was set back; in a stream made anew it is younger by as long as it took somebody to make it.
+ * The message at the position has exactly the position's time stamp. A message before it cannot be younger, unless the
+ * clock was set back. In a recreated stream it is younger by at least the time that it took to recreate the stream.
  */
 export function isOfAnotherStream(delivered: Delivered, position: Position): boolean {
   if (delivered.streamSequence > position.sequence) return false;
@@ -64,9 +66,19 @@ export function isOfAnotherStream(delivered: Delivered, position: Position): boo
   return delivered.time > position.time + CLOCK_STEP_MS;
 }
 
+/** Thrown when {@link isOfAnotherStream} shows during a replay that the peer's stream was recreated. */
+export class AnotherStreamError extends TransientError {
+  constructor(delivered: Delivered) {
+    super(
+      'StreamRecreated',
+      `message ${delivered.streamSequence} is younger than the position: the peer has recreated its stream`,
+    );
+  }
+}
+
 /**
- * The time before which a peer's messages are not wanted, in milliseconds since 1970. Evaluated once, when there is no
- * position, and kept in it from then on.
+ * The time before which a peer's messages are not wanted, in milliseconds since 1970. It is evaluated once, when there is
+ * no position, and kept in the position from then on.
  */
 export function startTime(startFrom: StartFrom, now: number): number {
   if (startFrom.policy === 'Latest') return now;

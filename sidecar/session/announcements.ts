@@ -2,14 +2,14 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Announcement, AnnouncePort } from '../ports.ts';
 
-/** What may wait for a slow local NATS, in bytes; more than that is dropped, since memory is bounded. */
+/** The bytes that may wait for a slow local NATS. Announcements beyond that are dropped, since memory is bounded. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 /**
- * Re-emits replayed messages on the local `EVENTS.app_sync`, behind the replay and never in its way.
+ * Announces replayed messages on the local `EVENTS.app_sync`, after the replay and without ever delaying it.
  *
- * Kafka is where the messages are kept; this only tells applications that there are new ones. A local NATS that is down
- * costs announcements, which are counted, and neither messages nor time.
+ * The messages are kept in Kafka; an announcement only lets applications know that there are new ones. While the local NATS
+ * is down, announcements are lost and counted; messages are not lost, and the replay does not wait.
  */
 export class Announcements {
   readonly #port: AnnouncePort;
@@ -41,7 +41,7 @@ export class Announcements {
     if (!this.#busy && this.#waiting.length > 0) this.#running = this.#run();
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no announcement waits any more. */
   async drained(): Promise<void> {
     await this.#running;
   }

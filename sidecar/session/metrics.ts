@@ -5,7 +5,7 @@ import { REJECT_REASONS, type RejectReason, SKIP_REASONS, type SkipReason } from
 /** The metrics of one peer. */
 export interface PeerMetrics {
   connected(yes: boolean): void;
-  /** Another sidecar replays the peer now, and tells its position and lag. */
+  /** Another sidecar replays the peer now, and reports its position and lag. */
   released(): void;
   position(sequence: number): void;
   lag(messages: number): void;
@@ -22,14 +22,14 @@ export interface PeerMetrics {
 
 export interface Metrics {
   forPeer(name: string): PeerMetrics;
-  /** Removes the peer's series, so that no alert goes on about a peer that is gone. */
+  /** Removes the peer's series, so that no alert goes on for a peer that was removed. */
   removePeer(name: string): void;
   announceFailed(count: number): void;
   /** Everything, in Prometheus' text format. */
   text(): Promise<string>;
 }
 
-/** Metrics in a registry of their own, with those of the process. */
+/** The sidecar's metrics, in a registry of their own, with the default metrics of a Node process. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -59,7 +59,7 @@ export function createMetrics(): Metrics {
 
   return {
     forPeer: (peer) => {
-      // From 0: an alert on an increase would not see the first time that one counts.
+      // They begin with 0, because an alert on an increase would not see a counter that begins with 1.
       for (const counter of [all.takeOvers, all.chainBreaks, all.streamRecreated]) counter.inc({ peer }, 0);
       for (const reason of Object.keys(REJECT_REASONS)) all.rejected.inc({ peer, reason }, 0);
       return {

@@ -4,7 +4,7 @@ import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
 import type { Position } from '../replay/position.ts';
 import type { PeerMetrics } from './metrics.ts';
 
-/** What is told about one peer, in `/status` and in `/metrics`; kept in one place so that the two agree. */
+/** What is reported about one peer, in `/status` and in `/metrics`. It is kept in one place so that the two agree. */
 export class PeerReport {
   readonly #metrics: PeerMetrics;
   #status: PeerStatus;
@@ -35,14 +35,14 @@ export class PeerReport {
     return this.#status;
   }
 
-  /** The state the peer is in, in words; `since` moves only when the reason changes. */
+  /** Sets the state that the peer is in. `since` moves only when the reason changes. */
   state(reason: Reason, message: string): void {
     const since = reason === this.#status.reason ? this.#status.since : new Date().toISOString();
     this.#update({ reason, message, since });
     this.#metrics.connected(reason === 'Replaying');
   }
 
-  /** What only the owner knows is told by the owner only. */
+  /** Sets whether this sidecar owns the peer. A sidecar that does not no longer knows the lag and the server. */
   owned(owned: boolean): void {
     if (this.#status.owned && !owned) {
       this.#update({ lag: null, server: null, key: null });

@@ -10,22 +10,33 @@ import type { Metrics } from './metrics.ts';
 import { replayPeer } from './peer.ts';
 import { PeerReport } from './report.ts';
 
-/** What the sidecar runs on; made by main, over the real Kafka and NATS. */
+/**
+ * Connects to one of a peer's servers.
+ *
+ * @param log the logger of that peer
+ */
+export type OpenStream = (
+  settings: LoadedSettings,
+  peer: LoadedPeer,
+  server: string,
+  log: Logger,
+) => Promise<PeerStream>;
+
+/** What the supervisor works with; sidecar/run.ts puts it together. */
 export interface SupervisorPorts {
   readonly kafka: KafkaPort;
   readonly owners: OwnersPort;
-  readonly openStream: (settings: LoadedSettings, peer: LoadedPeer, server: string) => Promise<PeerStream>;
+  readonly openStream: OpenStream;
   readonly announcements: Announcements | undefined;
   readonly metrics: Metrics;
-  /** See `PeerReplay`. */
-  readonly ackWaitMs: number;
   readonly log: Logger;
-  /** Ends the process: something happened that no retry is meant for. */
+  /** Ends the process: something happened that must not be retried. */
   readonly onBug: (error: unknown) => void;
 }
 
 interface Running {
   readonly fingerprint: string;
+  readonly log: Logger;
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
@@ -34,7 +45,7 @@ interface Running {
  * Keeps one replay running for each peer that is in the settings, not paused, and whose partition this sidecar holds.
  *
  * Peers share nothing but the process: each has its own connection, its own Kafka producer and its own retries, so that
- * one which is down, slow or poisonous delays no other.
+ * one peer that is down, slow or poisonous delays no other.
  */
 export class Supervisor {
   readonly #ports: SupervisorPorts;
@@ -50,9 +61,14 @@ export class Supervisor {
     this.#compare();
   }
 
-  /** Peers that were added, changed or removed take effect at once; the others are not disturbed. */
+  /**
+   * Takes up new settings. Peers that were added, changed or removed take effect at once; the others are not disturbed. A
+   * changed log level takes effect at once in every replay, and interrupts none.
+   */
   apply(settings: LoadedSettings): void {
     this.#settings = settings;
+    // pino's children have copies of their parent's level.
+    for (const { log } of this.#running.values()) log.level = settings.logLevel;
     this.#compare();
   }
 
@@ -70,7 +86,7 @@ export class Supervisor {
     await Promise.all(ends);
   }
 
-  /** Starts and stops replays until those that run are those that should. */
+  /** Starts and stops replays until those that should run are those that do. */
   #compare(): void {
     if (this.#stopped) return;
     const wanted = new Map(this.#settings.peers.map((peer) => [peer.name, peer]));
@@ -93,7 +109,7 @@ export class Supervisor {
     const owned = this.#ports.owners.held.has(partitionOf(peer));
     report.owned(owned);
     if (this.#running.has(peer.name)) {
-      // It was told to end, but a Kafka that does not answer takes its time; what its last batch came to is not known.
+      // It was asked to end, but with a Kafka that does not answer that takes time, and the outcome of its last batch is unknown.
       if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
       return;
     }
@@ -107,6 +123,7 @@ export class Supervisor {
   #start(peer: LoadedPeer, report: PeerReport): void {
     const settings = this.#settings;
     const stop = new AbortController();
+    const log = this.#ports.log.child({ peer: peer.name });
     report.state('Starting', 'taking the peer over');
     const done = replayPeer(
       {
@@ -124,9 +141,8 @@ export class Supervisor {
         owners: this.#ports.owners,
         announcements: this.#ports.announcements,
         report,
-        log: this.#ports.log.child({ peer: peer.name }),
-        openStream: (server) => this.#ports.openStream(settings, peer, server),
-        ackWaitMs: this.#ports.ackWaitMs,
+        log,
+        openStream: (server) => this.#ports.openStream(settings, peer, server, log),
       },
       stop.signal,
     )
@@ -135,7 +151,7 @@ export class Supervisor {
         this.#running.delete(peer.name);
         this.#compare();
       });
-    this.#running.set(peer.name, { fingerprint: fingerprintOf(settings, peer), stop, done });
+    this.#running.set(peer.name, { fingerprint: fingerprintOf(settings, peer), log, stop, done });
   }
 
   #report(peer: LoadedPeer): PeerReport {
@@ -159,17 +175,8 @@ function partitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));
 }
 
-/** Changes whenever a running replay of the peer would have to be started anew. */
+/** Everything that a running replay of the peer was started with: when it changes, the replay has to be restarted. */
 function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
-  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, logLevel, publicKeys } = settings;
-  return JSON.stringify([
-    lfhId,
-    maxMessageBytes,
-    batchMaxMessages,
-    batchMaxBytes,
-    batchMaxAgeMs,
-    logLevel,
-    publicKeys,
-    peer,
-  ]);
+  const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, publicKeys } = settings;
+  return JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, publicKeys, peer]);
 }

@@ -8,23 +8,18 @@ const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
 const SILENCE_MS = 1_000;
 
 /**
- * Finds out what a durable has handed out and not got acknowledged, on a server that cannot reset it (before 2.14).
+ * Finds out what a durable has handed out without an acknowledgement, on a server that cannot reset it (before 2.14).
  *
- * Such messages come back `ack_wait` after they were handed out: behind newer ones, if we went on at once. So nothing is
- * pulled until all of them are due; then they are delivered first, and are looked at, without acknowledging any, up to
- * the first that was never delivered before. Now we know what is outstanding, and that nobody but us has it. After
- * another `ack_wait` they come again, and the chain returned here demands exactly these, in the stream's order, before
- * anything newer is taken. If anybody else is handed a message meanwhile, the chain breaks and it starts again.
+ * Such messages come back `ack_wait` after they were handed out; if we went on at once, that would be behind newer ones. So
+ * nothing is pulled until all of them are due. Then they are delivered first, and are looked at, without acknowledging any,
+ * up to the first message that was never delivered before. Now we know what is outstanding, and that only we have it.
+ * After another `ack_wait` they come again, and the chain returned here demands exactly these, in the stream's order,
+ * before anything newer is taken. If another client is handed a message meanwhile, the chain breaks and a new sweep starts.
  *
  * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
  */
-export async function sweep(
-  stream: PeerStream,
-  lastSeen: number,
-  ackWaitMs: number,
-  signal: AbortSignal,
-): Promise<Chain> {
-  await sleep(ackWaitMs, signal);
+export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortSignal): Promise<Chain> {
+  await sleep(stream.ackWaitMs, signal);
   const outstanding = new Set<number>();
   let last = lastSeen;
   /** Whether there was anything, and all of it had been handed out before. */
@@ -43,7 +38,7 @@ export async function sweep(
   await stream.stop();
   while (look());
   await stream.close();
-  await sleep(ackWaitMs, signal);
+  await sleep(stream.ackWaitMs, signal);
   return new Chain(
     last,
     [...outstanding].sort((a, b) => a - b),

@@ -6,32 +6,36 @@ import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
 import { firstPosition, resume } from '../replay/resume.ts';
 
-/** What a replay begins with once the peer is ours and its durable stands where Kafka says. */
+/** What a replay begins with once the peer is ours and its durable delivers from the position that Kafka holds. */
 export interface TakenOver {
   readonly writer: ReplayWriter;
   readonly position: Position;
   readonly chain: Chain;
+  /** Whether the peer's stream turned out to be a recreated one. */
   readonly recreated: boolean;
   /** Whether the server can reset a durable (2.14 on). */
   readonly canReset: boolean;
-  /** Whether Kafka held a position. */
+  /** Whether Kafka already held a position. */
   readonly stored: boolean;
 }
 
 export interface TakeOverRequest {
+  /** The sync name of the peer's node, not the name of its LfhSyncPeer. */
   readonly peer: SyncName;
   readonly stream: string;
-  /** See `startTime()`; used only when there is no position. */
+  /** Where to start when there is no position; see `startTime()`. */
   readonly from: number;
-  /** The last session saw messages of another stream, where the server tells no identity. */
+  /** Whether the last session saw messages of another stream, on a server that reports no identity. */
   readonly anotherStream: boolean;
-  /** For a server that cannot reset: what its next deliveries must be, when a sweep has found out. */
+  /** For a server that cannot reset: what its next deliveries must be, when a sweep has found that out. */
   readonly swept?: Chain | undefined;
 }
 
 /**
- * Takes a peer over, each step for the reason given in design.md, "Taking over a peer": fence, read the position, reset
- * the durable, and demand an unbroken chain from there.
+ * Takes a peer over: fences earlier writers, reads the position, resets the durable to it, and demands an unbroken chain of
+ * deliveries from there. docs/architecture.md, "One take-over", says why in this order.
+ *
+ * @throws TransientError, and whatever the ports throw
  */
 export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: TakeOverRequest): Promise<TakenOver> {
   const { writer, position: stored } = await kafka.takeOver(request.peer);
@@ -40,7 +44,7 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
       : resumeWithoutReset(stored, request);
-    // Written before the first pull: from here on, no position means that it was lost.
+    // This is written before the first pull, so that from here on a missing position means that it was lost.
     if (resumed.begin) {
       await writer.send([], resumed.position);
       await writer.commit();
@@ -93,15 +97,15 @@ async function resetTo(stream: PeerStream, answer: ResetAnswer, sequence: number
   }
 }
 
-/** How often to count again when messages arrive while we count. */
+/** How often to count again when messages arrive during the count. */
 const PROOF_ATTEMPTS = 20;
 
 /**
- * Throws `PositionLost` unless nothing that the durable has behind it was ever acked.
+ * Throws `PositionLost` unless it is proven that nothing below the durable's ack floor was ever acknowledged.
  *
- * An ack floor alone proves nothing: a durable made after the stream's first messages had expired has one too. But the
- * message *at* the floor is there only if it was delivered and acked, and it is there if stepping back by one makes
- * one more message pending. The floor is put back at once: it is the only witness.
+ * An ack floor alone proves nothing: a durable that was made after the stream's first messages had expired has one too. But
+ * the stream still has the message *at* the floor only if that message was delivered and acknowledged, and it has the message
+ * if stepping back by one makes one more message pending. The floor is put back at once, because it is the only evidence.
  */
 async function proveNothingReplayed(stream: PeerStream, floor: number): Promise<void> {
   for (let attempt = 0; attempt < PROOF_ATTEMPTS; attempt += 1) {
@@ -126,7 +130,7 @@ function resumeWithoutReset(stored: Position | undefined, request: TakeOverReque
   return { position, chain, begin: recreated, recreated };
 }
 
-/** The error for a durable that is ahead of us while Kafka holds no position: going on would lose or repeat. */
+/** The error for a durable that is ahead of us while Kafka holds no position: going on would lose or repeat messages. */
 export function positionLost(evidence: string): TransientError {
   return new TransientError(
     'PositionLost',

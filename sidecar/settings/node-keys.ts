@@ -2,13 +2,13 @@ import { InvalidInputError } from '../../common/errors.ts';
 import { publicKeyOf } from '../nats/public-key.ts';
 import { readIfThere, readReferenced } from './referenced-file.ts';
 
-/** What the node signs in with at its peers; whom its local NATS knows is derived from them ({@link localNatsSeed}). */
+/** What the node signs in with at its peers. The keys for its local NATS are derived from these (see `localNatsSeed`). */
 export interface NodeKeys {
   /** The NKey seed of this node. */
   readonly seed: Uint8Array;
-  /** The one before it, while the key is being replaced. */
+  /** The seed before this one, while the key is being replaced. */
   readonly previousSeed?: Uint8Array;
-  /** Of both, in the order in which they are tried. */
+  /** The public keys of both, in the order in which they are tried. */
   readonly publicKeys: readonly string[];
 }
 
@@ -16,13 +16,14 @@ const CURRENT = 'NATS_NK_FILE';
 const PREVIOUS = 'LFH_SYNC_PREVIOUS_NK_FILE';
 
 /**
- * Loads the node's key, and the previous one where there is one.
+ * Loads the node's key, and the previous key when there is one.
  *
- * The file of the previous one may be missing although it is named: the settings and the keys are mounted separately, so
- * either may come or go before the other. It is read after the current one: the two change at once, and the other way round
- * the new key could be seen without the one before it. (This way round one key may be seen twice, which is no rotation.)
+ * The file of the previous key may be missing although a setting names it: the settings and the keys are mounted separately,
+ * so either may come or go before the other. It is read after the current key, because both files change at once: read in the
+ * other order, the new key could be seen without the one before it. In this order the same key may be seen twice, which does
+ * not count as a rotation.
  *
- * @throws InvalidInputError for what is no seed; MissingReferenceError where there is no current one
+ * @throws InvalidInputError for a file that does not hold a seed; MissingReferenceError when there is no current key
  */
 export async function loadKeys(file: string, previousFile: string | undefined): Promise<NodeKeys> {
   const seed = readSeed(CURRENT, await readReferenced(CURRENT, file));
@@ -36,7 +37,7 @@ export async function loadKeys(file: string, previousFile: string | undefined): 
     : { seed, previousSeed, publicKeys: [publicKey, previousKey] };
 }
 
-/** The seed document asks for no trailing newline; many editors leave one all the same. */
+/** connect's key file has no line end after the seed, but many editors add one. */
 function readSeed(setting: string, content: string): Uint8Array {
   const seed = content.trim();
   if (/^U[A-Z2-7]{55}$/.test(seed)) {
@@ -52,7 +53,7 @@ function readSeed(setting: string, content: string): Uint8Array {
   return new TextEncoder().encode(seed);
 }
 
-/** A seed holds a checksum: a letter mistyped in it shows here, and not as a refusal at every peer. */
+/** A seed holds a checksum, so a mistyped letter shows here and not as a refusal by every peer. */
 function publicKeyIn(setting: string, seed: Uint8Array): string {
   try {
     return publicKeyOf(seed);

@@ -8,7 +8,7 @@ import { requireCertificates } from '../../common/pem.ts';
 import { loadKeys, type NodeKeys } from './node-keys.ts';
 import { readReferenced } from './referenced-file.ts';
 
-/** Settings with the files that they name. */
+/** The settings, with the content of the files that they name. */
 export interface LoadedSettings extends Omit<Settings, 'peers'>, NodeKeys {
   readonly peers: readonly LoadedPeer[];
   readonly localCa?: string;
@@ -20,12 +20,13 @@ const SETTING_NAMES = Object.values(SETTINGS).map(({ name }) => name);
 const POLL_MS = 1000;
 
 /**
- * Loads the settings: the process environment, overridden by the files of the directory LFH_SYNC_SETTINGS_DIR, one file per
- * setting, so that a ConfigMap mounts as it is. Names in the environment are taken in any case, as connect does.
+ * Loads the settings from the process environment and from the files of the directory LFH_SYNC_SETTINGS_DIR. The files count
+ * first; there is one per setting, so that a ConfigMap can be mounted as it is. Names in the environment are taken in upper
+ * or lower case, as connect does.
  *
- * A peer whose own files are wrong has a `problem`; the other peers are not its business.
+ * A peer whose own files are wrong has a `problem`, and the other peers are not affected.
  *
- * @throws InvalidInputError for a value that does not parse; MissingReferenceError for a file that is not there
+ * @throws InvalidInputError for a value that does not parse; MissingReferenceError for a file that does not exist
  */
 export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettings> {
   const directory = env.LFH_SYNC_SETTINGS_DIR;
@@ -52,17 +53,17 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
 }
 
 export interface SettingsWatch {
-  /** New settings that are good. `restartNeeded` names those that changed and take effect only at the next start. */
+  /** The settings changed and are good. `restartNeeded` names those that changed and take effect only at the next start. */
   readonly onChange: (settings: LoadedSettings, restartNeeded: readonly string[]) => void;
-  /** What is there now does not parse; the last good settings stay in force. Told once for each different problem. */
+  /** What is there now does not parse, so the last good settings stay in force. Called once for each different problem. */
   readonly onProblem: (message: string) => void;
 }
 
 /**
- * Looks at the settings about once a second until `signal`, and tells what changed.
+ * Looks at the settings about once a second until `signal`, and reports changes to `watch`.
  *
  * Polling sees what notifications of the file system miss: the swapped symbolic links of a mounted ConfigMap, and
- * files that are only referred to. It costs a few small reads.
+ * files that a setting only refers to. It costs a few small reads.
  */
 export async function watchSettings(
   env: NodeJS.ProcessEnv,
@@ -90,7 +91,7 @@ export async function watchSettings(
   }
 }
 
-/** What was decided at the start holds until the next one. */
+/** Settings that cannot be reloaded keep the values that they had at the start. */
 function keepUnreloadable(settings: LoadedSettings, started: LoadedSettings): LoadedSettings {
   const kept = Object.entries(SETTINGS).flatMap(([key, { reloadable }]) =>
     reloadable ? [] : [[key, started[key as keyof Settings]]],
@@ -98,7 +99,7 @@ function keepUnreloadable(settings: LoadedSettings, started: LoadedSettings): Lo
   return { ...settings, ...(Object.fromEntries(kept) as Partial<LoadedSettings>) };
 }
 
-/** A file that is renewed keeps its name, but what is in it was read at the start too. */
+/** A file that is renewed keeps its name, but its content was read at the start, like its name. */
 const CONTENTS: Readonly<Record<string, keyof LoadedSettings>> = {
   kafkaCaFile: 'kafkaCa',
   kafkaSaslPasswordFile: 'kafkaPassword',

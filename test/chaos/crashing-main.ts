@@ -1,12 +1,13 @@
+import { makeParts } from '../../sidecar/parts.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
 import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { run } from '../../sidecar/run.ts';
 
 /**
- * The product's sidecar, but killed, as by kill -9, at one step of one batch. The ports are the real ones; what is put
- * around them only counts and kills.
+ * The product's sidecar, but it kills itself, as kill -9 would, at one step of one batch. It is put together from the
+ * product's own parts; the wrappers around them only count and kill.
  *
- * CRASH_AT: one of {@link STEPS}; CRASH_ON: which transaction, 1 for the first (which is the position before any message).
+ * CRASH_AT: one of {@link STEPS}; CRASH_ON: which transaction, 1 for the first, which writes the position before any message.
  */
 export const STEPS = ['before-send', 'after-send', 'before-commit', 'after-commit', 'before-ack', 'after-ack'] as const;
 
@@ -50,6 +51,7 @@ function crashingStream(stream: PeerStream): PeerStream {
   return {
     server: stream.server,
     key: stream.key,
+    ackWaitMs: stream.ackWaitMs,
     superseded: stream.superseded,
     reset: (sequence) => stream.reset(sequence),
     start: (limits) => stream.start(limits),
@@ -65,7 +67,7 @@ function crashingDelivery(delivered: Delivered): Delivered {
   const ack = (): void => {
     reach('before-ack');
     delivered.ack();
-    // What was published leaves the process with the next turn of the event loop.
+    // The acknowledgement leaves the process with the next turn of the event loop.
     setImmediate(() => setImmediate(() => reach('after-ack')));
   };
   return { payload, streamSequence, consumerSequence, deliveryCount, time, pending, ack };
@@ -74,5 +76,14 @@ function crashingDelivery(delivered: Delivered): Delivered {
 if (import.meta.main) {
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
-  await run(process.env, stop.signal, { kafka: crashingKafka, stream: crashingStream });
+  const parts = await makeParts(process.env);
+  const { kafka, openStream } = parts;
+  await run(
+    {
+      ...parts,
+      kafka: { ...kafka, ...crashingKafka(kafka) },
+      openStream: async (...request) => crashingStream(await openStream(...request)),
+    },
+    stop.signal,
+  );
 }

@@ -28,12 +28,12 @@ describe("announcing on the node's local NATS", function () {
       seed: Buffer.from(site.own.seed),
       ca: site.ca.ca,
       subject: APP_SYNC_SUBJECT,
-      service: { node: 'local', version: '1.0.0', status: () => ({}) },
       inboxPrefix: '_INBOX.lfh-sync',
       name: 'lfh-sync test',
       log: pino({ level: 'silent' }),
       ...over,
     });
+    made.start({ node: 'local', version: '1.0.0', status: () => ({}) });
     open.push(made);
     return made;
   }

@@ -67,6 +67,17 @@ describe('a sidecar', () => {
     assert.match(await sidecar.log(), /received a message on EVENTS\.sync/);
   });
 
+  it('takes up a changed log level at once in a running replay, without taking the peer over again', async () => {
+    const sidecar = await start({ LFH_SYNC_LOG_LEVEL: 'info' });
+    await sidecar.replaying(a);
+    await sidecar.configure([{ site: a }], { LFH_SYNC_LOG_LEVEL: 'trace' });
+    await until('it is taken up', async () => /took up changed settings/.test(await sidecar.log()));
+    await storm.send(a, 1);
+    await storm.arrivedOnce(b);
+    await until("connect's own line is logged", async () => /replayed nats sync message/.test(await sidecar.log()));
+    assert.match(await sidecar.metrics(), /^lfh_sync_take_overs_total\{[^}]*\} 1$/m);
+  });
+
   it('waits for a Kafka that is down, says so, and goes on when it is up', async () => {
     await b.kafka.stop();
     const sidecar = await start();

@@ -3,7 +3,7 @@ import { REJECT_REASONS } from '../../../../common/contract/reasons.ts';
 import { createMetrics } from '../../../../sidecar/session/metrics.ts';
 
 describe('the metrics of a peer', () => {
-  it('count from 0, so that the first time that one counts is an increase', async () => {
+  it('begin with 0, so that the first count is an increase that an alert can see', async () => {
     const metrics = createMetrics();
     metrics.forPeer('hospital-a');
     const text = await metrics.text();
@@ -16,12 +16,19 @@ describe('the metrics of a peer', () => {
     assert.match(text, /^lfh_sync_announce_failures_total 0$/m);
   });
 
-  it('go with it', async () => {
+  it('vanish when the peer is removed, and those of other peers stay', async () => {
     const metrics = createMetrics();
-    const peer = metrics.forPeer('hospital-a');
-    peer.connected(true);
-    peer.rejected('NotJson', 2);
-    metrics.removePeer('hospital-a');
-    assert.doesNotMatch(await metrics.text(), /hospital-a/);
+    for (const name of ['a', 'b']) {
+      const peer = metrics.forPeer(name);
+      peer.replayed(3);
+      peer.rejected('NotJson', 1);
+      peer.latency(0.2);
+      peer.connected(true);
+    }
+    metrics.removePeer('a');
+    const text = await metrics.text();
+    assert.ok(!text.includes('peer="a"'), text);
+    assert.match(text, /lfh_sync_replayed_total\{peer="b"\} 3/);
+    assert.match(text, /lfh_sync_rejected_total\{peer="b",reason="NotJson"\} 1/);
   });
 });

@@ -1,0 +1,68 @@
+import { APP_SYNC_SUBJECT, inboxPrefix, syncName } from '../../common/contract/names.ts';
+import { localNatsSeed } from '../../common/contract/nkeys.ts';
+import type { LoadedPeer } from '../../common/contract/peers.ts';
+import type { Settings } from '../../common/contract/settings.ts';
+import type { Logger } from '../../common/log.ts';
+import type { LocalNatsOptions } from './local-nats.ts';
+import type { PeerStreamOptions } from './peer-stream.ts';
+import { publicKeyOf } from './public-key.ts';
+
+/** The settings, with the content of the files that they name. */
+interface NatsSettings extends Settings {
+  /** The NKey seed of this node, and the one before it while it is being replaced. */
+  readonly seed: Uint8Array;
+  readonly previousSeed?: Uint8Array;
+  readonly localCa?: string;
+}
+
+/** How the settings say that the node's local NATS is reached. */
+export function localNatsOptions(settings: NatsSettings, log: Logger): LocalNatsOptions {
+  return {
+    servers: settings.natsServers,
+    subject: APP_SYNC_SUBJECT,
+    seed: ownSeed(settings.seed),
+    previousSeed: settings.previousSeed && ownSeed(settings.previousSeed),
+    ca: settings.localCa,
+    inboxPrefix: inboxPrefix(`${syncName(settings.lfhId)}.own`),
+    name: 'lfh-sync-sidecar',
+    allowPlaintext: true,
+    log,
+  };
+}
+
+/** The public key that the sidecar signs in with at the local NATS. Where no operator does it, a person has to add it there. */
+export function localNatsPublicKey({ seed }: NatsSettings): string {
+  return publicKeyOf(ownSeed(seed));
+}
+
+/** Peers' servers get signatures of the node's own key, so the local NATS must not accept that one (ADR 18). */
+function ownSeed(nodeSeed: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(localNatsSeed(nodeSeed));
+}
+
+/**
+ * How the settings say that a peer's stream is reached at one of its servers.
+ *
+ * @param log the logger of that peer
+ */
+export function peerStreamOptions(
+  settings: NatsSettings,
+  peer: LoadedPeer,
+  server: string,
+  log: Logger,
+): PeerStreamOptions {
+  const own = syncName(settings.lfhId);
+  return {
+    server,
+    owner: peer.name,
+    seed: settings.seed,
+    previousSeed: settings.previousSeed,
+    ca: peer.ca,
+    tlsServerName: peer.tlsServerName,
+    stream: peer.stream,
+    durable: peer.consumer ?? own,
+    inboxPrefix: inboxPrefix(own),
+    name: own,
+    log,
+  };
+}

@@ -1,0 +1,45 @@
+import type { Logger } from '../../common/log.ts';
+import { type BatchPlan, countRejections, type PlannedRejection } from '../replay/batch-plan.ts';
+import type { RecordLocation } from '../replay/outgoing-record.ts';
+
+/**
+ * Logs what a committed batch did: one line for each reason of its rejections, and at trace level connect's own lines
+ * for every message (docs/upstream.md), with ids and locations. A payload is never logged.
+ *
+ * @param locations of the plan's records, in the same order
+ */
+export function logCommitted(log: Logger, planned: BatchPlan, locations: readonly RecordLocation[]): void {
+  logRejections(log, planned);
+  if (log.isLevelEnabled('trace')) logReplays(log, planned, locations);
+}
+
+/** One line for each reason, because a peer that sends nothing but nonsense must not fill the log as well. */
+function logRejections(log: Logger, planned: BatchPlan): void {
+  for (const [reason, count] of countRejections(planned.rejections)) {
+    const first = planned.rejections.find(({ rejection }) => rejection.reason === reason);
+    const { delivered, rejection } = first as PlannedRejection;
+    log.warn(
+      { reason, count, sequence: delivered.streamSequence, detail: rejection.detail },
+      'rejected messages into LFH_EXCEPTION; this line describes the first of them',
+    );
+  }
+}
+
+function logReplays(log: Logger, planned: BatchPlan, locations: readonly RecordLocation[]): void {
+  for (let own = planned.skips.get('OwnMessage') ?? 0; own > 0; own -= 1) {
+    log.trace('received a message on EVENTS.sync');
+    log.trace('detected local LFH message, not storing in kafka');
+  }
+  for (const { delivered, message, rawRecord, dataRecord } of planned.replays) {
+    const id = { uuid: message.uuid, sequence: delivered.streamSequence };
+    const raw = locationText(locations[rawRecord]);
+    log.trace(id, 'received a message on EVENTS.sync');
+    log.trace(id, `stored msg in kafka topic LFH_SYNC at ${raw}`);
+    log.trace(id, `replayed nats sync message, data record location = ${locationText(locations[dataRecord])}`);
+  }
+}
+
+/** connect's `topic:partition:offset`. */
+function locationText(location: RecordLocation | undefined): string {
+  return location ? `${location.topic}:${location.partition}:${location.offset}` : 'unknown';
+}
