@@ -120,9 +120,4 @@ export const SEND = {
     "LinuxForHealth publishes the peer's key with its seed, so that anybody could sign in as this peer. It is not let in: " +
       'it needs a key of its own.',
   ),
-  ClientNotSupported: bad(
-    'peer',
-    '`send.client: Connect` is not served: connect would share one consumer with ours, each acknowledging for the other. ' +
-      'Run lfh-sync there.',
-  ),
 } as const;

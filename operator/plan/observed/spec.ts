@@ -15,7 +15,7 @@ export interface PeerSpec {
     readonly stream: string;
     readonly consumer: string | undefined;
   };
-  readonly send: { readonly paused: boolean; readonly client: 'Sidecar' | 'Connect' };
+  readonly send: { readonly paused: boolean };
 }
 
 export function peerSpec({ spec }: PeerObject): PeerSpec {
@@ -28,12 +28,11 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
     stream = 'EVENTS',
     consumer,
   } = receive;
-  const { paused: sendPaused = false, client = 'Sidecar' } = send;
   return {
     servers,
     publicKeys,
     receive: { paused, startFrom: startFromOf(startFrom), allowFormats, allowOrigins, stream, consumer },
-    send: { paused: sendPaused, client },
+    send: { paused: send.paused ?? false },
   };
 }
 

@@ -78,8 +78,7 @@ function settingsBytes(settings: PeerSettings): number {
 
 /** Whether it has a durable, and so a place in our stream. */
 export function maySend({ peer, conflict }: PlannedPeer): boolean {
-  const { publicKeys, send } = peerSpec(peer);
-  return conflict === undefined && publicKeys.length > 0 && send.client === 'Sidecar';
+  return conflict === undefined && peerSpec(peer).publicKeys.length > 0;
 }
 
 /** Whether it is let in. One that is paused, or whose keys are wrong, keeps its durable but not its access. */

@@ -110,7 +110,7 @@ describe('the CRDs on a real API server', function () {
         ...spec,
         nodeRef: { name: 'local' },
         receive: { paused: false, startFrom: { policy: 'Earliest' }, stream: 'EVENTS' },
-        send: { paused: false, client: 'Sidecar' },
+        send: { paused: false },
       });
     });
 
@@ -168,7 +168,6 @@ describe('the CRDs on a real API server', function () {
               advertise: Array<string>(16).fill(server),
               users: Array<string>(16).fill(KEY),
             },
-            fhirServers: Array<string>(16).fill(`https://${'a'.repeat(2000)}`),
           },
           'n'.repeat(63),
         ),
@@ -235,7 +234,6 @@ describe('the CRDs on a real API server', function () {
         PASSWORD,
         /must be of type object/,
       ],
-      ['a password in an odd FHIR server', { fhirServers: [`ftp://u:${PASSWORD}@fhir`] }, PASSWORD, /base URL/],
     ];
     for (const [what, spec, secret, message] of nodeCases) {
       it(what, async () => {

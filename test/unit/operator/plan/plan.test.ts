@@ -142,7 +142,6 @@ describe('a plan', () => {
         aPeer('b', { spec: { send: { paused: true } } }),
         aPeer('c', { spec: { publicKeys: [`U${'A'.repeat(55)}`] } }),
         aPeer('d', { spec: { publicKeys: [] } }),
-        aPeer('e', { spec: { send: { client: 'Connect' } } }),
         aPeer('f', { metadata: { deletionTimestamp: '2026-11-25T12:00:00Z' } }),
       ]),
     );

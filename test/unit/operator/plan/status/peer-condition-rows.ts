@@ -243,12 +243,6 @@ export const SEND_ROWS: readonly ConditionRow[] = [
     ['no key is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { publicKeys: [] } }))],
     ['an older peer has its id', 'False', 'Conflict', inConflict(B)],
     ['it is paused', 'True', 'Paused', { peer: aPeer('b', { spec: { send: { paused: true } } }) }],
-    [
-      "it is upstream's connect",
-      'False',
-      'ClientNotSupported',
-      { peer: aPeer('b', { spec: { send: { client: 'Connect' } } }) },
-    ],
     ['its key is damaged', 'False', 'InvalidSpec', keys([DAMAGED]), /^spec\.publicKeys\[0\] is damaged/],
     [
       'its key is published',
