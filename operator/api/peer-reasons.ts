@@ -24,7 +24,11 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     ),
     HostNameMismatch: says('we', 'HostNameMismatch'),
     TlsRequired: says('peer', 'TlsRequired'),
-    ClientCertificateRequired: says('peer', 'ClientCertificateRequired'),
+    ClientCertificateRequired: bad(
+      'peer',
+      "The peer's server demands a client certificate, and lfh-sync has none: it signs in with its key. The peer's administrator " +
+        'must remove `verify` (or `verify_and_map`) from the `tls` block of that server.',
+    ),
     KeyRefused: says('peer', 'KeyRefused'),
     PermissionDenied: says('peer', 'PermissionDenied'),
     Unreachable: says('passes', 'Unreachable'),

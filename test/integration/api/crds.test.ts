@@ -262,7 +262,6 @@ describe('the CRDs on a real API server', function () {
       ['a time without its policy', { receive: { startFrom: { time } } }, /policy Time needs a time/],
       ['a time that is none', { receive: { startFrom: { policy: 'Time', time: 'yesterday' } } }, /startFrom\.time/],
       ['a policy that is none', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
-      ['a client that is none', { send: { client: 'Browser' } }, /"Sidecar", "Connect"/],
     ];
     for (const [what, spec, message] of peers) {
       it(what, async () => assert.match(await refusal(peer({ lfhId: 'b', ...spec })), message));

@@ -200,6 +200,12 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       'NotTrusted',
       reports({ reason: 'NotTrusted', position: null }),
     ],
+    [
+      'its server demands a client certificate before anything was replayed',
+      'False',
+      'ClientCertificateRequired',
+      reports({ reason: 'ClientCertificateRequired', position: null }),
+    ],
     ...KEPT_FROM_SIDECAR.map(
       (reason): Case<Situation> => [
         `a sidecar says ${reason}`,
