@@ -1,8 +1,8 @@
 import type { ConfigMap, Workload } from '../../api/objects.ts';
+import { byAge } from '../observed/age.ts';
 import { NODE_LABEL, WORKLOAD_NOTE } from '../observed/names.ts';
 import type { NodeObject, References } from '../observed/observed.ts';
 import { parseWorkload, workloadRef, workloadText } from '../observed/workload-ref.ts';
-import { byAge } from '../peers/admission.ts';
 import { INJECTION_MANAGER, type InjectionRefusal, injectionOf, isRecorded } from './injection.ts';
 
 /** What became of the sidecar of a node; for its status. */

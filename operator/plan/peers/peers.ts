@@ -36,18 +36,19 @@ const ANY_KEY = 'U'.repeat(56);
  * @param ownKeys public keys that the node signs in with, at its peers and at its local NATS
  */
 export function plannedPeers(
-  { node, peers, references }: Pick<Observed, 'node' | 'peers' | 'references'>,
+  observed: Pick<Observed, 'node' | 'peers' | 'references' | 'certificates'>,
   ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
 ): PlannedPeer[] {
+  const { node, peers } = observed;
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
   let room = PEERS_BYTES;
   let caRoom = CA_BYTES;
   return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probes], staying).map((admission) => {
     const { peer } = admission;
-    let ca = resolveCa(peer.spec.ca, 'spec.ca', references, now);
+    let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
     let caSize = bundle(ca?.authorities ?? []).length;
     if (caSize > caRoom) {
       ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: tooMuch(caSize) }] };
@@ -77,14 +78,14 @@ function settingsBytes(settings: PeerSettings): number {
 }
 
 /** Whether it has a durable, and so a place in our stream. */
-export function maySend({ peer, conflict }: PlannedPeer): boolean {
+export function hasDurable({ peer, conflict }: PlannedPeer): boolean {
   return conflict === undefined && peerSpec(peer).publicKeys.length > 0;
 }
 
 /** Whether it is let in. One that is paused, or whose keys are wrong, keeps its durable but not its access. */
 export function isGranted(planned: PlannedPeer): boolean {
   const { peer } = planned;
-  return maySend(planned) && !peerSpec(peer).send.paused && peerKeys(peer).usable.length > 0;
+  return hasDurable(planned) && !peerSpec(peer).send.paused && peerKeys(peer).usable.length > 0;
 }
 
 /** As the contract has them: sidecars take no setting of which one peer's part is wrong. */

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { load } from 'js-yaml';
 import { readDefinitions } from '../../../../../crds/read.ts';
+import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import type { PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { invitation } from '../../../../../operator/plan/peers/invitation.ts';
 import { readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
 import { aNode, certificate, NOW, OWN_KEY, userKey } from '../fixtures.ts';
 
-const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW).authorities;
+const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW, parseCertificate).authorities;
 const { nats } = aNode().spec;
 
 function inviteOf(lfhId: string, keys: readonly string[] = [OWN_KEY], ca: typeof CA | undefined = CA): PeerObject {
@@ -52,7 +53,10 @@ describe('an invitation', () => {
     const text = invitation(aNode(), [OWN_KEY], CA);
     assert.equal(invitation(aNode({ metadata: { generation: 9 } }), [OWN_KEY], [...CA]), text);
     assert.notEqual(invitation(aNode(), [userKey('new'), OWN_KEY], CA), text);
-    assert.notEqual(invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW).authorities), text);
+    assert.notEqual(
+      invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW, parseCertificate).authorities),
+      text,
+    );
   });
 
   const NAMES: readonly [lfhId: string, name: string | RegExp][] = [

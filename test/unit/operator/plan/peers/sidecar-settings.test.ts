@@ -7,6 +7,7 @@ import {
   readRolloutNote,
   rolloutsOfWritten,
 } from '../../../../../operator/plan/nats/config-rollout.ts';
+import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import { ROLLOUT_NOTE } from '../../../../../operator/plan/observed/names.ts';
 import type { NodeObject, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { peerSettings, sidecarFiles } from '../../../../../operator/plan/peers/sidecar-settings.ts';
@@ -14,7 +15,7 @@ import { readCertificates } from '../../../../../operator/plan/trust/certificate
 import { aNode, aPeer, certificate, NOW, observedOf, planOf } from '../fixtures.ts';
 
 const authorities = (name: Parameters<typeof certificate>[0]) =>
-  readCertificates(certificate(name), 'x', NOW).authorities;
+  readCertificates(certificate(name), 'x', NOW, parseCertificate).authorities;
 const { nats, kafka } = aNode().spec;
 
 function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, forKafka = false): Record<string, string> {
