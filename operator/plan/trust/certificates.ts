@@ -73,7 +73,7 @@ function check(block: PemBlock, place: string, now: number, read: CertificateRea
     };
   }
   if (block.label !== 'CERTIFICATE') {
-    return { reason: 'CertificateInvalid', message: `${place} is no CERTIFICATE block` };
+    return { reason: 'CertificateInvalid', message: `${place} is not a CERTIFICATE block` };
   }
   const certificate = read(block.text);
   if (!certificate)
@@ -82,7 +82,7 @@ function check(block: PemBlock, place: string, now: number, read: CertificateRea
   if (!certificate.isAuthority) {
     return {
       reason: 'NotACertificateAuthority',
-      message: `${name} is no certificate authority: give the CA that signed the server's certificate`,
+      message: `${name} is not a certificate authority: give the CA that signed the server's certificate`,
     };
   }
   if (certificate.validTo < now) {

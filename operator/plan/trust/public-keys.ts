@@ -62,7 +62,7 @@ function problemOf(key: string, place: string): KeyProblem | undefined {
   }
   if (isUserKey(key)) return undefined;
   const message = SHAPE.test(key)
-    ? `${place} is damaged, its checksum does not fit: copy it again, all 56 characters of it`
-    : `${place} is no public key: expected U and 55 more of A-Z 2-7; never a seed (S…)`;
+    ? `${place} is damaged, since its checksum does not fit: copy all 56 characters of it again`
+    : `${place} is not a public key: expected U and 55 more of A-Z 2-7; never a seed (S…)`;
   return { reason: 'InvalidSpec', message };
 }

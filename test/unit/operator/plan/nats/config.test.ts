@@ -119,7 +119,7 @@ describe("a node's nats-server configuration", () => {
     [
       'a key with a wrong letter',
       { peers: [{ lfhId: 'b', publicKeys: [`U${'A'.repeat(55)}`] }] },
-      /public key of peer "b" is none, or damaged/,
+      /public key of peer "b" is not valid, or damaged/,
     ],
     ['configuration for a public key', { users: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
     ['the same for its own', { own: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
@@ -129,7 +129,7 @@ describe("a node's nats-server configuration", () => {
       { peers: [{ lfhId: 'c', publicKeys: [OWN] }] },
       /the node's own users and peer "c"/,
     ],
-    ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is there twice/],
+    ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is given twice/],
     ['a stream with a wildcard', { stream: '*' }, /stream .*"\*"/],
     ['an account that is more than a name', { account: 'LFH" }' }, /account/],
   ];

@@ -131,7 +131,7 @@ const ROWS: readonly Row[] = [
     inUse: ['b', 'c'],
     step: 'use',
     reason: 'Rotating',
-    says: /only the previous key still, and need the new invitation: b, c$/,
+    says: /still accept only the previous key, and need the new invitation: b, c$/,
   },
   { what: 'an overlap of 90 seconds, before', node: wants(1, '90s'), key: rotating(89 / 3600), step: 'use' },
   { what: 'an overlap of 90 seconds, after', node: wants(1, '90s'), key: rotating(91 / 3600), step: 'dropPrevious' },
