@@ -22,7 +22,7 @@ const TEXTS = ['common/contract', 'common/errors.ts', 'common/pem.ts', 'common/s
 const COMMON = ['common', 'common/contract'];
 
 /** From the bottom to the top: each room of a plan knows only the rooms above it in this list. */
-const PLAN = ['observed', 'trust', 'nats', 'peers', 'injection'].map((room) => `operator/plan/${room}`);
+const PLAN = ['observed', 'trust', 'nats', 'peers', 'node', 'injection'].map((room) => `operator/plan/${room}`);
 const PLAN_ROOMS = Object.fromEntries(
   PLAN.map((folder, n): [string, Folder] => [
     folder,

@@ -58,6 +58,11 @@ export const NATS_CONFIG = {
     'we',
     "A nats-server's certificate is not from a CA in `spec.nats.ca`, or not for the name in `spec.nats.servers`.",
   ),
+  ClientCertificateRequired: bad(
+    'we',
+    'A nats-server demands a client certificate, and lfh-sync has none: it signs in with its key. Remove `verify` (or ' +
+      '`verify_and_map`) from the `tls` block of that server.',
+  ),
   NatsRefusedConfig: bad(
     'we',
     'A nats-server has not taken up the configuration for over two minutes, and runs the previous one. Most likely it ' +

@@ -24,7 +24,11 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     ),
     HostNameMismatch: says('we', 'HostNameMismatch'),
     TlsRequired: says('peer', 'TlsRequired'),
-    ClientCertificateRequired: says('peer', 'ClientCertificateRequired'),
+    ClientCertificateRequired: bad(
+      'peer',
+      "The peer's server demands a client certificate, and lfh-sync has none: it signs in with its key. The peer's administrator " +
+        'must remove `verify` (or `verify_and_map`) from the `tls` block of that server.',
+    ),
     KeyRefused: says('peer', 'KeyRefused'),
     PermissionDenied: says('peer', 'PermissionDenied'),
     Unreachable: says('passes', 'Unreachable'),
@@ -119,10 +123,5 @@ export const SEND = {
     'peer',
     "LinuxForHealth publishes the peer's key with its seed, so that anybody could sign in as this peer. It is not let in: " +
       'it needs a key of its own.',
-  ),
-  ClientNotSupported: bad(
-    'peer',
-    '`send.client: Connect` is not served: connect would share one consumer with ours, each acknowledging for the other. ' +
-      'Run lfh-sync there.',
   ),
 } as const;

@@ -205,10 +205,6 @@ export interface LfhSyncNodeSpec {
      */
     overlap?: string;
   };
-  /**
-   * FHIR servers that what was received is transmitted to, by their base URLs; as connect's CONNECT_EXTERNAL_FHIR_SERVERS has them. Nothing reads this yet. Whoever may read this object sees a password in them.
-   */
-  fhirServers?: readonly string[];
 }
 /**
  * What is observed.
@@ -358,10 +354,6 @@ export interface LfhSyncPeerSpec {
      * Takes the peer's access away for now. What it has not received waits, for as long as our stream keeps it.
      */
     paused?: boolean;
-    /**
-     * What receives at the peer. Sidecar: lfh-sync, which may use one durable and nothing else. Connect: a connect without lfh-sync, which makes its own consumer and needs more rights for that; the condition SendReady tells what becomes of it.
-     */
-    client?: 'Sidecar' | 'Connect';
   };
 }
 /**

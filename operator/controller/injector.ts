@@ -4,17 +4,9 @@ import type { Workload } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
-import { isAnothers, removalOf } from '../plan/injection/removal.ts';
-import {
-  awaitedRollout,
-  foughtOver,
-  type Injection,
-  injectionStep,
-  isWritten,
-  type Written,
-  wantedWorkload,
-  written,
-} from '../plan/injection/step.ts';
+import { isUpToDate, type LastApplied, lastAppliedAfter, undoneTooOften } from '../plan/injection/last-applied.ts';
+import { isOfAnotherNode, removalOf } from '../plan/injection/removal.ts';
+import { awaitedRollout, desiredWorkload, type Injection, injectionStep } from '../plan/injection/step.ts';
 import type { NodeObject } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -34,7 +26,7 @@ export interface InjectorOptions {
  */
 export class Injector {
   readonly #options: InjectorOptions;
-  readonly #written = new Map<string, Written>();
+  readonly #written = new Map<string, LastApplied>();
 
   constructor(options: InjectorOptions) {
     this.#options = options;
@@ -47,13 +39,13 @@ export class Injector {
    */
   async tend(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
     const { node } = snapshot;
-    const wanted = wantedWorkload(node);
+    const wanted = desiredWorkload(node);
     try {
       const workload = wanted === undefined ? undefined : await this.#workload(keyOf(node), wanted);
-      const mayBegin = hasKey && plan.problem === undefined && plan.kafkaPasswordProblem === undefined;
-      const next = injectionStep({ ...snapshot, image: this.#options.image, workload, mayBegin });
-      if (next.step === 'putIn') return await this.#putIn(node, next.workload, next.spec);
-      if (next.step === 'takeOut') await this.#takeOut(keyOf(node), next.workload);
+      const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaPasswordProblem === undefined;
+      const next = injectionStep({ ...snapshot, image: this.#options.image, workload, prerequisitesMet });
+      if (next.step === 'inject') return await this.#putIn(node, next.workload, next.spec);
+      if (next.step === 'remove') await this.#takeOut(keyOf(node), next.workload);
       return next.outcome;
     } catch (error) {
       return problemOf(node.status?.workload, error);
@@ -84,13 +76,13 @@ export class Injector {
     const last = this.#written.get(keyOf(node));
     const text = JSON.stringify(spec);
     let found = workload;
-    if (!isWritten(text, workload, last)) {
-      const fight = foughtOver(workload, last, Date.now());
+    if (!isUpToDate(text, workload, last)) {
+      const fight = undoneTooOften(workload, last, Date.now());
       if (fight) return { workload: held, refusal: fight };
       // To this very version: somebody may just be writing NATS_SYNC_SUBSCRIBERS.
       const change = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, spec };
       found = (await api.applyAs(INJECTION_MANAGER, change)) as unknown as Workload;
-      this.#written.set(keyOf(node), written(text, workload, found, last, Date.now()));
+      this.#written.set(keyOf(node), lastAppliedAfter(text, { before: workload, after: found }, last, Date.now()));
       const isNew = found.metadata.generation !== metadata.generation;
       if (isNew) log.info({ workload: held, namespace, node: node.metadata.name }, 'the sidecar was put in');
     }
@@ -102,7 +94,7 @@ export class Injector {
     const { api, log } = this.#options;
     const workload = await this.#workload(node, held);
     const [, name = ''] = node.split('/');
-    const steps = workload && !isAnothers(workload, name) ? removalOf(workload) : [];
+    const steps = workload && !isOfAnotherNode(workload, name) ? removalOf(workload) : [];
     if (workload && steps.length > 0) {
       await api.patch(workload, steps);
       log.info({ workload: held, node }, 'the sidecar was taken out');

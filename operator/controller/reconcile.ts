@@ -10,17 +10,19 @@ import { derivedKeys } from '../nats/keys.ts';
 import { type ConfigRollout, readRolloutNote, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
 import { hashOf, withoutRevoked } from '../plan/nats/files.ts';
 import { advanceAccesses, leavesOut, peersToProbe } from '../plan/nats/peer-access.ts';
+import { type CertificateReader, cachingCertificateReader } from '../plan/observed/certificate.ts';
 import { NAMES, NODE_LABEL, ROLLOUT_NOTE, WORKLOAD_NOTE } from '../plan/observed/names.ts';
-import type {
-  DataPlane,
-  DerivedKeys,
-  NodeObject,
-  Observed,
-  ObservedKey,
-  PeerObject,
+import {
+  type DataPlane,
+  type DerivedKeys,
+  NO_DERIVED_KEYS,
+  type NodeObject,
+  type Observed,
+  type ObservedKey,
+  type PeerObject,
 } from '../plan/observed/observed.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
-import { NONE_DERIVED, type Plan, planNode } from '../plan/plan.ts';
+import { type Plan, planNode } from '../plan/plan.ts';
 import { advanceProgress } from '../plan/status/progress.ts';
 import { type Known, nodeStatus, orphanStatus, type PeerStatusOf, peerStatus } from '../plan/status/status.ts';
 import type { KeyStep } from '../plan/trust/node-key.ts';
@@ -65,6 +67,7 @@ interface Memory {
   /** What was brought to each workload last, by `kind/name`; undefined where there is no such workload. */
   readonly arrived: Map<string, string | undefined>;
   readonly configMaps: ConfigMaps;
+  readonly certificates: CertificateReader;
   /** When each server was last seen to refuse a stranger, in milliseconds since 1970. */
   readonly refusals: Map<string, number>;
   /** When something last changed, in milliseconds since 1970. */
@@ -224,17 +227,18 @@ function newMemory({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): Memory
     derived: undefined,
     arrived: new Map(),
     configMaps: new ConfigMaps(api, log),
+    certificates: cachingCertificateReader(),
     refusals: new Map(),
     activeAt: Date.now(),
   };
 }
 
 function observedFrom(snapshot: Snapshot, memory: Memory, key: ObservedKey | undefined): Observed {
-  const { configMaps, liveHash, leavesOut: isLeftOut } = memory;
+  const { configMaps, certificates, liveHash, leavesOut: isLeftOut } = memory;
   const { name } = snapshot.node.metadata;
   const current = configMaps.current(snapshot.configMaps);
   const [written, writtenSettings] = [NAMES.nats(name), NAMES.sidecar(name)].map((each) => current.get(each)?.data);
-  return { ...snapshot, key, written, writtenSettings, liveHash, leavesOut: isLeftOut };
+  return { ...snapshot, certificates, key, written, writtenSettings, liveHash, leavesOut: isLeftOut };
 }
 
 /** Where something was refused: of what stands there all the same. */
@@ -249,7 +253,7 @@ function waitingTime({ activeAt }: Memory): number {
 }
 
 function derivedFrom(seed: string | undefined, previousSeed: string | undefined, memory: Memory): DerivedKeys {
-  if (seed === undefined) return NONE_DERIVED;
+  if (seed === undefined) return NO_DERIVED_KEYS;
   const { derived } = memory;
   if (derived?.seed === seed && derived.previousSeed === previousSeed) return derived.keys;
   const keys = derivedKeys(seed, previousSeed);

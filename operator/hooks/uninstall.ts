@@ -2,9 +2,9 @@ import type { Logger } from '../../common/log.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject } from '../api/objects.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
+import { isTakenBack } from '../plan/node/config-maps.ts';
 import { DEFAULT_NODE, NAMES } from '../plan/observed/names.ts';
 import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
-import { nothingIsLeft } from '../plan/plan.ts';
 import { readUninstallConfig, type UninstallConfig } from './config.ts';
 import { retryUntil, runHook } from './hook.ts';
 
@@ -77,6 +77,6 @@ async function takenBack(api: KubeClient, { namespace, timeoutMs }: UninstallCon
     'the sidecar as docs/injection.md says, then helm uninstall --no-hooks';
   await retryUntil(deadline, advice, async () => {
     const found = await api.get<ConfigMap>(KINDS.configMap, namespace, configMap);
-    return found === undefined || nothingIsLeft(found);
+    return found === undefined || isTakenBack(found);
   });
 }

@@ -3,23 +3,23 @@ import { KAFKA_PASSWORD_FILE, NAMES, PREVIOUS_SEED_FILE, SEED_FILE } from '../ob
 import type { NodeObject } from '../observed/observed.ts';
 import { sidecarResources } from '../observed/spec.ts';
 
-/** Name of what is put in: of the container, of its volume, and of its port. */
+/** Name of the container, of its volume, and of its port. */
 export const SIDECAR = 'lfh-sync';
-/** Where the sidecar finds its settings. */
+/** The directory in which the sidecar finds its settings. */
 const DIRECTORY = '/etc/lfh-sync';
-/** As its setting LFH_SYNC_HTTP_ADDRESS has it. */
+/** The default of the sidecar's setting LFH_SYNC_HTTP_ADDRESS. */
 const HTTP_PORT = 9877;
-/** Any number that is not root's. */
+/** The id of a user without rights: any number that is not root's. */
 const NOBODY = 65_532;
 
 /**
- * The sidecar as a *native* one (an init container that is restarted always): it starts before connect and ends after it, and
- * a Job or a readiness never waits for it.
+ * The sidecar's container. It is a *native* sidecar (an init container that is always restarted): it starts before connect and
+ * ends after it, and neither a Job nor the pod's readiness waits for it.
  *
- * It has no readiness probe, since a peer's outage must not take connect out of its Service, and no limits unless they are
- * asked for, since a node with many peers needs more. Nothing in it depends on the peers: they come and go without a rollout.
+ * It has no readiness probe, since a peer's outage must not take connect out of its Service. It has no limits unless the spec asks
+ * for them, since a node with many peers needs more. Nothing in it depends on the peers, so they come and go without a rollout.
  *
- * @param pod where it goes; a pod that says it is root's is not to make the sidecar root's
+ * @param pod that the container goes into; if the pod runs as root, the sidecar still does not
  */
 export function sidecarContainer(
   image: string,
@@ -47,7 +47,7 @@ export function sidecarContainer(
       readOnlyRootFilesystem: true,
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
-      // Otherwise the image's user counts, or the one that the cluster chooses, as some do.
+      // In any other pod the image's user counts, or the user that the cluster chooses: some clusters do.
       ...(securityContext?.runAsUser === 0 && { runAsUser: NOBODY }),
     },
     volumeMounts: [{ name: SIDECAR, mountPath: DIRECTORY, readOnly: true }],
@@ -55,8 +55,8 @@ export function sidecarContainer(
 }
 
 /**
- * Settings, CAs and secrets in one directory. All of it is optional: without something a pod of connect would not start,
- * and the sidecar tells what it misses.
+ * One directory with the sidecar's settings, CAs and secrets. Every source is optional: if a source that is not optional were
+ * missing, connect's pod would not start. The sidecar itself reports what is missing.
  */
 export function sidecarVolume({ metadata, spec }: NodeObject): object {
   const { name } = metadata;

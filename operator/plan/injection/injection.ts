@@ -3,13 +3,13 @@ import type { NodeObject, References } from '../observed/observed.ts';
 import { workloadRef, workloadText } from '../observed/workload-ref.ts';
 import { SIDECAR, sidecarContainer, sidecarVolume } from './container.ts';
 
-/** Who owns what is put into connect's workload: one of its own, so that it can be taken out as a whole. */
+/** The field manager of everything that is injected. It is used for nothing else, so that all of it can be removed together. */
 export const INJECTION_MANAGER = 'lfh-sync-injection';
 
-/** connect's own subscriptions, which would replay the same messages a second time. */
+/** The variable with connect's own subscriptions, which would replay the same messages a second time. */
 const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
 const NONE = '[]';
-/** Of connect's container where there are several, as connect's own manifests have it. */
+/** The name of connect's container in connect's own manifests; used where a pod has several containers. */
 const CONNECT = 'connect';
 
 export interface InjectionRefusal {
@@ -23,11 +23,11 @@ export interface InjectionRefusal {
   readonly message: string;
 }
 
-/** What decides whether the sidecar is put in, and how. */
+/** What decides whether the sidecar is injected, and how. */
 export interface InjectionInput {
   readonly node: NodeObject;
   readonly image: string;
-  /** What `spec.connect.workloadRef` names; undefined: it is not there. */
+  /** The workload that `spec.connect.workloadRef` names; undefined where it does not exist. */
   readonly workload: Workload | undefined;
   readonly references: References;
 }
@@ -40,10 +40,10 @@ export interface Injected {
 }
 
 /**
- * Decides what is put into a workload: the sidecar with its volume, and an empty list of subscribers for connect itself.
+ * Decides what is injected into a workload: the sidecar with its volume, and an empty list of subscribers for connect itself.
  *
- * What is ours is forced, whoever had a hand in it. connect's container is somebody else's: where NATS_SYNC_SUBSCRIBERS
- * says anything in it, by whatever way it gets its environment, nothing is put in at all.
+ * The sidecar is applied with force, whoever has changed it. connect's container belongs to somebody else: if that container sets
+ * NATS_SYNC_SUBSCRIBERS to anything, by `env` or by `envFrom`, nothing is injected at all.
  */
 export function injectionOf({
   node,
@@ -58,13 +58,13 @@ export function injectionOf({
     return { refusal: { reason: 'WorkloadMissing', message } };
   }
   const pod = workload.spec.template.spec;
-  if (hasItsOwn(workload, node.status?.workload === name)) {
+  if (hasForeignSidecar(workload, node.status?.workload === name)) {
     const message = `${name} has a container or volume ${SIDECAR} of its own; take it out, or leave spec.connect out and go on running it yourself`;
     return { refusal: { reason: 'Conflict', message } };
   }
   const connect = connectOf(node, pod.containers, name);
   if ('refusal' in connect) return connect;
-  const where = subscribes(connect, references);
+  const where = subscribersSource(connect, references);
   if (where !== undefined) {
     const message = `${name}: ${where} of the container ${connect.name} sets ${SUBSCRIBERS}; remove it there`;
     return { refusal: { reason: 'ConnectAlsoSubscribes', message } };
@@ -78,19 +78,21 @@ export function injectionOf({
 }
 
 /**
- * Whether somebody else uses our name, as who runs the sidecar by hand may do.
+ * Whether the workload has a container or volume with our name that the operator did not make, such as a sidecar that somebody
+ * runs by hand.
  *
- * @param held whether it is written down that ours is in there; then what has our name is ours, whoever wrote it last
+ * @param inStatus whether the node's status says that this workload has the sidecar. Then an init container or volume with our name
+ *   is ours, whoever wrote it last.
  */
-function hasItsOwn({ metadata, spec }: Workload, held: boolean): boolean {
+function hasForeignSidecar({ metadata, spec }: Workload, inStatus: boolean): boolean {
   const { containers, initContainers = [], volumes = [] } = spec.template.spec;
-  const isOurs = held || isRecorded(metadata);
+  const isOurs = inStatus || hasOurRecord(metadata);
   const others = isOurs ? containers : [...containers, ...initContainers, ...volumes];
   return others.some(({ name }) => name === SIDECAR);
 }
 
-/** Whether what we applied is still known as ours. */
-export function isRecorded({ managedFields = [] }: Workload['metadata']): boolean {
+/** Whether the API server still has a record of the fields that we applied. */
+export function hasOurRecord({ managedFields = [] }: Workload['metadata']): boolean {
   return managedFields.some(({ manager }) => manager === INJECTION_MANAGER);
 }
 
@@ -99,20 +101,23 @@ function connectOf(
   containers: readonly Container[],
   workload: string,
 ): Container | { refusal: InjectionRefusal } {
-  const wanted = spec.connect?.container;
+  const named = spec.connect?.container;
   const found =
-    containers.length === 1 && wanted === undefined
+    containers.length === 1 && named === undefined
       ? containers[0]
-      : containers.find(({ name }) => name === (wanted ?? CONNECT));
+      : containers.find(({ name }) => name === (named ?? CONNECT));
   if (found) return found;
   const names = containers.map(({ name }) => name).join(', ');
-  const message = `spec.connect.container: ${workload} has no container ${wanted ?? CONNECT}, but ${names}; say which one is connect's`;
+  const message = `spec.connect.container: ${workload} has no container ${named ?? CONNECT}, but ${names}; say which one is connect's`;
   return { refusal: { reason: 'ContainerUnknown', message } };
 }
 
-/** Where a container gets subscribers from. Names in any case, as connect takes them; never with a value. */
-function subscribes({ env = [], envFrom = [] }: Container, references: References): string | undefined {
-  if (env.some(isUsers)) return 'env';
+/**
+ * Where a container gets subscribers from, for the message. connect takes the variable's name in upper or lower case. The value is
+ * never quoted, since there are passwords in it.
+ */
+function subscribersSource({ env = [], envFrom = [] }: Container, references: References): string | undefined {
+  if (env.some(setsSubscribers)) return 'env';
   const sources = envFrom.flatMap(({ prefix = '', configMapRef, secretRef }) => [
     { prefix, kind: 'ConfigMap', name: configMapRef?.name, read: (name: string) => references.configMap(name) },
     { prefix, kind: 'Secret', name: secretRef?.name, read: (name: string) => references.secret(name) },
@@ -124,10 +129,10 @@ function subscribes({ env = [], envFrom = [] }: Container, references: Reference
   return found && `envFrom (${found.kind} ${found.name})`;
 }
 
-function isUsers({ name, value, valueFrom }: NonNullable<Container['env']>[number]): boolean {
+function setsSubscribers({ name, value, valueFrom }: NonNullable<Container['env']>[number]): boolean {
   if (!isSubscribers(name)) return false;
   if (valueFrom !== undefined) return true;
-  // Under our very name the API server would have to choose between two values.
+  // An entry of exactly our name is merged with the one we apply, so it must have the same value.
   return name === SUBSCRIBERS ? value !== NONE : !isEmptyList(value);
 }
 
@@ -139,20 +144,20 @@ function isEmptyList(value = ''): boolean {
   return /^\s*(\[\s*\]\s*)?$/.test(value);
 }
 
-/** Whose entry `path` leads to in the fields of a manager. */
-export function owns(fields: FieldSet | undefined, path: readonly string[]): boolean {
+/** Whether a field is among those of a manager. */
+export function ownsField(fields: FieldSet | undefined, path: readonly string[]): boolean {
   let at = fields;
   for (const step of path) at = at?.[step];
   return at !== undefined;
 }
 
-/** Where the fields of a manager have the subscribers of a container. */
+/** The path of a container's NATS_SYNC_SUBSCRIBERS in the fields of a manager. */
 export function subscribersPath(container: string): string[] {
   const entry = (name: string): string => `k:${JSON.stringify({ name })}`;
   return ['f:spec', 'f:template', 'f:spec', 'f:containers', entry(container), 'f:env', entry(SUBSCRIBERS)];
 }
 
-/** Whether an entry of a container's environment is the one that we put there. */
+/** Whether an entry of a container's environment is the one that we inject. */
 export function isOurEntry({ name, value }: { readonly name: string; readonly value?: string }): boolean {
   return name === SUBSCRIBERS && value === NONE;
 }

@@ -1,13 +1,15 @@
 import { type JsonPatchStep, mountsConfigMap, type Workload } from '../../api/objects.ts';
 import { NAMES } from '../observed/names.ts';
 import { SIDECAR } from './container.ts';
-import { INJECTION_MANAGER, isOurEntry, owns, subscribersPath } from './injection.ts';
+import { INJECTION_MANAGER, isOurEntry, ownsField, subscribersPath } from './injection.ts';
 
 /**
- * Whether what a workload has by the name of our sidecar is not this node's: that would have its settings mounted. What else says so
- * may be anybody's: the note in a ConfigMap is whose who may write ConfigMaps.
+ * Whether the sidecar in a workload does not belong to this node: the node's own sidecar mounts the node's settings. Nothing else
+ * can be trusted to say so, since anyone who may write ConfigMaps can have written the note in one of them.
+ *
+ * @param node its name
  */
-export function isAnothers({ spec }: Workload, node: string): boolean {
+export function isOfAnotherNode({ spec }: Workload, node: string): boolean {
   const { initContainers = [], volumes = [] } = spec.template.spec;
   const found = volumes.filter(({ name }) => name === SIDECAR);
   const isThere = found.length > 0 || initContainers.some(({ name }) => name === SIDECAR);
@@ -15,14 +17,15 @@ export function isAnothers({ spec }: Workload, node: string): boolean {
 }
 
 /**
- * What takes the sidecar out of a workload, in one step: one rollout, and either all of it or nothing.
+ * A JSON patch that removes the sidecar from a workload: one request, so that there is one rollout, and all of it is removed or
+ * nothing.
  *
- * An empty server-side apply would do in most cases. But once somebody has changed the *value* of NATS_SYNC_SUBSCRIBERS by
- * anything but an apply, the entry is still ours, and an empty apply removes it with what they have written. So what is
- * there is looked at: the entry goes only while it says what we said and nobody else says it too. Our own record goes as
- * well, for the same reason: a later apply of ours must not take away what has become theirs.
+ * An empty server-side apply would do in most cases. But if somebody has changed the *value* of NATS_SYNC_SUBSCRIBERS with
+ * anything but an apply, the API server still counts the entry as ours, and an empty apply removes it together with their value.
+ * So the entry is removed only if it has our value and no other manager owns it too. Our record in `managedFields` is removed as
+ * well, for the same reason: a later apply of ours must not remove what belongs to somebody else by then.
  *
- * @returns nothing where nothing of ours is in it
+ * @returns no steps where the workload has nothing of ours
  */
 export function removalOf({ metadata, spec }: Workload): JsonPatchStep[] {
   const { initContainers = [], containers, volumes = [] } = spec.template.spec;
@@ -32,7 +35,7 @@ export function removalOf({ metadata, spec }: Workload): JsonPatchStep[] {
   const named = (list: readonly { readonly name: string }[], path: string): string[] =>
     list.flatMap(({ name }, index) => (name === SIDECAR ? [`${path}/${index}`] : []));
   const entries = containers.flatMap(({ name, env = [] }, at) => {
-    const owners = managers.map(({ fieldsV1 }) => owns(fieldsV1, subscribersPath(name)));
+    const owners = managers.map(({ fieldsV1 }) => ownsField(fieldsV1, subscribersPath(name)));
     const oursAlone = owners.some(Boolean) && owners.every((owner, index) => !owner || isOurs[index]);
     const index = env.findIndex(isOurEntry);
     return oursAlone && index >= 0 ? [`${template}/containers/${at}/env/${index}`] : [];
@@ -42,11 +45,11 @@ export function removalOf({ metadata, spec }: Workload): JsonPatchStep[] {
     ...named(initContainers, `${template}/initContainers`),
     ...named(volumes, `${template}/volumes`),
     ...entries,
-    // From the end, since each step moves what comes behind it.
+    // From the end, since each removal changes the indices behind it.
     ...records.toReversed(),
   ];
   if (paths.length === 0) return [];
-  // A conflict where somebody has changed it since: then the places are others.
+  // The API server answers with a conflict if somebody has changed the workload since, and the indices with it.
   const unchanged = { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion } as const;
   return [unchanged, ...paths.map((path) => ({ op: 'remove', path }) as const)];
 }

@@ -5,21 +5,26 @@ import { nodeSpec } from '../observed/spec.ts';
 import { parseWorkload, type WorkloadRef, workloadRef, workloadText } from '../observed/workload-ref.ts';
 import { hashOf } from './files.ts';
 
-/** What has to happen so that pods take up what was written for them. */
+/** What must happen to a workload so that its pods take up a ConfigMap that was written for them. */
 export interface ConfigRollout {
   readonly workload: WorkloadRef;
-  /** Changes with what was written; the value of an annotation. */
+  /** Changes with the content of the ConfigMap; becomes the value of an annotation. */
   readonly hash: string;
   /**
-   * `NudgeKubelet`: a kubelet looks after mounted ConfigMaps once a minute, and at once when the pod changes; an annotation on each
-   * pod is such a change. `Restart`: a rolling restart, as `kubectl rollout restart` does it.
+   * `NudgeKubelet`: a kubelet updates mounted ConfigMaps once a minute, and at once when the pod changes. So each pod gets an
+   * annotation. `Restart`: a rolling restart, as `kubectl rollout restart` does it.
    */
   readonly how: 'NudgeKubelet' | 'Restart';
-  /** Only a workload that mounts this ConfigMap is meant; absent: the spec of a node names it. */
+  /** Set where anybody could have named the workload: it is touched only if it mounts this ConfigMap. */
   readonly mounting?: string;
 }
 
-/** Of NATS, where its workload is known and somebody reloads it, and of connect with its sidecars. */
+/**
+ * The rollouts to NATS, where the spec names its workload, and to connect with its sidecars.
+ *
+ * @param natsHash of the files for NATS
+ * @param sidecar the ConfigMap that the sidecars mount
+ */
 export function plannedRollouts(node: NodeObject, natsHash: string, sidecar: ConfigMap | undefined): ConfigRollout[] {
   const { reload, workload } = nodeSpec(node);
   const rollouts: ConfigRollout[] = [];
@@ -27,7 +32,7 @@ export function plannedRollouts(node: NodeObject, natsHash: string, sidecar: Con
     rollouts.push({ workload, hash: short(natsHash), how: reload === 'Restart' ? 'Restart' : 'NudgeKubelet' });
   const { connect } = node.spec;
   if (connect && sidecar) {
-    // In the order that it comes back in from the API server.
+    // The API server returns the keys in another order, and the hash must be the same for both.
     const entries = Object.entries(sidecar.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
     const hash = createHash('sha256').update(JSON.stringify(entries)).digest('hex');
     rollouts.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'NudgeKubelet' });
@@ -35,7 +40,7 @@ export function plannedRollouts(node: NodeObject, natsHash: string, sidecar: Con
   return rollouts;
 }
 
-/** The same for what stands there, where that is not all that was planned. */
+/** The rollouts of the ConfigMaps that are in the cluster, for when the planned ones could not all be written. */
 export function rolloutsOfWritten(
   node: NodeObject,
   nats: ConfigMap | undefined,
@@ -44,19 +49,23 @@ export function rolloutsOfWritten(
   return nats ? plannedRollouts(node, hashOf(nats.data) ?? '', sidecar) : [];
 }
 
-/** How NATS takes up its files, noted beside them for when the node is gone; {@link readRolloutNote} reads it. */
+/**
+ * Notes how NATS takes up its files, for when the node is gone; {@link readRolloutNote} reads it.
+ *
+ * @returns undefined where the spec names no workload of NATS
+ */
 export function rolloutNote(node: NodeObject): string | undefined {
   const [rollout] = plannedRollouts(node, '', undefined);
   const which = rollout && workloadText(rollout.workload);
-  // Anything may have been pasted there, and none of that is the name of a workload.
+  // The spec may hold anything that somebody pasted there; only what can be the name of a workload is noted.
   return rollout && parseWorkload(which) ? `${rollout.how} ${which}` : undefined;
 }
 
 /**
- * The note may be anybody's who may write ConfigMaps: it must not make us restart whatever it names.
+ * Reads a note of {@link rolloutNote}. Anyone who may write ConfigMaps can have written it, so the rollout is limited to a
+ * workload that mounts the ConfigMap.
  *
- * @param configMap with the note
- * @returns undefined for what is no such note: then it is up to the server's own reloader
+ * @returns undefined for anything else than such a note: then the server's own reloader takes up the files
  */
 export function readRolloutNote({ metadata, data }: ConfigMap, note: string | undefined): ConfigRollout | undefined {
   const [, how, which] = /^(NudgeKubelet|Restart) (\S+)$/.exec(note ?? '') ?? [];

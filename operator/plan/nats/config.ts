@@ -5,16 +5,16 @@ import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
 import { isUserKey } from '../trust/public-keys.ts';
 
 /**
- * The text that a node's nats-server includes inside its own configuration, as design.md's "A peer's access" has it.
+ * The text that a node's nats-server includes inside its own configuration: which keys may sign in, and what each may do.
  *
- * Canonical: the same peers give the same text, in whatever order they come, so that nothing is reloaded for nothing.
+ * The same peers give the same text, in whatever order they come, so that nats-server is not reloaded for nothing.
  */
 
 export interface AdmittedPeer {
   readonly lfhId: string;
   /** NKey public keys (U…): one, or two during a rotation. */
   readonly publicKeys: readonly string[];
-  /** Public key of a user with whom this node looks into the peer's account; not used with `Users`. */
+  /** Public key of the user with which this node probes the peer's account; not used with `Users`. */
   readonly probe?: string;
 }
 
@@ -23,20 +23,20 @@ export interface NatsAccess {
   readonly isolation?: 'Accounts' | 'Users';
   /** Name of the account that the stream lives in; not used with `Users`. */
   readonly account: string;
-  /** NKey public keys that the node itself signs in with here, and nowhere else; they may do everything in that account. */
+  /** NKey public keys that the node itself signs in with here, and nowhere else. They may do everything in that account. */
   readonly own: readonly string[];
-  /** Those of its administrators, who may too. */
+  /** NKey public keys of the node's administrators. They may do everything in that account too. */
   readonly users: readonly string[];
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
-  /** Public key of a user who may do nothing: who signs in with it proves that the server runs this very text. */
+  /** Public key of a user who may do nothing. That it can sign in proves that the server runs this very text. */
   readonly canary?: string;
 }
 
 export interface NatsIncludes {
   /** Goes inside the main account's block; with `Users` inside `authorization`. */
   readonly mainAccount: string;
-  /** Goes beside it, inside `accounts`; empty with `Users`. */
+  /** Goes beside that block, inside `accounts`; empty with `Users`. */
   readonly peerAccounts: string;
 }
 
@@ -46,27 +46,27 @@ interface Peer {
   readonly probe: string | undefined;
 }
 
-/** Ends the one line that is not part of what the canary proves. */
+/** Ends the canary's line, which the hash of the configuration leaves out. */
 export const CANARY_MARK = '# canary';
-/** Ends the line of a user that is the node itself. */
+/** Ends the lines of the users that the node itself is. */
 export const OWN_MARK = "# this node's own";
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
 /**
- * Writes an account for each peer. NATS checks the subject a client publishes to, not the *reply* subject it asks for: in
- * one shared account a peer could have its messages delivered to `EVENTS.sync`. Across an account boundary it cannot.
+ * Writes an account for each peer. NATS checks the subject that a client publishes to, but not the *reply* subject that it asks
+ * for: in one shared account a peer could have its messages delivered to `EVENTS.sync`. Across an account boundary it cannot.
  * With `Users` every peer is a user of the shared account, with the same permissions but without that boundary.
  *
- * @throws InvalidInputError for what nats-server would not start with, or take without a word: a name or key that is none,
- *   a key that two of them have (it refuses the whole configuration), a peer that is there twice (the last one replaces
- *   the others). Never quotes a key, which may be a seed pasted in the wrong place.
+ * @throws InvalidInputError for a name or key that is not valid, for a key that two of them have (nats-server would refuse the
+ *   whole configuration) and for a peer that is given twice (nats-server would silently take the last one). Its message never
+ *   quotes a key, which may be a seed that was pasted by mistake.
  */
 export function natsIncludes(access: NatsAccess): NatsIncludes {
   const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
-  demandName('account', main);
-  demandName('stream', stream);
-  demandPublicKeys(access);
+  requireName('account', main);
+  requireName('stream', stream);
+  requirePublicKeys(access);
   const itself = new Set(access.own);
   const others = new Set(access.users.filter((key) => !itself.has(key)));
   const users = [
@@ -92,7 +92,7 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   };
 }
 
-/** How many bytes a peer adds to both texts together. */
+/** How many bytes a peer adds to both texts together; every character is ASCII. */
 export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' | 'isolation' | 'stream'>): number {
   const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
   const own = peerOf(peer);
@@ -142,35 +142,36 @@ function user(key: string, publish: readonly string[], inbox: string): string {
   return `    { nkey: ${key}, permissions: ${permissions} }`;
 }
 
-/** Pull, reset and acknowledge: all that a peer may do, and only with its own durable. */
+/** Everything that a peer may do: pull from, reset and acknowledge its own durable. */
 function servicesOf(stream: string, durable: string): readonly [pull: string, reset: string, ack: string] {
   return [pullSubject(stream, durable), resetSubject(stream, durable), ackSubjects(stream, durable)];
 }
 
-/** A dot or a wildcard would widen every permission it becomes part of. */
-function demandName(what: string, name: string): void {
+/** A dot or a wildcard in a name would widen every permission that the name is part of. */
+function requireName(what: string, name: string): void {
   if (NAME.test(name)) return;
   throw new InvalidInputError(`the NATS ${what} must be named with A-Z a-z 0-9 _ - only, not ${JSON.stringify(name)}`);
 }
 
-function demandPublicKeys(access: NatsAccess): void {
+function requirePublicKeys(access: NatsAccess): void {
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  for (const key of [...access.own, ...access.users]) own(owners, key, "the node's own users");
-  if (access.canary !== undefined) own(owners, access.canary, 'the canary');
+  for (const key of [...access.own, ...access.users]) requireSingleOwner(owners, key, "the node's own users");
+  if (access.canary !== undefined) requireSingleOwner(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys, probe } of access.peers) {
-    if (probe !== undefined) own(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);
+    if (probe !== undefined) requireSingleOwner(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);
     const owner = `peer ${JSON.stringify(lfhId)}`;
-    if (names.has(lfhId)) throw new InvalidInputError(`${owner} is there twice; remove one of them`);
+    if (names.has(lfhId)) throw new InvalidInputError(`${owner} is given twice; remove one of them`);
     names.add(lfhId);
-    for (const key of publicKeys) own(owners, key, owner);
+    for (const key of publicKeys) requireSingleOwner(owners, key, owner);
   }
 }
 
-function own(owners: Map<string, string>, key: string, owner: string): void {
+/** @param owners of the keys so far, as a message names them */
+function requireSingleOwner(owners: Map<string, string>, key: string, owner: string): void {
   if (!isUserKey(key)) {
     throw new InvalidInputError(
-      `a public key of ${owner} is none, or damaged: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
+      `a public key of ${owner} is not valid, or damaged: expected U and 55 more of A-Z 2-7; never a seed (S…)`,
     );
   }
   const other = owners.get(key) ?? owner;

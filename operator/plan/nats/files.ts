@@ -8,12 +8,12 @@ import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK
 /**
  * The files that a nats-server includes, and how they come into force.
  *
- * nats-server connects the imports of a new account only at the reload after the one that adds it (ADR 5). So a text that
- * adds an account is written twice: once as the first of two reloads, and, when every server that answers runs that,
- * again with nothing changed but its second line.
+ * nats-server connects the imports of a new account only at the reload after the one that adds the account (ADR 5). So a text
+ * that adds an account is written twice: first for the reload that adds it, and, as soon as every server that answers runs that
+ * text, again with only its second line changed, for the reload that connects the imports.
  *
- * Once in a while even that leaves some accounts unconnected (seen with 200 new ones at a time): then the same text is written with
- * another line, for one reload more.
+ * Once in a while even that leaves some accounts unconnected (seen with 200 new ones at a time). Then the same text is written
+ * with one more line, for one more reload.
  */
 
 const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
@@ -28,14 +28,15 @@ export type NatsFiles = {
   readonly [CA_FILE]: string;
 };
 
-/** What is known of the servers that the files are for. */
+/** What is known of the servers that include the files. */
 export interface ServersState {
+  /** The files as they are in the cluster. */
   readonly written: Texts | undefined;
   /** The hash that every server that answers was last seen to run. */
   readonly liveHash: string | undefined;
-  /** Whether servers are restarted and not reloaded: then everything comes into force at once. */
+  /** Whether servers are restarted instead of reloaded: then everything comes into force at once. */
   readonly restarts: boolean;
-  /** Whether what is live leaves somebody out who is let in; see {@link moreReloads}. */
+  /** Whether the configuration that is live leaves the account of some peer unconnected; see {@link extraReloads}. */
   readonly leavesOut?: boolean;
 }
 
@@ -44,12 +45,13 @@ export type Phase = 'first' | 'final';
 
 export interface PlannedNatsFiles {
   readonly files: NatsFiles;
-  /** Of everything but the canary's line. Who signs in with the canary of this hash proves that the server runs these files. */
+  /** The hash of everything but the canary's line. If the canary of this hash can sign in, the server runs these files. */
   readonly hash: string;
   readonly phase: Phase;
 }
 
 /**
+ * @param ca the text of {@link CA_FILE}
  * @throws InvalidInputError as natsIncludes does
  */
 export function natsFiles(
@@ -60,10 +62,10 @@ export function natsFiles(
 ): PlannedNatsFiles {
   const { mainAccount, peerAccounts } = natsIncludes(access);
   const phase = phaseOf(peerAccounts, state);
-  const more = phase === 'final' ? moreReloads(state) : 0;
+  const extra = phase === 'final' ? extraReloads(state) : 0;
   const head =
     `# Written by lfh-sync; changes are undone.\n# Reload ${phase === 'first' ? 1 : 2} of 2.\n` +
-    (more > 0 ? `# And ${more} more, for accounts that were left out.\n` : '');
+    (extra > 0 ? `# And ${extra} more, for accounts that were left out.\n` : '');
   const peersFile = head + peerAccounts;
   const hash = digest([head + mainAccount, peersFile, ca]);
   const canary = derived.canary(hash);
@@ -71,25 +73,25 @@ export function natsFiles(
   return { files: { [MAIN_FILE]: main, [PEERS_FILE]: peersFile, [CA_FILE]: ca }, hash, phase };
 }
 
-/** The hash of what stands there, as {@link natsFiles} made it; undefined where nothing does. */
+/** The hash of written files, as {@link natsFiles} computes it; undefined where there are none. */
 export function hashOf(written: Texts | undefined): string | undefined {
   if (written?.[MAIN_FILE] === undefined) return undefined;
   const lines = written[MAIN_FILE].split('\n').filter((line) => !line.endsWith(CANARY_MARK));
   return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
 }
 
-/** The users that the node is at its local NATS, as {@link natsFiles} wrote them. For when they cannot be derived now. */
+/** Public keys of the node's own users in written files, for when they cannot be derived from its seed. */
 export function ownUsersIn(written: Texts | undefined): string[] {
   const found = (written?.[MAIN_FILE] ?? '').matchAll(OWN_USER);
   return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
 }
 
 /**
- * What stands there, without anybody's access who is not granted any any more, and with nothing added. For when the rest cannot
- * be planned, or nobody is left to plan it for: taking access back waits for nothing. Every server takes such a text, since
- * it took one with more in it.
+ * The written files without the access of all peers that are not granted any more. Nothing is added. This is for when the rest
+ * cannot be planned, or the node is gone: taking access back waits for nothing. Every server takes such a text, since it took
+ * one with more in it.
  *
- * @param granted peers that keep what they have; of their keys those that they still name
+ * @param granted peers that keep their access, each only with the keys that are given here
  */
 export function withoutRevoked(written: Texts, granted: readonly AdmittedPeer[]): NatsFiles {
   const grants: Grants = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
@@ -112,7 +114,7 @@ function remaining(text: string, grants: Grants): string {
   return lines.join('\n');
 }
 
-/** Of our own text, which has an entry a line; see nats-config.ts. */
+/** Whether a line of our own text stays. The text has one entry in each line; see config.ts. */
 function staysIn(line: string, grants: Grants): boolean {
   const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
   if (exportedTo !== undefined) return grants.has(exportedTo);
@@ -122,18 +124,19 @@ function staysIn(line: string, grants: Grants): boolean {
 
 function phaseOf(peerAccounts: string, { written, liveHash, restarts }: ServersState): Phase {
   if (restarts) return 'final';
-  const known = accountsIn(written?.[PEERS_FILE] ?? '');
-  if ([...accountsIn(peerAccounts)].some((account) => !known.has(account))) return 'first';
+  const before = accountsIn(written?.[PEERS_FILE] ?? '');
+  if ([...accountsIn(peerAccounts)].some((account) => !before.has(account))) return 'first';
   const first = written?.[MAIN_FILE]?.includes('# Reload 1 of 2.') ?? false;
   return first && liveHash !== hashOf(written) ? 'first' : 'final';
 }
 
-/** More would not help: then the reason is another. */
-const MOST_MORE = 5;
+/** If this many do not help, more of them would not either, and the cause is another. */
+const MOST_EXTRA_RELOADS = 5;
 
-function moreReloads({ written, leavesOut = false }: ServersState): number {
+/** How many reloads the written files have asked for besides the usual two, and one more where they still leave somebody out. */
+function extraReloads({ written, leavesOut = false }: ServersState): number {
   const [, count = '0'] = /^# And (\d+) more,/m.exec(written?.[MAIN_FILE] ?? '') ?? [];
-  return Math.min(MOST_MORE, Number(count) + (leavesOut ? 1 : 0));
+  return Math.min(MOST_EXTRA_RELOADS, Number(count) + (leavesOut ? 1 : 0));
 }
 
 function accountsIn(peerAccounts: string): ReadonlySet<string> {

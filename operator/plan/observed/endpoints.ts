@@ -8,10 +8,10 @@ export interface Endpoint {
 }
 
 /**
- * Host and port of a server's URL, written in one way only: DNS knows neither upper case nor the dot at the end.
+ * Host and port of a server's URL, always written in the same way: DNS ignores upper case and a dot at the end.
  *
- * @returns undefined where it is none. The API server lets through what no URL can be, such as a port of 99999, and one such
- *   node must not stop the others.
+ * @returns undefined where the text is not such a URL. The API server lets some of these through, such as a port of 99999, and
+ *   one such node must not stop the others.
  */
 export function listensAt(server: string): { readonly host: string; readonly port: number } | undefined {
   const address = parseServerUrl(server);
@@ -21,7 +21,7 @@ export function listensAt(server: string): { readonly host: string; readonly por
 /**
  * The Service of a namespace that a server's URL names: `name`, `name.namespace` or `name.namespace.svc…`.
  *
- * @returns undefined for an address, for a pod's own name, and for anything outside of the namespace: nothing may be read there
+ * @returns undefined for an address, for a pod's own name, and for anything outside of the namespace, where nothing may be read
  */
 export function serviceNamed(server: string, namespace: string): string | undefined {
   const [name = '', where = namespace, kind = 'svc'] = listensAt(server)?.host.split('.') ?? [];
@@ -29,11 +29,11 @@ export function serviceNamed(server: string, namespace: string): string | undefi
 }
 
 /**
- * Every pod behind a Service, where DNS may tell one address for all of them: a server that was not asked is a server
- * of which nothing is known. Those that are not ready are left out: they read their configuration when they start.
+ * Every ready pod behind a Service. DNS may give one address for all of them, and each server must be asked by itself. Pods that
+ * are not ready are left out: they read their configuration when they start.
  *
- * @param port as clients know it
- * @returns undefined where this is no Service, or it has no endpoints that Kubernetes knows of
+ * @param port of the Service
+ * @returns undefined where there is no such Service, it has no such port, or Kubernetes knows no endpoints of it
  */
 export function endpointsBehind(
   service: Service | undefined,

@@ -1,6 +1,6 @@
 import { GROUP } from '../../api/objects.ts';
 
-/** Names of everything that the operator makes for a node, so that whoever writes, reads or mounts it uses the same. */
+/** Names of everything that the operator makes for a node, so that all who write, read or mount it use the same ones. */
 
 /** Objects in the node's own namespace, by the node's name. */
 export const NAMES = {
@@ -21,24 +21,23 @@ export const ROLLOUT_NOTE = `${GROUP}/rollout`;
 /** Annotation on the ConfigMap for NATS: which workload has the sidecar, for when the node is gone. */
 export const WORKLOAD_NOTE = `${GROUP}/workload`;
 
-/** Keys of the ConfigMap for NATS. */
-/** Goes inside the main account's block; with isolation `Users` inside `authorization`. */
+/** Key of the ConfigMap for NATS. Goes inside the main account's block; with isolation `Users` inside `authorization`. */
 export const MAIN_FILE = 'lfh-sync.conf';
-/** Goes beside that block, inside `accounts`; holds nothing but a comment with `Users`. */
+/** Key of the same ConfigMap. Goes beside that block, inside `accounts`; holds nothing but a comment with `Users`. */
 export const PEERS_FILE = 'lfh-sync-peers.conf';
-/** Own CA first, then the peers'; for nats-server's `ca_file` and for connect. */
+/** Key of the same ConfigMap. The node's own CA first, then the peers'; for nats-server's `ca_file` and for connect. */
 export const CA_FILE = 'ca.crt';
 
 /** Key of the ConfigMap with the invitation. */
 export const INVITATION_FILE = 'syncpeer.yaml';
 
-/** Keys of the node's Secret; the first is connect's own name for it. */
+/** Keys of the Secret with the node's key. The first has the name that connect itself uses. */
 export const SEED_FILE = 'nats-server.nk';
 export const PREVIOUS_SEED_FILE = 'previous.nk';
 /** The name under which the key of the Secret with Kafka's password is mounted. */
 export const KAFKA_PASSWORD_FILE = 'kafka-password';
 
-/** A probe listens for its answers here. The peer, which is in the same account, listens elsewhere. */
+/** The inbox of a probe. The peer, which is in the same account, has another one. */
 export const PROBE_INBOX = '_INBOX.probe';
-/** Every account has this service, about its own connections; no system account is needed. */
+/** Every account has this service, which lists the connections of that account; no system account is needed. */
 export const CONNECTIONS_SUBJECT = '$SYS.REQ.ACCOUNT.PING.CONNZ';

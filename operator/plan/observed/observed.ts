@@ -2,6 +2,7 @@ import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
 import type { Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
+import type { CertificateReader } from './certificate.ts';
 
 /** Everything that a turn over a node has read; what is planned depends on nothing else. */
 
@@ -40,6 +41,13 @@ export interface DerivedKeys {
   /** Of the user with whom the node looks into a peer's account. */
   probe(peerLfhId: string): string | undefined;
 }
+
+/** For a node without a key that may be used. */
+export const NO_DERIVED_KEYS: DerivedKeys = {
+  own: () => undefined,
+  canary: () => undefined,
+  probe: () => undefined,
+};
 
 /** What one server is found to run. */
 export interface ServerReport {
@@ -97,6 +105,8 @@ export interface Observed {
   /** Every other node that this operator sees. */
   readonly otherNodes: readonly NodeObject[];
   readonly references: References;
+  /** Kept from one reconcile to the next, so that each certificate is parsed once. */
+  readonly certificates: CertificateReader;
   readonly key: ObservedKey | undefined;
   /** The files for NATS as they stand in the ConfigMap; any of them may be missing or somebody else's. */
   readonly written: Texts | undefined;

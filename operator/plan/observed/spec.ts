@@ -2,7 +2,7 @@ import { DEFAULT_FORMATS, type StartFrom } from '../../../common/contract/peers.
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
 
-/** Specs with everything in them that may be left out. The API server fills in the CRD's defaults; these say the same. */
+/** Specs with their defaults filled in. The API server fills in those of the CRD, and these are the same. */
 
 export interface PeerSpec {
   readonly servers: readonly string[];
@@ -15,7 +15,7 @@ export interface PeerSpec {
     readonly stream: string;
     readonly consumer: string | undefined;
   };
-  readonly send: { readonly paused: boolean; readonly client: 'Sidecar' | 'Connect' };
+  readonly send: { readonly paused: boolean };
 }
 
 export function peerSpec({ spec }: PeerObject): PeerSpec {
@@ -28,12 +28,11 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
     stream = 'EVENTS',
     consumer,
   } = receive;
-  const { paused: sendPaused = false, client = 'Sidecar' } = send;
   return {
     servers,
     publicKeys,
     receive: { paused, startFrom: startFromOf(startFrom), allowFormats, allowOrigins, stream, consumer },
-    send: { paused: sendPaused, client },
+    send: { paused: send.paused ?? false },
   };
 }
 
@@ -44,7 +43,7 @@ export interface NodeSpec {
   readonly users: readonly string[];
   readonly advertise: readonly string[];
   readonly reload: 'Reloader' | 'Restart' | 'None';
-  /** What runs NATS; undefined where nobody told. */
+  /** The workload that runs NATS; undefined where the spec does not say. */
   readonly workload: WorkloadRef | undefined;
   readonly rotation: number;
   readonly kafka: { readonly tls: boolean; readonly partitions: number; readonly replicationFactor: number };
@@ -71,7 +70,7 @@ function kafkaSpec({ tls = false, topics = {} }: NodeObject['spec']['kafka']): N
   return { tls, partitions, replicationFactor };
 }
 
-/** Of the sidecar, as a container has them. */
+/** The sidecar's resources, in the form of a container's spec. */
 export interface Resources {
   readonly requests: ResourceList;
   readonly limits?: ResourceList;
@@ -83,7 +82,7 @@ interface ResourceList {
   readonly 'ephemeral-storage'?: string;
 }
 
-/** Requests always, since an autoscaler that looks at the use of CPU fails without them. */
+/** There are always requests: an autoscaler that looks at the use of CPU fails for a pod in which one container has none. */
 export function sidecarResources({ spec }: Pick<NodeObject, 'spec'>): Resources {
   const { requests, limits } = spec.connect?.resources ?? {};
   return { requests: { cpu: '50m', memory: '128Mi', ...requests }, ...(limits && { limits }) };

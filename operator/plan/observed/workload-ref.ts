@@ -4,7 +4,7 @@ export interface WorkloadRef {
   readonly name: string;
 }
 
-/** A reference as a spec has it, with the kind that it has unless it names one. */
+/** A reference of a spec, with the default for its kind filled in. */
 export function workloadRef(
   { kind, name }: { readonly kind?: WorkloadRef['kind']; readonly name: string },
   defaultKind: WorkloadRef['kind'],
@@ -12,12 +12,16 @@ export function workloadRef(
   return { kind: kind ?? defaultKind, name };
 }
 
-/** The reference as one text, as the status has it: `StatefulSet/nats`. */
+/** The reference as one text, in the form of the status: `StatefulSet/nats`. */
 export function workloadText({ kind, name }: WorkloadRef): string {
   return `${kind}/${name}`;
 }
 
-/** Reads what {@link workloadText} wrote; undefined for anything else, since others may write a status or an annotation. */
+/**
+ * Reads what {@link workloadText} wrote.
+ *
+ * @returns undefined for anything else, which others may have written into a status or an annotation
+ */
 export function parseWorkload(text = ''): WorkloadRef | undefined {
   const [, kind, name] = /^(DaemonSet|Deployment|StatefulSet)\/([a-z0-9.-]{1,253})$/.exec(text) ?? [];
   return name === undefined ? undefined : { kind: kind as WorkloadRef['kind'], name };

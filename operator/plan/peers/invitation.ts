@@ -5,10 +5,10 @@ import { nodeSpec } from '../observed/spec.ts';
 import { type Authority, bundle } from '../trust/certificates.ts';
 
 /**
- * What the other side applies to have this node as its peer. It names no namespace, since that is the other side's, and
- * holds nothing that is secret: safe in git or a mail. The same input gives the same text.
+ * The manifest that the other side applies to have this node as its peer. It names no namespace, since the other side chooses
+ * that, and it holds no secret, so it may go into git or a mail. The same input gives the same text.
  *
- * @param publicKeys the node's; two while one replaces the other
+ * @param publicKeys the node's; there are two while one replaces the other
  */
 export function invitation(
   node: NodeObject,
@@ -34,12 +34,12 @@ export function invitation(
   return head + dump(peer, { lineWidth: -1 });
 }
 
-/** YAML ends a comment, and would read on, at characters that JSON leaves as they are. */
+/** Escapes more than JSON does: at some of those characters YAML would end the comment and read the rest. */
 function inComment(text: string): string {
   return JSON.stringify(text).replace(/[^ -~]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** An id as Kubernetes can name an object. */
+/** The name of an object in Kubernetes for an id. */
 function resourceName(lfhId: string): string {
   const name = shortName(syncName(lfhId))
     .toLowerCase()

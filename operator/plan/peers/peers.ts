@@ -10,58 +10,61 @@ import { type Admission, admit, peerKeys } from './admission.ts';
 import { peerSettings } from './sidecar-settings.ts';
 
 export interface PlannedPeer extends Admission {
-  /** undefined where none was given, and the system's roots count. */
+  /** The CA of the peer's servers; undefined where its spec names none, so that the system's roots count. */
   readonly ca: ResolvedCa | undefined;
-  /** What the sidecars are told of it; undefined where it is not received from. */
+  /** What the sidecars need to receive from it; undefined where nothing is received from it. */
   readonly settings: PeerSettings | undefined;
-  /** Why a sidecar could not take its settings. */
+  /** Why no sidecar could take its settings. */
   readonly invalid: string | undefined;
 }
 
 /**
- * As much as all peers of a node may take of each of its ConfigMaps, of which the API server takes none of more than 1 MiB. Less than
- * that, since the node's own two CAs of 64 KiB, its users and its servers are in there as well.
+ * How much of each of a node's ConfigMaps all its peers together may take. The API server takes no ConfigMap of more than 1 MiB,
+ * and the node's own two CAs of 64 KiB, its users and its servers are in there as well.
  *
- * Were it more, nothing could be written any more, and nobody's access be taken back with it.
+ * If peers took more, nothing could be written any more, and so nobody's access could be taken back either.
  */
 const PEERS_BYTES = 890_000;
-/** As much PEM of that: one peer that refers to a bundle of every public CA must not keep the others from being written. */
+/** How much of that may be CAs: one peer that refers to a bundle of all public CAs must not take the room of the others. */
 const CA_BYTES = 600_000;
-/** Of the right length, for one that is not known yet. */
+/** A key of the right length, for a size that must not depend on the real key. */
 const ANY_KEY = 'U'.repeat(56);
 
 /**
- * Every peer of a node that is not being deleted, in the order of {@link admit}: what is admitted, and trusted how far.
+ * Decides about every peer of a node that is not being deleted, in the order of {@link admit}: whether it is admitted, which CA
+ * its servers are trusted by, and what the sidecars need to receive from it.
  *
  * @param ownKeys public keys that the node signs in with, at its peers and at its local NATS
+ * @param now in milliseconds since 1970
  */
 export function plannedPeers(
-  { node, peers, references }: Pick<Observed, 'node' | 'peers' | 'references'>,
+  observed: Pick<Observed, 'node' | 'peers' | 'references' | 'certificates'>,
   ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
 ): PlannedPeer[] {
+  const { node, peers } = observed;
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
   let room = PEERS_BYTES;
   let caRoom = CA_BYTES;
   return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probes], staying).map((admission) => {
     const { peer } = admission;
-    let ca = resolveCa(peer.spec.ca, 'spec.ca', references, now);
+    let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
     let caSize = bundle(ca?.authorities ?? []).length;
     if (caSize > caRoom) {
-      ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: tooMuch(caSize) }] };
+      ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: caTooLarge(caSize) }] };
       caSize = 0;
     }
     const { settings, invalid } = settingsOf(peer, ca);
-    const wanted = { ...admission, ca, invalid, settings };
-    // Each is in another ConfigMap, and the CA in both.
-    const size = caSize + Math.max(natsBytes(node, wanted), settings ? settingsBytes(settings) : 0);
+    const planned = { ...admission, ca, invalid, settings };
+    // NATS and the settings have a ConfigMap each, and the CA is in both.
+    const size = caSize + Math.max(natsBytes(node, planned), settings ? settingsBytes(settings) : 0);
     const conflict = admission.conflict ?? (size > room ? noRoom(size, room) : undefined);
-    if (conflict !== undefined) return { ...wanted, conflict, settings: undefined };
+    if (conflict !== undefined) return { ...planned, conflict, settings: undefined };
     room -= size;
     caRoom -= caSize;
-    return wanted;
+    return planned;
   });
 }
 
@@ -76,21 +79,20 @@ function settingsBytes(settings: PeerSettings): number {
   return Buffer.byteLength(peerList.encode([settings]));
 }
 
-/** Whether it has a durable, and so a place in our stream. */
-export function maySend({ peer, conflict }: PlannedPeer): boolean {
-  const { publicKeys, send } = peerSpec(peer);
-  return conflict === undefined && publicKeys.length > 0 && send.client === 'Sidecar';
+/** Whether the peer has a durable, and so a position in our stream. */
+export function hasDurable({ peer, conflict }: PlannedPeer): boolean {
+  return conflict === undefined && peerSpec(peer).publicKeys.length > 0;
 }
 
-/** Whether it is let in. One that is paused, or whose keys are wrong, keeps its durable but not its access. */
+/** Whether NATS lets the peer in. A peer that is paused, or has no usable key, keeps its durable but not its access. */
 export function isGranted(planned: PlannedPeer): boolean {
   const { peer } = planned;
-  return maySend(planned) && !peerSpec(peer).send.paused && peerKeys(peer).usable.length > 0;
+  return hasDurable(planned) && !peerSpec(peer).send.paused && peerKeys(peer).usable.length > 0;
 }
 
-/** As the contract has them: sidecars take no setting of which one peer's part is wrong. */
+/** Checked by the contract's own decoder: sidecars refuse the settings of all peers if those of one are wrong. */
 function settingsOf(peer: PeerObject, ca: ResolvedCa | undefined): Pick<PlannedPeer, 'settings' | 'invalid'> {
-  // Whose CA cannot be had is not replayed: the system's roots, or anybody's, must not vouch for it instead.
+  // A peer whose CA cannot be had is not replayed: no other CA, such as the system's roots, may vouch for it instead.
   const receives = peerSpec(peer).servers.length > 0 && (ca === undefined || ca.authorities.length > 0);
   if (!receives) return { settings: undefined, invalid: undefined };
   const settings = peerSettings(peer, ca !== undefined);
@@ -107,11 +109,11 @@ function noRoom(size: number, room: number): string {
   const [takes, all, left] = [size, PEERS_BYTES, room].map((bytes) => `${(bytes / 1024).toFixed(1)} KiB`);
   return (
     `there is no room for it: it takes ${takes}, and of the ${all} that a ConfigMap has for all peers of a node the older ones ` +
-    `leave ${left}; delete those that are not needed, or give them fewer keys and smaller CAs`
+    `leave ${left}; delete peers that are not needed, or give them fewer keys and smaller CAs`
   );
 }
 
-function tooMuch(size: number): string {
+function caTooLarge(size: number): string {
   const [kib, limit] = [size, CA_BYTES].map((bytes) => Math.ceil(bytes / 1024));
   return `spec.ca holds ${kib} KiB, and all peers of a node have room for ${limit} KiB: give only the peer's own CA`;
 }

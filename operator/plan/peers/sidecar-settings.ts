@@ -12,7 +12,7 @@ const KAFKA_CA_FILE = 'ca-kafka.crt';
 
 export interface ReceivingPeer {
   readonly settings: PeerSettings;
-  /** Whose certificates to accept; undefined: the system's roots. */
+  /** The authorities of its servers' certificates; undefined where the system's roots count. */
   readonly authorities: readonly Authority[] | undefined;
 }
 
@@ -24,8 +24,8 @@ export interface SidecarPlan {
 }
 
 /**
- * What the sidecars read from their mounted directory: one file per setting, and one CA file *per peer*, so that one peer's
- * CA cannot vouch for another.
+ * The files that the sidecars read from their mounted directory: one per setting, and one CA file *per peer*, so that one peer's
+ * CA cannot vouch for another peer.
  */
 export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Record<string, string> {
   const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
@@ -40,7 +40,7 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
     peers: peers.map(({ settings }) => settings).sort((a, b) => (a.name < b.name ? -1 : 1)),
     natsServers: node.spec.nats.servers,
     natsKeyFile: SEED_FILE,
-    // There only during a rotation.
+    // This file exists only during a rotation.
     previousNatsKeyFile: PREVIOUS_SEED_FILE,
     ...(ownCa && { caFile: OWN_CA_FILE }),
     ...kafkaSettings(node, kafkaCa !== undefined),
@@ -48,14 +48,14 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
   return { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
 }
 
-/** Settings that stand there, without the peers that are not to be received from any more; nothing is added. */
-export function withoutPeers(written: Texts, staying: ReadonlySet<string>): Texts {
+/** The written settings without the peers that nothing is received from any more. Nothing is added. */
+export function withoutPeers(written: Texts, receiving: ReadonlySet<string>): Texts {
   const [setting = ''] = Object.keys(encodeSettings({ peers: [] }));
   try {
-    const peers = peerList.decode(written[setting] ?? '[]').filter(({ name }) => staying.has(name));
+    const peers = peerList.decode(written[setting] ?? '[]').filter(({ name }) => receiving.has(name));
     return { ...written, ...encodeSettings({ peers }) };
   } catch (error) {
-    // Somebody has written over it; then no sidecar takes it up.
+    // Somebody else has overwritten the setting, and then no sidecar uses it.
     if (error instanceof ShapeError) return written;
     throw error;
   }
@@ -78,7 +78,7 @@ function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
   };
 }
 
-/** What the sidecars are told of a peer that is received from. */
+/** The settings with which a sidecar receives from a peer. */
 export function peerSettings(peer: PeerObject, hasCa: boolean): PeerSettings {
   const { servers, receive } = peerSpec(peer);
   const { consumer, ...rest } = receive;

@@ -40,7 +40,7 @@ export function natsConfigLive(
     return { type, status: 'False', reason: 'NatsRefusedConfig', message };
   }
   if (worst.outcome !== 'Live')
-    return { type, status: 'False', reason: reasonOf(worst.outcome), message: worst.message };
+    return { type, status: 'False', reason: NATS_REASONS[worst.outcome], message: worst.message };
   if (phase === 'first') {
     const message = 'the first of two reloads is live; the second was not written yet';
     return { type, status: 'False', reason: 'ConfigNotLive', message };
@@ -80,21 +80,42 @@ export function sidecarReady(
 
 type NotLive = Exclude<ServerReport['outcome'], 'Live'>;
 
-/** What the client says of a server it could not ask, as this node's administrator should read it. */
-const REASONS: Partial<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
+/**
+ * The reason for each answer of a server, and for each problem with asking it. Complete, so that a new reason is placed here
+ * by a person and does not count as unreachable by default.
+ */
+const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   NoAuthorization: 'NoAuthorization',
   ConfigNotLive: 'ConfigNotLive',
   IncludeMissing: 'IncludeMissing',
+
+  // A connection to a server can fail for these.
   NotTrusted: 'NatsNotTrusted',
   HostNameMismatch: 'NatsNotTrusted',
   TlsRequired: 'NatsNotTrusted',
   CertificateExpired: 'CertificateExpired',
   CertificateNotYetValid: 'CertificateNotYetValid',
-};
+  ClientCertificateRequired: 'ClientCertificateRequired',
+  KeyRefused: 'NatsUnreachable',
+  PermissionDenied: 'NatsUnreachable',
+  Unreachable: 'NatsUnreachable',
 
-function reasonOf(outcome: NotLive): ReasonOf<'NatsConfigLive'> {
-  return REASONS[outcome] ?? 'NatsUnreachable';
-}
+  // Only a sidecar reports these, and only about a peer.
+  Starting: 'NatsUnreachable',
+  Replaying: 'NatsUnreachable',
+  Paused: 'NatsUnreachable',
+  NotOwned: 'NatsUnreachable',
+  ConsumerMissing: 'NatsUnreachable',
+  PositionLost: 'NatsUnreachable',
+  StreamRecreated: 'NatsUnreachable',
+  ChainBroken: 'NatsUnreachable',
+  KafkaUnavailable: 'NatsUnreachable',
+  KafkaRefused: 'NatsUnreachable',
+  TopicNotCompacted: 'NatsUnreachable',
+  Fenced: 'NatsUnreachable',
+  UncertainCommit: 'NatsUnreachable',
+  InvalidSettings: 'NatsUnreachable',
+};
 
 /** What a person can mend first: a server that cannot be asked may only be starting. */
 const WORST_FIRST: readonly string[] = ['NoAuthorization', 'IncludeMissing', 'ConfigNotLive'];

@@ -30,7 +30,6 @@ function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | und
   if (publicKeys.length === 0)
     return ok('NotRequested', 'spec.publicKeys names none: the peer may not receive from us');
   if (conflict !== undefined) return no('Conflict', conflict);
-  if (send.client === 'Connect') return no('ClientNotSupported', CONNECT_CLIENT);
   if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
   const { usable, problems } = peerKeys(peer);
   const [problem] = problems;
@@ -80,7 +79,3 @@ function time(progress: Progress | undefined): string {
 const NOT_SERVED =
   'the peer is let in, but what it asks for does not reach its durable consumer yet: nats-server connects the imports of a ' +
   'new account only at a second reload; if this lasts, was it reloaded twice, and is the stream in the account of spec.nats.account?';
-
-const CONNECT_CLIENT =
-  "a peer that is upstream's own connect shares one durable with the local one, and each acknowledges for the other; " +
-  'run lfh-sync there';

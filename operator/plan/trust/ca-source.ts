@@ -1,5 +1,5 @@
 import type { CaSource } from '../../api/types.ts';
-import type { References, Texts } from '../observed/observed.ts';
+import type { Observed, Texts } from '../observed/observed.ts';
 import { type Authority, type CertificateProblem, readCertificates } from './certificates.ts';
 
 type Reference = NonNullable<CaSource['configMapRef']>;
@@ -12,46 +12,43 @@ export interface ResolvedCa {
   )[];
 }
 
-/** Why nothing was planned for a node: something it says contradicts another, or itself. */
-export interface NodeProblem {
-  readonly reason: 'Conflict' | 'InvalidSpec' | ResolvedCa['problems'][number]['reason'];
-  readonly message: string;
-}
-
 const DEFAULT_KEY = 'ca.crt';
 
 /**
- * The authorities that a CA source names; undefined where none is asked for, and the system's roots count.
+ * The authorities that a CA source names.
  *
  * @param path of the source in its object, such as `spec.ca`
+ * @param now in milliseconds since 1970
+ * @returns undefined where the spec asks for no CA, so that the system's roots count
  */
 export function resolveCa(
   source: CaSource | undefined,
   path: string,
-  references: References,
+  { references, certificates }: Pick<Observed, 'references' | 'certificates'>,
   now: number,
 ): ResolvedCa | undefined {
   if (source === undefined) return undefined;
-  if (source.inline !== undefined) return readCertificates(source.inline, `${path}.inline`, now);
-  return source.configMapRef
-    ? referenced(source.configMapRef, 'ConfigMap', path, (name) => references.configMap(name), now)
-    : referenced(source.secretRef, 'Secret', path, (name) => references.secret(name), now);
+  const { inline, configMapRef, secretRef } = source;
+  const read = (pem: string, where: string): ResolvedCa => readCertificates(pem, where, now, certificates);
+  if (inline !== undefined) return read(inline, `${path}.inline`);
+  const found = configMapRef
+    ? referenced(configMapRef, `ConfigMap ${configMapRef.name}`, references.configMap(configMapRef.name))
+    : referenced(secretRef, `Secret ${secretRef?.name}`, secretRef && references.secret(secretRef.name));
+  if (found.missing !== undefined) return missing(`${path}${found.missing}`);
+  return read(found.text, found.where);
 }
 
-function referenced(
-  ref: Reference | undefined,
-  what: string,
-  path: string,
-  find: (name: string) => Texts | undefined,
-  now: number,
-): ResolvedCa {
-  if (ref === undefined) return missing(`${path} names no CA`);
-  const { name, key = DEFAULT_KEY } = ref;
-  const found = find(name);
-  if (found === undefined) return missing(`${path}: there is no ${what} ${name} in this namespace`);
-  const text = found[key];
-  if (text === undefined) return missing(`${path}: the ${what} ${name} has no key ${key}`);
-  return readCertificates(text, `${what} ${name}, key ${key}`, now);
+type Referenced =
+  | { readonly text: string; readonly where: string; readonly missing?: undefined }
+  | { readonly missing: string };
+
+/** @param what is referred to, such as `Secret site-b-ca` */
+function referenced(ref: Reference | undefined, what: string, texts: Texts | undefined): Referenced {
+  if (ref === undefined) return { missing: ' names no CA' };
+  if (texts === undefined) return { missing: `: there is no ${what} in this namespace` };
+  const { key = DEFAULT_KEY } = ref;
+  const text = texts[key];
+  return text === undefined ? { missing: `: the ${what} has no key ${key}` } : { text, where: `${what}, key ${key}` };
 }
 
 function missing(message: string): ResolvedCa {

@@ -1,9 +1,10 @@
-import { canonicalPem, isPrivateKey, type PemBlock, pemBlocks, readCertificate } from '../../../common/pem.ts';
+import { isPrivateKey, type PemBlock, pemBlocks } from '../../../common/pem.ts';
+import type { CertificateReader } from '../observed/certificate.ts';
 
-/** Certificates of authorities, as people paste them: read, judged and put together. Pure; the time is given. */
+/** Certificates of authorities as people paste them: they are read and checked here, and joined into one text. */
 
 export interface Authority {
-  /** SHA-256, as nobody else has. */
+  /** SHA-256 of the whole certificate. */
   readonly fingerprint: string;
   readonly pem: string;
 }
@@ -15,12 +16,12 @@ export interface CertificateProblem {
     | 'CertificateNotYetValid'
     | 'NotACertificateAuthority'
     | 'PrivateKeyPasted';
-  /** Which certificate, and what to do; never a byte of it. */
+  /** Says which certificate it is and what to do. It never quotes the text, which may be a private key. */
   readonly message: string;
 }
 
 export interface ReadCertificates {
-  /** In the order they were given, each once. */
+  /** In the order in which they were given, each once. */
   readonly authorities: readonly Authority[];
   readonly problems: readonly CertificateProblem[];
 }
@@ -29,12 +30,13 @@ export interface ReadCertificates {
 const MAX_CHARACTERS = 65_536;
 
 /**
- * Reads a PEM text that should hold authorities. What is wrong with one of them is told and the others still count, since
- * one certificate that has expired must not cut off a peer whose new one is there already.
+ * Reads a PEM text that should hold authorities. A problem with one of them is reported and the others still count: one
+ * certificate that has expired must not cut off a peer whose new one is already there.
  *
  * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
+ * @param now in milliseconds since 1970
  */
-export function readCertificates(pem: string, where: string, now: number): ReadCertificates {
+export function readCertificates(pem: string, where: string, now: number, read: CertificateReader): ReadCertificates {
   if (pem.length > MAX_CHARACTERS) {
     const kib = Math.ceil(pem.length / 1024);
     const message = `${where} holds ${kib} KiB, and 64 are the limit: give only the CA that is meant, not a bundle of many`;
@@ -45,14 +47,14 @@ export function readCertificates(pem: string, where: string, now: number): ReadC
   const problems: CertificateProblem[] = [];
   if (blocks.length === 0) problems.push(noBlocks(pem, where));
   for (const [index, block] of blocks.entries()) {
-    const judged = judge(block, `${where}, block ${index + 1}`, now);
-    if ('reason' in judged) problems.push(judged);
-    else authorities.set(judged.fingerprint, judged);
+    const checked = check(block, `${where}, block ${index + 1}`, now, read);
+    if ('reason' in checked) problems.push(checked);
+    else authorities.set(checked.fingerprint, checked);
   }
   return { authorities: [...authorities.values()], problems };
 }
 
-/** All of them in one PEM text, each once, in the order given; ends with a line's end. Empty where there are none. */
+/** One PEM text with each authority once, in the order given. It ends with a line end, and is empty without authorities. */
 export function bundle(authorities: readonly Authority[]): string {
   const once = new Map(authorities.map((authority) => [authority.fingerprint, authority.pem]));
   return [...once.values()].join('');
@@ -63,7 +65,7 @@ function noBlocks(pem: string, where: string): CertificateProblem {
   return { reason: 'CertificateInvalid', message: `${where} ${what}: expected -----BEGIN CERTIFICATE-----` };
 }
 
-function judge(block: PemBlock, place: string, now: number): Authority | CertificateProblem {
+function check(block: PemBlock, place: string, now: number, read: CertificateReader): Authority | CertificateProblem {
   if (isPrivateKey(block)) {
     return {
       reason: 'PrivateKeyPasted',
@@ -71,16 +73,16 @@ function judge(block: PemBlock, place: string, now: number): Authority | Certifi
     };
   }
   if (block.label !== 'CERTIFICATE') {
-    return { reason: 'CertificateInvalid', message: `${place} is no CERTIFICATE block` };
+    return { reason: 'CertificateInvalid', message: `${place} is not a CERTIFICATE block` };
   }
-  const certificate = parse(block.text);
+  const certificate = read(block.text);
   if (!certificate)
     return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate; was all of it copied?` };
   const name = `${place} (${certificate.subject})`;
   if (!certificate.isAuthority) {
     return {
       reason: 'NotACertificateAuthority',
-      message: `${name} is no certificate authority: give the CA that signed the server's certificate`,
+      message: `${name} is not a certificate authority: give the CA that signed the server's certificate`,
     };
   }
   if (certificate.validTo < now) {
@@ -96,41 +98,4 @@ function judge(block: PemBlock, place: string, now: number): Authority | Certifi
 
 function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
-}
-
-interface Certificate {
-  readonly fingerprint: string;
-  readonly pem: string;
-  /** In one line. */
-  readonly subject: string;
-  readonly isAuthority: boolean;
-  /** In milliseconds since 1970. */
-  readonly validFrom: number;
-  readonly validTo: number;
-}
-
-/** Of blocks that were read before: each turn reads the same ones, and a node may have hundreds of peers. */
-const known = new Map<string, Certificate | undefined>();
-const MOST_KNOWN = 4096;
-
-function parse(block: string): Certificate | undefined {
-  if (known.has(block)) return known.get(block);
-  if (known.size >= MOST_KNOWN) known.clear();
-  const certificate = read(block);
-  known.set(block, certificate);
-  return certificate;
-}
-
-function read(block: string): Certificate | undefined {
-  const certificate = readCertificate(block);
-  return (
-    certificate && {
-      fingerprint: certificate.fingerprint256,
-      pem: canonicalPem(certificate),
-      subject: certificate.subject.replaceAll('\n', ', '),
-      isAuthority: certificate.ca,
-      validFrom: certificate.validFromDate.getTime(),
-      validTo: certificate.validToDate.getTime(),
-    }
-  );
 }

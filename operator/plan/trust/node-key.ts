@@ -1,7 +1,7 @@
 import type { NodeObject, ObservedKey } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
 
-/** What becomes of a node's key in this turn. */
+/** What a reconcile does with a node's key. */
 export type KeyStep =
   | {
       readonly step: 'use';
@@ -9,11 +9,11 @@ export type KeyStep =
       readonly reason: UsableKey;
       readonly message: string;
     }
-  /** Make one; there never was any. */
+  /** Make a key; the node never had one. */
   | { readonly step: 'create' }
-  /** Make a new one, and keep the one there is as the previous. */
+  /** Make a new key, and keep the one in force as the previous one. */
   | { readonly step: 'rotate' }
-  /** The previous one has had its time. */
+  /** Remove the previous key: its overlap is over, and no peer needs it. */
   | { readonly step: 'dropPrevious' }
   | {
       readonly step: 'stop';
@@ -27,10 +27,11 @@ const DEFAULT_OVERLAP_MS = 24 * 60 * 60 * 1000;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
 /**
- * Decides about a node's key. A key is made once and never replaced unasked: every peer would have to be told. So a key
- * that is gone although others know it is a person's to decide about: restore it, or raise `spec.key.rotation`.
+ * Decides about a node's key. A key is made once and never replaced without being asked for, since every peer needs the new one.
+ * So if a key is gone that peers know, a person decides: restore it, or raise `spec.key.rotation`.
  *
- * @param inUse peers that still accept only the previous key
+ * @param inUse names of the peers that still accept only the previous key
+ * @param now in milliseconds since 1970
  */
 export function keyStep(
   node: NodeObject,
@@ -39,13 +40,13 @@ export function keyStep(
   now: number,
 ): KeyStep {
   const brought = node.spec.key?.secretRef?.name;
-  const wanted = nodeSpec(node).rotation;
-  if (key === undefined) return absent(node, brought, wanted);
+  const { rotation } = nodeSpec(node);
+  if (key === undefined) return missingKey(node, brought, rotation);
   const { current, previous, secret } = key;
   if (current.problem !== undefined) return stop('InvalidKey', `Secret ${secret}: ${current.problem}`);
   if (current.published) {
-    const rotates = brought === undefined && wanted > key.rotation;
-    return rotates ? { step: 'rotate' } : stop('PublishedKey', published(secret, brought !== undefined));
+    const rotates = brought === undefined && rotation > key.rotation;
+    return rotates ? { step: 'rotate' } : stop('PublishedKey', publishedMessage(secret, brought !== undefined));
   }
   const use = (reason: UsableKey, message: string): KeyStep => ({
     step: 'use',
@@ -55,8 +56,8 @@ export function keyStep(
   });
   if (brought !== undefined) return use('KeyBrought', `the key of the Secret ${secret}`);
   if (previous !== undefined)
-    return overlapping(node, key, inUse, now) ?? use('Rotating', rotating(node, key, inUse, now));
-  return wanted > key.rotation ? { step: 'rotate' } : use('KeyMade', `the key of the Secret ${secret}`);
+    return overlapping(node, key, inUse, now) ?? use('Rotating', rotatingMessage(node, key, inUse, now));
+  return rotation > key.rotation ? { step: 'rotate' } : use('KeyMade', `the key of the Secret ${secret}`);
 }
 
 /** The overlap is a minimum: the previous key stays while a peer accepts only that. */
@@ -64,7 +65,7 @@ function overlapping(node: NodeObject, key: ObservedKey, inUse: readonly string[
   return now >= overlapEnd(node, key) && inUse.length === 0 ? { step: 'dropPrevious' } : undefined;
 }
 
-/** Over already where nobody knows when it began. */
+/** In milliseconds since 1970; 0 where the Secret does not say when the overlap began, so that it is over. */
 function overlapEnd(node: NodeObject, { rotatedAt = '' }: ObservedKey): number {
   const began = Date.parse(rotatedAt);
   return Number.isNaN(began) ? 0 : began + overlapMs(node);
@@ -75,7 +76,7 @@ function stop(reason: (KeyStep & { step: 'stop' })['reason'], message: string): 
 }
 
 /**
- * What becomes of a key that could not be written: one that is there goes on, and without one nothing can.
+ * The step after the API server refused to write the key: the key that is there stays in use, and without one nothing can go on.
  *
  * @param problem in the words of the API server
  */
@@ -85,18 +86,18 @@ export function keyRefused(key: ObservedKey | undefined, problem: string): KeySt
   return { step: 'use', publicKeys: publicKeysOf(key), reason: key.previous ? 'Rotating' : 'KeyMade', message };
 }
 
-/** What its peers are told: the key in force first, and never one that anybody can sign in with. */
+/** The public keys for the peers: the key in force first, and never a key whose seed is published. */
 export function publicKeysOf({ current, previous }: ObservedKey): string[] {
   return [current, previous].flatMap((key) => (key?.publicKey === undefined || key.published ? [] : [key.publicKey]));
 }
 
-function absent(node: NodeObject, brought: string | undefined, wanted: number): KeyStep {
+function missingKey(node: NodeObject, brought: string | undefined, rotation: number): KeyStep {
   if (brought !== undefined) {
     return stop('MissingReference', `spec.key.secretRef: there is no Secret ${brought} in this namespace`);
   }
   const known = node.status?.publicKeys?.[0];
-  const rotated = wanted > (node.status?.rotation ?? 0);
-  if (known === undefined || rotated) return { step: 'create' };
+  const rotates = rotation > (node.status?.rotation ?? 0);
+  if (known === undefined || rotates) return { step: 'create' };
   return stop(
     'KeyLost',
     `the Secret ${node.metadata.name}-nkey with the seed of ${known} is gone, and peers know that key: restore it from a ` +
@@ -104,19 +105,19 @@ function absent(node: NodeObject, brought: string | undefined, wanted: number): 
   );
 }
 
-/** `90s`, `30m`, `24h`; the CRD lets nothing else through. */
+/** Reads `90s`, `30m` or `24h`; the CRD lets nothing else through. */
 function overlapMs(node: NodeObject): number {
   const [, count, unit] = /^(\d+)([smh])$/.exec(node.spec.key?.overlap ?? '') ?? [];
   return count === undefined || unit === undefined ? DEFAULT_OVERLAP_MS : Number(count) * (UNITS[unit] ?? 0);
 }
 
-function published(secret: string, brought: boolean): string {
+function publishedMessage(secret: string, brought: boolean): string {
   const how = brought ? 'put a key of your own into it' : 'raise spec.key.rotation to have one made';
   return `the key in the Secret ${secret} is one that LinuxForHealth publishes with its seed, so that anybody can use it: ${how}`;
 }
 
-function rotating(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): string {
+function rotatingMessage(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): string {
   const end = overlapEnd(node, key);
   if (now < end) return `the previous key is accepted until ${new Date(end).toISOString()} at least`;
-  return `these peers accept only the previous key still, and need the new invitation: ${inUse.join(', ')}`;
+  return `these peers still accept only the previous key, and need the new invitation: ${inUse.join(', ')}`;
 }

@@ -110,7 +110,7 @@ describe('the CRDs on a real API server', function () {
         ...spec,
         nodeRef: { name: 'local' },
         receive: { paused: false, startFrom: { policy: 'Earliest' }, stream: 'EVENTS' },
-        send: { paused: false, client: 'Sidecar' },
+        send: { paused: false },
       });
     });
 
@@ -168,7 +168,6 @@ describe('the CRDs on a real API server', function () {
               advertise: Array<string>(16).fill(server),
               users: Array<string>(16).fill(KEY),
             },
-            fhirServers: Array<string>(16).fill(`https://${'a'.repeat(2000)}`),
           },
           'n'.repeat(63),
         ),
@@ -235,7 +234,6 @@ describe('the CRDs on a real API server', function () {
         PASSWORD,
         /must be of type object/,
       ],
-      ['a password in an odd FHIR server', { fhirServers: [`ftp://u:${PASSWORD}@fhir`] }, PASSWORD, /base URL/],
     ];
     for (const [what, spec, secret, message] of nodeCases) {
       it(what, async () => {
@@ -264,7 +262,6 @@ describe('the CRDs on a real API server', function () {
       ['a time without its policy', { receive: { startFrom: { time } } }, /policy Time needs a time/],
       ['a time that is none', { receive: { startFrom: { policy: 'Time', time: 'yesterday' } } }, /startFrom\.time/],
       ['a policy that is none', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
-      ['a client that is none', { send: { client: 'Browser' } }, /"Sidecar", "Connect"/],
     ];
     for (const [what, spec, message] of peers) {
       it(what, async () => assert.match(await refusal(peer({ lfhId: 'b', ...spec })), message));

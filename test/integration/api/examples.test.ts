@@ -3,8 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import type { LfhSyncNode, LfhSyncPeer } from '../../../operator/api/types.ts';
+import { parseCertificate } from '../../../operator/plan/observed/certificate.ts';
 import { readCertificates } from '../../../operator/plan/trust/certificates.ts';
-import { judgeKeys } from '../../../operator/plan/trust/public-keys.ts';
+import { checkKeys } from '../../../operator/plan/trust/public-keys.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -62,9 +63,10 @@ describe('what the pages say to apply', function () {
     const objects = loadAll(text) as Ours[];
     for (const { kind, spec } of objects.filter((object) => OURS.includes(object.kind ?? ''))) {
       const keys = [...(spec?.publicKeys ?? []), ...(spec?.nats?.users ?? [])];
-      assert.deepEqual(judgeKeys(keys, kind ?? '').problems, []);
+      assert.deepEqual(checkKeys(keys, kind ?? '').problems, []);
       const { inline } = spec?.ca ?? {};
-      if (inline !== undefined) assert.deepEqual(readCertificates(inline, 'ca', Date.now()).problems, []);
+      if (inline !== undefined)
+        assert.deepEqual(readCertificates(inline, 'ca', Date.now(), parseCertificate).problems, []);
     }
   }
 

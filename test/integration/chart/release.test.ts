@@ -250,12 +250,12 @@ describe('the chart on a real API server', function () {
     it('is upgraded and rolled back, with its node, and keeps key, peers and what others have set', async () => {
       await peered({ node: NODE });
       const before = await key();
-      const patch = JSON.stringify({ spec: { fhirServers: ['https://fhir.example.org/r4'] } });
+      const patch = JSON.stringify({ spec: { key: { overlap: '48h' } } });
       await plane.kubectl(['patch', 'lfhnode', 'local', '-n', namespace, '--type=merge', '-p', patch]);
       const advertise = ['tls://192.168.1.222:4222'];
       await deploy('upgrade', { node: { ...NODE, nats: { ...NODE.nats, advertise } }, logLevel: 'debug' });
       await until('the invitation is the new one', async () => (await invitation()).includes('192.168.1.222'));
-      assert.deepEqual((await node())?.spec.fhirServers, ['https://fhir.example.org/r4']);
+      assert.equal((await node())?.spec.key?.overlap, '48h');
       const { uid } = (await node())?.metadata ?? {};
       await helm.run(['rollback', release, '1', '-n', namespace, '--timeout=120s']);
       await until('the invitation is the old one', async () => (await invitation()).includes('192.168.1.200'));

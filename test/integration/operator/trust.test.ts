@@ -108,7 +108,7 @@ describe('an operator that is told whom to trust', function () {
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
     const message = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport');
     assert.match(message, /block 1 \(CN=of old\) has expired on \d{4}-/);
-    assert.match(message, /block 3 \(CN=nats\) is no certificate authority/);
+    assert.match(message, /block 3 \(CN=nats\) is not a certificate authority/);
     assert.match(message, /block 4 \(CN=to be\) is not valid before \d{4}-/);
     assert.match(message, /block 5 cannot be read as a certificate/);
     assert.doesNotMatch(message, /block 2/);

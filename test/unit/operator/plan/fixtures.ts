@@ -6,6 +6,7 @@ import { crc16 } from '../../../../common/contract/nkeys.ts';
 import { REJECT_REASONS, SKIP_REASONS } from '../../../../common/contract/reasons.ts';
 import { type PeerStatus, type SidecarStatus } from '../../../../common/contract/status.ts';
 import type { Metadata } from '../../../../operator/api/objects.ts';
+import { cachingCertificateReader } from '../../../../operator/plan/observed/certificate.ts';
 import type {
   DataPlane,
   DerivedKeys,
@@ -144,6 +145,7 @@ export function observedOf(peers: readonly PeerObject[], changes: Partial<Observ
     peers,
     otherNodes: [],
     references: references(),
+    certificates: cachingCertificateReader(),
     key: aKey(),
     written: undefined,
     writtenSettings: undefined,

@@ -5,8 +5,8 @@ import { dump } from 'js-yaml';
 import type { ConfigMap } from '../../../../operator/api/objects.ts';
 import { ownUsersIn, withoutRevoked } from '../../../../operator/plan/nats/files.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.ts';
-import type { Observed } from '../../../../operator/plan/observed/observed.ts';
-import { NONE_DERIVED, type Plan, planNode } from '../../../../operator/plan/plan.ts';
+import { NO_DERIVED_KEYS, type Observed } from '../../../../operator/plan/observed/observed.ts';
+import { type Plan, planNode } from '../../../../operator/plan/plan.ts';
 import {
   aKey,
   aNode,
@@ -142,7 +142,6 @@ describe('a plan', () => {
         aPeer('b', { spec: { send: { paused: true } } }),
         aPeer('c', { spec: { publicKeys: [`U${'A'.repeat(55)}`] } }),
         aPeer('d', { spec: { publicKeys: [] } }),
-        aPeer('e', { spec: { send: { client: 'Connect' } } }),
         aPeer('f', { metadata: { deletionTimestamp: '2026-11-25T12:00:00Z' } }),
       ]),
     );
@@ -168,10 +167,10 @@ describe('a plan', () => {
 
   it('stays at its local NATS while it has no key, though whom its key lets in cannot be derived', () => {
     const written = settledPlanOf(onePeer).files?.files;
-    const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NONE_DERIVED, NOW);
+    const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NO_DERIVED_KEYS, NOW);
     assert.equal(problem, undefined);
     assert.deepEqual(ownUsersIn(files?.files), [ownUser()]);
-    const first = planNode({ ...onePeer, key: undefined }, [OWN_KEY], NONE_DERIVED, NOW);
+    const first = planNode({ ...onePeer, key: undefined }, [OWN_KEY], NO_DERIVED_KEYS, NOW);
     assert.deepEqual(ownUsersIn(first.files?.files), []);
   });
 

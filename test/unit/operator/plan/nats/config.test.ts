@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { DURABLE, durableConfig } from '../../../../../common/contract/durable.ts';
 import { syncName } from '../../../../../common/contract/names.ts';
 import { InvalidInputError } from '../../../../../common/errors.ts';
 import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../../../operator/plan/nats/config.ts';
 import { userKey } from '../fixtures.ts';
 
-/** In the order of the alphabet, as they stand in the file. */
+/** In alphabetical order, which is their order in the file. */
 const KEYS = ['A', 'B', 'C', 'D', 'E', 'F'].map(userKey).sort();
 const OWN = key('A');
 const ADMINISTRATOR = key('B');
@@ -16,7 +15,6 @@ const peers: readonly AdmittedPeer[] = [
 ];
 const access: NatsAccess = { account: 'LFH', own: [OWN], users: [ADMINISTRATOR], peers };
 
-/** Whose it is does not matter here. */
 function key(letter: string): string {
   return KEYS['ABCDEF'.indexOf(letter)] ?? '';
 }
@@ -57,7 +55,7 @@ describe("a node's nats-server configuration", () => {
     );
   });
 
-  it('gives each peer the same permissions as a user, where the stream is in the default account', () => {
+  it('gives each peer a user with the same permissions with isolation Users', () => {
     const accounts = natsIncludes(access);
     const users = natsIncludes({ ...access, isolation: 'Users' });
     assert.equal(users.peerAccounts, '');
@@ -68,7 +66,7 @@ describe("a node's nats-server configuration", () => {
     assert.match(users.mainAccount, new RegExp(`\\{ nkey: ${OWN} \\}`));
   });
 
-  it('is the same text in whatever order peers, keys and users come', () => {
+  it('is the same text in whatever order peers, keys and users are given', () => {
     const shuffled = fc.record({
       own: fc.shuffledSubarray([OWN, key('F')], { minLength: 2 }),
       users: fc.shuffledSubarray([ADMINISTRATOR, userKey('G')], { minLength: 2 }),
@@ -86,17 +84,17 @@ describe("a node's nats-server configuration", () => {
     );
   });
 
-  it('takes a key once that the administrator lists as well: nats-server does not start with two', () => {
+  it('has a key once that the administrator lists as well, since nats-server does not start with it twice', () => {
     assert.deepEqual(natsIncludes({ ...access, users: [OWN, ADMINISTRATOR, ADMINISTRATOR] }), natsIncludes(access));
   });
 
-  it('has room for no peer at all', () => {
+  it('is valid without any peer', () => {
     const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [] });
     assert.match(mainAccount, /exports: \[\n {2}\]/);
     assert.equal(peerAccounts, '');
   });
 
-  it('is never widened or broken out of by what a peer is called', () => {
+  it('cannot be widened or broken out of by the id of a peer', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (lfhId) => {
         const made = natsIncludes({ ...access, peers: [{ lfhId, publicKeys: [key('C')] }] });
@@ -119,17 +117,21 @@ describe("a node's nats-server configuration", () => {
     [
       'a key with a wrong letter',
       { peers: [{ lfhId: 'b', publicKeys: [`U${'A'.repeat(55)}`] }] },
-      /public key of peer "b" is none, or damaged/,
+      /public key of peer "b" is not valid, or damaged/,
     ],
     ['configuration for a public key', { users: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
-    ['the same for its own', { own: [`${OWN} } { nkey: x`] }, /public key of the node's own users/],
+    [
+      'configuration for the key of the node itself',
+      { own: [`${OWN} } { nkey: x`] },
+      /public key of the node's own users/,
+    ],
     ['one key for two peers', { peers: [...peers, { lfhId: 'c', publicKeys: [key('E')] }] }, /"a\.b" and peer "c"/],
     [
       "the node's own key for a peer",
       { peers: [{ lfhId: 'c', publicKeys: [OWN] }] },
       /the node's own users and peer "c"/,
     ],
-    ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is there twice/],
+    ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is given twice/],
     ['a stream with a wildcard', { stream: '*' }, /stream .*"\*"/],
     ['an account that is more than a name', { account: 'LFH" }' }, /account/],
   ];
@@ -146,28 +148,4 @@ describe("a node's nats-server configuration", () => {
       );
     });
   }
-});
-
-describe("a peer's durable", () => {
-  it('is one that can be reset, acknowledged by the batch, and holds two of its largest batches', () => {
-    const config = durableConfig('hospital-b');
-    assert.deepEqual(config, {
-      durable_name: 'lfh-sync-hospital-b',
-      description: 'lfh-sync: what is sent to "hospital-b"',
-      deliver_policy: 'all',
-      ack_policy: 'all',
-      ack_wait: 30e9,
-      max_ack_pending: 20_000,
-      max_batch: 5_000,
-      max_expires: 5e9,
-      max_waiting: 16,
-      filter_subject: 'EVENTS.sync',
-    });
-    assert.ok(config.max_ack_pending >= 2 * DURABLE.maxBatch);
-  });
-
-  it('is called alike by both sides, whatever the peer is called', () => {
-    assert.equal(durableConfig('a.b').durable_name, syncName('a.b'));
-    assert.notEqual(durableConfig('a.b').durable_name, durableConfig('a-b').durable_name);
-  });
 });

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { hashOf, natsFiles, ownUsersIn } from '../../../../../operator/plan/nats/files.ts';
+import {
+  hashOf,
+  type NatsFiles,
+  natsFiles,
+  ownUsersIn,
+  withoutRevoked,
+} from '../../../../../operator/plan/nats/files.ts';
 import { MAIN_FILE, PEERS_FILE } from '../../../../../operator/plan/observed/names.ts';
 import { userKey } from '../fixtures.ts';
 
@@ -27,8 +33,8 @@ function planned(
   );
 }
 
-describe("the files that a node's nats-server includes", () => {
-  it('have one canary, whose line is all that the hash leaves out', () => {
+describe('the files for NATS', () => {
+  it('have one canary, and a hash of everything but its line', () => {
     const { files, hash } = planned({ b: B });
     assert.equal(files[MAIN_FILE].split(CANARY).length, 2);
     assert.equal(hashOf(files), hash);
@@ -38,7 +44,7 @@ describe("the files that a node's nats-server includes", () => {
     }
   });
 
-  it('give the canary nothing to publish and nothing to hear', () => {
+  it('let the canary neither publish nor subscribe', () => {
     assert.ok(
       planned({}).files[MAIN_FILE].includes(
         `{ nkey: ${CANARY}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } }`,
@@ -46,7 +52,7 @@ describe("the files that a node's nats-server includes", () => {
     );
   });
 
-  it('are loaded twice when a peer is new: again, with another hash, when the first is live', () => {
+  it('are written a second time, with another hash, when the reload that adds a new peer is live', () => {
     const before = planned({});
     assert.equal(before.phase, 'final');
     const first = planned({ b: B }, before.files, before.hash);
@@ -59,11 +65,11 @@ describe("the files that a node's nats-server includes", () => {
     assert.deepEqual(
       planned({ b: B }, second.files, undefined),
       second,
-      'nor when an operator starts that knows nothing',
+      'nor when an operator starts that has not seen any server yet',
     );
   });
 
-  it('are loaded once more, but not for ever, while somebody is left out, and stay as they are then', () => {
+  it('ask for up to five more reloads while a peer is left out, and then stay as they are', () => {
     const first = planned({ b: B });
     let now = planned({ b: B }, first.files, first.hash);
     const hashes = new Set([now.hash]);
@@ -82,7 +88,7 @@ describe("the files that a node's nats-server includes", () => {
     assert.match(now.files[MAIN_FILE], /^# And 5 more, for accounts that were left out\.$/m);
   });
 
-  it('are loaded once when a key, a CA or the list of peers gets shorter', () => {
+  it('ask for one reload when a peer, a key or a CA goes or a key is replaced', () => {
     const now = planned({ b: B, c: C });
     const live = planned({ b: B, c: C }, planned({ b: B, c: C }, now.files, now.hash).files, now.hash);
     assert.equal(live.phase, 'final');
@@ -91,7 +97,7 @@ describe("the files that a node's nats-server includes", () => {
     assert.equal(planned({ b: B, c: C }, live.files, live.hash, '').phase, 'final');
   });
 
-  it('begin anew when another peer comes while the first reload is not live', () => {
+  it('start again with the first reload when another peer comes before that is live', () => {
     const first = planned({ b: B }, planned({}).files);
     const more = planned({ b: B, c: C }, first.files);
     assert.equal(more.phase, 'first');
@@ -99,28 +105,28 @@ describe("the files that a node's nats-server includes", () => {
     assert.equal(planned({ b: B, c: C }, more.files, more.hash).phase, 'final');
   });
 
-  it('are loaded once where servers are restarted, or nobody has an account of its own', () => {
+  it('ask for one reload where servers are restarted, or no peer has an account of its own', () => {
     assert.equal(planned({ b: B }, undefined, undefined, CA, { restarts: true }).phase, 'final');
     assert.equal(planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' }).phase, 'final');
   });
 
-  it('are loaded twice again when peers get accounts of their own that had none', () => {
+  it('ask for two reloads when isolation Accounts gives each peer an account', () => {
     const users = planned({ b: B }, undefined, undefined, CA, { isolation: 'Users' });
     assert.equal(planned({ b: B }, users.files, users.hash).phase, 'first');
   });
 
-  it('are loaded twice again when a peer comes back', () => {
+  it('ask for two reloads when a peer comes back', () => {
     const gone = planned({}, planned({ b: B }).files, undefined);
     assert.equal(planned({ b: B }, gone.files, gone.hash).phase, 'first');
   });
 
-  it('stay the first of two while servers run something else, such as the one before', () => {
+  it('stay those of the first reload while servers run something else, such as the configuration before', () => {
     const before = planned({});
     const first = planned({ b: B }, before.files, before.hash);
     for (const live of [undefined, before.hash, 'x']) assert.deepEqual(planned({ b: B }, first.files, live), first);
   });
 
-  it('begin anew when what was written is gone, or somebody has changed it', () => {
+  it('start again with the first reload when the written files are gone or somebody has changed them', () => {
     const first = planned({ b: B });
     const second = planned({ b: B }, first.files, first.hash);
     assert.equal(planned({ b: B }, undefined, second.hash).phase, 'first');
@@ -128,30 +134,86 @@ describe("the files that a node's nats-server includes", () => {
     assert.equal(planned({ b: B }, { 'other.conf': '' }, second.hash).phase, 'first');
   });
 
-  it('have no canary while there is no key to derive it from, and the same hash', () => {
+  it('have no canary, but the same hash, while there is no key to derive a canary from', () => {
     const access = { account: 'LFH', own: [OWN], users: [], peers: [] };
-    const standing = { written: undefined, liveHash: undefined, restarts: false };
-    const without = natsFiles(access, CA, standing, { canary: () => undefined });
+    const servers = { written: undefined, liveHash: undefined, restarts: false };
+    const without = natsFiles(access, CA, servers, { canary: () => undefined });
     assert.equal(without.files[MAIN_FILE].includes('canary'), false);
     assert.equal(without.hash, planned({}).hash);
     assert.equal(hashOf(without.files), without.hash);
   });
 
-  it('tell which of their users are the node itself, and nobody else', () => {
+  it('show which of their users the node itself is, whatever the isolation', () => {
     const access = { account: 'LFH', own: [OWN, C], users: [userKey('administrator')], peers: [] };
-    const standing = { written: undefined, liveHash: undefined, restarts: true };
+    const servers = { written: undefined, liveHash: undefined, restarts: true };
     for (const isolation of ['Accounts', 'Users'] as const) {
-      const { files } = natsFiles({ ...access, isolation }, CA, standing, { canary: () => CANARY });
+      const { files } = natsFiles({ ...access, isolation }, CA, servers, { canary: () => CANARY });
       assert.deepEqual(ownUsersIn(files), [OWN, C].sort());
     }
     assert.deepEqual(ownUsersIn(undefined), []);
     assert.deepEqual(ownUsersIn({ [MAIN_FILE]: `    { nkey: U${'A'.repeat(55)} } # this node's own\n` }), []);
   });
 
-  it('are told from what somebody else wrote, or took away', () => {
+  it('have a hash that differs from that of files which somebody else wrote or removed', () => {
     assert.equal(hashOf(undefined), undefined);
     assert.equal(hashOf({ 'other.conf': '' }), undefined);
     const { files, hash } = planned({ b: B });
     assert.notEqual(hashOf({ [MAIN_FILE]: files[MAIN_FILE], [PEERS_FILE]: '' }), hash);
   });
+});
+
+describe('withoutRevoked', () => {
+  const [administrator, b2, probeOfB, probeOfC] = ['administrator', 'b2', 'probe of b', 'probe of c'].map(userKey) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+
+  for (const isolation of ['Accounts', 'Users'] as const) {
+    function files(peers: Readonly<Record<string, readonly string[]>>): NatsFiles {
+      const probes: Readonly<Record<string, string>> = { b: probeOfB, 'c.c': probeOfC };
+      const access = {
+        isolation,
+        account: 'LFH',
+        own: [OWN],
+        users: [administrator],
+        peers: Object.entries(peers).map(([lfhId, keys]) => ({
+          lfhId,
+          publicKeys: keys,
+          probe: probes[lfhId] ?? '',
+        })),
+      };
+      const servers = { written: undefined, liveHash: undefined, restarts: true };
+      return natsFiles(access, 'ca', servers, { canary: () => CANARY }).files;
+    }
+
+    /** Compares everything but the canary, which is still that of the text before. */
+    const same = (one: NatsFiles, other: NatsFiles): void => assert.equal(hashOf(one), hashOf(other));
+
+    describe(`with isolation ${isolation}`, () => {
+      const both = files({ b: [B, b2], 'c.c': [C] });
+
+      it('changes nothing where every peer is still granted its keys', () => {
+        const granted = [
+          { lfhId: 'b', publicKeys: [B, b2] },
+          { lfhId: 'c.c', publicKeys: [C] },
+        ];
+        assert.deepEqual(withoutRevoked(both, granted), both);
+      });
+
+      it('gives the same as planning without the peers and keys that are not granted any more', () => {
+        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [B, b2] }]), files({ b: [B, b2] }));
+        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [b2, C] }]), files({ b: [b2] }));
+        same(withoutRevoked(both, []), files({}));
+      });
+
+      it('adds no peer, and keeps the node itself and its administrators', () => {
+        const none = withoutRevoked(files({}), [{ lfhId: 'b', publicKeys: [B] }]);
+        assert.deepEqual(none, files({}));
+        assert.ok([OWN, administrator].every((key) => none[MAIN_FILE].includes(key)));
+        assert.ok(!none[PEERS_FILE].includes('{'));
+      });
+    });
+  }
 });

@@ -23,34 +23,42 @@ const known = (entries: Readonly<Record<string, ReturnType<typeof seen>>>): Acce
 const namesOf = (from: Pick<Plan, 'granted' | 'files'>, accesses: Accesses, now = NOW): string[] =>
   peersToProbe({ granted: from.granted, phase: from.files?.phase }, accesses, now).map(({ metadata }) => metadata.name);
 
-describe("looking into peers' accounts", () => {
+describe('peersToProbe', () => {
   const ROWS: readonly [what: string, accesses: Accesses, looked: readonly string[]][] = [
-    ['those never looked at', known({}), ['b', 'c']],
-    ['those not seen to be served, however lately', known({ b: seen(NOT_SERVED, 1), c: seen(SERVED, 1) }), ['b']],
-    ['nobody who was just seen to be served', known({ b: seen(SERVED, 59), c: seen(SERVED, 0) }), []],
-    ['those seen a minute ago', known({ b: seen(SERVED, 61), c: seen(SERVED, 59) }), ['b']],
-    ['those seen longest ago first', known({ b: seen(SERVED, 70), c: seen(SERVED, 90) }), ['c', 'b']],
-    ['those never looked at before those not served', known({ b: seen(NOT_SERVED, 90) }), ['c', 'b']],
-    ['those seen by a clock that was put back since', known({ b: seen(SERVED, -3600), c: seen(SERVED, -59) }), ['b']],
-    ['nobody who is not let in', known({ gone: seen(NOT_SERVED, 90), b: seen(SERVED, 0), c: seen(SERVED, 0) }), []],
+    ['peers that were never probed', known({}), ['b', 'c']],
+    [
+      'peers that were not served when they were probed, however recently',
+      known({ b: seen(NOT_SERVED, 1), c: seen(SERVED, 1) }),
+      ['b'],
+    ],
+    ['no peer that was served a moment ago', known({ b: seen(SERVED, 59), c: seen(SERVED, 0) }), []],
+    ['peers that were served more than a minute ago', known({ b: seen(SERVED, 61), c: seen(SERVED, 59) }), ['b']],
+    ['the peers that were probed longest ago first', known({ b: seen(SERVED, 70), c: seen(SERVED, 90) }), ['c', 'b']],
+    ['peers that were never probed before those that were not served', known({ b: seen(NOT_SERVED, 90) }), ['c', 'b']],
+    [
+      'peers that were probed before the clock was put back',
+      known({ b: seen(SERVED, -3600), c: seen(SERVED, -59) }),
+      ['b'],
+    ],
+    ['no peer that is not let in', known({ gone: seen(NOT_SERVED, 90), b: seen(SERVED, 0), c: seen(SERVED, 0) }), []],
   ];
   for (const [what, accesses, looked] of ROWS) {
-    it(`looks at ${what}`, () => assert.deepEqual(namesOf(plan, accesses), looked));
+    it(`gives ${what}`, () => assert.deepEqual(namesOf(plan, accesses), looked));
   }
 
-  it('waits for the second of two reloads: a server would only log that it refuses', () => {
+  it('waits for the second of two reloads, before which a server would only log that it refuses the probe', () => {
     assert.equal(planOf(observedOf([B, C])).files?.phase, 'first');
     assert.deepEqual(namesOf(planOf(observedOf([B, C])), known({})), []);
     assert.deepEqual(namesOf({ granted: [B], files: undefined }, known({})), []);
   });
 
-  it('comes to everybody, though nobody is ever served: a turn has 25 looks', () => {
+  it('comes to every peer, 25 in each reconcile, even if none is ever served', () => {
     const many = Array.from({ length: 60 }, (_, index) => aPeer(`peer-${index}`));
     const some = { granted: many, files: plan.files };
     const looked = new Set<string>();
     let accesses = known({});
-    for (let turn = 0; turn < 3; turn += 1) {
-      const now = NOW + turn * 1000;
+    for (let reconcile = 0; reconcile < 3; reconcile += 1) {
+      const now = NOW + reconcile * 1000;
       const names = namesOf(some, accesses, now);
       assert.equal(names.length, 25);
       for (const name of names) looked.add(name);
@@ -61,10 +69,10 @@ describe("looking into peers' accounts", () => {
   });
 });
 
-describe("what is known of peers' accounts", () => {
+describe('advanceAccesses', () => {
   const before = known({ b: seen(SERVED, 90), c: seen(SERVED, 30), gone: seen(SERVED, 10) });
 
-  it('is what was seen now, else what was seen before, and of nobody who is not let in any more', () => {
+  it('keeps the newest access of each peer that is let in, and forgets the others', () => {
     const nats = natsOf([], { access: new Map([['b', NOT_SERVED]]) });
     const after = advanceAccesses(before, plan.granted, { nats, sidecars: undefined }, NOW + MINUTE_MS);
     assert.deepEqual(
@@ -76,26 +84,31 @@ describe("what is known of peers' accounts", () => {
     );
   });
 
-  it('stays while NATS cannot be asked', () => {
+  it('keeps what is known while NATS cannot be asked', () => {
     const after = advanceAccesses(before, plan.granted, { nats: undefined, sidecars: undefined }, NOW);
     assert.deepEqual([...after.keys()], ['b', 'c']);
     assert.deepEqual(after.get('b'), before.get('b'));
   });
 });
 
-describe('what is live', () => {
+describe('leavesOut', () => {
   const writtenAt = NOW - 2 * MINUTE_MS;
   const ROWS: readonly [what: string, accesses: Accesses, writtenAt: number, expected: boolean][] = [
     [
-      'leaves somebody out who was looked at long after it was written',
+      'is true for a peer that was not served long after the configuration was written',
       known({ b: seen(NOT_SERVED, 5) }),
       writtenAt,
       true,
     ],
-    ['leaves nobody out who was not looked at since', known({ b: seen(NOT_SERVED, 110) }), writtenAt, false],
-    ['leaves nobody out while it is new', known({ b: seen(NOT_SERVED, 1) }), NOW - 50_000, false],
-    ['leaves nobody out where all are served', known({ b: seen(SERVED, 5), c: seen(SERVED, 90) }), writtenAt, false],
-    ['leaves nobody out where nobody is', known({}), writtenAt, false],
+    [
+      'is false for a peer that was not probed since the configuration was written',
+      known({ b: seen(NOT_SERVED, 110) }),
+      writtenAt,
+      false,
+    ],
+    ['is false while the configuration is new', known({ b: seen(NOT_SERVED, 1) }), NOW - 50_000, false],
+    ['is false where every peer is served', known({ b: seen(SERVED, 5), c: seen(SERVED, 90) }), writtenAt, false],
+    ['is false without peers', known({}), writtenAt, false],
   ];
   for (const [what, accesses, at, expected] of ROWS) {
     it(what, () => assert.equal(leavesOut(accesses, at, NOW), expected));

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { EndpointSlice, Service } from '../../../../../operator/api/objects.ts';
 import { endpointsBehind, listensAt, serviceNamed } from '../../../../../operator/plan/observed/endpoints.ts';
 
-describe("what is behind the URL of a node's NATS", () => {
-  it('is a Service of its namespace, however that is written, and nothing else', () => {
+describe("the endpoints of a node's NATS", () => {
+  it('are looked up by the Service that the URL names, however it is written, in its own namespace only', () => {
     const named = (host: string): string | undefined => serviceNamed(`tls://${host}:4222`, 'lfh');
     for (const host of ['nats', 'nats.lfh', 'nats.lfh.svc', 'nats.lfh.svc.cluster.local'])
       assert.equal(named(host), 'nats');
@@ -11,7 +11,7 @@ describe("what is behind the URL of a node's NATS", () => {
       assert.equal(named(host), undefined, host);
   });
 
-  it('is read alike in upper case and with the dot at the end, and is nothing where it is no URL', () => {
+  it('are the same for a host in upper case or with a dot at the end, and none for what is not a URL', () => {
     assert.deepEqual(listensAt('tls://NATS.Lfh.'), { host: 'nats.lfh', port: 4222 });
     assert.deepEqual(listensAt('tls://[FD00::1]:4223'), { host: 'fd00::1', port: 4223 });
     assert.equal(listensAt('tls://nats:99999'), undefined);
@@ -46,7 +46,7 @@ describe("what is behind the URL of a node's NATS", () => {
     };
   }
 
-  it('is every pod that is ready, each once, by the port that it listens on', () => {
+  it('are the ready pods, each once, with the port that it listens on', () => {
     const slices = [slice(['10.0.0.3', '10.0.0.2']), slice(['10.0.0.2'], true), slice(['10.0.0.9'], false)];
     assert.deepEqual(endpointsBehind(service, slices, 4222), [
       { address: '10.0.0.2', port: 14_222 },
@@ -54,7 +54,7 @@ describe("what is behind the URL of a node's NATS", () => {
     ]);
   });
 
-  it('is left to DNS where Kubernetes knows of none', () => {
+  it('are left to DNS where Kubernetes knows none', () => {
     assert.equal(endpointsBehind(undefined, [slice(['10.0.0.2'])], 4222), undefined);
     assert.equal(endpointsBehind(service, [slice(['10.0.0.2'])], 5222), undefined);
     assert.equal(endpointsBehind(service, [], 4222), undefined);

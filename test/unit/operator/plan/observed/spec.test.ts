@@ -21,7 +21,7 @@ function schemaOf(kind: string): Schema | undefined {
 const defaultedNode = (node: NodeObject): NodeObject => withDefaults(node, schemaOf('LfhSyncNode'));
 const defaultedPeer = (peer: PeerObject): PeerObject => withDefaults(peer, schemaOf('LfhSyncPeer'));
 
-describe('what the operator takes for granted is what the CRD says', () => {
+describe('the defaults of the operator', () => {
   const sasl = { mechanism: 'plain', username: 'u', passwordSecretRef: { name: 'found' } } as const;
   const nodes: Readonly<Record<string, NodeObject>> = {
     'the smallest there is': aNode({ spec: { nats: { servers: ['tls://nats:4222'] } } }),
@@ -48,7 +48,7 @@ describe('what the operator takes for granted is what the CRD says', () => {
   const found = references(texts, texts);
 
   for (const [what, node] of Object.entries(nodes)) {
-    it(`of a node, ${what}`, () => {
+    it(`are those of the CRD for a node, ${what}`, () => {
       const all = observedOf([aPeer('b')], { node, references: found });
       const given = planOf({ ...all, node: defaultedNode(node) });
       assert.notDeepEqual(defaultedNode(node), node);
@@ -58,7 +58,7 @@ describe('what the operator takes for granted is what the CRD says', () => {
   }
 
   for (const [what, peer] of Object.entries(peers)) {
-    it(`of a peer, ${what}`, () => {
+    it(`are those of the CRD for a peer, ${what}`, () => {
       const given = planOf(observedOf([defaultedPeer(peer)], { references: found }));
       assert.notDeepEqual(defaultedPeer(peer), peer);
       const { objects, granted, durables, rollouts } = planOf(observedOf([peer], { references: found }));
@@ -67,7 +67,7 @@ describe('what the operator takes for granted is what the CRD says', () => {
     });
   }
 
-  it("of a key's overlap", () => {
+  it("are those of the CRD for a key's overlap", () => {
     for (const hours of [23.9, 24.1]) {
       const rotatedAt = new Date(NOW - hours * HOUR_MS).toISOString();
       const key = aKey({ previous: { publicKey: userKey('before'), published: false }, rotatedAt });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { NodeObject, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
-import { admit, nodeConflict } from '../../../../../operator/plan/peers/admission.ts';
+import type { PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import { admit } from '../../../../../operator/plan/peers/admission.ts';
 import { aNode, aPeer, OWN_KEY, PUBLISHED_KEY, userKey } from '../fixtures.ts';
 
 const day = (number: number): { readonly creationTimestamp: string } => ({
@@ -9,22 +9,30 @@ const day = (number: number): { readonly creationTimestamp: string } => ({
 });
 const ADMINISTRATOR = userKey('administrator');
 
-/** By the name of each peer, oldest first: why it is not dealt with. */
+/** By the name of each peer, oldest first: why it is not admitted. */
 function conflictsOf(peers: readonly PeerObject[], node = aNode()): Record<string, string | undefined> {
   const admissions = admit(node, [OWN_KEY, ADMINISTRATOR], peers);
   return Object.fromEntries(admissions.map(({ peer, conflict }) => [peer.metadata.name, conflict]));
 }
 
-describe('peers of a node', () => {
+describe('admission of peers', () => {
   const old = aPeer('old', { metadata: day(1) });
 
   const ROWS: readonly [what: string, peer: PeerObject, conflict: RegExp | undefined][] = [
     ['id and key of its own', aPeer('new'), undefined],
-    ['the id of an older one', aPeer('new', { spec: { lfhId: 'old' } }), /^spec\.lfhId is that of the older peer old;/],
-    ['an id in other case', aPeer('new', { spec: { lfhId: 'OLD' } }), undefined],
+    [
+      'the id of an older peer',
+      aPeer('new', { spec: { lfhId: 'old' } }),
+      /^spec\.lfhId is that of the older peer old;/,
+    ],
+    [
+      'an id that differs from another only in upper and lower case',
+      aPeer('new', { spec: { lfhId: 'OLD' } }),
+      undefined,
+    ],
     ["the node's own id", aPeer('new', { spec: { lfhId: 'hospital-a' } }), /^spec\.lfhId is this node's own/],
     [
-      'a key of an older one',
+      'a key of an older peer',
       aPeer('new', { spec: { publicKeys: [userKey('new'), userKey('old')] } }),
       /^spec\.publicKeys\[1\] is that of the older peer old/,
     ],
@@ -34,7 +42,7 @@ describe('peers of a node', () => {
       aPeer('new', { spec: { publicKeys: [ADMINISTRATOR] } }),
       /publicKeys\[0\] is this node's own/,
     ],
-    ['one key twice', aPeer('new', { spec: { publicKeys: [userKey('new'), userKey('new')] } }), undefined],
+    ['one of its keys twice', aPeer('new', { spec: { publicKeys: [userKey('new'), userKey('new')] } }), undefined],
     ['no key', aPeer('new', { spec: { publicKeys: undefined } }), undefined],
     [
       "an id whose account would be the node's",
@@ -43,10 +51,10 @@ describe('peers of a node', () => {
     ],
   ];
   for (const [what, peer, conflict] of ROWS) {
-    it(`are ${conflict ? 'not admitted' : 'admitted'} with ${what}`, () => {
+    it(`${conflict ? 'refuses' : 'admits'} a peer with ${what}`, () => {
       const { nats } = aNode().spec;
       const node = aNode({ spec: { nats: { ...nats, account: 'lfh-sync-x' } } });
-      // In either order: what counts is who was there first.
+      // In either order: only the age counts.
       for (const peers of [
         [old, peer],
         [peer, old],
@@ -60,7 +68,7 @@ describe('peers of a node', () => {
     });
   }
 
-  it('with a published or a damaged key conflict with nobody by it: neither is let in with it', () => {
+  it('sees no conflict in a published or damaged key that two peers have, since nobody is let in with it', () => {
     const keys = { publicKeys: [PUBLISHED_KEY, `U${'A'.repeat(55)}`] };
     assert.deepEqual(conflictsOf([aPeer('b', { spec: keys }), aPeer('c', { spec: keys })]), {
       b: undefined,
@@ -68,19 +76,19 @@ describe('peers of a node', () => {
     });
   });
 
-  it('have an account of no name of theirs with isolation Users', () => {
+  it("admits a peer whose account would be named as the node's with isolation Users, which makes no accounts", () => {
     const { nats } = aNode().spec;
     const node = aNode({ spec: { nats: { ...nats, account: 'lfh-sync-b', isolation: 'Users' } } });
     assert.deepEqual(conflictsOf([aPeer('b')], node), { b: undefined });
   });
 
-  it('made in the same second are told apart by their names', () => {
+  it('prefers the first by name of two peers that were made in the same second', () => {
     const same = [aPeer('c', { spec: { lfhId: 'x' } }), aPeer('b', { spec: { lfhId: 'x' } })];
     assert.deepEqual(conflictsOf(same).b, undefined);
     assert.match(conflictsOf(same).c ?? '', /older peer b/);
   });
 
-  it('that are not admitted claim nothing for themselves', () => {
+  it('leaves the keys of a refused peer free for others', () => {
     const peers = [
       old,
       aPeer('second', { spec: { lfhId: 'old', publicKeys: [userKey('free')] }, metadata: day(2) }),
@@ -89,7 +97,7 @@ describe('peers of a node', () => {
     assert.equal(conflictsOf(peers).third, undefined);
   });
 
-  it('are never merged: whoever is admitted shares neither id nor key with anybody', () => {
+  it('never admits two peers that share an id or a key', () => {
     const peer = fc.record({
       lfhId: fc.constantFrom('hospital-a', 'x', 'y', 'z'),
       publicKeys: fc.array(fc.constantFrom(OWN_KEY, userKey('1'), userKey('2'), userKey('3')), { maxLength: 3 }),
@@ -109,91 +117,5 @@ describe('peers of a node', () => {
         assert.equal(new Set(keys).size, keys.length);
       }),
     );
-  });
-});
-
-describe('nodes that name the same nats-server', () => {
-  const withServer = (server: string, namespace: string, created: number): NodeObject =>
-    aNode({
-      spec: { nats: { servers: [`tls://${created}.example.org`, server] } },
-      metadata: { name: `in-${namespace}`, namespace, ...day(created) },
-    });
-
-  const SAME: readonly [one: string, other: string, namespace?: string][] = [
-    ['tls://nats:4222', 'tls://nats', 'lfh'],
-    ['tls://nats:4222', 'tls://nats.lfh:4222'],
-    ['tls://nats', 'tls://nats.lfh.svc'],
-    ['tls://nats', 'tls://nats.lfh.svc.cluster.local:4222'],
-    ['tls://nats', 'tls://nats.lfh.svc.cluster.local.:4222'],
-    ['tls://nats', 'tls://NATS.Lfh'],
-    ['tls://nats.example.org', 'tls://NATS.example.org.:04222'],
-    ['tls://10.0.0.1', 'tls://10.0.0.1:4222'],
-    ['tls://[fd00::1]', 'tls://[FD00:0::1]:4222'],
-  ];
-  for (const [one, other, namespace = 'site-b'] of SAME) {
-    it(`are in conflict, the younger one is told: ${one} and ${other}`, () => {
-      const older = withServer(one, 'lfh', 1);
-      const younger = withServer(other, namespace, 2);
-      const named = { ...younger, metadata: { ...younger.metadata, name: 'younger' } };
-      assert.match(nodeConflict(named, [older]) ?? 'none', /^LfhSyncNode lfh\/in-lfh has the same nats-server/);
-      assert.equal(nodeConflict(older, [named]), undefined);
-    });
-  }
-
-  const told = (node: NodeObject, status: 'True' | 'False', reason: string, observedGeneration = 1): NodeObject => {
-    const condition = {
-      type: 'NatsConfigLive',
-      status,
-      reason,
-      observedGeneration,
-      message: '',
-      lastTransitionTime: '',
-    };
-    return { ...node, metadata: { ...node.metadata, generation: 1 }, status: { conditions: [condition] } };
-  };
-  const old = withServer('tls://nats.example.org', 'lfh', 1);
-  const young = withServer('tls://nats.example.org', 'site-b', 2);
-  const TAKEN: readonly [what: string, winner: NodeObject, loser: NodeObject][] = [
-    [
-      "is in the Service's own namespace, by an older one elsewhere that claims to run there",
-      withServer('tls://nats', 'site-b', 2),
-      told(withServer('tls://nats.site-b.svc:4222', 'lfh', 1), 'True', 'Live'),
-    ],
-    ['runs there, by an older one that says so now', told(young, 'True', 'Live'), old],
-    [
-      'runs there, by an older one that ran elsewhere until now',
-      told(young, 'True', 'Live'),
-      told(old, 'True', 'Live', 0),
-    ],
-    ['has to prove itself anew, by one that was told to keep off', young, told(old, 'False', 'Conflict')],
-    [
-      'is older, by one that was told to keep off',
-      told(old, 'False', 'NatsUnreachable'),
-      told(young, 'False', 'Conflict'),
-    ],
-  ];
-  for (const [what, winner, loser] of TAKEN) {
-    it(`keep their server where it is not taken from one that ${what}`, () => {
-      assert.equal(nodeConflict(winner, [loser]), undefined);
-      assert.match(nodeConflict(loser, [winner]) ?? 'none', /has the same nats-server/);
-    });
-  }
-
-  const APART: readonly [one: string, other: string][] = [
-    ['tls://nats', 'tls://nats'],
-    ['tls://nats.lfh', 'tls://nats.site-b'],
-    ['tls://nats:4222', 'tls://nats.lfh:4223'],
-    ['tls://nats.example.org', 'tls://nats.example.com'],
-    ['tls://nats.lfh', 'tls://nats.lfh.example.org'],
-  ];
-  for (const [one, other] of APART) {
-    it(`are not where they differ: ${one} in lfh and ${other} in site-b`, () => {
-      assert.equal(nodeConflict(withServer(other, 'site-b', 2), [withServer(one, 'lfh', 1)]), undefined);
-    });
-  }
-
-  it('do not stop each other with what is no URL, though the API server lets it through', () => {
-    const broken = withServer('tls://nats:99999', 'lfh', 1);
-    assert.equal(nodeConflict(withServer('tls://nats', 'site-b', 2), [broken]), undefined);
   });
 });

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { load } from 'js-yaml';
 import { readDefinitions } from '../../../../../crds/read.ts';
+import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import type { PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { invitation } from '../../../../../operator/plan/peers/invitation.ts';
 import { readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
 import { aNode, certificate, NOW, OWN_KEY, userKey } from '../fixtures.ts';
 
-const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW).authorities;
+const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW, parseCertificate).authorities;
 const { nats } = aNode().spec;
 
 function inviteOf(lfhId: string, keys: readonly string[] = [OWN_KEY], ca: typeof CA | undefined = CA): PeerObject {
@@ -15,7 +16,7 @@ function inviteOf(lfhId: string, keys: readonly string[] = [OWN_KEY], ca: typeof
 }
 
 describe('an invitation', () => {
-  it('is a peer as the CRD has it, of no namespace, and nothing else', () => {
+  it('is an LfhSyncPeer without a namespace, and nothing else', () => {
     const { apiVersion, kind } = readDefinitions().find(({ kind }) => kind === 'LfhSyncPeer') ?? {};
     assert.deepEqual(inviteOf('hospital-a', [OWN_KEY, userKey('before')]), {
       apiVersion,
@@ -30,7 +31,7 @@ describe('an invitation', () => {
     });
   });
 
-  it('names no server, and no CA that would vouch for one, where none is advertised', () => {
+  it('names neither a server nor a CA where the node advertises no server', () => {
     for (const advertise of [undefined, []]) {
       const node = aNode({ spec: { nats: { servers: nats.servers, ...(advertise && { advertise }) } } });
       assert.deepEqual(load(invitation(node, [OWN_KEY], CA)), {
@@ -48,11 +49,14 @@ describe('an invitation', () => {
     }
   });
 
-  it('is another text when the keys or the CA change, and the same when nothing does', () => {
+  it('changes when the keys or the CA change, and stays the same when nothing does', () => {
     const text = invitation(aNode(), [OWN_KEY], CA);
     assert.equal(invitation(aNode({ metadata: { generation: 9 } }), [OWN_KEY], [...CA]), text);
     assert.notEqual(invitation(aNode(), [userKey('new'), OWN_KEY], CA), text);
-    assert.notEqual(invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW).authorities), text);
+    assert.notEqual(
+      invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW, parseCertificate).authorities),
+      text,
+    );
   });
 
   const NAMES: readonly [lfhId: string, name: string | RegExp][] = [
@@ -70,19 +74,19 @@ describe('an invitation', () => {
     ['X'.repeat(300), /^[a-z2-7]{52}$/],
   ];
   for (const [lfhId, name] of NAMES) {
-    it(`names the peer as Kubernetes can, and keeps its id: ${lfhId.slice(0, 20)} (${lfhId.length})`, () => {
+    it(`has a name that Kubernetes takes, and the whole id: ${lfhId.slice(0, 20)} (${lfhId.length})`, () => {
       const { metadata, spec } = inviteOf(lfhId);
       assert.match(metadata.name, typeof name === 'string' ? new RegExp(`^${name}$`) : name);
       assert.equal(spec.lfhId, lfhId);
     });
   }
 
-  it('of ids that differ in case or in their marks has one name: the API server refuses the second, whose id differs', () => {
+  it('has the same name for ids that differ only in case or in their marks, so that the API server refuses the second', () => {
     assert.equal(inviteOf('Hospital_B').metadata.name, inviteOf('hospital-b').metadata.name);
     assert.notEqual(inviteOf('Hospital_B').spec.lfhId, inviteOf('hospital-b').spec.lfhId);
   });
 
-  it('says what it should in YAML of any version, whatever the node is called', () => {
+  it('is read with the same content by any version of YAML, whatever characters the id has', () => {
     const unsafe = fc.constantFrom(
       'yes',
       '0x1F',

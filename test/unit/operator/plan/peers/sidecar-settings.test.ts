@@ -2,19 +2,14 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { DEFAULT_FORMATS } from '../../../../../common/contract/peers.ts';
 import { decodeSettings } from '../../../../../common/contract/settings.ts';
-import {
-  plannedRollouts,
-  readRolloutNote,
-  rolloutsOfWritten,
-} from '../../../../../operator/plan/nats/config-rollout.ts';
-import { ROLLOUT_NOTE } from '../../../../../operator/plan/observed/names.ts';
+import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import type { NodeObject, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { peerSettings, sidecarFiles } from '../../../../../operator/plan/peers/sidecar-settings.ts';
 import { readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
-import { aNode, aPeer, certificate, NOW, observedOf, planOf } from '../fixtures.ts';
+import { aNode, aPeer, certificate, NOW } from '../fixtures.ts';
 
 const authorities = (name: Parameters<typeof certificate>[0]) =>
-  readCertificates(certificate(name), 'x', NOW).authorities;
+  readCertificates(certificate(name), 'x', NOW, parseCertificate).authorities;
 const { nats, kafka } = aNode().spec;
 
 function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, forKafka = false): Record<string, string> {
@@ -30,7 +25,7 @@ function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, for
 }
 
 describe("a sidecar's settings", () => {
-  it('are what the sidecar reads them as', () => {
+  it('are read by the sidecar as they were meant', () => {
     const sasl = { mechanism: 'scram-sha-256', username: 'lfh', passwordSecretRef: { name: 'kafka' } } as const;
     const node = aNode({
       spec: { kafka: { ...kafka, tls: true, sasl, topics: { partitions: 2, replicationFactor: 3 } } },
@@ -67,7 +62,7 @@ describe("a sidecar's settings", () => {
     assert.deepEqual([c?.lfhId, c?.caFile], ['c.*', undefined]);
   });
 
-  it("name no CA where the system's roots count", () => {
+  it("name no CA file where the system's roots count", () => {
     const files = filesOf(aNode(), [aPeer('b', { spec: { ca: undefined } })], false);
     const settings = decodeSettings((name) => files[name]);
     assert.deepEqual([settings.caFile, settings.kafkaCaFile], [undefined, undefined]);
@@ -95,8 +90,8 @@ describe("a sidecar's settings", () => {
     assert.deepEqual(decodeSettings((name) => again[name]).peers[0]?.startFrom, { policy: 'Latest' });
   });
 
-  it('can be read, and stand in a ConfigMap, whatever a peer is called', () => {
-    // Those that the API server lets through.
+  it('can be read by the sidecar and written into a ConfigMap, whatever characters the id of a peer has', () => {
+    // All ids that the API server lets through.
     const anyId = fc.string({ unit: 'binary', minLength: 1, maxLength: 250 }).filter((id) => !/\p{Cc}/u.test(id));
     fc.assert(
       fc.property(fc.uniqueArray(anyId, { maxLength: 4 }), (ids) => {
@@ -113,95 +108,8 @@ describe("a sidecar's settings", () => {
     );
   });
 
-  it('stand in the order of the names, so that nothing is written for nothing', () => {
+  it('are sorted by the names of the peers, so that nothing is written for nothing', () => {
     const peers = [aPeer('c'), aPeer('b'), aPeer('d')];
     assert.equal(filesOf(aNode(), peers).LFH_SYNC_PEERS, filesOf(aNode(), peers.toReversed()).LFH_SYNC_PEERS);
-  });
-});
-
-describe('what pods are told', () => {
-  type Spec = Partial<NodeObject['spec']>;
-  const rollouts = (spec: Spec, peers: readonly PeerObject[] = []) =>
-    planOf(observedOf(peers, { node: aNode({ spec }) })).rollouts;
-  const told = (spec: Spec): string[] =>
-    rollouts(spec).map(({ workload: { kind, name }, how }) => `${how} ${kind}/${name}`);
-  const natsRef = (more: Partial<NodeObject['spec']['nats']>): Spec => ({
-    nats: { ...nats, workloadRef: { name: 'nats' }, ...more },
-  });
-
-  const ROWS: readonly [what: string, spec: Spec, told: readonly string[]][] = [
-    ['nothing, where no workload is named', {}, []],
-    ['that of NATS to look', natsRef({}), ['NudgeKubelet StatefulSet/nats']],
-    [
-      'that of NATS to look, though somebody else reloads it',
-      natsRef({ reload: 'None' }),
-      ['NudgeKubelet StatefulSet/nats'],
-    ],
-    ['that of NATS to restart', natsRef({ reload: 'Restart' }), ['Restart StatefulSet/nats']],
-    [
-      'that of NATS of its kind',
-      natsRef({ workloadRef: { kind: 'DaemonSet', name: 'n' } }),
-      ['NudgeKubelet DaemonSet/n'],
-    ],
-    ['that of connect', { connect: { workloadRef: { name: 'connect' } } }, ['NudgeKubelet Deployment/connect']],
-    [
-      'that of connect of its kind',
-      { connect: { workloadRef: { kind: 'StatefulSet', name: 'c' } } },
-      ['NudgeKubelet StatefulSet/c'],
-    ],
-    [
-      'both',
-      { ...natsRef({}), connect: { workloadRef: { name: 'c' } } },
-      ['NudgeKubelet StatefulSet/nats', 'NudgeKubelet Deployment/c'],
-    ],
-  ];
-  for (const [what, spec, expected] of ROWS) it(`is ${what}`, () => assert.deepEqual(told(spec), expected));
-
-  const both: Spec = { ...natsRef({}), connect: { workloadRef: { name: 'connect' } } };
-  const hashes = (...peers: readonly PeerObject[]): string[] => rollouts(both, peers).map(({ hash }) => hash);
-
-  it('changes with what was written for them, and with nothing else', () => {
-    const now = hashes(aPeer('b'));
-    assert.deepEqual(hashes(aPeer('b', { metadata: { generation: 9 } })), now);
-    const [natsHash, sidecarHash] = hashes(aPeer('b', { spec: { receive: { paused: true } } }));
-    assert.equal(natsHash, now[0]);
-    assert.notEqual(sidecarHash, now[1]);
-    const [otherNats, otherSidecar] = hashes(aPeer('b', { spec: { send: { paused: true } } }));
-    assert.notEqual(otherNats, now[0]);
-    assert.equal(otherSidecar, now[1]);
-    for (const hash of now) assert.match(hash, /^[0-9a-f]{12}$/, 'the value of an annotation');
-  });
-
-  it('is the same of what stands there, in whatever order it is, and nothing where nothing does', () => {
-    const node = aNode({ spec: both });
-    const { objects, rollouts: planned } = planOf(observedOf([aPeer('b')], { node }));
-    const [natsFiles, sidecar] = objects.map((object) => ({
-      ...object,
-      data: Object.fromEntries(Object.entries(object.data ?? {}).toReversed()),
-    }));
-    assert.deepEqual(rolloutsOfWritten(node, natsFiles, sidecar), planned);
-    assert.deepEqual(rolloutsOfWritten(node, undefined, undefined), []);
-  });
-
-  it('of a node that is gone is what it has noted, for what mounts its ConfigMap', () => {
-    const node = aNode({ spec: natsRef({ reload: 'Restart' }) });
-    const { objects, rollouts: planned } = planOf(observedOf([], { node }));
-    const [written] = objects;
-    assert.ok(written);
-    const noted = (text: string | undefined) => readRolloutNote(written, text);
-    const note = written.metadata.annotations?.[ROLLOUT_NOTE];
-    assert.equal(note, 'Restart StatefulSet/nats');
-    assert.deepEqual(noted(note), { ...planned[0], mounting: 'local-nats' });
-    for (const none of [undefined, '', 'Restart Pod/nats', 'Restart StatefulSet/', 'Delete StatefulSet/nats']) {
-      assert.equal(noted(none), undefined);
-    }
-  });
-
-  it('is nothing for a node with a problem', () => {
-    const { files } = planOf(observedOf([]));
-    assert.ok(files);
-    const sidecar = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: {} };
-    assert.deepEqual(plannedRollouts(aNode(), files.hash, sidecar), []);
-    assert.deepEqual(planOf(observedOf([], { node: aNode({ metadata: { name: 'a.b' }, spec: both }) })).rollouts, []);
   });
 });

@@ -166,6 +166,7 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
   ['its certificate is from elsewhere', 'False', 'NatsNotTrusted', servers('NotTrusted')],
   ['its certificate is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
   ['it speaks no TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
+  ['it demands a client certificate', 'False', 'ClientCertificateRequired', servers('ClientCertificateRequired')],
   ['its certificate has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
   ['its certificate is not valid yet', 'False', 'CertificateNotYetValid', servers('CertificateNotYetValid')],
   [

@@ -200,6 +200,12 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       'NotTrusted',
       reports({ reason: 'NotTrusted', position: null }),
     ],
+    [
+      'its server demands a client certificate before anything was replayed',
+      'False',
+      'ClientCertificateRequired',
+      reports({ reason: 'ClientCertificateRequired', position: null }),
+    ],
     ...KEPT_FROM_SIDECAR.map(
       (reason): Case<Situation> => [
         `a sidecar says ${reason}`,
@@ -243,12 +249,6 @@ export const SEND_ROWS: readonly ConditionRow[] = [
     ['no key is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { publicKeys: [] } }))],
     ['an older peer has its id', 'False', 'Conflict', inConflict(B)],
     ['it is paused', 'True', 'Paused', { peer: aPeer('b', { spec: { send: { paused: true } } }) }],
-    [
-      "it is upstream's connect",
-      'False',
-      'ClientNotSupported',
-      { peer: aPeer('b', { spec: { send: { client: 'Connect' } } }) },
-    ],
     ['its key is damaged', 'False', 'InvalidSpec', keys([DAMAGED]), /^spec\.publicKeys\[0\] is damaged/],
     [
       'its key is published',

@@ -30,52 +30,52 @@ function kept(before: Kept | null, dataPlane: Parameters<typeof advanceProgress>
 
 const at = (sequence: number) => ({ position: { sequence, time: null, identity: null } });
 
-describe('for how long a direction has not moved', () => {
+describe('the progress of a direction', () => {
   const ROWS: readonly [what: string, found: Kept, expected: Kept][] = [
     [
       'receiving: counts on while messages wait and the position stays',
       received({ ...at(40), lag: 3 }),
       { mark: 40, since: THEN },
     ],
-    ['receiving: begins anew when the position moves', received({ ...at(41), lag: 3 }), { mark: 41, since: NOW }],
+    ['receiving: starts again when the position moves', received({ ...at(41), lag: 3 }), { mark: 41, since: NOW }],
     [
-      'receiving: begins anew when the position goes back, as that of a new stream',
+      'receiving: starts again when the position goes back, as that of a new stream',
       received({ ...at(1), lag: 3 }),
       { mark: 1, since: NOW },
     ],
-    ['receiving: begins anew while nothing waits', received({ ...at(40), lag: 0 }), { mark: 40, since: NOW }],
+    ['receiving: starts again while nothing waits', received({ ...at(40), lag: 0 }), { mark: 40, since: NOW }],
     [
       'receiving: counts on while it is not known what waits',
       received({ ...at(40), lag: null }),
       { mark: 40, since: THEN },
     ],
-    ['receiving: begins with the first look', received({ ...at(40), lag: 3 }, null), { mark: 40, since: NOW }],
-    ['receiving: begins anew when nobody can be asked', received(undefined), { mark: 0, since: NOW }],
+    ['receiving: starts with the first report', received({ ...at(40), lag: 3 }, null), { mark: 40, since: NOW }],
+    ['receiving: starts again when no sidecar can be asked', received(undefined), { mark: 0, since: NOW }],
     [
       'sending: counts on while the peer acknowledges nothing',
       sent({ ackFloor: 40, pending: 3 }),
       { mark: 40, since: THEN },
     ],
-    ['sending: begins anew when it acknowledges', sent({ ackFloor: 41, pending: 3 }), { mark: 41, since: NOW }],
+    ['sending: starts again when it acknowledges', sent({ ackFloor: 41, pending: 3 }), { mark: 41, since: NOW }],
     [
-      'sending: begins anew while it waits for more and has everything',
+      'sending: starts again while it waits for more and has everything',
       sent({ ackFloor: 40 }),
       { mark: 40, since: NOW },
     ],
     [
-      'sending: counts on while it does not ask, though nothing waits',
+      'sending: counts on while the peer does not ask, though nothing waits',
       sent({ ackFloor: 40, waiting: 0 }),
       { mark: 40, since: THEN },
     ],
     [
-      'sending: begins anew when NATS cannot be asked: nobody could fetch then',
+      'sending: starts again when NATS cannot be asked: nobody could fetch then',
       sent(undefined),
       { mark: 0, since: NOW },
     ],
   ];
   for (const [what, found, expected] of ROWS) it(what, () => assert.deepEqual(found, expected));
 
-  it('goes on after a restart of the operator where it was told before, until something moves', () => {
+  it('stands still after a restart of the operator where the status said so before, until something moves', () => {
     const condition = (type: string, reason: string) => ({
       type,
       status: 'False' as const,
@@ -84,8 +84,8 @@ describe('for how long a direction has not moved', () => {
       lastTransitionTime: '',
     });
     const conditions = [condition('ReceiveReady', 'Lagging'), condition('SendReady', 'NoPull')];
-    const told = { conditions, receive: { position: 40 }, send: { ackFloor: 40 } };
-    const { peers: before } = planOf(observedOf([aPeer('b', { status: told })]));
+    const status = { conditions, receive: { position: 40 }, send: { ackFloor: 40 } };
+    const { peers: before } = planOf(observedOf([aPeer('b', { status })]));
     const after = (sequence: number) => {
       const sidecars = [sidecarOf([peerReport('b', { ...at(sequence), lag: 3 })])];
       const nats = natsOf([durableOf('b', { ackFloor: sequence, waiting: 0 })]);
@@ -96,12 +96,12 @@ describe('for how long a direction has not moved', () => {
     assert.deepEqual(after(41), [false, false]);
   });
 
-  it('is kept of the peers that are there, and of no other', () => {
+  it('is kept for the peers that exist and for no other', () => {
     const known = new Map([['gone', { received: { mark: 1, since: THEN }, sent: { mark: 1, since: THEN } }]]);
     assert.deepEqual([...advanceProgress(known, peers, { nats: undefined, sidecars: [] }, NOW).keys()], ['b']);
   });
 
-  it('is no time at all where it is not known', () => {
+  it('has stood still for 0 ms where nothing is known of it', () => {
     assert.equal(since(undefined, NOW), 0);
     assert.equal(since({ mark: 0, since: THEN }, NOW), 90_000);
   });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { bundle, readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
+import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
+import { bundle, type ReadCertificates, readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
 import { createCertificateAuthority } from '../../../../kit/servers/certificates.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const WHERE = 'spec.ca.inline';
 
-describe('trust', () => {
+describe('readCertificates', () => {
   let ca: string;
   let other: string;
   let server: { cert: string; key: string };
@@ -17,29 +17,29 @@ describe('trust', () => {
     server = await authority.issue();
   });
 
-  function problemsOf(pem: string, days = 0): string[] {
-    return readCertificates(pem, WHERE, Date.now() + days * DAY_MS).problems.map(({ reason }) => reason);
+  function read(pem: string, days = 0): ReadCertificates {
+    return readCertificates(pem, 'spec.ca.inline', Date.now() + days * DAY_MS, parseCertificate);
   }
 
-  it('reads every authority of a text, in its order, each once', () => {
-    const { authorities, problems } = readCertificates(
-      `comment\r\n${other}\r\n${ca.replaceAll('\n', '\r\n')}\n${ca}`,
-      WHERE,
-      Date.now(),
-    );
+  function problemsOf(pem: string, days = 0): string[] {
+    return read(pem, days).problems.map(({ reason }) => reason);
+  }
+
+  it('reads every authority of a text once, in the order of the text', () => {
+    const { authorities, problems } = read(`comment\r\n${other}\r\n${ca.replaceAll('\n', '\r\n')}\n${ca}`);
     assert.deepEqual(problems, []);
     assert.equal(authorities.length, 2);
-    const [first, second] = [readCertificates(other, WHERE, Date.now()), readCertificates(ca, WHERE, Date.now())];
+    const [first, second] = [read(other), read(ca)];
     assert.deepEqual(authorities, [...first.authorities, ...second.authorities]);
   });
 
-  it('bundles what several texts hold, each authority once, however it was written', () => {
-    const one = readCertificates(ca, WHERE, Date.now()).authorities;
-    const same = readCertificates(ca.replaceAll('\n', '\r\n'), WHERE, Date.now()).authorities;
+  it('finds the same authority in texts that differ in their line ends, so that a bundle has it once', () => {
+    const one = read(ca).authorities;
+    const same = read(ca.replaceAll('\n', '\r\n')).authorities;
     const text = bundle([...one, ...same]);
     assert.equal(text.match(/BEGIN CERTIFICATE/g)?.length, 1);
     assert.ok(text.endsWith('-----END CERTIFICATE-----\n'));
-    assert.equal(bundle(readCertificates(text, WHERE, Date.now()).authorities), text);
+    assert.equal(bundle(read(text).authorities), text);
   });
 
   const BAD: readonly [what: string, pem: () => string, reason: string][] = [
@@ -61,34 +61,34 @@ describe('trust', () => {
     ['a private key', () => server.key, 'PrivateKeyPasted'],
   ];
   for (const [what, pem, reason] of BAD) {
-    it(`tells of ${what}, and still trusts what is beside it`, () => {
-      const { authorities, problems } = readCertificates(pem() + ca, WHERE, Date.now());
+    it(`reports ${what}, and still trusts the authority beside it`, () => {
+      const { authorities, problems } = read(pem() + ca);
       assert.deepEqual(problemsOf(pem()), [reason]);
       assert.equal(authorities.length, 1);
       assert.equal(problems.length, pem().includes('BEGIN') ? 1 : 0);
     });
   }
 
-  it('tells which certificate has expired, and which is not valid yet', () => {
+  it('says which certificate has expired, and which is not valid yet', () => {
     assert.deepEqual(problemsOf(other + ca, 400), ['CertificateExpired', 'CertificateExpired']);
     assert.deepEqual(problemsOf(ca, -10), ['CertificateNotYetValid']);
-    const [problem] = readCertificates(other + ca, WHERE, Date.now() + 400 * DAY_MS).problems;
+    const [problem] = read(other + ca, 400).problems;
     assert.match(problem?.message ?? '', /^spec\.ca\.inline, block 1 \(CN=hospital-b\) has expired on \d{4}-/);
   });
 
-  it('reads beginnings without an end as what they are, and nothing that is larger than a bundle of a few', () => {
+  it('reports every block that has no end, and refuses a text that is larger than a bundle of a few', () => {
     const begun = '-----BEGIN CERTIFICATE-----\n';
-    const { authorities, problems } = readCertificates(begun.repeat(2_000) + ca, WHERE, Date.now());
+    const { authorities, problems } = read(begun.repeat(2_000) + ca);
     assert.deepEqual([authorities.length, problems.length], [1, 2_000]);
-    const [problem, ...others] = readCertificates(begun.repeat(37_000) + ca, WHERE, Date.now()).problems;
+    const [problem, ...others] = read(begun.repeat(37_000) + ca).problems;
     assert.match(problem?.message ?? '', /^spec\.ca\.inline holds 1013 KiB, and 64 are the limit/);
     assert.deepEqual(others, []);
   });
 
-  it('never repeats a byte of a key', () => {
+  it('never quotes a private key that was pasted by mistake', () => {
     const secret = server.key.split('\n')[1] ?? '';
     assert.ok(secret.length > 20);
-    const { authorities, problems } = readCertificates(server.key + ca, WHERE, Date.now());
+    const { authorities, problems } = read(server.key + ca);
     assert.ok(!JSON.stringify({ authorities, problems }).includes(secret));
   });
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readKey } from '../../../../../operator/controller/key-store.ts';
 import type { KeyReading, NodeObject, ObservedKey } from '../../../../../operator/plan/observed/observed.ts';
 import { type KeyStep, keyStep, publicKeysOf } from '../../../../../operator/plan/trust/node-key.ts';
 import { aKey, aNode, HOUR_MS, NOW, OWN_KEY, PUBLISHED_KEY, userKey } from '../fixtures.ts';
@@ -13,10 +12,10 @@ const rotating = (hours: number, previous = BEFORE): ObservedKey =>
 
 const plain = aNode();
 const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
-const wants = (rotation: number, overlap?: string): NodeObject =>
+const asksFor = (rotation: number, overlap?: string): NodeObject =>
   aNode({ spec: { key: { rotation, ...(overlap !== undefined && { overlap }) } } });
-const knows = (publicKeys: readonly string[], rotation: number, wanted: number): NodeObject =>
-  aNode({ spec: { key: { rotation: wanted } }, status: { publicKeys, rotation } });
+const knows = (publicKeys: readonly string[], statusRotation: number, rotation: number): NodeObject =>
+  aNode({ spec: { key: { rotation } }, status: { publicKeys, rotation: statusRotation } });
 
 interface Row {
   readonly what: string;
@@ -30,7 +29,7 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { what: 'no key, and nobody knows one', node: plain, step: 'create' },
+  { what: 'no key, and no peer that knows one', node: plain, step: 'create' },
   { what: 'no key, and a status without keys', node: knows([], 0, 0), step: 'create' },
   {
     what: 'no key, though peers know one',
@@ -82,25 +81,25 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a published key to be rotated away from',
-    node: wants(1),
+    node: asksFor(1),
     key: aKey({ current: of(PUBLISHED_KEY) }),
     step: 'rotate',
   },
   {
     what: 'a published key that somebody has put there in the middle of a rotation',
-    node: wants(1),
+    node: asksFor(1),
     key: { ...rotating(1), current: of(PUBLISHED_KEY) },
     step: 'stop',
     reason: 'PublishedKey',
   },
   {
     what: 'a published key put there in the middle of a rotation, and the rotation raised again',
-    node: wants(2),
+    node: asksFor(2),
     key: { ...rotating(1), current: of(PUBLISHED_KEY) },
     step: 'rotate',
   },
-  { what: 'a rotation that was raised', node: wants(1), key: aKey(), step: 'rotate' },
-  { what: 'a rotation that is lower than the one done', node: wants(0), key: aKey({ rotation: 3 }), step: 'use' },
+  { what: 'a rotation that was raised', node: asksFor(1), key: aKey(), step: 'rotate' },
+  { what: 'a rotation that is lower than the one done', node: asksFor(0), key: aKey({ rotation: 3 }), step: 'use' },
   {
     what: 'a rotation raised for a key that was brought',
     node: aNode({ spec: { key: { secretRef: { name: 'mine' }, rotation: 5 } } }),
@@ -110,7 +109,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a rotation within its overlap of a day',
-    node: wants(1),
+    node: asksFor(1),
     key: rotating(23),
     step: 'use',
     reason: 'Rotating',
@@ -118,33 +117,38 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a rotation within its overlap, and raised again: one at a time',
-    node: wants(2),
+    node: asksFor(2),
     key: rotating(23),
     step: 'use',
     reason: 'Rotating',
   },
-  { what: 'a rotation past its overlap', node: wants(1), key: rotating(24), step: 'dropPrevious' },
+  { what: 'a rotation past its overlap', node: asksFor(1), key: rotating(24), step: 'dropPrevious' },
   {
     what: 'a rotation past its overlap while peers accept only the previous key',
-    node: wants(1),
+    node: asksFor(1),
     key: rotating(48),
     inUse: ['b', 'c'],
     step: 'use',
     reason: 'Rotating',
-    says: /only the previous key still, and need the new invitation: b, c$/,
+    says: /still accept only the previous key, and need the new invitation: b, c$/,
   },
-  { what: 'an overlap of 90 seconds, before', node: wants(1, '90s'), key: rotating(89 / 3600), step: 'use' },
-  { what: 'an overlap of 90 seconds, after', node: wants(1, '90s'), key: rotating(91 / 3600), step: 'dropPrevious' },
-  { what: 'an overlap of 30 minutes, before', node: wants(1, '30m'), key: rotating(0.49), step: 'use' },
-  { what: 'an overlap of 30 minutes, after', node: wants(1, '30m'), key: rotating(0.51), step: 'dropPrevious' },
-  { what: 'an overlap of 2 hours, before', node: wants(1, '2h'), key: rotating(1.9), step: 'use' },
-  { what: 'an overlap of 2 hours, after', node: wants(1, '2h'), key: rotating(2.1), step: 'dropPrevious' },
-  { what: 'no overlap at all', node: wants(1, '0s'), key: rotating(0), step: 'dropPrevious' },
-  { what: 'the longest overlap there can be', node: wants(1, '999999h'), key: rotating(999), step: 'use' },
-  { what: 'an overlap that is none: a day', node: wants(1, 'soon'), key: rotating(23), step: 'use' },
+  { what: 'an overlap of 90 seconds, before', node: asksFor(1, '90s'), key: rotating(89 / 3600), step: 'use' },
+  { what: 'an overlap of 90 seconds, after', node: asksFor(1, '90s'), key: rotating(91 / 3600), step: 'dropPrevious' },
+  { what: 'an overlap of 30 minutes, before', node: asksFor(1, '30m'), key: rotating(0.49), step: 'use' },
+  { what: 'an overlap of 30 minutes, after', node: asksFor(1, '30m'), key: rotating(0.51), step: 'dropPrevious' },
+  { what: 'an overlap of 2 hours, before', node: asksFor(1, '2h'), key: rotating(1.9), step: 'use' },
+  { what: 'an overlap of 2 hours, after', node: asksFor(1, '2h'), key: rotating(2.1), step: 'dropPrevious' },
+  { what: 'no overlap at all', node: asksFor(1, '0s'), key: rotating(0), step: 'dropPrevious' },
+  { what: 'the longest overlap there can be', node: asksFor(1, '999999h'), key: rotating(999), step: 'use' },
   {
-    what: 'a clock that was put back below the beginning of the rotation',
-    node: wants(1),
+    what: 'an overlap that cannot be read, so that a day counts',
+    node: asksFor(1, 'soon'),
+    key: rotating(23),
+    step: 'use',
+  },
+  {
+    what: 'a clock that was put back to before the rotation',
+    node: asksFor(1),
     key: rotating(0),
     now: NOW - 1000 * HOUR_MS,
     step: 'use',
@@ -152,26 +156,26 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a clock that jumped ahead',
-    node: wants(1),
+    node: asksFor(1),
     key: rotating(0),
     now: NOW + 1000 * HOUR_MS,
     step: 'dropPrevious',
   },
   {
-    what: 'a rotation of which nobody knows when it began',
-    node: wants(1),
+    what: 'a rotation without the time at which it began',
+    node: asksFor(1),
     key: { ...rotating(0), rotatedAt: undefined },
     step: 'dropPrevious',
   },
   {
-    what: 'a rotation whose time somebody has written over',
-    node: wants(1),
+    what: 'a rotation whose time somebody has overwritten',
+    node: asksFor(1),
     key: { ...rotating(0), rotatedAt: 'yesterday' },
     step: 'dropPrevious',
   },
   {
-    what: 'the same while a peer accepts only the previous key',
-    node: wants(1),
+    what: 'a rotation whose time somebody has overwritten while a peer accepts only the previous key',
+    node: asksFor(1),
     key: { ...rotating(0), rotatedAt: 'yesterday' },
     inUse: ['b'],
     step: 'use',
@@ -179,15 +183,15 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a previous key that cannot be read, past its overlap',
-    node: wants(1),
+    node: asksFor(1),
     key: { ...rotating(25), previous: { problem: 'the seed is damaged' } },
     step: 'dropPrevious',
   },
 ];
 
-describe("what becomes of a node's key", () => {
+describe('keyStep', () => {
   for (const { what, node, key, inUse = [], now = NOW, step, reason, says } of ROWS) {
-    it(`with ${what}: ${step}${reason ? `, ${reason}` : ''}`, () => {
+    it(`gives ${step}${reason ? ` (${reason})` : ''} for ${what}`, () => {
       const found = keyStep(node, key, inUse, now);
       assert.equal(found.step, step);
       if (reason !== undefined) assert.equal('reason' in found ? found.reason : undefined, reason);
@@ -196,7 +200,7 @@ describe("what becomes of a node's key", () => {
     });
   }
 
-  it('is decided in a few steps, of which one at most makes a key, whatever the Secret, the spec and the clock', () => {
+  it('ends after a few steps, at most one of which makes a key, whatever the Secret, the spec and the clock are', () => {
     const reading = fc.constantFrom<KeyReading>(of(OWN_KEY), of(BEFORE), of(PUBLISHED_KEY), { problem: 'damaged' });
     const anyKey = fc.record({
       secret: fc.constant('local-nkey'),
@@ -227,33 +231,11 @@ describe("what becomes of a node's key", () => {
   });
 });
 
-describe('the public keys of a node', () => {
-  it('are the one in force and the previous one, unless it is published or cannot be read', () => {
+describe('publicKeysOf', () => {
+  it('gives the key in force and the previous one, without any that is published or cannot be read', () => {
     assert.deepEqual(publicKeysOf(rotating(1)), [OWN_KEY, BEFORE]);
     assert.deepEqual(publicKeysOf(rotating(1, PUBLISHED_KEY)), [OWN_KEY]);
     assert.deepEqual(publicKeysOf(aKey({ previous: { problem: 'damaged' } })), [OWN_KEY]);
     assert.deepEqual(publicKeysOf(aKey({ current: { problem: 'damaged' } })), []);
-  });
-});
-
-describe('a Secret with a key', () => {
-  function historyOf(annotations: Readonly<Record<string, string>>) {
-    const prefixed = Object.entries(annotations).map(([name, value]) => [`sync.linuxforhealth.io/${name}`, value]);
-    const metadata = { name: 'local-nkey', annotations: Object.fromEntries(prefixed) };
-    const { rotation, rotatedAt } = readKey({ apiVersion: 'v1', kind: 'Secret', metadata });
-    return { rotation, rotatedAt };
-  }
-
-  it('tells which rotation made it, and when', () => {
-    const rotatedAt = ago(1);
-    assert.deepEqual(historyOf({ rotation: '3', 'rotated-at': rotatedAt }), { rotation: 3, rotatedAt });
-    assert.deepEqual(historyOf({}), { rotation: 0, rotatedAt: undefined });
-  });
-
-  it('tells neither where somebody has written over it: the status could not be written', () => {
-    for (const rotation of ['three', '-1', '1.5', 'NaN', '1e99', 'Infinity'])
-      assert.equal(historyOf({ rotation }).rotation, 0, rotation);
-    for (const time of ['yesterday', '', '2026-11-25', '2026-13-45T00:00:00.000Z', '+275760-09-13T00:00:00.001Z'])
-      assert.equal(historyOf({ 'rotated-at': time }).rotatedAt, undefined, time);
   });
 });

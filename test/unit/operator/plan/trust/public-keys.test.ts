@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { createAccount, createUser } from 'nkeys.js';
-import { isPublished, isUserKey, judgeKeys } from '../../../../../operator/plan/trust/public-keys.ts';
+import { checkKeys, isPublished, isUserKey } from '../../../../../operator/plan/trust/public-keys.ts';
 import { PUBLISHED_KEY, userKey } from '../fixtures.ts';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
-describe('a public key', () => {
-  it('is taken where nkeys.js has made it, for a user and for nothing else', () => {
+describe('a public key of a user', () => {
+  it('is recognized where nkeys.js made it for a user, and not where it is for anything else', () => {
     for (let count = 0; count < 20; count += 1) assert.equal(isUserKey(createUser().getPublicKey()), true);
     assert.equal(isUserKey(createAccount().getPublicKey()), false);
     assert.equal(isUserKey(new TextDecoder().decode(createUser().getSeed())), false);
     assert.equal(isUserKey(PUBLISHED_KEY), true);
   });
 
-  it('is refused for one letter that is wrong: nats-server would refuse the whole configuration', () => {
+  it('is refused when a single letter is wrong, since nats-server would refuse the whole configuration', () => {
     const key = userKey('b');
     fc.assert(
       fc.property(fc.nat({ max: 55 }), fc.constantFrom(...LETTERS.split('')), (at, letter) => {
@@ -24,12 +24,12 @@ describe('a public key', () => {
     );
   });
 
-  it('is judged alone: the others still count, and no message has a piece of it', () => {
+  it('is checked by itself: the others still count, and no message quotes any of them', () => {
     const seed = new TextDecoder().decode(createUser().getSeed());
     const good = [userKey('b'), userKey('c')] as const;
     const damaged = `${good[0].slice(0, -1)}${good[0].endsWith('A') ? 'B' : 'A'}`;
     const given = [good[0], damaged, PUBLISHED_KEY, seed, '', good[1]];
-    const { usable, problems } = judgeKeys(given, 'spec.publicKeys');
+    const { usable, problems } = checkKeys(given, 'spec.publicKeys');
     assert.deepEqual(usable, good);
     assert.deepEqual(
       problems.map(({ reason, message }) => [reason, message.split(/[ ,]/)[0]]),
@@ -43,7 +43,7 @@ describe('a public key', () => {
     for (const { message } of problems) assert.doesNotMatch(message, /[A-Z2-7]{12}/);
   });
 
-  it('is no secret when LinuxForHealth publishes it', () => {
+  it('is known as published when LinuxForHealth publishes its seed', () => {
     assert.equal(isPublished(PUBLISHED_KEY), true);
     assert.equal(isPublished('UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER'), true);
     assert.equal(isPublished(userKey('b')), false);

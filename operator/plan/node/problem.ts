@@ -1,0 +1,71 @@
+import type { NodeObject, Observed } from '../observed/observed.ts';
+import { nodeSpec } from '../observed/spec.ts';
+import type { ResolvedCa } from '../trust/ca-source.ts';
+import { checkKeys } from '../trust/public-keys.ts';
+import { nodeConflict } from './conflict.ts';
+
+/** What is wrong with a node itself, as opposed to one of its peers. */
+
+/** Why nothing is planned for a node: its spec contradicts itself or another node, or something it refers to is unusable. */
+export interface NodeProblem {
+  readonly reason: 'Conflict' | 'InvalidSpec' | ResolvedCa['problems'][number]['reason'];
+  readonly message: string;
+}
+
+/** One label of a DNS name, since it becomes part of names in Kafka and of a NATS subject. */
+const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** @param cas the node's own ones: those of its NATS and of its Kafka */
+export function nodeProblem(
+  { node, otherNodes }: Pick<Observed, 'node' | 'otherNodes'>,
+  cas: readonly (ResolvedCa | undefined)[],
+): NodeProblem | undefined {
+  const { name } = node.metadata;
+  if (!NODE_NAME.test(name)) {
+    const message = `metadata.name ${name}: expected lower-case letters, digits and -, at most 63`;
+    return { reason: 'InvalidSpec', message };
+  }
+  const conflict = nodeConflict(node, otherNodes);
+  if (conflict !== undefined) return { reason: 'Conflict', message: conflict };
+  const unusable = cas.find((ca) => ca !== undefined && ca.authorities.length === 0);
+  const [first] = unusable?.problems ?? [];
+  if (!unusable || !first) return undefined;
+  return { reason: first.reason, message: unusable.problems.map(({ message }) => message).join('; ') };
+}
+
+/** Why the sidecars cannot sign in at Kafka; undefined where the password is there, or none is needed. */
+export function kafkaPasswordProblem({ node, references }: Pick<Observed, 'node' | 'references'>): string | undefined {
+  const ref = node.spec.kafka.sasl?.passwordSecretRef;
+  if (!ref) return undefined;
+  const { name, key = 'password' } = ref;
+  const secret = references.secret(name);
+  if (!secret) return `spec.kafka.sasl.passwordSecretRef: there is no Secret ${name} in this namespace`;
+  return secret[key] === undefined
+    ? `spec.kafka.sasl.passwordSecretRef: the Secret ${name} has no key ${key}`
+    : undefined;
+}
+
+/**
+ * What a person should mend in the node's spec although the node works: authorities and administrators' keys that do not count
+ * while others do, and the node's own key among those of its administrators.
+ *
+ * @param publicKeys the node's, as its peers know them
+ */
+export function remarksOn(
+  node: NodeObject,
+  cas: readonly (ResolvedCa | undefined)[],
+  publicKeys: readonly string[],
+): string[] {
+  const { users } = nodeSpec(node);
+  const { problems } = checkKeys(users, 'spec.nats.users');
+  const remarks = [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
+  const usedAtPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeersRemark(index)] : []));
+  return [...remarks, ...usedAtPeers];
+}
+
+function usedAtPeersRemark(index: number): string {
+  return (
+    `spec.nats.users[${index}] is the key that this node signs in with at its peers, whose servers could use its signature to ` +
+    "sign in here: take it out, and give connect a key of its own; this node's own sidecar and operator do not need it here"
+  );
+}

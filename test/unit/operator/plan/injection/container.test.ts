@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { decodeSettings } from '../../../../../common/contract/settings.ts';
+import { readDefinitions, type Schema } from '../../../../../crds/read.ts';
+import type { NodeObject } from '../../../../../operator/plan/observed/observed.ts';
+import { appliedPod } from './applied-pod.ts';
+import { node, workload } from './fixtures.ts';
+
+function schemaOf(kind: string, ...path: readonly string[]): Schema {
+  let at = readDefinitions().find((definition) => definition.kind === kind)?.schema;
+  for (const name of path) at = at?.properties?.[name];
+  assert.ok(at, path.join('.'));
+  return at;
+}
+
+describe('the injected container', () => {
+  it('names the settings directory that it mounts, and the port that the sidecar listens on by default', () => {
+    const [container] = appliedPod(node()).initContainers;
+    const [mount] = container?.volumeMounts ?? [];
+    assert.deepEqual(container?.env, [{ name: 'LFH_SYNC_SETTINGS_DIR', value: mount?.mountPath }]);
+    const port = Number(decodeSettings(() => undefined).httpAddress.split(':')[1]);
+    assert.equal(container?.ports[0]?.containerPort, port);
+  });
+
+  it('never runs as root, and runs as the user of the image or the cluster in any other pod', () => {
+    const userIn = (securityContext: object): number | undefined =>
+      appliedPod(node(), workload({ securityContext })).initContainers[0]?.securityContext.runAsUser;
+    assert.deepEqual([userIn({}), userIn({ runAsUser: 1000 })], [undefined, undefined]);
+    assert.ok((userIn({ runAsUser: 0 }) ?? 0) > 0);
+  });
+
+  it("has the resources of the node's spec, and the defaults of the CRD for what the spec leaves out", () => {
+    const resourcesOf = (resources?: NonNullable<NodeObject['spec']['connect']>['resources']): unknown => {
+      const connect = { workloadRef: { name: 'connect' }, ...(resources && { resources }) };
+      return appliedPod(node(connect)).initContainers[0]?.resources;
+    };
+    const { requests } = schemaOf('LfhSyncNode', 'spec', 'connect', 'resources').properties ?? {};
+    const { cpu, memory } = requests?.properties ?? {};
+    const fallback = { cpu: cpu?.default, memory: memory?.default };
+    assert.ok(fallback.cpu && fallback.memory);
+    assert.deepEqual(resourcesOf(), { requests: fallback });
+    assert.deepEqual(resourcesOf({ requests: { cpu: '1' } }), { requests: { ...fallback, cpu: '1' } });
+    const limits = { cpu: '2', memory: '1Gi', 'ephemeral-storage': '1Gi' };
+    assert.deepEqual(resourcesOf({ limits }), { requests: fallback, limits });
+  });
+
+  it("mounts the key that was brought, and only the password of the password's Secret", () => {
+    const passwordSecretRef = { name: 'kafka-user', key: 'pw' };
+    const spec = {
+      key: { secretRef: { name: 'brought' } },
+      kafka: { brokers: ['k:1'], sasl: { mechanism: 'plain', username: 'u', passwordSecretRef } },
+    };
+    const [, key, password] = appliedPod(node(undefined, undefined, { spec })).volumes[0]?.projected.sources ?? [];
+    assert.match(JSON.stringify(key), /"brought"/);
+    const items = [{ key: 'pw', path: 'kafka-password' }];
+    assert.deepEqual(password, { secret: { name: 'kafka-user', items, optional: true } });
+  });
+});
