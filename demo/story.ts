@@ -24,7 +24,7 @@ interface LogLine {
   readonly msg: string;
 }
 
-/** Shows the lines of a sidecar's log that are about a message, as connect's log in the seed document shows them. */
+/** Shows the lines of a sidecar's log that are about a message, as connect's documentation shows them (docs/upstream.md). */
 export async function showLog(sidecar: SidecarProcess, of: string, wanted: (line: LogLine) => boolean): Promise<void> {
   const lines = (await sidecar.log())
     .split('\n')

@@ -7,7 +7,7 @@ import { connectMessage } from '../../kit/sites/connect-message.ts';
 
 /**
  * Stands in for LinuxForHealth connect: takes messages in over HTTP, stores each in Kafka and announces it on NATS, as connect
- * does (docs: upstream.md); settings have connect's names. `POST /fhir/<type>` takes FHIR, `POST /x12` and `POST /hl7` take text.
+ * does (docs/upstream.md); settings have connect's names. `POST /fhir/<type>` takes FHIR, `POST /x12` and `POST /hl7` take text.
  */
 const {
   CONNECT_LFH_ID = 'unnamed',

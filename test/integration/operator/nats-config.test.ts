@@ -206,7 +206,7 @@ describe("a node's NATS, as the operator configures it", function () {
     assert.ok(!(await filesOf(site)).includes(publicKey));
   });
 
-  it('is in the shape of the seed document where the stream lives in the default account', async () => {
+  it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {
     const site = await start({ isolation: 'Users' });
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const peer = makeKey();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { cached, execute, exists } from '../../../image/cache.ts';
 import { goBuild } from './go-build.ts';
 
-/** The ones that the design was tried with; the same as in kubernetes/go.mod. */
+/** The versions that everything was tried with; the same as in kubernetes/go.mod. */
 const KUBERNETES = 'v1.37.2';
 const ETCD = 'v3.7.3';
 const HELM = 'v4.3.1';

@@ -2,7 +2,7 @@ import { STREAM } from '../../../common/contract/names.ts';
 
 const NANOS_PER_S = 1_000_000_000;
 
-/** connect's own stream, as connect makes it (upstream.md); made here, since there is no connect. */
+/** connect's own stream, as connect makes it (docs/upstream.md); made here, since there is no connect. */
 export const EVENTS_STREAM = {
   name: STREAM,
   subjects: ['EVENTS.*'],

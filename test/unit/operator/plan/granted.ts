@@ -3,7 +3,7 @@ import { CANARY_MARK, OWN_MARK } from '../../../../operator/plan/nats/config.ts'
 
 /**
  * What the text that a nats-server includes grants, read line by line without the code that writes it. A line that is none of
- * those of design.md's "A peer's access" fails the test: there must be nothing else.
+ * those of docs/architecture.md, "What a peer may do", fails the test: there must be nothing else.
  */
 export interface Granted {
   /** May do everything in the main account: the node itself. */
