@@ -53,7 +53,7 @@ export async function trySignIn(server: string, key: UserKey, trust: ServerTrust
 }
 
 /**
- * Finds out which of a node's NATS servers run a configuration (design, "Proof that the config is live"): all of them at
+ * Finds out which of a node's NATS servers run a configuration (docs/architecture.md, "Proof that the configuration is live"): all of them at
  * once, each address behind a name as a server of its own, verified against that name.
  *
  * @throws InvalidInputError for a server, a CA or a seed that is none

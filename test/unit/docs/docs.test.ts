@@ -7,6 +7,8 @@ import { createMetrics, OPERATOR_METRICS } from '../../../operator/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const DOCS = join(ROOT, 'docs');
+/** Folders in which nothing is written by hand. */
+const NOT_OURS = ['**/node_modules', '.git', 'dist', 'coverage'];
 /** What a page names that should be a file of ours. */
 const SOURCE = /\.(?:ts|sh|js|json|cjs|ya?ml|md)$/;
 
@@ -68,7 +70,7 @@ describe('a page', () => {
   });
 
   it('names only files that are there', async () => {
-    const files = globSync('**/*', { cwd: ROOT, exclude: ['**/node_modules', '.git', 'dist', 'coverage'] });
+    const files = globSync('**/*', { cwd: ROOT, exclude: NOT_OURS });
     const paths = new Set(files);
     const names = new Set([...paths].map((path) => basename(path)));
     const missing: string[] = [];
@@ -84,6 +86,18 @@ describe('a page', () => {
       }
       for (const [, name = ''] of text.matchAll(/`(\w[\w.-]*)`/g)) {
         if (/\.(?:ts|sh)$/.test(name) && !names.has(name)) missing.push(`${page}: ${name}`);
+      }
+    }
+    assert.deepEqual(missing, []);
+  });
+
+  it('is there wherever a comment or a text of the code names one', async () => {
+    const pages = new Set((await pagesOfTree()).flatMap((path) => [path, basename(path)]));
+    const missing: string[] = [];
+    for (const file of globSync('**/*.{ts,js,yaml}', { cwd: ROOT, exclude: NOT_OURS })) {
+      const text = await readFile(join(ROOT, file), 'utf8');
+      for (const [, page = ''] of text.matchAll(/(?<![\w/.-])((?:docs\/)?[\w/-]+\.md)\b/g)) {
+        if (!pages.has(page)) missing.push(`${file}: ${page}`);
       }
     }
     assert.deepEqual(missing, []);
