@@ -46,9 +46,9 @@ export const OPERATOR_SETTINGS = {
 export interface OperatorConfig {
   readonly namespace: string;
   readonly identity: string;
-  /** undefined: all of them. */
+  /** The namespaces to watch; undefined: all of them. */
   readonly namespaces: readonly string[] | undefined;
-  /** Of the sidecars; undefined: none is injected. */
+  /** The image of the sidecars; undefined: none is injected. */
   readonly image: string | undefined;
   readonly httpAddress: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];

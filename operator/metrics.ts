@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** Every metric of the operator: name and what it says. docs/metrics.md is made from it. */
+/** Every metric of the operator, with its name and meaning. docs/metrics.md is generated from this table. */
 export const OPERATOR_METRICS = {
   leading: {
     name: 'lfh_sync_operator_leading',
@@ -24,16 +24,16 @@ export const OPERATOR_METRICS = {
   },
 } as const;
 
-/** The operator's own metrics. Those of peers are the sidecars'. */
+/** The metrics of the operator itself. The sidecars have those of peers. */
 export interface OperatorMetrics {
   readonly leading: (yes: boolean) => void;
   readonly queued: (keys: number) => void;
   readonly reconciled: (seconds: number, outcome: 'ok' | 'failed') => void;
-  /** Everything, in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   readonly text: () => Promise<string>;
 }
 
-/** Metrics in a registry of their own, with those of the process. */
+/** Creates the metrics in a registry of their own, together with those of the process. */
 export function createMetrics(): OperatorMetrics {
   const registry = new Registry();
   const registers = [registry];

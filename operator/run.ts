@@ -1,28 +1,29 @@
-import { readFileSync } from 'node:fs';
 import { messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
+import { VERSION } from '../common/version.ts';
 import { readConfig } from './config.ts';
-import { Cluster } from './controller/cluster.ts';
-import { notifier } from './controller/events.ts';
+import { eventRecorder } from './controller/events.ts';
 import { Leadership } from './controller/lease.ts';
 import { Queue } from './controller/queue.ts';
 import { NodeController } from './controller/reconcile.ts';
+import { Watches } from './controller/watches.ts';
 import { KubeClient } from './kube/client.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createMetrics } from './metrics.ts';
 
 const LEASE = 'lfh-sync-operator';
-/** Turns wait for the network most of the time. */
+/** Reconciles wait for the network most of the time. */
 const CONCURRENT_NODES = 8;
 const CONCURRENT_NODES_OF_NAMESPACE = 4;
-/** Every node gets a turn at least this often, whatever was missed. */
+/** Every node is reconciled at least this often, whatever event was missed. */
 const RESYNC_MS = 5 * 60_000;
 
 /**
- * Runs the operator until `signal`: waits to be the leader, watches, and gives every node its turns.
+ * Runs the operator until `signal` is aborted: waits until it leads, watches the cluster, and reconciles every node.
  *
- * @throws InvalidInputError for settings that are wrong, LeaseLostError when another operator leads, and whatever is a bug
+ * @throws InvalidInputError for settings that are wrong, LeaseLostError when another operator leads, and anything that
+ *   is a bug
  */
 export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readConfig(env);
@@ -37,13 +38,13 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   });
   const api = new KubeClient(kubeConfig, () => lease.holds());
   const metrics = createMetrics();
-  const cluster = new Cluster(api, config.namespaces, log);
+  const watches = new Watches(api, config.namespaces, log);
   const controller = new NodeController({
     api,
-    cluster,
+    watches,
     log,
     image: config.image,
-    onNotice: notifier(api, config.identity, log),
+    recordEvents: eventRecorder(api, config.identity, log),
   });
   const queue = new Queue({
     concurrency: CONCURRENT_NODES,
@@ -63,7 +64,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     onError: (key, error, failures) =>
       log[failures > 2 ? 'error' : 'warn'](
         { node: key, failures, problem: messageOf(error), err: error },
-        'a turn failed',
+        'a reconcile failed',
       ),
   });
   const ended = new AbortController();
@@ -72,8 +73,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   let state: 'Waiting' | 'Working' = 'Waiting';
   const probes = await startProbeServer(config.httpAddress, {
     healthy: () => !ended.signal.aborted,
-    // One that waits to lead is as ready as it can be.
-    ready: () => state === 'Waiting' || cluster.unlisted().length === 0 || notListed(cluster.unlisted()),
+    // An operator that waits until it may lead is as ready as it can be.
+    ready: () => state === 'Waiting' || watches.unlisted().length === 0 || notListed(watches.unlisted()),
     status: () => ({ version: VERSION, state, namespaces: config.namespaces ?? 'all', queued: queue.depth }),
     metrics: () => metrics.text(),
   });
@@ -84,11 +85,12 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     log.info({ lease: LEASE }, 'leading');
     metrics.leading(true);
     state = 'Working';
-    // Until the last turn has ended: another must not begin while this one still writes.
+    // The lease is kept until the last reconcile has ended: another operator must not begin while this one still
+    // writes.
     const kept = lease.keep(leading.signal);
     kept.catch(() => ended.abort());
-    const watched = cluster.run((key) => queue.add(key), stop);
-    const resync = setInterval(() => cluster.keys().forEach((key) => queue.add(key)), RESYNC_MS);
+    const watched = watches.run((key) => queue.add(key), stop);
+    const resync = setInterval(() => watches.keys().forEach((key) => queue.add(key)), RESYNC_MS);
     await Promise.race([kept, aborted(stop)]).finally(() => clearInterval(resync));
     await queue.stop();
     leading.abort();
@@ -113,6 +115,3 @@ function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
-
-const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
-  .version;

@@ -9,14 +9,15 @@ type ByName = ReadonlyMap<string, ConfigMap>;
 
 interface Outcome {
   readonly wrote: boolean;
+  /** In the API server's words, why something could not be written; undefined where everything was. */
   readonly refused: string | undefined;
 }
 
-/** Writes a node's ConfigMaps, each only where it is not as it should be. */
+/** Writes a node's ConfigMaps, each only where it is not up to date. */
 export class ConfigMaps {
   readonly #api: KubeClient;
   readonly #log: Logger;
-  /** What an apply has returned, and over which version that had been seen. */
+  /** What an apply returned, and the version that the watch had delivered before it. */
   readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
 
   constructor(api: KubeClient, log: Logger) {
@@ -25,8 +26,8 @@ export class ConfigMaps {
   }
 
   /**
-   * What stands there: as it was last seen, or as it was written here where nothing was seen since. A watch may be late, and
-   * what was given must not look as if it never had been, when it is to be taken back.
+   * The ConfigMaps as they are: as the watch last delivered them, or as they were written here where it has delivered
+   * nothing since. A watch may be late, and access that was just given must not be overlooked when it is to be revoked.
    */
   current(seen: ByName): ByName {
     const current = new Map(seen);
@@ -38,30 +39,29 @@ export class ConfigMaps {
   }
 
   /**
-   * Each object comes to be as it should, what others have put into its data or noted as if it were us is taken out, and what
-   * they have added to the rest of it is theirs.
+   * Makes each object what it should be. What others have put into its data, or into annotations of our group, is
+   * removed; what they have added to the rest of it stays theirs.
    *
-   * @param otherwise what to write of an object that is refused
-   * @returns whether anything was written, and in the server's words why something could not be
+   * @param revocations what to write in place of an object that is refused
    * @throws KubeError where the API does not answer
    */
   async write(objects: readonly ConfigMap[], seen: ByName, revocations: readonly ConfigMap[] = []): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     for (const object of objects) {
-      const outcome = await this.#bring(object, seen);
+      const outcome = await this.#writeOne(object, seen);
       outcomes.push(outcome);
       if (outcome.refused === undefined) continue;
-      const less = revocations.find(({ metadata }) => metadata.name === object.metadata.name);
-      if (less) outcomes.push(await this.#bring(less, seen));
+      const revocation = revocations.find(({ metadata }) => metadata.name === object.metadata.name);
+      if (revocation) outcomes.push(await this.#writeOne(revocation, seen));
     }
     const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
     return { wrote: outcomes.some(({ wrote }) => wrote), refused };
   }
 
-  async #bring(object: ConfigMap, seen: ByName): Promise<Outcome> {
+  async #writeOne(object: ConfigMap, seen: ByName): Promise<Outcome> {
     const { name, namespace } = object.metadata;
     const before = this.current(seen).get(name);
-    if (isAsWanted(object, before)) return { wrote: false, refused: undefined };
+    if (isUpToDate(object, before)) return { wrote: false, refused: undefined };
     try {
       const foreign = foreignIn(before, object);
       if (foreign) await this.#api.remove(object, foreign);
@@ -77,22 +77,24 @@ export class ConfigMaps {
 }
 
 /** Whether an apply would change nothing. */
-function isAsWanted(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
+function isUpToDate(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
   if (!found) return false;
-  const within = (part: Readonly<Record<string, string>> = {}, whole: Readonly<Record<string, string>> = {}): boolean =>
-    Object.entries(part).every(([name, value]) => whole[name] === value);
+  const isPartOf = (
+    part: Readonly<Record<string, string>> = {},
+    whole: Readonly<Record<string, string>> = {},
+  ): boolean => Object.entries(part).every(([name, value]) => whole[name] === value);
   const { ownerReferences: owners = [], annotations = {} } = found.metadata;
   return (
-    within(wanted.data, found.data) &&
-    within(found.data, wanted.data) &&
-    within(wanted.metadata.labels, found.metadata.labels) &&
-    within(wanted.metadata.annotations, annotations) &&
-    within(notesOf(found), wanted.metadata.annotations) &&
+    isPartOf(wanted.data, found.data) &&
+    isPartOf(found.data, wanted.data) &&
+    isPartOf(wanted.metadata.labels, found.metadata.labels) &&
+    isPartOf(wanted.metadata.annotations, annotations) &&
+    isPartOf(notesOf(found), wanted.metadata.annotations) &&
     (wanted.metadata.ownerReferences ?? []).every(({ uid }) => owners.some((owner) => owner.uid === uid))
   );
 }
 
-/** What an apply leaves where it is, since others have put it there. */
+/** The fields that others have written, which an apply of ours would leave in place. */
 function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | undefined {
   const data = mergePatchRemoving(found?.data, wanted.data);
   const annotations = mergePatchRemoving(found && notesOf(found), wanted.metadata.annotations ?? {});

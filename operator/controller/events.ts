@@ -5,8 +5,9 @@ import type { Condition } from '../api/conditions.ts';
 import { KINDS, type KubeObject } from '../api/objects.ts';
 import type { ConditionType } from '../api/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { microTime } from '../kube/formats.ts';
 
-/** What a person should notice in `kubectl describe`: a condition that became something else. */
+/** A condition that has changed in a way that a person should notice in `kubectl describe`. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
@@ -14,11 +15,14 @@ export interface Notice {
   readonly note: string;
 }
 
-/** The API server refuses an event with more than 1,024, and counts bytes. */
+/** The API server refuses an event with a note of more than 1,024 bytes. */
 const NOTE_BYTES = 1000;
 
-/** Those that only repeat the others; and for Stalled it is True that is not well. */
+/** Conditions that only repeat the others. Stalled is also the one of which `True` is bad. */
 const REPEATING: ReadonlySet<string> = new Set(['Ready', 'Reconciling', 'Stalled'] satisfies ConditionType[]);
+
+/** Makes the events about an object. */
+export type RecordEvents = (about: KubeObject, notices: readonly Notice[]) => Promise<void>;
 
 /** One notice for each condition whose status or reason has changed. */
 export function noticesOf(before: readonly Condition[], after: readonly Condition[]): Notice[] {
@@ -38,19 +42,20 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
 }
 
 /**
- * Makes Kubernetes events, which `kubectl describe` shows. An event that cannot be made is logged: no turn fails for it.
+ * Makes a Kubernetes event of each notice, which `kubectl describe` shows. An event that cannot be made is logged, and
+ * no reconcile fails for it.
  *
- * @param reporter what this operator calls itself
+ * @param reporter the name of this operator's process
  */
-export function notifier(api: KubeClient, reporter: string, log: Logger) {
-  return async (about: KubeObject, notices: readonly Notice[]): Promise<void> => {
+export function eventRecorder(api: KubeClient, reporter: string, log: Logger): RecordEvents {
+  return async (about, notices) => {
     const { apiVersion, kind, metadata } = about;
     const { name, namespace = '', uid } = metadata;
     for (const notice of notices) {
       const event = {
         ...KINDS.event,
         metadata: { name: `${name}.${randomUUID()}`.slice(-253), namespace },
-        eventTime: new Date().toISOString().replace('Z', '000Z'),
+        eventTime: microTime(),
         reportingController: 'lfh-sync.linuxforhealth.io/operator',
         reportingInstance: reporter.slice(0, 128),
         regarding: { apiVersion, kind, name, namespace, uid },

@@ -3,6 +3,7 @@ import type { Logger } from '../../common/log.ts';
 import type { Workload } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
+import { objectKey, splitKey } from '../kube/formats.ts';
 import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
 import { isUpToDate, type LastApplied, lastAppliedAfter, undoneTooOften } from '../plan/injection/last-applied.ts';
 import { isOfAnotherNode, removalOf } from '../plan/injection/removal.ts';
@@ -10,42 +11,45 @@ import { awaitedRollout, desiredWorkload, type Injection, injectionStep } from '
 import type { NodeObject } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Snapshot } from './cluster.ts';
 import { WORKLOADS } from './rollout.ts';
+import type { Snapshot } from './snapshot.ts';
 
 export interface InjectorOptions {
   readonly api: KubeClient;
   readonly log: Logger;
-  /** Of the sidecar; undefined: none is put in. */
+  /** The image of the sidecar; undefined: no sidecar is injected. */
   readonly image: string | undefined;
 }
 
 /**
- * Keeps the sidecar in the workloads that run connect. Each turn looks at the workload: whatever was done to it, the
- * sidecar is back a turn later. Never throws for what is wrong there: that is what it reports.
+ * Keeps the sidecar in the workloads that run connect. Each reconcile reads the workload, so that a sidecar that
+ * somebody removed is back with the next one.
  */
 export class Injector {
   readonly #options: InjectorOptions;
-  readonly #written = new Map<string, LastApplied>();
+  /** What was last applied to the workload of each node, by the node's key. */
+  readonly #lastApplied = new Map<string, LastApplied>();
 
   constructor(options: InjectorOptions) {
     this.#options = options;
   }
 
   /**
-   * Puts it in, keeps it in, or takes it out.
+   * Injects a node's sidecar, keeps it up to date, or removes it. What is wrong with the workload is reported and not
+   * thrown.
    *
    * @param hasKey whether the node has a key that it may use
    */
-  async tend(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
-    const { node } = snapshot;
-    const wanted = desiredWorkload(node);
+  async reconcileSidecar(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
+    const { node, otherNodes, references } = snapshot;
+    const { image } = this.#options;
+    const desired = desiredWorkload(node);
     try {
-      const workload = wanted === undefined ? undefined : await this.#workload(keyOf(node), wanted);
+      const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
       const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaPasswordProblem === undefined;
-      const next = injectionStep({ ...snapshot, image: this.#options.image, workload, prerequisitesMet });
-      if (next.step === 'inject') return await this.#putIn(node, next.workload, next.spec);
-      if (next.step === 'remove') await this.#takeOut(keyOf(node), next.workload);
+      const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
+      if (next.step === 'inject') return await this.#inject(node, next.workload, next.spec);
+      if (next.step === 'remove') await this.#remove(objectKey(node), next.workload);
       return next.outcome;
     } catch (error) {
       return problemOf(node.status?.workload, error);
@@ -53,72 +57,68 @@ export class Injector {
   }
 
   /**
-   * Takes it out of what a node that is gone has held: what was refused is logged and keeps nobody.
+   * Removes the sidecar from the workload that a deleted node had. If that is refused it is logged, and nothing waits
+   * for it.
    *
-   * @param node `namespace/name`
-   * @throws what passes: the next turn tries again
+   * @param nodeKey `namespace/name`
+   * @throws KubeError for a problem that may pass, so that the next reconcile tries again
    */
-  async release(node: string, held: string): Promise<void> {
+  async removeSidecar(nodeKey: string, workload: string): Promise<void> {
     try {
-      await this.#takeOut(node, held);
+      await this.#remove(nodeKey, workload);
     } catch (error) {
-      const { refusal } = problemOf(held, error);
+      const { refusal } = problemOf(workload, error);
       if (!refusal) throw error;
-      this.#options.log.warn({ workload: held, problem: refusal.message }, 'the sidecar stays in its workload');
+      this.#options.log.warn({ workload, problem: refusal.message }, 'the sidecar stays in its workload');
     }
   }
 
-  async #putIn(node: NodeObject, workload: Workload, spec: object): Promise<Injection> {
+  async #inject(node: NodeObject, workload: Workload, spec: object): Promise<Injection> {
     const { api, log } = this.#options;
     const { apiVersion, kind, metadata } = workload;
     const { name, namespace = '', uid = '', resourceVersion = '' } = metadata;
-    const held = workloadText({ kind: kind as keyof typeof WORKLOADS, name });
-    const last = this.#written.get(keyOf(node));
+    const which = workloadText({ kind: kind as keyof typeof WORKLOADS, name });
+    const last = this.#lastApplied.get(objectKey(node));
     const text = JSON.stringify(spec);
     let found = workload;
     if (!isUpToDate(text, workload, last)) {
-      const fight = undoneTooOften(workload, last, Date.now());
-      if (fight) return { workload: held, refusal: fight };
-      // To this very version: somebody may just be writing NATS_SYNC_SUBSCRIBERS.
+      const refusal = undoneTooOften(workload, last, Date.now());
+      if (refusal) return { workload: which, refusal };
+      // Only to the version that was read: somebody may just be writing NATS_SYNC_SUBSCRIBERS.
       const change = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, spec };
       found = (await api.applyAs(INJECTION_MANAGER, change)) as unknown as Workload;
-      this.#written.set(keyOf(node), lastAppliedAfter(text, { before: workload, after: found }, last, Date.now()));
+      const applied = lastAppliedAfter(text, { before: workload, after: found }, last, Date.now());
+      this.#lastApplied.set(objectKey(node), applied);
       const isNew = found.metadata.generation !== metadata.generation;
-      if (isNew) log.info({ workload: held, namespace, node: node.metadata.name }, 'the sidecar was put in');
+      if (isNew) log.info({ workload: which, namespace, node: node.metadata.name }, 'the sidecar was injected');
     }
     const awaited = awaitedRollout(found);
-    return { workload: held, ...(awaited !== undefined && { awaited }) };
+    return { workload: which, ...(awaited !== undefined && { awaited }) };
   }
 
-  async #takeOut(node: string, held: string): Promise<void> {
+  async #remove(nodeKey: string, which: string): Promise<void> {
     const { api, log } = this.#options;
-    const workload = await this.#workload(node, held);
-    const [, name = ''] = node.split('/');
-    const steps = workload && !isOfAnotherNode(workload, name) ? removalOf(workload) : [];
+    const workload = await this.#readWorkload(nodeKey, which);
+    const steps = workload && !isOfAnotherNode(workload, splitKey(nodeKey).name) ? removalOf(workload) : [];
     if (workload && steps.length > 0) {
       await api.patch(workload, steps);
-      log.info({ workload: held, node }, 'the sidecar was taken out');
+      log.info({ workload: which, node: nodeKey }, 'the sidecar was removed');
     }
-    this.#written.delete(node);
+    this.#lastApplied.delete(nodeKey);
   }
 
   /** @param which as the status has it, `Deployment/connect` */
-  async #workload(node: string, which: string): Promise<Workload | undefined> {
-    const [namespace = ''] = node.split('/');
+  async #readWorkload(nodeKey: string, which: string): Promise<Workload | undefined> {
     const found = parseWorkload(which);
-    return found && this.#options.api.get<Workload>(WORKLOADS[found.kind], namespace, found.name);
+    return found && this.#options.api.get<Workload>(WORKLOADS[found.kind], splitKey(nodeKey).namespace, found.name);
   }
 }
 
-/** A refusal is for a person to mend; what else may be wrong, the next turn will find otherwise. */
+/** What the API server refuses, a person must mend. Any other problem may have passed by the next reconcile. */
 function problemOf(workload: string | undefined, error: unknown): Injection {
   if (!(error instanceof KubeError)) throw error;
   const passes = error.isConflict || error.code === 0 || error.code === 429;
   const message = messageOf(error);
-  if (passes) return { workload, awaited: `the workload could not be looked at or changed just now: ${message}` };
+  if (passes) return { workload, awaited: `the workload could not be read or changed just now: ${message}` };
   return { workload, refusal: { reason: 'InjectionRefused', message } };
-}
-
-function keyOf({ metadata }: NodeObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }

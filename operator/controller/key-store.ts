@@ -7,40 +7,46 @@ import { MANAGED_BY, NAMES, NODE_LABEL, PREVIOUS_SEED_FILE, SEED_FILE } from '..
 import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed/observed.ts';
 import { isPublished } from '../plan/trust/public-keys.ts';
 
-/** Nodes' keys in Secrets. Keys are created or replaced, never applied: an apply would overwrite a seed with a new one. */
+/**
+ * Keeps nodes' keys in Secrets. A key is created or replaced, never applied: an apply would overwrite a seed with a new
+ * one.
+ */
 
 const PUBLIC_KEY = 'public-key';
 const PREVIOUS_PUBLIC_KEY = 'previous-public-key';
 const ROTATION = `${GROUP}/rotation`;
 const ROTATED_AT = `${GROUP}/rotated-at`;
 
-/** What a Secret holds; the seed stays here and in whoever signs in. */
-export interface StoredKey extends ObservedKey {
+/** What a Secret holds. The seeds are apart from what a plan may know, and go only to those who sign in. */
+export interface StoredKey {
+  readonly observed: ObservedKey;
   readonly seed: string | undefined;
-  /** Only one that may be used: who is derived from it is let in. */
+  /**
+   * The seed before a rotation; undefined where it may not be used, since the user that is derived from it is let in.
+   */
   readonly previousSeed: string | undefined;
 }
 
-/** Reads a Secret with a key; never throws for what is in it. */
+/** Reads a Secret with a key; never throws, whatever is in it. */
 export function readKey(secret: Secret): StoredKey {
   const { name, annotations } = secret.metadata;
+  const { rotation, rotatedAt } = historyOf(annotations);
   const seed = textOf(secret, SEED_FILE);
   const previousSeed = textOf(secret, PREVIOUS_SEED_FILE);
   const previous = previousSeed === undefined ? undefined : read(previousSeed);
+  const current = seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed);
   return {
-    secret: name,
+    observed: { secret: name, current, previous, rotation, rotatedAt },
     seed,
     previousSeed: previous?.problem === undefined && previous?.published === false ? previousSeed : undefined,
-    current: seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed),
-    previous,
-    ...historyOf(annotations),
   };
 }
 
 /**
- * Makes the node's first key. Where another has made one in the meantime, that one counts.
+ * Makes the node's first key. If somebody else has made one in the meantime, that one counts.
  *
- * The Secret outlives its node: whoever deletes a node by mistake would have to introduce it to every peer again.
+ * The Secret outlives its node: otherwise a node that was deleted by mistake would have to be introduced to every peer
+ * again.
  */
 export async function createKey(api: KubeClient, node: NodeObject): Promise<Secret> {
   const { name, namespace = '' } = node.metadata;
@@ -62,7 +68,11 @@ export async function createKey(api: KubeClient, node: NodeObject): Promise<Secr
   }
 }
 
-/** Puts a new key in force and keeps the one before. Fails where the Secret has changed since it was read. */
+/**
+ * Puts a new key in force, and keeps the current one as the previous one.
+ *
+ * @throws KubeError where the Secret has changed since it was read
+ */
 export function rotateKey(api: KubeClient, secret: Secret, rotation: number, now: number): Promise<Secret> {
   const { seed, publicKey } = makeKey();
   const { [SEED_FILE]: before = '', [PUBLIC_KEY]: publicBefore = '' } = secret.data ?? {};
@@ -86,13 +96,16 @@ export function rotateKey(api: KubeClient, secret: Secret, rotation: number, now
   });
 }
 
-/** Ends a rotation. */
+/** Ends a rotation: removes the previous key. @throws KubeError where the Secret has changed since it was read */
 export function dropPreviousKey(api: KubeClient, secret: Secret): Promise<Secret> {
   const { [PREVIOUS_SEED_FILE]: _seed, [PREVIOUS_PUBLIC_KEY]: _public, ...data } = secret.data ?? {};
   return api.replace<Secret>({ ...secret, data });
 }
 
-/** Annotations that somebody has written over count as not there: a status with such a number or time is refused as a whole. */
+/**
+ * An annotation that somebody has changed to something else is ignored: the API server refuses a whole status for a
+ * value like that.
+ */
 function historyOf(annotations: Metadata['annotations']): Pick<ObservedKey, 'rotation' | 'rotatedAt'> {
   const rotation = Number(annotations?.[ROTATION]);
   const rotatedAt = annotations?.[ROTATED_AT] ?? '';

@@ -3,17 +3,27 @@ import type { Logger } from '../../common/log.ts';
 import { KINDS, type Secret } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { NAMES } from '../plan/observed/names.ts';
+import { derivedKeys } from '../nats/keys.ts';
+import { type DerivedKeys, NO_DERIVED_KEYS, type NodeObject, type ObservedKey } from '../plan/observed/observed.ts';
 import { nodeSpec } from '../plan/observed/spec.ts';
 import { previousKeyUsers } from '../plan/status/status.ts';
 import { type KeyStep, keyRefused, keyStep } from '../plan/trust/node-key.ts';
-import type { Snapshot } from './cluster.ts';
+import { keySecretOf } from './concerns.ts';
 import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
+import type { Snapshot } from './snapshot.ts';
 
-export interface ReconciledKey {
-  readonly stored: StoredKey | undefined;
-  /** `use` or `stop`. */
+/** A node's key after it was made, rotated or dropped. */
+export interface NodeKey {
+  /** `use` or `stop`: nothing is left to do. */
   readonly step: KeyStep;
+  /** What a plan and a status may know of the key; it holds no seed. */
+  readonly observed: ObservedKey | undefined;
+  /** The public keys that peers know, the one in force first. */
+  readonly publicKeys: readonly string[];
+  /** undefined: the node has no key that it may use, and can sign in nowhere. */
+  readonly seed: string | undefined;
+  /** The seed before a rotation, as long as it may be used. */
+  readonly previousSeed: string | undefined;
 }
 
 /**
@@ -21,37 +31,69 @@ export interface ReconciledKey {
  *
  * @throws KubeError where the API does not answer; what it refuses becomes a step that says so
  */
-export async function reconcileKey(
-  api: KubeClient,
-  { node, peers, keySecret }: Snapshot,
-  log: Logger,
-): Promise<ReconciledKey> {
+export async function reconcileKey(api: KubeClient, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
+  const { node, peers, keySecret } = snapshot;
   const { name, namespace = '' } = node.metadata;
-  const read = (): Promise<Secret | undefined> =>
-    api.get<Secret>(KINDS.secret, namespace, node.spec.key?.secretRef?.name ?? NAMES.key(name));
-  // A key must not be taken for lost because it was not seen yet.
+  const read = (): Promise<Secret | undefined> => api.get<Secret>(KINDS.secret, namespace, keySecretOf(node));
+  // A key that the watch has not delivered yet must not be taken for a lost one.
   let secret = keySecret ?? (await read());
   for (;;) {
     const stored = secret && readKey(secret);
-    const inUse = previousKeyUsers({ key: stored, peers });
-    const step = keyStep(node, stored, inUse, Date.now());
-    if (step.step === 'use' || step.step === 'stop') return { stored, step };
-    log.info({ node: name, namespace, step: step.step }, "the node's key");
+    const key = stored?.observed;
+    const next = keyStep(node, key, previousKeyUsers({ key, peers }), now);
+    const change = changeOf(next, node, secret, now);
+    if (!change) return nodeKeyOf(next, stored, node);
     try {
-      if (step.step === 'create') secret = await createKey(api, node);
-      else if (!secret) return { stored, step };
-      else if (step.step === 'rotate') secret = await rotateKey(api, secret, nodeSpec(node).rotation, Date.now());
-      else secret = await dropPreviousKey(api, secret);
+      secret = await change(api);
+      log.info({ node: name, namespace, step: next.step }, "the node's key");
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal !== undefined) return { stored, step: keyRefused(stored, refusal) };
-      // It was changed since it was seen.
+      if (refusal !== undefined) return nodeKeyOf(keyRefused(key, refusal), stored, node);
+      // A conflict: the Secret was changed after it was read.
       secret = await read();
     }
   }
 }
 
-/** undefined for a conflict. */
+/** What a step changes in the API; undefined where it changes nothing. */
+function changeOf(
+  { step }: KeyStep,
+  node: NodeObject,
+  secret: Secret | undefined,
+  now: number,
+): ((api: KubeClient) => Promise<Secret>) | undefined {
+  if (step === 'create') return (api) => createKey(api, node);
+  if (step === 'rotate' && secret) return (api) => rotateKey(api, secret, nodeSpec(node).rotation, now);
+  if (step === 'dropPrevious' && secret) return (api) => dropPreviousKey(api, secret);
+  return undefined;
+}
+
+/** The public keys that are derived from a node's seed, derived once for each key that it has. */
+export class KeyDerivation {
+  #seed: string | undefined;
+  #previousSeed: string | undefined;
+  #keys = NO_DERIVED_KEYS;
+
+  from({ seed, previousSeed }: Pick<NodeKey, 'seed' | 'previousSeed'>): DerivedKeys {
+    if (seed === undefined) return NO_DERIVED_KEYS;
+    if (seed !== this.#seed || previousSeed !== this.#previousSeed) {
+      this.#keys = derivedKeys(seed, previousSeed);
+      this.#seed = seed;
+      this.#previousSeed = previousSeed;
+    }
+    return this.#keys;
+  }
+}
+
+function nodeKeyOf(step: KeyStep, stored: StoredKey | undefined, { status }: NodeObject): NodeKey {
+  const observed = stored?.observed;
+  if (step.step !== 'use') {
+    return { step, observed, publicKeys: status?.publicKeys ?? [], seed: undefined, previousSeed: undefined };
+  }
+  return { step, observed, publicKeys: step.publicKeys, seed: stored?.seed, previousSeed: stored?.previousSeed };
+}
+
+/** @returns undefined for a conflict. @throws the error itself where it may pass */
 function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof KubeError)) throw error;
   if (error.isConflict) return undefined;

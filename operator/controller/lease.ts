@@ -3,32 +3,36 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { KINDS, type Lease } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { microTime } from '../kube/formats.ts';
 
-/** As client-go's own defaults for controllers. */
+/** The default of client-go's leader election for controllers. */
 const DURATION_S = 15;
 const RENEW_MS = 2_000;
-/** Gives up leading well before another may begin to. */
+/** A leader that could not renew the lease gives up after this time, well before another may begin to lead. */
 const RENEW_DEADLINE_MS = 10_000;
 
 export interface LeaseOptions {
   readonly api: KubeClient;
   readonly namespace: string;
   readonly name: string;
-  /** Unique to this process. */
+  /** A name that no other process has. */
   readonly identity: string;
   readonly log: Logger;
 }
 
 /**
- * Leader election on a Lease, so that of several operators one works.
+ * Leader election on a Lease, so that only one of several operators works.
  *
- * Another's clock is never trusted: a lease has expired when it was seen unchanged for its duration on our own clock.
+ * No other clock is trusted: a lease has expired when it was seen unchanged for its duration on our own clock.
  */
 export class Leadership {
   readonly #options: LeaseOptions;
   #seen: { readonly version: string; readonly at: number } | undefined;
-  #held: Lease | undefined;
-  /** When the last renewal that succeeded was asked for: its answer may have waited for us, paused, for longer than it holds. */
+  #lease: Lease | undefined;
+  /**
+   * When the last successful renewal was requested. Not when it was answered: this process may have been paused
+   * meanwhile, for longer than the lease holds.
+   */
   #renewed = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeaseOptions) {
@@ -38,11 +42,11 @@ export class Leadership {
   /** Resolves when this process leads, or `signal` is aborted. */
   async acquire(signal: AbortSignal): Promise<void> {
     const { log, name } = this.#options;
-    for (let told = false; !signal.aborted; ) {
+    for (let logged = false; !signal.aborted; ) {
       try {
         if (await this.#tryOnce()) return;
-        if (!told) log.info({ lease: name }, 'another operator leads; waiting');
-        told = true;
+        if (!logged) log.info({ lease: name }, 'another operator leads; waiting');
+        logged = true;
       } catch (error) {
         log.warn({ lease: name, problem: messageOf(error) }, 'cannot reach the lease; trying again');
       }
@@ -50,12 +54,16 @@ export class Leadership {
     }
   }
 
-  /** Whether no other can lead yet. What is to be written asks just before: a process may have been paused anywhere. */
+  /** Whether no other operator can lead yet. Asked just before each write, since a process may be paused anywhere. */
   holds(): boolean {
     return performance.now() - this.#renewed < RENEW_DEADLINE_MS;
   }
 
-  /** Keeps leading. Resolves when `signal` is aborted; rejects when the lease is lost or cannot be renewed in time. */
+  /**
+   * Renews the lease until `signal` is aborted.
+   *
+   * @throws LeaseLostError when another operator holds the lease, or it cannot be renewed in time
+   */
   async keep(signal: AbortSignal): Promise<void> {
     for (;;) {
       await sleep(RENEW_MS, signal);
@@ -69,8 +77,8 @@ export class Leadership {
         if (kept === 'late' || !this.holds()) throw this.#late();
       } catch (error) {
         if (!(error instanceof LeaseLostError) && this.holds()) continue;
-        // It is another's, and nobody must wait for us to say so.
-        this.#held = undefined;
+        // Another operator may lead from now on, and our release of the lease must not interfere with that.
+        this.#lease = undefined;
         this.#renewed = Number.NEGATIVE_INFINITY;
         throw error instanceof LeaseLostError ? error : this.#late(error);
       } finally {
@@ -79,13 +87,13 @@ export class Leadership {
     }
   }
 
-  /** Lets another begin at once. */
+  /** Gives the lease up, so that another operator can begin at once. */
   async release(): Promise<void> {
-    const held = this.#held;
-    this.#held = undefined;
-    if (!held) return;
-    const spec = { ...held.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
-    await this.#options.api.replace({ ...held, spec }).catch(() => undefined);
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (!lease) return;
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
+    await this.#options.api.replace({ ...lease, spec }).catch(() => undefined);
   }
 
   #late(cause?: unknown): LeaseLostError {
@@ -95,18 +103,18 @@ export class Leadership {
 
   async #tryOnce(): Promise<boolean> {
     const { api, namespace, name, identity } = this.#options;
-    const asked = performance.now();
+    const requestedAt = performance.now();
     const found = await api.get<Lease>(KINDS.lease, namespace, name);
     if (!found) {
       const { apiVersion, kind } = KINDS.lease;
       const spec = { holderIdentity: identity, leaseDurationSeconds: DURATION_S, leaseTransitions: 0 };
-      this.#held = await api.create<Lease>({
+      this.#lease = await api.create<Lease>({
         apiVersion,
         kind,
         metadata: { namespace, name },
         spec: { ...spec, acquireTime: microTime(), renewTime: microTime() },
       });
-      this.#renewed = asked;
+      this.#renewed = requestedAt;
       return true;
     }
     const holder = found.spec?.holderIdentity ?? '';
@@ -122,8 +130,8 @@ export class Leadership {
       leaseDurationSeconds: DURATION_S,
       renewTime: microTime(),
     };
-    this.#held = await api.replace<Lease>({ ...found, spec });
-    this.#renewed = asked;
+    this.#lease = await api.replace<Lease>({ ...found, spec });
+    this.#renewed = requestedAt;
     return true;
   }
 
@@ -134,15 +142,10 @@ export class Leadership {
   }
 }
 
-/** Thrown when another operator leads, or may: this process must stop working at once. */
+/** Thrown when another operator leads, or may lead: this process must stop working at once. */
 export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError';
   constructor(lease: string, problem: string, options?: ErrorOptions) {
     super(`the lease ${lease} ${problem}`, options);
   }
-}
-
-/** A time as a Lease has it: with microseconds. */
-function microTime(): string {
-  return new Date().toISOString().replace('Z', '000Z');
 }

@@ -1,118 +1,164 @@
 import { STREAM } from '../../common/contract/names.ts';
-import type { SidecarStatus } from '../../common/contract/status.ts';
 import { InvalidInputError, messageOf, TransientError } from '../../common/errors.ts';
-import { askSidecars } from '../nats/ask-sidecars.ts';
 import { type Consumer, isUpToDate, type JetStream, openJetStream } from '../nats/consumers.ts';
 import { localNatsKey, probeKey, type UserKey } from '../nats/keys.ts';
 import { probePeerAccount } from '../nats/peer-account.ts';
+import { askSidecars, type SidecarAnswers } from '../nats/sidecar-status.ts';
 import { whichConfig } from '../nats/sign-in.ts';
 import type { Endpoint } from '../plan/observed/endpoints.ts';
 import type { DataPlane, NodeObject, ObservedNats, PeerAccess, PeerObject } from '../plan/observed/observed.ts';
 import { nodeSpec, peerSpec } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** Sidecars answer within milliseconds; one that is busy is given this long. */
+/** Sidecars answer within milliseconds; a busy one is given this long. */
 const SIDECAR_TIMEOUT_MS = 2_000;
-/** Two hundred durables are made in seconds. What takes longer is gone on with in the next reconcile: this one keeps others waiting. */
+/**
+ * Two hundred consumers are made within seconds. If it takes longer than this, the next reconcile goes on with it,
+ * since this one keeps others waiting.
+ */
 const JETSTREAM_TIMEOUT_MS = 60_000;
-/** What a server is where our key may be let in. */
-const KNOWN = new Set(['Live', 'ConfigNotLive', 'NoAuthorization']);
+/** The outcomes of a server that may let our own key in. */
+const MAY_ACCEPT = new Set(['Live', 'ConfigNotLive', 'NoAuthorization']);
 
-export interface Visit {
+export interface ProbeInput {
   readonly node: NodeObject;
   readonly plan: Plan;
-  /** undefined: it has no key that it may use, and nothing can be asked. */
+  /** undefined: the node has no key that it may use, and nothing can be asked. */
   readonly seed: string | undefined;
   readonly previousSeed: string | undefined;
-  /** What Kubernetes knows to be behind the servers' URLs. */
+  /** The endpoints that Kubernetes knows behind the servers' URLs. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   /** Servers that need not be tried with a stranger's key. */
   readonly refusing: ReadonlySet<string>;
-  /** Peers whose accounts to look into. */
-  readonly lookAt: readonly PeerObject[];
+  /** Peers whose accounts are to be probed. */
+  readonly peersToProbe: readonly PeerObject[];
 }
 
-type SignedVisit = Visit & { readonly seed: string };
+export interface Probed {
+  readonly dataPlane: DataPlane;
+  /** How many answers on the sidecars' subject could not be read; undefined: they could not be asked. */
+  readonly unreadableAnswers: number | undefined;
+}
+
+type SignedInput = ProbeInput & { readonly seed: string };
+
+export interface ProbeOutcome extends Probed {
+  /** What nothing was prepared for. Then nothing is known of the data plane. */
+  readonly bug: { readonly error: unknown } | undefined;
+}
+
+/** Nothing was asked, so nothing is known. */
+const NOT_PROBED: Probed = { dataPlane: { nats: undefined, sidecars: undefined }, unreadableAnswers: undefined };
+
+/** Waits for a probe, and never throws, so that a status can be published whatever happens. */
+export async function probeOutcome(probe: Promise<Probed>): Promise<ProbeOutcome> {
+  try {
+    const { dataPlane, unreadableAnswers } = await probe;
+    return { dataPlane, unreadableAnswers, bug: undefined };
+  } catch (error) {
+    const { dataPlane, unreadableAnswers } = NOT_PROBED;
+    return { dataPlane, unreadableAnswers, bug: { error } };
+  }
+}
 
 /**
- * Reaches a node's local NATS as the node itself: asks every nats-server what it runs, makes the durables that are
- * wanted and removes those that are not, asks the sidecars, and looks into peers' accounts. Never throws for what is wrong
- * there: that is what it reports.
+ * Probes a node's local NATS as the node itself: asks every nats-server which configuration it runs, makes the
+ * consumers of peers what they should be, asks the sidecars, and probes peers' accounts. What is wrong there is
+ * reported and not thrown.
+ *
+ * @throws only what nothing was prepared for, which is a bug
  */
-export async function probeNats({ seed, ...others }: Visit): Promise<DataPlane> {
-  const { node, plan, previousSeed, endpoints, refusing } = others;
-  if (!plan.files || seed === undefined) return { nats: undefined, sidecars: undefined };
-  const visit = { ...others, seed };
+export async function probeNats(input: ProbeInput): Promise<Probed> {
+  const { node, plan, seed, previousSeed, endpoints, refusing } = input;
+  if (!plan.files || seed === undefined) return NOT_PROBED;
+  const { peersToProbe } = input;
+  const signed: SignedInput = { node, plan, seed, previousSeed, endpoints, refusing, peersToProbe };
   try {
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
-    if (!servers.some(({ outcome }) => KNOWN.has(outcome))) {
-      return { nats: unasked(servers, servers.map(({ message }) => message).join('; ')), sidecars: undefined };
+    if (!servers.some(({ outcome }) => MAY_ACCEPT.has(outcome))) {
+      return notAsked(servers, servers.map(({ message }) => message).join('; '));
     }
-    const own = await signIn(visit);
-    if (typeof own === 'string') return { nats: unasked(servers, own), sidecars: undefined };
-    // Whatever is asked then fails at once.
-    const late = setTimeout(() => void own.close(), JETSTREAM_TIMEOUT_MS);
+    const signIn = await signInAsNode(signed);
+    if ('problem' in signIn) return notAsked(servers, signIn.problem);
+    const { jetStream } = signIn;
+    // Whatever is being asked then fails at once.
+    const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const durables = await tendDurables(own, plan);
-      const access = live ? await lookAtPeers(visit) : new Map<string, PeerAccess>();
-      return { nats: { servers, ...durables, access }, sidecars: await sidecarsOf(own, node.metadata.name) };
+      const consumers = await reconcileConsumers(jetStream, plan);
+      const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
+      const sidecars = await sidecarsOf(jetStream, node.metadata.name);
+      return {
+        dataPlane: { nats: { servers, ...consumers, access }, sidecars: sidecars?.statuses },
+        unreadableAnswers: sidecars?.unreadable,
+      };
     } finally {
       clearTimeout(late);
-      await own.close();
+      await jetStream.close();
     }
   } catch (error) {
-    return { nats: unasked([], mendable(error)), sidecars: undefined };
+    return notAsked([], problemOf(error));
   }
-}
-
-/** A server that was not reloaded since a rotation knows only the user of the previous key. */
-async function signIn({ node, plan, seed, previousSeed }: SignedVisit): Promise<JetStream | string> {
-  const problems: string[] = [];
-  for (const each of [seed, previousSeed]) {
-    if (each === undefined) continue;
-    try {
-      return await openJetStream(node.spec.nats.servers, { ca: plan.ownCa, nodeSeed: each });
-    } catch (error) {
-      problems.push(mendable(error));
-    }
-  }
-  return problems.join('; ');
 }
 
 /**
- * Makes the durables that peers need, and removes those that nobody does. Ends at the first problem: where JetStream does not
- * answer, two hundred peers would wait for it two hundred times.
+ * Tries the previous seed as well: a server that was not reloaded since a rotation knows only the user that is derived
+ * from it.
  */
-async function tendDurables(own: JetStream, plan: Plan): Promise<Omit<ObservedNats, 'servers' | 'access'>> {
+async function signInAsNode({
+  node,
+  plan,
+  seed,
+  previousSeed,
+}: SignedInput): Promise<{ readonly jetStream: JetStream } | { readonly problem: string }> {
+  const problems: string[] = [];
+  for (const nodeSeed of [seed, previousSeed]) {
+    if (nodeSeed === undefined) continue;
+    try {
+      return { jetStream: await openJetStream(node.spec.nats.servers, { ca: plan.ownCa, nodeSeed }) };
+    } catch (error) {
+      problems.push(problemOf(error));
+    }
+  }
+  return { problem: problems.join('; ') };
+}
+
+/**
+ * Makes the consumers that peers need, and removes those that no peer needs. It ends at the first problem: if JetStream
+ * does not answer, two hundred peers would otherwise wait for it two hundred times.
+ */
+async function reconcileConsumers(
+  jetStream: JetStream,
+  plan: Plan,
+): Promise<Pick<ObservedNats, 'streamFirst' | 'durables' | 'problem'>> {
   let streamFirst: number | undefined;
   let durables: readonly Consumer[] | undefined;
   try {
-    const stream = await own.streamInfo(STREAM);
-    if (!stream) return { streamFirst, durables: [], problem: undefined };
-    streamFirst = stream.firstSequence;
-    durables = await own.durables(STREAM);
+    streamFirst = await jetStream.firstSequence(STREAM);
+    if (streamFirst === undefined) return { streamFirst, durables: [], problem: undefined };
+    durables = await jetStream.durables(STREAM);
     const wanted = new Set(plan.durables.map(({ durable_name }) => durable_name));
     const unwanted = durables.filter(({ name }) => !wanted.has(name));
-    for (const { name } of unwanted) await own.removeDurable(STREAM, name);
-    const missing = plan.durables.filter((each) => {
+    for (const { name } of unwanted) await jetStream.removeDurable(STREAM, name);
+    const outdated = plan.durables.filter((each) => {
       const found = durables?.find(({ name }) => name === each.durable_name);
       return !found || !isUpToDate(found.config, each);
     });
-    for (const durable of missing) await own.ensureDurable(STREAM, durable);
-    if (unwanted.length + missing.length > 0) durables = await own.durables(STREAM);
+    for (const durable of outdated) await jetStream.ensureDurable(STREAM, durable);
+    if (unwanted.length + outdated.length > 0) durables = await jetStream.durables(STREAM);
     return { streamFirst, durables, problem: undefined };
   } catch (error) {
-    return { streamFirst, durables, problem: mendable(error) };
+    return { streamFirst, durables, problem: problemOf(error) };
   }
 }
 
-async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<Map<string, PeerAccess>> {
+async function probePeers(input: SignedInput): Promise<ReadonlyMap<string, PeerAccess>> {
+  const { node, plan, seed } = input;
   const shared = nodeSpec(node).isolation === 'Users';
   const found = await Promise.all(
-    lookAt.map(async (peer) => {
+    input.peersToProbe.map(async (peer) => {
       const key = shared ? localNatsKey(seed) : probeKey(seed, peer.spec.lfhId);
-      const access = await lookAtPeer(node, plan, key, peer);
+      const access = await probePeer(node, plan, key, peer);
       return access ? [[peer.metadata.name, access] as const] : [];
     }),
   );
@@ -120,11 +166,12 @@ async function lookAtPeers({ node, plan, seed, lookAt }: SignedVisit): Promise<M
 }
 
 /**
- * On the first server that answers: every one of them was just seen to run the same configuration.
+ * Probes one peer's account on the first server that answers, since every server was just seen to run the same
+ * configuration.
  *
- * @returns undefined where none does, which says nothing about the peer
+ * @returns undefined where no server answers, which says nothing about the peer
  */
-async function lookAtPeer(
+async function probePeer(
   node: NodeObject,
   plan: Plan,
   key: UserKey,
@@ -134,31 +181,40 @@ async function lookAtPeer(
   for (const server of node.spec.nats.servers) {
     try {
       const about = { lfhId: peer.spec.lfhId, stream: STREAM };
-      const { served, connections } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
-      const connected = new Set(connections.map(({ publicKey }) => publicKey));
-      return { served, connectedKeys: publicKeys.filter((each) => connected.has(each)) };
+      const { served, connectedKeys } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
+      return { served, connectedKeys: publicKeys.filter((each) => connectedKeys.includes(each)) };
     } catch (error) {
-      mendable(error);
+      rethrowBug(error);
     }
   }
   return undefined;
 }
 
-async function sidecarsOf(own: JetStream, node: string): Promise<readonly SidecarStatus[] | undefined> {
+async function sidecarsOf(jetStream: JetStream, node: string): Promise<SidecarAnswers | undefined> {
   try {
-    return (await askSidecars(own.connected, node, SIDECAR_TIMEOUT_MS)).statuses;
+    return await askSidecars(jetStream.connected, node, SIDECAR_TIMEOUT_MS);
   } catch (error) {
-    mendable(error);
+    rethrowBug(error);
     return undefined;
   }
 }
 
-function unasked(servers: ObservedNats['servers'], problem: string): DataPlane['nats'] {
-  return { servers, streamFirst: undefined, durables: undefined, problem, access: new Map() };
+function notAsked(servers: ObservedNats['servers'], problem: string): Probed {
+  const nats = { servers, streamFirst: undefined, durables: undefined, problem, access: new Map() };
+  return { dataPlane: { nats, sidecars: undefined }, unreadableAnswers: undefined };
 }
 
-/** @throws the error itself where it is none of ours: a bug */
-function mendable(error: unknown): string {
-  if (error instanceof TransientError || error instanceof InvalidInputError) return messageOf(error);
-  throw error;
+/** What an error says that was to be expected. @throws the error itself where it is a bug */
+function problemOf(error: unknown): string {
+  rethrowBug(error);
+  return messageOf(error);
+}
+
+/**
+ * Errors of a server that is down, or of a spec that is wrong, are to be expected here.
+ *
+ * @throws any other: it is a bug
+ */
+function rethrowBug(error: unknown): void {
+  if (!(error instanceof TransientError) && !(error instanceof InvalidInputError)) throw error;
 }

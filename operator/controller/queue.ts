@@ -1,31 +1,38 @@
 import { delay } from '../../common/backoff.ts';
+import { splitKey } from '../kube/formats.ts';
 
-/** What a turn wants next: to be looked at again after some milliseconds, or not before something changes. */
+/**
+ * When a key is to be reconciled again: after some milliseconds, or, where that is absent, not before something
+ * changes.
+ */
 export interface ReconcileResult {
   readonly requeueAfterMs?: number;
 }
 
 export interface QueueOptions {
-  /** One turn over a key. What it throws is retried with a growing delay. */
+  /** Reconciles one key. If it throws, it is tried again after a delay that grows with each failure. */
   readonly reconcile: (key: string) => Promise<ReconcileResult>;
+  /** @param failures in a row, 1 for the first */
   readonly onError: (key: string, error: unknown, failures: number) => void;
-  /** How many keys may be under way at once. */
+  /** How many keys may be reconciled at once. */
   readonly concurrency: number;
-  /** How many of one namespace: whose nats-servers keep every turn waiting must not keep those of others. */
+  /**
+   * How many of them may be of one namespace: one whose nats-servers are slow to answer must not hold up the others.
+   */
   readonly concurrencyOfNamespace: number;
 }
 
 interface Entry {
   running: boolean;
-  /** Asked for again while it ran. */
+  /** Whether it was added again while it ran. */
   dirty: boolean;
   failures: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * The work queue of a controller, over keys `namespace/name`: turns over one never overlap, and however often a key is added
- * while it waits or runs, it gets one turn more.
+ * The work queue of a controller, with keys `namespace/name`. Two reconciles of one key never overlap, and a key that
+ * is added several times while it waits or runs is reconciled once more.
  */
 export class Queue {
   readonly #options: QueueOptions;
@@ -40,7 +47,7 @@ export class Queue {
     this.#options = options;
   }
 
-  /** A turn over this key, as soon as may be. */
+  /** Has this key reconciled as soon as possible. */
   add(key: string): void {
     if (this.#stopped) return;
     const entry = this.#entry(key);
@@ -54,11 +61,12 @@ export class Queue {
     this.#pump();
   }
 
+  /** How many keys wait or are being reconciled. */
   get depth(): number {
     return this.#ready.length + this.#running;
   }
 
-  /** Starts no further turn. Resolves when those under way have ended. */
+  /** Starts no further reconcile. Resolves when the running ones have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ready.length = 0;
@@ -74,7 +82,7 @@ export class Queue {
 
   #pump(): void {
     while (this.#running < this.#options.concurrency) {
-      const index = this.#ready.findIndex((key) => this.#isFree(namespaceOf(key)));
+      const index = this.#ready.findIndex((key) => this.#hasRoom(splitKey(key).namespace));
       const [key] = index < 0 ? [] : this.#ready.splice(index, 1);
       if (key === undefined) return;
       this.#count(key, 1);
@@ -82,12 +90,12 @@ export class Queue {
     }
   }
 
-  #isFree(namespace: string): boolean {
+  #hasRoom(namespace: string): boolean {
     return (this.#runningOf.get(namespace) ?? 0) < this.#options.concurrencyOfNamespace;
   }
 
   #count(key: string, more: 1 | -1): void {
-    const namespace = namespaceOf(key);
+    const { namespace } = splitKey(key);
     this.#running += more;
     const running = (this.#runningOf.get(namespace) ?? 0) + more;
     if (running === 0) this.#runningOf.delete(namespace);
@@ -97,23 +105,23 @@ export class Queue {
   async #run(key: string): Promise<void> {
     const entry = this.#entry(key);
     entry.running = true;
-    let again: number | undefined;
+    let requeueAfterMs: number | undefined;
     try {
-      again = (await this.#options.reconcile(key)).requeueAfterMs;
+      ({ requeueAfterMs } = await this.#options.reconcile(key));
       entry.failures = 0;
     } catch (error) {
       entry.failures += 1;
-      again = delay(entry.failures, Math.random());
+      requeueAfterMs = delay(entry.failures, Math.random());
       this.#options.onError(key, error, entry.failures);
     }
     entry.running = false;
     this.#count(key, -1);
-    this.#next(key, entry, again);
+    this.#requeue(key, entry, requeueAfterMs);
     if (this.#running === 0 && this.#stopped) this.#idle.resolve();
     this.#pump();
   }
 
-  #next(key: string, entry: Entry, requeueAfterMs: number | undefined): void {
+  #requeue(key: string, entry: Entry, requeueAfterMs: number | undefined): void {
     if (this.#stopped) return;
     if (entry.dirty) {
       entry.dirty = false;
@@ -124,9 +132,4 @@ export class Queue {
       this.#entries.delete(key);
     }
   }
-}
-
-/** Of `namespace/name`. */
-function namespaceOf(key: string): string {
-  return key.split('/', 1)[0] ?? '';
 }

@@ -4,29 +4,48 @@ import { GROUP, KINDS, type KubeObject, mountsConfigMap, type Workload } from '.
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { ConfigRollout } from '../plan/nats/config-rollout.ts';
+import { workloadText } from '../plan/observed/workload-ref.ts';
 
-/** Kinds of workloads that a spec may name. */
+/** The kinds of workloads that a spec may name. */
 export const WORKLOADS = {
   DaemonSet: KINDS.daemonSet,
   Deployment: KINDS.deployment,
   StatefulSet: KINDS.statefulSet,
 } as const;
 
-/** On a pod template with `Restart`, on each pod with `NudgeKubelet`: what was written for it last. */
+/**
+ * Annotation with the hash of what was rolled out last: on the pod template with `Restart`, on each pod with
+ * `NudgeKubelet`.
+ */
 const ROLLOUT = `${GROUP}/config`;
 
 /**
- * Sees to it that a workload's pods take up what was written for them.
+ * Makes a workload's pods take up what was written for them. That they did is seen later, by signing in to NATS and
+ * asking the sidecars.
  *
- * @returns false where there is no such workload, or not one that mounts what it should
- * @throws KubeError
+ * @returns whether there is such a workload, which mounts what it should; undefined where the API server refused
+ *   something or did not answer. That is only logged: the pods take everything up all the same, but later.
  */
 export async function rolloutConfig(
   api: KubeClient,
   namespace: string,
   rollout: ConfigRollout,
   log: Logger,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
+  try {
+    return await rollOut(api, namespace, rollout, log);
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    const workload = workloadText(rollout.workload);
+    log.warn(
+      { workload, namespace, problem: messageOf(error) },
+      'cannot make its pods take up the new configuration now',
+    );
+    return undefined;
+  }
+}
+
+async function rollOut(api: KubeClient, namespace: string, rollout: ConfigRollout, log: Logger): Promise<boolean> {
   const { workload: ref, hash, how, mounting } = rollout;
   const kind = WORKLOADS[ref.kind];
   const workload = await api.get<Workload>(kind, namespace, ref.name);
@@ -37,17 +56,17 @@ export async function rolloutConfig(
     const { apiVersion, kind: name, metadata } = workload;
     const template = { metadata: { annotations: { [ROLLOUT]: hash } } };
     await api.apply({ apiVersion, kind: name, metadata: identityOf(metadata), spec: { template } });
-    log.info({ workload: `${ref.kind}/${ref.name}`, namespace }, 'restarting, so that it reads its configuration');
+    log.info({ workload: workloadText(ref), namespace }, 'restarting, so that it reads its configuration');
   }
   return true;
 }
 
-/** One after the other ends is no matter: the kubelet of a new pod reads what is newest anyway. */
+/** A pod that is replaced meanwhile does not matter: the kubelet of the new one reads the newest content anyway. */
 async function nudgePods(api: KubeClient, workload: Workload, hash: string, log: Logger): Promise<void> {
   const { namespace } = workload.metadata;
   const { matchLabels = {} } = workload.spec.selector;
   const selector = Object.entries(matchLabels).map(([label, value]) => `${label}=${value}`);
-  // An empty selector would be every pod there is.
+  // An empty selector would select every pod of the namespace.
   if (selector.length === 0) return;
   const { items } = await api.list<KubeObject>(KINDS.pod, namespace, selector.join(','));
   for (const { metadata } of items) {
@@ -58,12 +77,15 @@ async function nudgePods(api: KubeClient, workload: Workload, hash: string, log:
       await api.apply(pod);
     } catch (error) {
       if (!(error instanceof KubeError)) throw error;
-      log.debug({ pod: metadata.name, problem: messageOf(error) }, 'a pod was not annotated: it went meanwhile?');
+      log.debug(
+        { pod: metadata.name, problem: messageOf(error) },
+        'a pod was not annotated; was it deleted meanwhile?',
+      );
     }
   }
 }
 
-/** With its uid, so that an apply never makes what is gone. */
+/** With the uid, so that an apply never creates an object that was deleted meanwhile. */
 function identityOf({ name, namespace = '', uid = '' }: KubeObject['metadata']): KubeObject['metadata'] {
   return { name, namespace, uid };
 }

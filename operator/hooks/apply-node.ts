@@ -7,11 +7,12 @@ import { type ApplyNodeConfig, readApplyNodeConfig } from './config.ts';
 import { retryUntil, runHook } from './hook.ts';
 
 /**
- * What the chart runs after an install, upgrade or rollback: gives the release its LfhSyncNode. Helm could not: it refuses to
- * install an object whose CRD comes with the same release, and as a hook of its own the node would be deleted at each upgrade.
+ * The chart runs this Job after an install, upgrade or rollback, to give the release its LfhSyncNode. Helm cannot do it
+ * itself: it refuses to install an object whose CRD comes with the same release, and a node that is a hook would be
+ * deleted at each upgrade.
  */
 
-/** Not the operator's, whose applies would take these fields away again. */
+/** Another one than the operator's, whose applies would remove these fields again. */
 const FIELD_MANAGER = 'lfh-sync-chart';
 
 await runHook('lfh-sync-apply-node', async (log) => {
@@ -23,7 +24,7 @@ await runHook('lfh-sync-apply-node', async (log) => {
   log.info({ node: node.metadata.name, namespace: config.namespace }, 'applied');
 });
 
-/** @throws InvalidInputError where the file holds something else */
+/** @throws InvalidInputError where the file holds anything but an LfhSyncNode */
 async function readNode({ nodeFile, namespace }: ApplyNodeConfig): Promise<KubeObject> {
   const node = parse(await readFile(nodeFile, 'utf8'), nodeFile);
   const { apiVersion, kind } = KINDS.node;
@@ -37,7 +38,7 @@ function parse(text: string, file: string): KubeObject | undefined {
   try {
     return (JSON.parse(text) ?? undefined) as KubeObject | undefined;
   } catch {
-    // Without the words of the parser, which quotes: a password may be in it.
+    // Without the parser's own message, which quotes the text: a password may be in it.
     throw new InvalidInputError(`${file}: is not JSON`);
   }
 }

@@ -32,7 +32,7 @@ export interface ApplyNodeConfig {
 
 export interface UninstallConfig {
   readonly namespace: string;
-  /** As the label `app.kubernetes.io/instance` has it. */
+  /** The name of the release, as the label `app.kubernetes.io/instance` has it. */
   readonly release: string;
   readonly deletePeers: boolean;
   readonly timeoutMs: number;

@@ -6,26 +6,28 @@ import { KubeError } from '../kube/errors.ts';
 const POLL_MS = 500;
 
 /**
- * Runs what a Job of the chart does, once. Exit code 0 when it is done, 2 for what a person must mend, 1 for anything else; why is
- * in the last line of the log, which Helm shows when a Job fails.
+ * Runs the work of one of the chart's Jobs. The exit code is 0 when it is done, 2 for a problem that a person must
+ * solve, and 1 for anything else. The last line of the log, which Helm shows when a Job fails, says what the problem
+ * is.
  */
 export async function runHook(name: string, work: (log: Logger) => Promise<void>): Promise<void> {
   const log = createLogger({ name, level: 'info' });
   try {
     await work(log);
   } catch (error) {
-    const mendable = error instanceof InvalidInputError || isFinal(error);
-    if (mendable) log.fatal({ problem: messageOf(error) }, 'cannot be done like this');
+    const isForPerson = error instanceof InvalidInputError || isFinal(error);
+    if (isForPerson) log.fatal({ problem: messageOf(error) }, 'cannot be done like this');
     else log.fatal({ err: error }, 'failed');
-    process.exitCode = mendable ? 2 : 1;
+    process.exitCode = isForPerson ? 2 : 1;
   }
 }
 
 /**
- * Tries until it is done. The API server may be away for a moment, or may not serve yet what was installed just now.
+ * Tries until the work is done. The API server may be down for a moment, or may not serve yet what was just installed.
  *
- * @param attempt returns whether it is done
- * @throws what is final at once; after `deadline` what was thrown last, or an error that says `what` was waited for
+ * @param what the message of the error that is thrown where the work is not done in time
+ * @param attempt returns whether the work is done
+ * @throws an error that will not pass, at once; after `deadline` the last error, or one that says `what`
  */
 export async function retryUntil(deadline: number, what: string, attempt: () => Promise<boolean>): Promise<void> {
   for (;;) {
@@ -41,7 +43,10 @@ export async function retryUntil(deadline: number, what: string, attempt: () => 
   }
 }
 
-/** What will be the same however often it is asked. What is not found may be a CRD that was installed just now. */
+/**
+ * Whether an error stays the same however often the request is repeated. One that says "not found" may pass: a CRD may
+ * just have been installed.
+ */
 function isFinal(error: unknown): boolean {
   return error instanceof KubeError && error.isRefusal && !error.isNotFound;
 }

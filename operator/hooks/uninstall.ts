@@ -9,14 +9,17 @@ import { readUninstallConfig, type UninstallConfig } from './config.ts';
 import { retryUntil, runHook } from './hook.ts';
 
 /**
- * What the chart runs before it is uninstalled, while the operator is still there: deletes the node that the release made, and
- * waits until the operator has taken back what its peers were given. Keys stay, and so do peers unless they are asked for; but
- * have no access any more.
+ * The chart runs this Job before it is uninstalled, while the operator still runs. It deletes the node that the release
+ * made, and waits until the operator has revoked the access of the node's peers. The Secrets with keys stay, and the
+ * peers as well unless their deletion was asked for; but no peer has access any more.
  */
 
-/** By which the chart marks what it makes. */
+/** The label by which the chart marks what it makes. */
 const RELEASE_LABEL = 'app.kubernetes.io/instance';
-/** What the chart calls its node: the only one that it makes, whatever label others have, and that the Job may delete. */
+/**
+ * The name of the chart's node. It is the only node that the chart makes and that this Job may delete, whatever label
+ * others have.
+ */
 const CHART_NODE = 'local';
 
 await runHook('lfh-sync-uninstall', async (log) => {
@@ -30,17 +33,17 @@ await runHook('lfh-sync-uninstall', async (log) => {
     return;
   }
   if (node && deletePeers) {
-    // The peers first: only while their node is there are their consumers removed from NATS.
+    // The peers first: their consumers are removed from NATS only while their node exists.
     await deleteAll(api, KINDS.peer, await peersOf(api, namespace), log);
-    await takenBack(api, config, deadline);
+    await waitUntilCleanedUp(api, config, deadline);
   }
   if (node) await deleteAll(api, KINDS.node, [node], log);
-  // Also where an attempt before this one has deleted it.
-  await takenBack(api, config, deadline);
+  // Also where an earlier attempt of this Job has deleted the node.
+  await waitUntilCleanedUp(api, config, deadline);
   log.info({ namespace, node: CHART_NODE }, 'done; Secrets with keys are still there');
 });
 
-/** undefined also where there is no CRD. */
+/** @returns undefined where the node, or its CRD, does not exist */
 async function nodeOf(api: KubeClient, namespace: string, deadline: number): Promise<NodeObject | undefined> {
   let node: NodeObject | undefined;
   await retryUntil(deadline, '', async () => {
@@ -64,17 +67,21 @@ async function deleteAll(api: KubeClient, kind: Kind, objects: readonly KubeObje
 }
 
 /**
- * Waits until the operator has taken back what the node's peers were given, and the sidecar out of its workload.
+ * Waits until the operator has revoked the access of the node's peers, and has removed the sidecar from its workload.
  *
- * @throws with what a person can do where it does not
+ * @throws Error saying what a person can do, where it has not done so in time
  */
-async function takenBack(api: KubeClient, { namespace, timeoutMs }: UninstallConfig, deadline: number): Promise<void> {
+async function waitUntilCleanedUp(
+  api: KubeClient,
+  { namespace, timeoutMs }: UninstallConfig,
+  deadline: number,
+): Promise<void> {
   const configMap = NAMES.nats(CHART_NODE);
   const advice =
     `the ConfigMap ${namespace}/${configMap}, which nats-server includes, still lets peers in ${timeoutMs / 1000} s after they or their node were ` +
-    'deleted, or the sidecar is still in its workload: the operator has to take that back. Is one running and ready? Its log says what ' +
-    'it waits for. Try again when it works. Where it never will: take the accounts of the peers out of that ConfigMap by hand, and ' +
-    'the sidecar as docs/injection.md says, then helm uninstall --no-hooks';
+    'deleted, or the sidecar is still in its workload: the operator has to remove both. Is one running and ready? Its log says what ' +
+    'it waits for. Try again when it works. If it never will, remove the accounts of the peers from that ConfigMap by hand, and ' +
+    'the sidecar as docs/injection.md says, then run helm uninstall --no-hooks';
   await retryUntil(deadline, advice, async () => {
     const found = await api.get<ConfigMap>(KINDS.configMap, namespace, configMap);
     return found === undefined || isTakenBack(found);

@@ -5,17 +5,18 @@ import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
 import { KubeError } from './errors.ts';
 
-/** Who owns the fields that we write (server-side apply). */
+/** The field manager that owns what we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
 
-/** A DNS name, as every object here has. */
+/** Every object that is read here has a DNS name. */
 const OBJECT_NAME = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
 const REQUEST_TIMEOUT_MS = 15_000;
-/** The API server ends a watch after this; bookmarks come about every minute, so silence for longer is a dead connection. */
+/** After this time the API server ends a watch. */
 const WATCH_SECONDS = 300;
+/** Bookmarks come about every minute, so a watch that is silent for longer than this is a dead connection. */
 const WATCH_SILENCE_MS = 120_000;
-/** Objects of a list at once. */
+/** How many objects of a list are asked for at once. */
 const PAGE = 500;
 
 export interface Listing<Value extends KubeObject> {
@@ -23,7 +24,7 @@ export interface Listing<Value extends KubeObject> {
   readonly resourceVersion: string;
 }
 
-/** Which objects of a kind; both as the API's query has them, and empty for all. */
+/** Which objects of a kind are meant. Both fields are as the API's query has them; empty means all. */
 export interface Selection {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
@@ -35,24 +36,25 @@ export interface WatchEvent {
 }
 
 /**
- * The Kubernetes API, as much as is used here: plain JSON in and out, so that what a watch delivers and what a read returns
- * look the same (the library's own object API turns times into Dates and knows no status subresource). Where and as whom
- * is the library's business.
+ * The part of the Kubernetes API that is used here. It takes and returns plain JSON, so that what a watch delivers and
+ * what a read returns look the same; the library's own object API turns times into Dates and knows no status
+ * subresource. The library decides where the server is and how to sign in there.
  *
- * Every method throws KubeError with the server's own words.
+ * Every method throws KubeError with the server's own message.
  */
 export class KubeClient {
   readonly #config: KubeConfig;
   readonly #mayWrite: () => boolean;
 
-  /** @param mayWrite asked just before each write */
+  /** @param mayWrite is asked just before each write; without it nothing that would change something is sent */
   constructor(config: KubeConfig, mayWrite: () => boolean = () => true) {
     this.#config = config;
     this.#mayWrite = mayWrite;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
-    // A spec may say anything: `.` would be a path of its own, which answers with a list.
+    // The name may be anything that somebody wrote into a spec, and `.` would be a path of its own, which returns a
+    // list.
     if (!OBJECT_NAME.test(name)) return undefined;
     try {
       return (await this.#request('GET', pathOf(kind, namespace, name))) as Value;
@@ -62,7 +64,7 @@ export class KubeClient {
     }
   }
 
-  /** Without `namespace`: in all of them. */
+  /** Lists the objects of one namespace, or of all of them. */
   async list<Value extends KubeObject>(kind: Kind, namespace?: string, labelSelector = ''): Promise<Listing<Value>> {
     const items: Value[] = [];
     let resourceVersion = '';
@@ -74,9 +76,10 @@ export class KubeClient {
   }
 
   /**
-   * As {@link list}, some at a time: an object may have 1 MiB, and who makes many must not exhaust our memory.
+   * Lists some objects at a time: one may have 1 MiB, and anyone who makes many must not be able to exhaust our memory.
    *
-   * @throws KubeError; with `isGone` where reading them took longer than the server remembers (minutes)
+   * @throws KubeError, also (code 410) when reading the pages took longer than the server remembers the list, some
+   *   minutes
    */
   async *pages<Value extends KubeObject>(
     kind: Kind,
@@ -95,34 +98,38 @@ export class KubeClient {
         items: Value[];
         metadata: { resourceVersion: string; continue?: string };
       };
-      // The items of a list do not say what they are.
+      // The items of a list have neither apiVersion nor kind.
       const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
       yield { items, resourceVersion: answer.metadata.resourceVersion };
       next = answer.metadata.continue;
     } while (next !== undefined && next !== '');
   }
 
-  /** @throws KubeError with `isAlreadyExists` where there is one of that name */
+  /** @throws KubeError, with `isAlreadyExists` where there is an object of that name */
   async create<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace);
     return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
-  /** @throws KubeError with `isConflict` where it has changed since `metadata.resourceVersion` */
+  /** @throws KubeError, with `isConflict` where the object has changed since `metadata.resourceVersion` */
   async replace<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
     return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
   /**
-   * Server-side apply: the object has these fields from us, and loses those that we gave it before and do not any more.
-   * Forced, because what is applied here is ours alone; somebody else's hand in it is undone.
+   * Server-side apply: gives the object these fields, and removes those that we gave it before and no longer do. It is
+   * forced, because what is applied here is ours alone: what somebody else has written into these fields is undone.
    */
   apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
     return this.applyAs(FIELD_MANAGER, object, subresource);
   }
 
-  /** Takes fields out, whoever put them there: an apply takes away only what is ours. @param fields `null` for each */
+  /**
+   * Removes fields, no matter who wrote them; an apply removes only our own.
+   *
+   * @param fields a merge patch, with `null` for each field to remove
+   */
   async remove(
     { apiVersion, kind, metadata: { name, namespace } }: KubeObject,
     fields: object,
@@ -132,7 +139,7 @@ export class KubeClient {
     await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
   }
 
-  /** As {@link apply}, under another name: what the one has given is not lost when the other gives less. */
+  /** Applies as another field manager: what one of them gave is not lost when the other gives less. */
   async applyAs<Value extends KubeObject>(manager: string, object: Value, subresource = ''): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
     return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
@@ -144,7 +151,7 @@ export class KubeClient {
     await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, steps, 'application/json-patch+json');
   }
 
-  /** Nothing happens where it is not there. */
+  /** Deletes an object; one that does not exist counts as deleted. */
   async delete(kind: Kind, namespace: string, name: string): Promise<void> {
     try {
       await this.#request('DELETE', pathOf(kind, namespace, name));
@@ -154,9 +161,11 @@ export class KubeClient {
   }
 
   /**
-   * Follows what changes after `resourceVersion`, until the server ends the watch (in minutes) or `signal` is aborted.
+   * Follows what changes after `resourceVersion`, until the server ends the watch (after minutes) or `signal` is
+   * aborted.
    *
-   * @throws KubeError; with `isGone` when that version is too old, so that everything must be listed anew
+   * @throws KubeError, also (code 410) when the server no longer remembers that version, so that everything must be
+   *   listed again
    */
   async watch(
     kind: Kind,
@@ -238,7 +247,7 @@ export class KubeClient {
     request.on('timeout', () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
     request.end(body === undefined ? undefined : JSON.stringify(body));
     const [response] = (await once(request, 'response')) as [IncomingMessage];
-    // An error after this point shows to whoever reads the response.
+    // An error after this point reaches the reader of the response.
     request.on('error', (error) => response.destroy(error));
     return response;
   }
@@ -248,7 +257,7 @@ function typeOf(method: string): string {
   return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
 }
 
-/** readline's own iterator does not end when the connection breaks. */
+/** Written by hand because readline's own iterator does not end when the connection breaks. */
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
   response.setEncoding('utf8');
   let rest = '';

@@ -2,7 +2,8 @@ import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { InvalidInputError } from '../../common/errors.ts';
 
 /**
- * Where the API server is, and as whom: KUBECONFIG where that is set, else the pod's service account.
+ * Reads where the API server is and how to sign in there: from the file that KUBECONFIG names where that is set, else
+ * from the pod's service account.
  *
  * @throws InvalidInputError where there is neither
  */

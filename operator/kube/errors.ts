@@ -1,31 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { messageOf } from '../../common/errors.ts';
 
-/** What the API server says of a request it did not do: a `Status` object. */
-interface Refusal {
+/** How the API server answers a request that it did not carry out: a `Status` object. */
+interface StatusAnswer {
   readonly message?: string;
   readonly reason?: string;
   readonly details?: { readonly causes?: readonly { readonly reason?: string }[] };
 }
 
-/** Thrown for everything that goes wrong with the Kubernetes API. Trying again later is right for all but a few. */
+/**
+ * Thrown for everything that goes wrong with the Kubernetes API. Trying again later is right unless {@link isRefusal}.
+ */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
-  /** HTTP's; 0 where there was no answer. */
+  /** The HTTP status; 0 where there was no answer. */
   readonly code: number;
-  readonly #refusal: Refusal;
+  readonly #answer: StatusAnswer;
 
-  constructor(doing: string, code: number, refusal: Refusal, options?: ErrorOptions) {
-    super(`${doing}: ${refusal.message ?? `status ${code}`}`, options);
+  constructor(doing: string, code: number, answer: StatusAnswer, options?: ErrorOptions) {
+    super(`${doing}: ${answer.message ?? `status ${code}`}`, options);
     this.code = code;
-    this.#refusal = refusal;
+    this.#answer = answer;
   }
 
   static of(doing: string, { statusCode = 0 }: IncomingMessage, body: string): KubeError {
     return new KubeError(doing, statusCode, parse(body));
   }
 
-  /** Whatever was caught: the connection's own errors are no answer at all. */
+  /** Wraps anything that was caught. An error of the connection means that there was no answer at all. */
   static from(doing: string, error: unknown): KubeError {
     if (error instanceof KubeError) return error;
     return new KubeError(doing, 0, { message: messageOf(error) }, { cause: error });
@@ -36,36 +38,34 @@ export class KubeError extends Error {
   }
 
   get isAlreadyExists(): boolean {
-    return this.code === 409 && this.#refusal.reason === 'AlreadyExists';
+    return this.code === 409 && this.#answer.reason === 'AlreadyExists';
   }
 
   get isConflict(): boolean {
-    return this.code === 409 && this.#refusal.reason !== 'AlreadyExists';
-  }
-
-  /** A resource version that the server does not remember any more. */
-  get isGone(): boolean {
-    return this.code === 410;
+    return this.code === 409 && this.#answer.reason !== 'AlreadyExists';
   }
 
   get isForbidden(): boolean {
     return this.code === 403;
   }
 
-  /** The server has understood, and will not do it however often it is asked: rights, size, what it takes for invalid. */
+  /**
+   * The server has understood the request and will refuse it however often it is repeated: for missing rights, for its
+   * size, or because the server takes the object for invalid.
+   */
   get isRefusal(): boolean {
     return [400, 403, 404, 405, 413, 422].includes(this.code);
   }
 
-  /** Nothing can be created any more, and everything in it goes by itself. */
+  /** The namespace is being deleted: nothing can be created there any more, and everything in it is removed anyway. */
   get isNamespaceTerminating(): boolean {
     return (
-      this.isForbidden && (this.#refusal.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
+      this.isForbidden && (this.#answer.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
     );
   }
 }
 
-function parse(body: string): Refusal {
+function parse(body: string): StatusAnswer {
   try {
     const value: unknown = JSON.parse(body);
     return typeof value === 'object' && value !== null ? value : {};

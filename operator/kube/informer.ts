@@ -4,27 +4,29 @@ import type { Logger } from '../../common/log.ts';
 import { GROUP, type Kind, type KubeObject, type Metadata } from '../api/objects.ts';
 import type { KubeClient, WatchEvent } from './client.ts';
 import { KubeError } from './errors.ts';
+import { keyOf, objectKey } from './formats.ts';
 
-/** A watch that lasted this long was a working one: the next failure is a new one. */
+/** A watch that lasted this long was a working one, so that the next failure is counted as the first. */
 const STABLE_MS = 10_000;
 
-/** At most this many objects of up to 1 MiB are in memory at once while they are listed. */
+/** An object may have 1 MiB. At most this many are in memory at once while objects of a limited size are listed. */
 const LARGE_PAGE = 8;
 
 export interface Keeping {
-  /** Which of them; absent: all. */
+  /** Which objects to watch, as the API's query has it. Absent: all of the kind. */
   readonly fieldSelector?: string;
   /**
-   * Characters of JSON above which an object is kept by its identity alone until it is asked for with {@link Informer.whole}: most are not
-   * about us, and whoever may write them must not exhaust our memory. Absent: all are kept.
+   * An object with more characters of JSON than this is kept by its identity alone, until {@link Informer.whole} asks
+   * for it: most objects do not concern us, and anyone who may write them must not be able to exhaust our memory.
+   * Absent: every object is kept whole.
    */
   readonly largest?: number;
 }
 
 /**
- * Everything of one kind, in one namespace or all, kept current by a watch that survives every error: the library's own
- * ends for good on most of them. While the API server cannot be reached what was known last stays; a kind that does not
- * exist yet (its CRD is missing) is asked for again and again.
+ * Everything of one kind, in one namespace or in all, kept current by a watch that survives every error: the library's
+ * own informer ends for good on most of them. While the API server cannot be reached, what was seen last stays. A kind
+ * that does not exist yet, because its CRD is missing, is asked for again and again.
  */
 export class Informer<Value extends KubeObject> {
   readonly #api: KubeClient;
@@ -32,8 +34,9 @@ export class Informer<Value extends KubeObject> {
   readonly #namespace: string | undefined;
   readonly #log: Logger;
   readonly #keeping: Keeping;
-  /** Keys of those that are kept however large they are, since they were asked for. */
+  /** Keys of the objects that are kept whatever their size, because somebody has asked for them. */
   readonly #wanted = new Set<string>();
+  /** Objects that are kept by their identity alone. */
   readonly #shortened = new WeakSet<Value>();
   readonly #objects = new Map<string, Value>();
   readonly #listed = Promise.withResolvers<void>();
@@ -55,17 +58,21 @@ export class Informer<Value extends KubeObject> {
 
   /** Without its content where that was too large to be kept. */
   get(namespace: string, name: string): Value | undefined {
-    return this.#objects.get(`${namespace}/${name}`);
+    return this.#objects.get(keyOf(namespace, name));
   }
 
-  /** With all of its content, which is kept from then on. @throws KubeError where it has to be asked for */
+  /**
+   * With all of its content, which is kept from then on.
+   *
+   * @throws KubeError where the content must be read from the API server and cannot be
+   */
   async whole(namespace: string, name: string): Promise<Value | undefined> {
-    const key = `${namespace}/${name}`;
+    const key = keyOf(namespace, name);
     const known = this.#objects.get(key);
     if (!known || !this.#shortened.has(known)) return known;
     this.#wanted.add(key);
     const found = await this.#api.get<Value>(this.#kind, namespace, name);
-    // A newer one is kept when the watch brings it, and so tells everybody.
+    // A newer version is kept when the watch delivers it, which also calls onChange.
     const isKnown = found?.metadata.resourceVersion === known.metadata.resourceVersion;
     if (found && isKnown && this.#objects.get(key) === known) this.#objects.set(key, withoutManagers(found));
     return found;
@@ -76,8 +83,8 @@ export class Informer<Value extends KubeObject> {
   }
 
   /**
-   * @param onChange called with each object that is new, has changed or is gone (then as it last was); `before` is what a
-   *   changed one was, and undefined for the others
+   * @param onChange called with each object that is new, has changed or was deleted (then as it last was). `before` is
+   *   a changed object as it was before, and undefined for the others
    */
   onChange(onChange: (object: Value, before: Value | undefined) => void): void {
     this.#onChange = onChange;
@@ -101,17 +108,18 @@ export class Informer<Value extends KubeObject> {
         if (performance.now() - started > STABLE_MS) failures = 0;
         else await sleep(delay((failures += 1), Math.random()), signal);
       } catch (error) {
-        // Whatever it answered, such as that it does not remember the version: from the beginning. No answer: go on.
+        // Any answer means that everything must be listed again: mostly 410, when the server no longer remembers the
+        // version. Without an answer the watch goes on from the version it had reached.
         if (error instanceof KubeError && error.code !== 0) this.#version = '';
         failures = performance.now() - started > STABLE_MS ? 1 : failures + 1;
-        this.#tell(error, failures);
+        this.#logFailure(error, failures);
         await sleep(delay(failures, Math.random()), signal);
       }
     }
   }
 
-  /** A watch that breaks is nothing to worry about; that it cannot be had again is. */
-  #tell(error: unknown, failures: number): void {
+  /** A watch breaks now and then, which is no problem. It is one when the watch cannot be opened again. */
+  #logFailure(error: unknown, failures: number): void {
     const missing = error instanceof KubeError && error.isNotFound;
     const advice = missing ? '; is its CustomResourceDefinition installed?' : '';
     this.#log[failures > 1 ? 'warn' : 'debug']({ problem: messageOf(error) + advice, failures }, 'cannot watch');
@@ -120,16 +128,16 @@ export class Informer<Value extends KubeObject> {
   async #list(): Promise<void> {
     const { fieldSelector = '', largest } = this.#keeping;
     const selection = { fieldSelector, ...(largest !== undefined && { limit: LARGE_PAGE }) };
-    const gone = new Map(this.#objects);
+    const deleted = new Map(this.#objects);
     let version = '';
     for await (const { items, resourceVersion } of this.#api.pages<Value>(this.#kind, this.#namespace, selection)) {
       for (const item of items) {
-        gone.delete(keyOf(item));
+        deleted.delete(objectKey(item));
         this.#put(item);
       }
       version = resourceVersion;
     }
-    for (const object of gone.values()) this.#remove(object);
+    for (const object of deleted.values()) this.#remove(object);
     this.#version = version;
     this.#listed.resolve();
   }
@@ -142,22 +150,22 @@ export class Informer<Value extends KubeObject> {
   }
 
   #remove(object: Value): void {
-    this.#objects.delete(keyOf(object));
-    this.#wanted.delete(keyOf(object));
+    this.#objects.delete(objectKey(object));
+    this.#wanted.delete(objectKey(object));
     this.#onChange(object, undefined);
   }
 
   #put(object: Value): void {
-    const known = this.#objects.get(keyOf(object));
+    const known = this.#objects.get(objectKey(object));
     if (known?.metadata.resourceVersion === object.metadata.resourceVersion) return;
     const kept = this.#kept(withoutManagers(object));
-    this.#objects.set(keyOf(object), kept);
+    this.#objects.set(objectKey(object), kept);
     this.#onChange(kept, known);
   }
 
   #kept(object: Value): Value {
     const { largest } = this.#keeping;
-    if (largest === undefined || this.#wanted.has(keyOf(object)) || JSON.stringify(object).length <= largest)
+    if (largest === undefined || this.#wanted.has(objectKey(object)) || JSON.stringify(object).length <= largest)
       return object;
     const identity = identityOf(object) as Value;
     this.#shortened.add(identity);
@@ -165,31 +173,30 @@ export class Informer<Value extends KubeObject> {
   }
 }
 
-/** Who wrote which field takes as much room as the fields; nobody asks an informer for it. */
+/** The record of who wrote which field takes as much room as the fields, and nobody asks an informer for it. */
 function withoutManagers<Value extends KubeObject>(object: Value): Value {
   const { managedFields: _managers, ...metadata } = object.metadata;
   return { ...object, metadata };
 }
 
-/** Longer ones of ours are somebody else's. */
-const NOTE = 1_000;
+/** Labels and annotations of our group are shorter than this; a longer one was written by somebody else. */
+const MOST_NOTE = 1_000;
 
-/** Which one it is, and what we have noted on it: no more, since labels and annotations may be as large as the rest. */
+/**
+ * What says which object it is, and what we have noted on it. No more, since labels and annotations may be as large as
+ * the rest.
+ */
 function identityOf({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion } = metadata;
   const ours = (texts: Metadata['labels'] = {}): Record<string, string> =>
     Object.fromEntries(
-      Object.entries(texts).filter(([key, text]) => key.startsWith(`${GROUP}/`) && text.length <= NOTE),
+      Object.entries(texts).filter(([key, text]) => key.startsWith(`${GROUP}/`) && text.length <= MOST_NOTE),
     );
   const notes = { labels: ours(metadata.labels), annotations: ours(metadata.annotations) };
-  // Copied, or a name would keep the text that all of it was read from.
+  // A copy, because a string that was cut out of the server's answer would keep the whole answer in memory.
   return {
     apiVersion,
     kind,
     metadata: structuredClone({ name, namespace, uid, resourceVersion, ...notes }) as Metadata,
   };
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
 }

@@ -1,8 +1,8 @@
 /**
- * What to take out so that nothing is left that is not wanted: a merge patch (RFC 7396), since an apply takes away only what
- * is ours. Lists are left alone: a merge patch replaces them whole.
+ * Makes the merge patch (RFC 7396) that removes everything that is found and not wanted. It is needed because an apply
+ * removes only our own fields. Lists are left alone, since a merge patch would replace them whole.
  *
- * @returns undefined where nothing is too much
+ * @returns undefined where there is nothing to remove
  */
 export function mergePatchRemoving(found: unknown, wanted: unknown): object | undefined {
   if (!isPlain(found) || !isPlain(wanted)) return undefined;

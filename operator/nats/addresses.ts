@@ -5,10 +5,11 @@ import { TransientError } from '../../common/errors.ts';
 const LOOKUP_TIMEOUT_MS = 5000;
 
 /**
- * All addresses behind a name: each pod's, where it is that of a headless Service. An address stands for itself.
+ * Looks up all addresses behind a name; for a headless Service that is the address of each pod. An address stands for
+ * itself.
  *
- * Those of one family only, since the same servers have both: an external name with an IPv6 address that nothing here
- * can reach would otherwise count as a server that is down.
+ * Only addresses of one family are returned, since a server mostly has one of each: the IPv6 address of an external
+ * name, where nothing here can reach it, would otherwise count as a server that is down.
  *
  * @throws TransientError where DNS knows no such name, or does not answer
  */

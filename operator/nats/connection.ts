@@ -6,9 +6,9 @@ import type { UserKey } from './keys.ts';
 
 /** How a server with TLS is verified. */
 export interface ServerTrust {
-  /** PEM of the only CA that counts. Absent: the roots that Node trusts. */
+  /** PEM of the only CA that is trusted. Absent: the roots that Node trusts. */
   readonly ca?: string | undefined;
-  /** What the certificate must be for, where that is not the host in the server's URL. */
+  /** The name that the certificate must be for, where that is not the host in the server's URL. */
   readonly tlsServerName?: string | undefined;
 }
 
@@ -18,16 +18,16 @@ export interface Connected {
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** A server that is gone without a word is noticed after three of these at the latest. */
+/** A server that disappears without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
 /**
- * Signs in to exactly one server, once. Never reconnects, and never listens to the server about others: whoever asks what
- * *this* server does must not be answered by another one.
+ * Signs in to exactly one server, once. It never reconnects, and ignores what the server says of others: a question
+ * about *this* server must not be answered by another one.
  *
  * @param inboxPrefix the only inboxes that the user may listen on, where its permissions name some
  * @throws TransientError saying why not, after 5 s at the latest
- * @throws InvalidInputError for a server or a CA that is none
+ * @throws InvalidInputError where the server's URL or the CA cannot be read
  */
 export async function connectOnce(
   server: string,
@@ -42,7 +42,7 @@ export async function connectOnce(
     expectedName: trust.tlsServerName ?? address.host,
     publicKey: key.publicKey,
   };
-  // The library's type knows only some of what it passes on to Node.
+  // The library passes more on to Node than its type knows.
   const tls = address.secure
     ? { tls: verification(place.expectedName, trust.ca) as NonNullable<ConnectionOptions['tls']> }
     : {};

@@ -6,39 +6,25 @@ import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { localNatsKey } from './keys.ts';
 import { API_ERRORS, askJetStream } from './request.ts';
 
-/** What a peer's durable consumer says of itself. */
+/** The state of a peer's durable consumer. */
 export interface Consumer {
   readonly name: string;
   /** Messages of the stream that it has not delivered yet. */
   readonly pending: number;
-  /** Delivered and not acknowledged. */
-  readonly ackPending: number;
   /** Stream sequence up to which everything is acknowledged. */
   readonly ackFloor: number;
-  /** Stream sequence last delivered. */
-  readonly delivered: number;
-  /** Pulls that are parked: while there is one, a peer is connected and waits for messages. */
+  /** Parked pulls: while there is one, the peer is connected and waits for messages. */
   readonly waiting: number;
-  /** When it last delivered or was acknowledged; absent: never, or not since the server started. */
+  /** When it last delivered a message or got an acknowledgement. Absent: never, or not since the server started. */
   readonly lastActive?: string;
-  /** As the server has it. */
+  /** Its configuration as the server has it. */
   readonly config: Readonly<Record<string, unknown>>;
 }
-
-export interface StreamInfo {
-  /** The oldest message there is; one more than {@link lastSequence} in an empty stream. */
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-  readonly created: string;
-}
-
-export type Ensured = 'Unchanged' | 'Created' | 'Updated' | 'Recreated';
 
 interface ConsumerInfo {
   readonly name: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly num_pending: number;
-  readonly num_ack_pending: number;
   readonly num_waiting?: number;
   readonly ack_floor: SequenceInfo;
   readonly delivered: SequenceInfo;
@@ -49,10 +35,13 @@ interface SequenceInfo {
   readonly last_active?: string;
 }
 
-/** nats-server lists 256 consumers at once; whoever never comes to an end is no nats-server. */
+/** nats-server lists 256 consumers a page. What sends more pages than this is not a nats-server. */
 const MAX_PAGES = 100;
-/** What nobody asked for may be set on a durable by hand, and then withholds messages or removes it; each with what it is otherwise. */
-const OTHERWISE = {
+/**
+ * Fields that we never set. Somebody may set them by hand on a durable, which then withholds messages or disappears.
+ * Each is here with the value that it has when nobody has set it.
+ */
+const UNSET = {
   deliver_subject: undefined,
   filter_subjects: undefined,
   headers_only: undefined,
@@ -65,9 +54,10 @@ const OTHERWISE = {
 } as const;
 
 /**
- * Signs in as the node itself to one of its own servers, the first that lets it, for everything that is asked there.
+ * Signs in as the node itself to the first of its own servers that lets it in.
  *
- * @throws TransientError telling of every server why not; InvalidInputError for a server or CA that is none
+ * @throws TransientError saying of every server why it does not; InvalidInputError where a server's URL or the CA
+ *   cannot be read
  */
 export async function openJetStream(
   servers: readonly string[],
@@ -89,7 +79,7 @@ export async function openJetStream(
   throw failures.length === 1 ? first : new TransientError(first.reason, messages, { cause: first });
 }
 
-/** The node's local JetStream, over one connection that is never made anew: after any error, open another. */
+/** The JetStream of the node's local NATS, over one connection that never reconnects: after an error, open another. */
 export class JetStream {
   readonly connected: Connected;
 
@@ -97,7 +87,11 @@ export class JetStream {
     this.connected = connected;
   }
 
-  /** All durables of peers on a stream, by name; none where the stream is missing. @throws TransientError */
+  /**
+   * All durables of peers on a stream, sorted by name; an empty list where there is no stream.
+   *
+   * @throws TransientError
+   */
   async durables(stream: string): Promise<Consumer[]> {
     const found = new Map<string, Consumer>();
     for (let offset = 0, total = 1, pages = 0; offset < total && pages < MAX_PAGES; pages += 1) {
@@ -108,7 +102,7 @@ export class JetStream {
       );
       const consumers = page?.consumers ?? [];
       for (const info of consumers) if (isSyncNameLike(info.name)) found.set(info.name, durableOf(info));
-      // An empty page ends it as well: durables may be removed meanwhile.
+      // The list may become shorter while it is read, and then ends with an empty page.
       if (page === undefined || consumers.length === 0) break;
       offset += consumers.length;
       total = page.total;
@@ -117,40 +111,38 @@ export class JetStream {
   }
 
   /**
-   * Makes a durable what it should be. One that differs only in what can be updated keeps everything it knows; one that
-   * differs in more, its kind of acknowledgement for instance, is made anew: its peer's position is kept by the peer, which
-   * could not have used it as it was.
+   * Makes a durable what it should be. One that differs only in what can be updated keeps its state. One that differs
+   * in more, such as its kind of acknowledgement, is removed and created again: the peer keeps its position itself, and
+   * could not have used the durable as it was.
    *
    * @throws TransientError, also where there is no stream
    */
-  async ensureDurable(stream: string, wanted: DurableConfig): Promise<Ensured> {
+  async ensureDurable(stream: string, wanted: DurableConfig): Promise<void> {
     const name = demandOwn(wanted.durable_name);
     const info = await this.#ask<ConsumerInfo>(`CONSUMER.INFO.${stream}.${name}`, {}, [API_ERRORS.consumerNotFound]);
-    if (info && isUpToDate(info.config, wanted)) return 'Unchanged';
+    if (info && isUpToDate(info.config, wanted)) return;
     const { cannotUpdate, pushConsumer } = API_ERRORS;
-    if (await this.#write(stream, wanted, info ? [cannotUpdate, pushConsumer] : []))
-      return info ? 'Updated' : 'Created';
+    if (await this.#write(stream, wanted, info ? [cannotUpdate, pushConsumer] : [])) return;
     await this.removeDurable(stream, name);
     await this.#write(stream, wanted, []);
-    return 'Recreated';
   }
 
-  /** Removes a durable, and is content where it, or its stream, is gone already. @throws TransientError */
+  /** Removes a durable; one that does not exist, or whose stream does not, counts as removed. @throws TransientError */
   async removeDurable(stream: string, name: string): Promise<void> {
     const { consumerNotFound, streamNotFound } = API_ERRORS;
     await this.#ask(`CONSUMER.DELETE.${stream}.${demandOwn(name)}`, {}, [consumerNotFound, streamNotFound]);
   }
 
-  /** undefined where there is no such stream: connect makes it when it starts. @throws TransientError */
-  async streamInfo(stream: string): Promise<StreamInfo | undefined> {
-    const info = await this.#ask<{ created: string; state: { first_seq: number; last_seq: number } }>(
-      `STREAM.INFO.${stream}`,
-      {},
-      [API_ERRORS.streamNotFound],
-    );
-    if (!info) return undefined;
-    const { created, state } = info;
-    return { created, firstSequence: state.first_seq, lastSequence: state.last_seq };
+  /**
+   * The sequence of a stream's oldest message; in an empty stream, that of the next one.
+   *
+   * @returns undefined where there is no such stream: connect makes it when it starts
+   * @throws TransientError
+   */
+  async firstSequence(stream: string): Promise<number | undefined> {
+    const operation = `STREAM.INFO.${stream}`;
+    const info = await this.#ask<{ state: { first_seq: number } }>(operation, {}, [API_ERRORS.streamNotFound]);
+    return info?.state.first_seq;
   }
 
   close(): Promise<void> {
@@ -174,20 +166,21 @@ function durableOf(info: ConsumerInfo): Consumer {
     name: info.name,
     config: info.config,
     pending: info.num_pending,
-    ackPending: info.num_ack_pending,
     ackFloor: ack_floor.stream_seq,
-    delivered: delivered.stream_seq,
     waiting: info.num_waiting ?? 0,
     ...(lastActive && { lastActive }),
   };
 }
 
-/** Only what matters is compared: a server adds fields of its own, and a newer one more of them. */
+/**
+ * Whether a durable is configured as it should be. Fields that a server adds by itself are not compared; newer servers
+ * add more.
+ */
 export function isUpToDate(actual: Consumer['config'], wanted: DurableConfig): boolean {
-  return Object.entries({ ...OTHERWISE, ...wanted }).every(([field, value]) => isDeepStrictEqual(actual[field], value));
+  return Object.entries({ ...UNSET, ...wanted }).every(([field, value]) => isDeepStrictEqual(actual[field], value));
 }
 
-/** @throws Error: whoever asks for another one's consumer has a bug, and must not have their way */
+/** @throws Error for a consumer that is not one of ours: to write or remove it would be a bug */
 function demandOwn(name: string): string {
   if (!isSyncNameLike(name)) throw new Error(`${name} is not a durable of lfh-sync`);
   return name;

@@ -3,7 +3,7 @@ import { derivedSeed, localNatsSeed } from '../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { DerivedKeys } from '../plan/observed/observed.ts';
 
-/** NKeys: made, read, judged and derived. No message here quotes a text that may hold a seed. */
+/** Makes, reads, checks and derives NKeys. No message here quotes a text that may hold a seed. */
 
 /** An NKey user. */
 export interface UserKey {
@@ -16,7 +16,7 @@ export interface UserKey {
 const SEED = /(?<![A-Z2-7])S[ACNOUX][A-Z2-7]{56}(?![A-Z2-7])/;
 const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
 
-/** Makes a key that nobody else has. */
+/** Makes a new random key. */
 export function makeKey(): UserKey {
   const pair = createUser();
   return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
@@ -25,9 +25,10 @@ export function makeKey(): UserKey {
 /**
  * The public key that belongs to a seed.
  *
- * A line end behind the seed is refused: what is derived from it must be the same wherever the file is read.
+ * A line end after the seed is refused: the keys that are derived from the seed must be the same wherever the file is
+ * read.
  *
- * @throws InvalidInputError saying what the text is instead, without a character of it
+ * @throws InvalidInputError saying what the text is instead, without quoting a character of it
  */
 export function publicKeyOf(seed: string): string {
   const problem = problemOf(seed);
@@ -35,7 +36,7 @@ export function publicKeyOf(seed: string): string {
     try {
       return fromSeed(Buffer.from(seed)).getPublicKey();
     } catch {
-      // The library's error is not kept as a cause: it is about a secret.
+      // The library's error is not kept as the cause, since it may quote a secret.
     }
   }
   throw new InvalidInputError(
@@ -43,30 +44,35 @@ export function publicKeyOf(seed: string): string {
   );
 }
 
-/** The key of the user that a node is at its local NATS, with all rights in the stream's account; see {@link localNatsSeed}. */
+/**
+ * The key of the user as which a node signs in at its local NATS, with all rights in the stream's account; see {@link
+ * localNatsSeed}.
+ */
 export function localNatsKey(nodeSeed: string): UserKey {
   return keyOf(localNatsSeed(nodeSeed));
 }
 
 /**
- * The key of the powerless user that stands in one generation of a node's nats-server configuration, and in no other.
- * Whoever has the node's seed can derive it, so that it need not be kept anywhere, and nobody else can.
+ * The key of the canary: a user without any rights that is in one generation of a node's nats-server configuration, and
+ * in no other. It can be derived with the node's seed, so that it need not be stored anywhere, and by nobody without
+ * it.
  *
- * @param configHash of the configuration, without the canary's own line
+ * @param configHash the hash of the configuration without the canary's own line
  */
 export function canaryKey(nodeSeed: string, configHash: string): UserKey {
   return keyOf(derivedSeed(nodeSeed, `lfh-sync canary ${configHash}`));
 }
 
-/** The key of the user with which the operator looks into a peer's account from inside. Derived as the canary's is. */
+/** The key of the user as which the operator probes a peer's account from inside. Derived as the canary's is. */
 export function probeKey(nodeSeed: string, peerLfhId: string): UserKey {
   return keyOf(derivedSeed(nodeSeed, `lfh-sync probe ${peerLfhId}`));
 }
 
 /**
- * Keeps what was derived, since that takes milliseconds, and a node may have hundreds of peers.
+ * The public keys that are derived from a node's seed. Each is derived once and kept, since that takes milliseconds,
+ * and a node may have hundreds of peers.
  *
- * @param previousSeed during a rotation: who signs in with the key derived from it is let in as well
+ * @param previousSeed during a rotation: the user that is derived from it is let in as well
  */
 export function derivedKeys(seed: string, previousSeed: string | undefined): DerivedKeys {
   const probes = new Map<string, string>();

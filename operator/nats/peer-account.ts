@@ -6,42 +6,29 @@ import { isNoResponders, translate } from './errors.ts';
 import type { UserKey } from './keys.ts';
 import { askAll } from './request.ts';
 
-/** A connection to a peer's account. */
-export interface PeerConnection {
-  /** The NKey it signed in with. */
-  readonly publicKey: string;
-  /** The address it comes from, as the server sees it. */
-  readonly host: string;
-  /** ISO 8601 */
-  readonly since: string;
-}
-
 /** What a peer finds when it signs in. */
 export interface PeerAccount {
-  /** Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable. */
+  /**
+   * Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable.
+   */
   readonly served: boolean;
-  /** Everybody else who is signed in, on all servers of the cluster. */
-  readonly connections: readonly PeerConnection[];
+  /** The NKey of each connection to the account but the probe's own, on all servers of the cluster. */
+  readonly connectedKeys: readonly string[];
 }
 
 interface Connections {
-  readonly data?: {
-    readonly connections?: readonly {
-      readonly authorized_user?: string;
-      readonly ip: string;
-      readonly start: string;
-    }[];
-  };
+  readonly data?: { readonly connections?: readonly { readonly authorized_user?: string }[] };
 }
 
 const TIMEOUT_MS = 2000;
 
 /**
- * Looks at a peer's account from inside, on one server: whether what the peer is about to ask for is there, and with which
- * key it is connected. Nothing that this asks moves the peer's durable.
+ * Probes a peer's account from inside, on one server: whether the peer's requests reach its durable consumer, and with
+ * which keys somebody is connected there. Nothing that this asks changes the peer's position.
  *
- * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link localNatsKey}
- * @throws TransientError; with `KeyRefused` the server does not have that account
+ * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link
+ *   localNatsKey}
+ * @throws TransientError, with the reason `KeyRefused` where the server does not have that account
  */
 export async function probePeerAccount(
   server: string,
@@ -55,10 +42,7 @@ export async function probePeerAccount(
       isServed(connected, pullSubject(peer.stream, syncName(peer.lfhId))),
       askAll(connected, CONNECTIONS_SUBJECT, JSON.stringify({ auth: true }), TIMEOUT_MS),
     ]);
-    return {
-      served,
-      connections: answers.flatMap(connectionsIn).filter(({ publicKey }) => publicKey !== key.publicKey),
-    };
+    return { served, connectedKeys: answers.flatMap(connectedKeysIn).filter((each) => each !== key.publicKey) };
   } finally {
     await connected.connection.close();
   }
@@ -74,11 +58,7 @@ async function isServed({ connection, place }: Connected, pull: string): Promise
   }
 }
 
-function connectionsIn(answer: string): PeerConnection[] {
+function connectedKeysIn(answer: string): string[] {
   const { data } = JSON.parse(answer) as Connections;
-  return (data?.connections ?? []).map(({ authorized_user, ip, start }) => ({
-    publicKey: authorized_user ?? '',
-    host: ip,
-    since: start,
-  }));
+  return (data?.connections ?? []).map(({ authorized_user = '' }) => authorized_user);
 }

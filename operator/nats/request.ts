@@ -3,7 +3,7 @@ import { TransientError } from '../../common/errors.ts';
 import type { Connected } from './connection.ts';
 import { isNoResponders, type Place, translate } from './errors.ts';
 
-/** What nats-server calls these (`server/errors.json`). */
+/** Error codes of JetStream's API, from nats-server's `server/errors.json`. */
 export const API_ERRORS = {
   consumerNotFound: 10014,
   streamNotFound: 10059,
@@ -14,7 +14,7 @@ export const API_ERRORS = {
 } as const;
 
 const ANSWER_TIMEOUT_MS = 5000;
-/** What more is of nobody honest: 200 peers are 100 KB of a sidecar's status. */
+/** No honest sidecar sends more: the status of one with 200 peers has 100 KB. */
 const MAX_ANSWERS = 1_000;
 const MAX_ANSWERS_BYTES = 32 * 1024 * 1024;
 
@@ -23,11 +23,11 @@ interface ApiAnswer {
 }
 
 /**
- * Asks JetStream's API.
+ * Sends a request to JetStream's API.
  *
- * @param expected errors that the caller has an answer to
- * @returns undefined for one of those
- * @throws TransientError for any other, and where there is no JetStream
+ * @param expected error codes that the caller handles
+ * @returns undefined where JetStream answers with one of those
+ * @throws TransientError for any other error, and where there is no JetStream
  */
 export async function askJetStream<Answer>(
   { connection, place }: Connected,
@@ -64,11 +64,11 @@ function withoutJetStream({ server, publicKey }: Place, cause?: unknown): Transi
 }
 
 /**
- * Asks everybody who listens on a subject, and takes their answers until none has come for 300 ms, or the time is up, or there are
- * more than can be. The library's own time is up only where nobody answers: whoever sends an answer every 250 ms would be
- * listened to for ever.
+ * Asks everyone who listens on a subject, and collects their answers until none has come for 300 ms, the time is up, or
+ * there are more than there can be. The library's own time-out counts only while nobody answers: without the deadline
+ * here, a service that sends an answer every 250 ms would keep the caller waiting for ever.
  *
- * @returns none where nobody listens
+ * @returns an empty list where nobody listens
  */
 export async function askAll(
   { connection, place }: Connected,

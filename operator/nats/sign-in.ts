@@ -6,40 +6,43 @@ import { addressesOf } from './addresses.ts';
 import { connectOnce, type ServerTrust } from './connection.ts';
 import { canaryKey, localNatsKey, makeKey, type UserKey } from './keys.ts';
 
-/** What became of an attempt to sign in. */
+/** The outcome of an attempt to sign in. */
 export interface SignIn {
-  /** `KeyRefused`: reached and trusted, but the key is not known. Any other reason says nothing about the key. */
+  /**
+   * `KeyRefused`: the server was reached and is trusted, but does not know the key. Any other reason says nothing about
+   * the key.
+   */
   readonly outcome: 'Accepted' | Reason;
   /** For a person: which server, what is wrong, what to do. */
   readonly message: string;
 }
 
 export interface LiveReport {
-  /** Whether there is a server, and every one runs this configuration. */
+  /** Whether there is a server, and every server runs this configuration. */
   readonly live: boolean;
   readonly servers: readonly ServerReport[];
 }
 
 export interface WhichConfig extends ServerTrust {
-  /** The one that the canary and the node's own user are derived from. */
+  /** The seed that the canary and the node's own user are derived from. */
   readonly nodeSeed: string;
-  /** During a rotation: an older configuration knows only whom is derived from this one. */
+  /** During a rotation: an older configuration knows only the user that is derived from this seed. */
   readonly previousSeed?: string | undefined;
-  /** Of the configuration that should be live. */
+  /** The hash of the configuration that should be live. */
   readonly hash: string;
   /**
-   * Servers, as reports name them, that were seen to refuse a stranger a moment ago: they are not tried with one again, since
-   * each such try is an error in their log.
+   * Servers, as reports name them, that were seen to refuse a stranger's key a moment ago. They are not tried with one
+   * again now, since each such attempt is an error in their log.
    */
   readonly refusing?: ReadonlySet<string>;
-  /** What is behind a server's URL, by that URL, where that is known better than DNS knows it. */
+  /** The addresses behind a server's URL, by that URL, where Kubernetes knows them better than DNS does. */
   readonly endpoints?: ReadonlyMap<string, readonly { readonly address: string; readonly port: number }[]>;
 }
 
 /**
- * Tries whether a server accepts a key, on a connection of its own that is closed again, within about 5 s.
+ * Tries whether a server accepts a key, within about 5 s, on a connection of its own that is then closed.
  *
- * @throws InvalidInputError for a server or a CA that is none
+ * @throws InvalidInputError where the server's URL or the CA cannot be read
  */
 export async function trySignIn(server: string, key: UserKey, trust: ServerTrust): Promise<SignIn> {
   try {
@@ -53,10 +56,11 @@ export async function trySignIn(server: string, key: UserKey, trust: ServerTrust
 }
 
 /**
- * Finds out which of a node's NATS servers run a configuration (docs/architecture.md, "Proof that the configuration is live"): all of them at
- * once, each address behind a name as a server of its own, verified against that name.
+ * Finds out which of a node's NATS servers run a configuration, by trying which keys they accept: the canary's key is
+ * in this configuration and in no other (docs/architecture.md, "Proof that the configuration is live"). All servers are
+ * asked at once; each address behind a name counts as a server, and its certificate is verified against that name.
  *
- * @throws InvalidInputError for a server, a CA or a seed that is none
+ * @throws InvalidInputError where a server's URL, the CA or a seed cannot be read
  */
 export async function whichConfig(servers: readonly string[], wanted: WhichConfig): Promise<LiveReport> {
   const reports = await Promise.all(servers.map((server) => reportsOf(server, wanted)));
@@ -81,7 +85,8 @@ async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerRep
 async function reportOf(scheme: string, server: string, wanted: WhichConfig): Promise<ServerReport> {
   const attempt = (key: UserKey): Promise<SignIn> => trySignIn(`${scheme}://${server}`, key, wanted);
   const report = (outcome: ServerReport['outcome'], message: string): ServerReport => ({ server, outcome, message });
-  // At the same time: a server that is opened and closed in between must not look as if it were neither.
+  // Both at the same time, so that a server that begins or ceases to let everybody in meanwhile is not taken for one
+  // that never did.
   const [canary, stranger] = await Promise.all([
     attempt(canaryKey(wanted.nodeSeed, wanted.hash)),
     wanted.refusing?.has(server) ? REFUSED : attempt(makeKey()),
@@ -91,9 +96,9 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
   if (canary.outcome === 'Accepted') return report('Live', `NATS server ${server} runs the current configuration`);
   if (canary.outcome !== 'KeyRefused') return report(canary.outcome, canary.message);
   const seeds = [wanted.nodeSeed, wanted.previousSeed].filter((seed) => seed !== undefined);
-  const known = await Promise.all(seeds.map((seed) => attempt(localNatsKey(seed))));
-  if (known.some(({ outcome }) => outcome === 'Accepted')) return report('ConfigNotLive', configNotLive(server));
-  for (const { outcome, message } of known) {
+  const asNode = await Promise.all(seeds.map((seed) => attempt(localNatsKey(seed))));
+  if (asNode.some(({ outcome }) => outcome === 'Accepted')) return report('ConfigNotLive', configNotLive(server));
+  for (const { outcome, message } of asNode) {
     if (outcome !== 'KeyRefused' && outcome !== 'Accepted') return report(outcome, message);
   }
   return report('IncludeMissing', includeMissing(server, localNatsKey(wanted.nodeSeed)));

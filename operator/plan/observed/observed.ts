@@ -4,20 +4,21 @@ import type { Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { CertificateReader } from './certificate.ts';
 
-/** Everything that a turn over a node has read; what is planned depends on nothing else. */
+/** What a reconcile has read of a node. No seed is in it. */
 
 export type NodeObject = LfhSyncNode & { readonly metadata: Metadata };
 export type PeerObject = LfhSyncPeer & { readonly metadata: Metadata };
 
-/** A ConfigMap's or Secret's texts by key. */
+/** The texts of a ConfigMap or Secret, by key. */
 export type Texts = Readonly<Record<string, string>>;
 
+/** Reads the ConfigMaps and Secrets of the node's namespace by name; undefined where there is no such object. */
 export interface References {
   configMap(name: string): Texts | undefined;
   secret(name: string): Texts | undefined;
 }
 
-/** What a seed turned out to be; the seed itself stays with whoever read it. */
+/** What was found out about a seed, without the seed itself. */
 export type KeyReading =
   | { readonly publicKey: string; readonly published: boolean; readonly problem?: undefined }
   | { readonly publicKey?: undefined; readonly problem: string };
@@ -27,18 +28,19 @@ export interface ObservedKey {
   readonly secret: string;
   readonly current: KeyReading;
   readonly previous: KeyReading | undefined;
-  /** The rotation that made it. */
+  /** The value of `spec.key.rotation` for which it was made. */
   readonly rotation: number;
+  /** When it replaced the previous key, in ISO 8601. */
   readonly rotatedAt: string | undefined;
 }
 
-/** Public keys that are derived from the node's seed; undefined where there is none that may be used. */
+/** Public keys that are derived from the node's seed; undefined where the node has no seed that it may use. */
 export interface DerivedKeys {
-  /** Of the users that the node is at its local NATS, the one in force first. */
+  /** Those of the users as which the node signs in at its local NATS, the one in force first. */
   own(): readonly string[] | undefined;
-  /** Of the canary of a configuration with this hash. */
+  /** That of the canary of a configuration with this hash. */
   canary(configHash: string): string | undefined;
-  /** Of the user with whom the node looks into a peer's account. */
+  /** That of the user as which the node probes a peer's account. */
   probe(peerLfhId: string): string | undefined;
 }
 
@@ -49,16 +51,17 @@ export const NO_DERIVED_KEYS: DerivedKeys = {
   probe: () => undefined,
 };
 
-/** What one server is found to run. */
+/** Which configuration one server was found to run. */
 export interface ServerReport {
   /** `host:port`; one for each address of a name. */
   readonly server: string;
   /**
    * - `Live`: this very configuration.
-   * - `NoAuthorization`: it lets everybody in, whatever it has included.
-   * - `ConfigNotLive`: the node's own user is known but not the canary. It runs an older configuration, or has that user from elsewhere.
-   * - `IncludeMissing`: neither is known. It does not include our files, was not reloaded since they came, or takes its users from
-   *   JWTs (operator mode), which answers all the same.
+   * - `NoAuthorization`: it lets everyone in, whatever it has included.
+   * - `ConfigNotLive`: it knows the node's own user but not the canary. It runs an older configuration, or has that
+   *   user from elsewhere.
+   * - `IncludeMissing`: it knows neither. It does not include our files, was not reloaded since they were written, or
+   *   takes its users from JWTs (operator mode), which gives the same answer.
    * - a {@link Reason}: it could not be asked.
    */
   readonly outcome: 'Live' | 'NoAuthorization' | 'ConfigNotLive' | 'IncludeMissing' | Reason;
@@ -66,15 +69,16 @@ export interface ServerReport {
   readonly message: string;
 }
 
+/** The state of a peer's durable consumer. */
 export interface ObservedDurable {
   readonly name: string;
-  /** Messages that the peer has not been handed yet. */
+  /** How many messages were not delivered to the peer yet. */
   readonly pending: number;
   /** Stream sequence up to which the peer has acknowledged. */
   readonly ackFloor: number;
-  /** Pulls that wait for messages: somebody is there. */
+  /** How many pulls wait for messages: while there is one, the peer is connected. */
   readonly waiting: number;
-  /** When the peer was last handed something. */
+  /** When the peer was last delivered a message or acknowledged one. */
   readonly lastActive?: string;
 }
 
@@ -82,25 +86,27 @@ export interface ObservedDurable {
 export interface PeerAccess {
   /** Whether its pulls reach its durable. */
   readonly served: boolean;
-  /** Those of its public keys that it is signed in with. */
+  /** Those of its public keys that it is connected with. */
   readonly connectedKeys: readonly string[];
 }
 
+/** What was found out about the node's local NATS. */
 export interface ObservedNats {
   readonly servers: readonly ServerReport[];
   /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
   readonly streamFirst: number | undefined;
-  /** undefined: could not be asked. */
+  /** undefined: they could not be asked. */
   readonly durables: readonly ObservedDurable[] | undefined;
-  /** Why JetStream could not be asked, or a durable not be made. */
+  /** Why JetStream could not be asked, or a durable could not be made. */
   readonly problem: string | undefined;
-  /** By the peer's name; of those that were looked at now. */
+  /** By the peer's name; only the peers that were probed now. */
   readonly access: ReadonlyMap<string, PeerAccess>;
 }
 
+/** What a plan is made from, together with the node's public keys and the time. */
 export interface Observed {
   readonly node: NodeObject;
-  /** Those whose nodeRef is this node, the ones being deleted too. */
+  /** The peers whose nodeRef is this node, also those that are being deleted. */
   readonly peers: readonly PeerObject[];
   /** Every other node that this operator sees. */
   readonly otherNodes: readonly NodeObject[];
@@ -108,26 +114,27 @@ export interface Observed {
   /** Kept from one reconcile to the next, so that each certificate is parsed once. */
   readonly certificates: CertificateReader;
   readonly key: ObservedKey | undefined;
-  /** The files for NATS as they stand in the ConfigMap; any of them may be missing or somebody else's. */
+  /** The files for NATS as the ConfigMap has them now. Any of them may be missing, or written by somebody else. */
   readonly written: Texts | undefined;
-  /** The sidecars' settings as they stand there. */
+  /** The sidecars' settings as their ConfigMap has them now. */
   readonly writtenSettings: Texts | undefined;
   /** The hash that every server that answers was last seen to run. */
   readonly liveHash: string | undefined;
-  /** Whether that has left somebody out for a while who is let in. */
+  /** Whether a peer that this configuration lets in has not been served for a while. */
   readonly leavesOut: boolean;
 }
 
-/** What the data plane says, read after the plan was applied. */
+/** What NATS and the sidecars answer, asked after the plan was applied. */
 export interface DataPlane {
   readonly nats: ObservedNats | undefined;
-  /** Answers of the node's sidecars; undefined: could not be asked. */
+  /** The statuses of the node's sidecars; undefined: they could not be asked. */
   readonly sidecars: readonly SidecarStatus[] | undefined;
 }
 
 /**
- * The answer of the sidecar that replays a peer, or of any that knows it. One about another node that had the peer's name
- * before, of which a sidecar may still have the settings, is none.
+ * What is reported of a peer by the sidecar that replays it, or else by any sidecar that knows it. A report about
+ * another installation that had the peer's name before does not count; a sidecar may still have the settings of that
+ * one.
  */
 export function reportOf({ metadata, spec }: PeerObject, sidecars: readonly SidecarStatus[]): PeerStatus | undefined {
   const reports = sidecars.flatMap(({ peers }) =>

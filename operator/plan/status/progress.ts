@@ -2,12 +2,14 @@ import { syncName } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import { type DataPlane, type ObservedDurable, type PeerObject, reportOf } from '../observed/observed.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
-import type { Progresses } from './status.ts';
 import { type Progress, STANDSTILL_MS } from './verdict.ts';
 
+/** How far each direction of each peer had got when it last moved, by the peer's name. */
+export type Progresses = ReadonlyMap<string, { readonly received: Progress; readonly sent: Progress }>;
+
 /**
- * Notes what has moved since the last turn. Whether somebody lags is a question of time, and neither a position nor an ack
- * floor tells when it moved last.
+ * Notes what has moved since the last reconcile. Whether a direction lags is a question of time, and neither a position
+ * nor an acknowledgement floor says when it last moved.
  */
 export function advanceProgress(
   before: Progresses,
@@ -32,10 +34,10 @@ export function advanceProgress(
   );
 }
 
-/** What stood still before this operator began still does, unless it is seen to have moved since. */
+/** What stood still before this operator was started still does, unless it is seen to have moved since. */
 function stoodStill({ status }: PeerObject, type: 'ReceiveReady' | 'SendReady', now: number): Progress | undefined {
-  const told = status?.conditions?.find((condition) => condition.type === type);
-  if (!told || !STANDSTILLS.has(told.reason)) return undefined;
+  const reported = status?.conditions?.find((condition) => condition.type === type);
+  if (!reported || !STANDSTILLS.has(reported.reason)) return undefined;
   const seen = type === 'ReceiveReady' ? status?.receive?.position : status?.send?.ackFloor;
   return { mark: seen ?? 0, since: now - STANDSTILL_MS - 1 };
 }
@@ -46,7 +48,7 @@ function received(known: Progress | undefined, report: PeerStatus | undefined, n
   return advance(known, report?.position?.sequence ?? 0, report?.lag === 0, now);
 }
 
-/** Whoever waits with a pull, or has nothing left to fetch, is not behind. */
+/** A peer that waits with a pull and has nothing left to fetch is not behind. */
 function sent(known: Progress | undefined, durable: ObservedDurable | undefined, now: number): Progress {
   return advance(
     known,

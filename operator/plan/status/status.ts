@@ -20,45 +20,53 @@ import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
+import type { Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { sendReady } from './send-condition.ts';
-import type { Progress } from './verdict.ts';
 
 export type NodeStatus = NonNullable<LfhSyncNode['status']>;
 export type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
 
-/** How far each direction of each peer had got when it last moved, by the peer's name. Kept from turn to turn. */
-export type Progresses = ReadonlyMap<string, { readonly received: Progress; readonly sent: Progress }>;
-
-/** What is kept of a node's data plane from turn to turn. */
-export interface Known {
-  /** Since when what is written now has been there, in milliseconds since 1970. */
+/** Everything that the statuses of a node and its peers are made from, besides the objects themselves. */
+export interface StatusInput {
+  readonly plan: Plan;
+  readonly keyStep: KeyStep;
+  readonly dataPlane: DataPlane;
+  /** In milliseconds since 1970. */
+  readonly now: number;
+  /** Since when the planned configuration has been written, in milliseconds since 1970. */
   readonly writtenAt: number;
-  /** Workloads that the spec names and that are not there, as `kind/name`. */
-  readonly missing: ReadonlySet<string>;
   readonly progress: Progresses;
   readonly accesses: Accesses;
-  /** Why what was planned could not be written; absent where it was. */
-  readonly refused?: string;
-  /** What became of the sidecar; absent where nobody looked. */
-  readonly injection?: Injection;
+  /** Workloads that the spec names and that do not exist, as `kind/name`. */
+  readonly missing: ReadonlySet<string>;
+  /** Why the plan could not be written; undefined where it was. */
+  readonly refused: string | undefined;
+  /** What became of the sidecar. */
+  readonly injection: Injection | undefined;
 }
 
-/** The status of a peer after a turn over its node. */
-export function peerStatus(
-  planned: PlannedPeer,
-  plan: Plan,
-  step: KeyStep,
-  dataPlane: DataPlane,
-  { progress, accesses }: Known,
-  now: number,
-): PeerStatusOf {
+export interface Statuses {
+  readonly node: NodeStatus;
+  /** In the order of the plan's peers. */
+  readonly peers: readonly PeerStatusOf[];
+}
+
+/** The statuses of a node and of all its peers after a reconcile. */
+export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Statuses {
+  const peers = input.plan.peers.map((planned) => peerStatus(planned, input));
+  return { node: nodeStatus(observed, peers, input), peers };
+}
+
+/** The status of a peer after a reconcile of its node. */
+export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
+  const { plan, keyStep, dataPlane, progress, accesses, now } = input;
   const { peer, conflict, ca, invalid } = planned;
   const { receive: _receive, send: _send, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const moved = progress.get(peer.metadata.name);
   const access = accesses.get(peer.metadata.name)?.access;
-  const obstacle = obstacleOf(plan, step);
+  const obstacle = obstacleOf(plan, keyStep);
   const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True';
   const drafts: ConditionDraft[] = obstacle ?? [
     receiveReady({ peer, conflict, ca, invalid, sidecars, received: moved?.received, now }),
@@ -73,7 +81,7 @@ export function peerStatus(
   };
 }
 
-/** What was seen last of each direction; of one that is not asked for any more that says nothing. */
+/** What was seen last of each direction. It is left out for a direction that the spec no longer asks for. */
 function seenOf(
   peer: PeerObject,
   { nats, sidecars }: DataPlane,
@@ -109,23 +117,20 @@ function sendOf(
   };
 }
 
-/** The status of a node after a turn; `peers` as they are after it. */
-export function nodeStatus(
-  observed: Observed,
-  plan: Plan,
-  step: KeyStep,
-  dataPlane: DataPlane,
-  peers: readonly PeerStatusOf[],
-  known: Known,
-  now: number,
-): NodeStatus {
+/**
+ * The status of a node after a reconcile.
+ *
+ * @param peers the statuses of its peers after the same reconcile
+ */
+export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], input: StatusInput): NodeStatus {
   const { node, key } = observed;
+  const { plan, keyStep, dataPlane, injection, now } = input;
   const { workload: _, ...before } = node.status ?? {};
-  const workload = known.injection?.workload;
-  const config = natsDraft(observed, plan, step, dataPlane, known, now);
-  const drafts: ConditionDraft[] = [keyReady(step), config, sidecarDraft(observed, plan, dataPlane, known.injection)];
+  const workload = injection?.workload;
+  const config = natsDraft(node, input);
+  const drafts: ConditionDraft[] = [keyReady(keyStep), config, sidecarDraft(node, plan, dataPlane, injection)];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
-  const publicKeys = step.step === 'use' ? [...step.publicKeys] : before.publicKeys;
+  const publicKeys = keyStep.step === 'use' ? [...keyStep.publicKeys] : before.publicKeys;
   const invitationName = NAMES.invitation(node.metadata.name);
   return {
     ...before,
@@ -142,19 +147,14 @@ export function nodeStatus(
   };
 }
 
-function natsDraft(
-  { node }: Observed,
-  { problem, files, remarks }: Plan,
-  step: KeyStep,
-  { nats }: DataPlane,
-  { writtenAt, missing, refused }: Known,
-  now: number,
-): ConditionDraft<'NatsConfigLive'> {
+function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsConfigLive'> {
+  const { plan, keyStep, dataPlane, writtenAt, missing, refused, now } = input;
+  const { problem, files, remarks } = plan;
   const type = 'NatsConfigLive';
   if (problem) return { type, status: 'False', ...problem };
   if (refused !== undefined) return { type, status: 'False', reason: 'WriteRefused', message: refused };
-  if (step.step === 'stop') return { type, status: 'False', reason: 'KeyNotReady', message: step.message };
-  const draft = natsConfigLive(nats, files?.phase ?? 'final', now - writtenAt);
+  if (keyStep.step === 'stop') return { type, status: 'False', reason: 'KeyNotReady', message: keyStep.message };
+  const draft = natsConfigLive(dataPlane.nats, files?.phase ?? 'final', now - writtenAt);
   const { workload } = nodeSpec(node);
   if (draft.status !== 'True' && workload && missing.has(workloadText(workload))) {
     const message = `spec.nats.workloadRef: there is no ${workloadText(workload)} in this namespace; ${draft.message}`;
@@ -164,7 +164,7 @@ function natsDraft(
 }
 
 function sidecarDraft(
-  { node }: Observed,
+  node: NodeObject,
   { kafkaPasswordProblem }: Plan,
   { sidecars }: DataPlane,
   injection: Injection | undefined,
@@ -174,7 +174,7 @@ function sidecarDraft(
     return { type, status: 'False', reason: 'MissingReference', message: kafkaPasswordProblem };
   const { refusal, awaited } = injection ?? {};
   const draft = sidecarReady(sidecars, node.spec.connect !== undefined);
-  // Without an image somebody else may run them.
+  // Without an image the sidecars may be run by something else.
   if (refusal && (refusal.reason !== 'NoImage' || draft.reason === 'NoReport')) {
     return { type, status: 'False', ...refusal };
   }
@@ -182,7 +182,7 @@ function sidecarDraft(
   return { type, status: 'Unknown', reason: 'Injected', message: awaited };
 }
 
-/** The status of a peer that names a node that is not there. */
+/** The status of a peer that names a node that does not exist. */
 export function orphanStatus(peer: PeerObject, nodeName: string, now: number): PeerStatusOf {
   const message = `there is no LfhSyncNode ${nodeName} in this namespace`;
   const drafts: ConditionDraft[] = (['ReceiveReady', 'SendReady'] as const).map((type) => ({
@@ -198,7 +198,10 @@ export function orphanStatus(peer: PeerObject, nodeName: string, now: number): P
   };
 }
 
-/** Peers that were last seen to accept the previous key and not the one in force. With whom we do not sign in has no say. */
+/**
+ * Peers that were last seen to accept the previous key and not the one in force. Peers at which we do not sign in do
+ * not count.
+ */
 export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>): string[] {
   const previous = key?.previous?.publicKey;
   if (previous === undefined) return [];
@@ -209,7 +212,7 @@ export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>
   return using.map(({ metadata }) => metadata.name).sort();
 }
 
-/** What keeps both directions of every peer from being told. */
+/** What is wrong with the node itself, so that nothing can be said about either direction of any peer. */
 function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefined {
   const both = (status: 'False' | 'Unknown', message: string): ConditionDraft[] => [
     { type: 'ReceiveReady', status, reason: 'NodeNotReady', message },
@@ -235,8 +238,8 @@ function conditionsOf(
 }
 
 /**
- * @param lastKey that the peer was seen to accept. It stays while there is no connection: a peer that is down while our key is
- *   replaced may accept nothing but the previous one, which must wait for it.
+ * @param lastKey the key that the peer was last seen to accept. It stays while there is no connection: a peer that is
+ *   down while our key is replaced may accept only the previous one, which must be kept for it.
  */
 function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined): Pick<PeerStatusOf, 'receive'> {
   if (!report) return {};

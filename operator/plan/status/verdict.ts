@@ -1,18 +1,20 @@
-/** What is said of one direction of a peer. */
+/** The outcome for one direction of a peer, as a condition has it. */
 interface Verdict<Status, Reason> {
   readonly status: Status;
   readonly reason: Reason;
   readonly message: string;
 }
 
-/** How far a direction had got when it last moved; only time can tell a standstill. */
+/** How far a direction had got when it last moved. Only the time since then shows a standstill. */
 export interface Progress {
   readonly mark: number;
   /** In milliseconds since 1970. */
   readonly since: number;
 }
 
-/** Messages wait, or nobody asks for any, and nothing has moved for this long. A peer that is there pulls every few seconds. */
+/**
+ * A direction in which nothing has moved for this long stands still. A peer that is connected pulls every few seconds.
+ */
 export const STANDSTILL_MS = 60_000;
 
 export function ok<Reason extends string>(reason: Reason, message: string): Verdict<'True', Reason> {
@@ -27,7 +29,7 @@ export function unknown<Reason extends string>(reason: Reason, message: string):
   return { status: 'Unknown', reason, message };
 }
 
-/** For how long it has not moved, in milliseconds; 0 where that is not known. */
+/** For how long a direction has not moved, in milliseconds; 0 where that is not known. */
 export function since(progress: Progress | undefined, now: number): number {
   return progress ? now - progress.since : 0;
 }

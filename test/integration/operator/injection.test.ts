@@ -363,7 +363,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
     // And what is not ours to write is let go.
     await at.apply(forged('stranger', 'Restart StatefulSet/nats'));
-    const refused = /"configMap":"stranger-nats".*forbidden.*is not taken back/;
+    const refused = /"configMap":"stranger-nats".*forbidden.*cannot be revoked/;
     await until('the other was', async () => refused.test(await readFile(operator.logFile, 'utf8')));
     await at.waitForReconcile();
     await at.waitForInjection();

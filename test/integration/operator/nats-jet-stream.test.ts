@@ -5,7 +5,7 @@ import { type DurableConfig, durableConfig } from '../../../common/contract/dura
 import { syncName } from '../../../common/contract/names.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { InvalidInputError, TransientError } from '../../../common/errors.ts';
-import { type Consumer, type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
+import { type Consumer, isUpToDate, type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
 import { localNatsKey, makeKey } from '../../../operator/nats/keys.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { Site } from '../../kit/sites/site.ts';
@@ -47,8 +47,28 @@ describe("a node's local JetStream", () => {
     return parsed;
   }
 
-  function info(durable = name): Promise<{ created: string; config: Record<string, unknown> }> {
+  interface Info {
+    readonly created: string;
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly num_ack_pending: number;
+    readonly delivered: { readonly stream_seq: number };
+  }
+
+  function info(durable = name): Promise<Info> {
     return api(`CONSUMER.INFO.${STREAM}.${durable}`);
+  }
+
+  function stream(): Promise<{ state: { first_seq: number; last_seq: number } }> {
+    return api(`STREAM.INFO.${STREAM}`);
+  }
+
+  /** Makes the durable what it should be once more, and demands that there was nothing to do. */
+  async function demandUnchanged(): Promise<void> {
+    const before = await info();
+    assert.ok(isUpToDate(before.config, wanted), JSON.stringify(before.config));
+    await own.ensureDurable(STREAM, wanted);
+    const { created, config } = await info();
+    assert.deepEqual([created, config], [before.created, before.config]);
   }
 
   function make(config: object, durable = name): Promise<unknown> {
@@ -70,11 +90,10 @@ describe("a node's local JetStream", () => {
   }
 
   it('makes a durable, and leaves it alone while it is what it should be', async () => {
-    assert.equal(await own.ensureDurable(STREAM, wanted), 'Created');
+    await own.ensureDurable(STREAM, wanted);
     const first = await info();
     for (const [field, value] of Object.entries(wanted)) assert.deepEqual(first.config[field], value, field);
-    assert.equal(await own.ensureDurable(STREAM, wanted), 'Unchanged');
-    assert.deepEqual((await info()).created, first.created);
+    await demandUnchanged();
   });
 
   it('updates what can be updated, and what somebody added by hand, without losing what the durable knows', async () => {
@@ -90,13 +109,13 @@ describe("a node's local JetStream", () => {
       await own.removeDurable(STREAM, name);
       await make({ ...wanted, ...change });
       const before = await info();
-      assert.equal(await own.ensureDurable(STREAM, wanted), 'Updated', JSON.stringify(change));
+      await own.ensureDurable(STREAM, wanted);
       const after = await info();
       assert.equal(after.created, before.created, JSON.stringify(change));
       for (const field of Object.keys(change)) {
         assert.deepEqual(after.config[field], { max_deliver: -1, ...wanted }[field as keyof DurableConfig], field);
       }
-      assert.equal(await own.ensureDurable(STREAM, wanted), 'Unchanged');
+      await demandUnchanged();
     }
   });
 
@@ -111,8 +130,12 @@ describe("a node's local JetStream", () => {
     ]) {
       await own.removeDurable(STREAM, name);
       await make(config);
-      assert.equal(await own.ensureDurable(STREAM, wanted), 'Recreated', JSON.stringify(config));
-      assert.equal(await own.ensureDurable(STREAM, wanted), 'Unchanged');
+      const before = await info();
+      await own.ensureDurable(STREAM, wanted);
+      const after = await info();
+      assert.notEqual(after.created, before.created, JSON.stringify(config));
+      for (const [field, value] of Object.entries(wanted)) assert.deepEqual(after.config[field], value, field);
+      await demandUnchanged();
     }
   });
 
@@ -144,20 +167,22 @@ describe("a node's local JetStream", () => {
   it('tells what a peer has been handed, has acknowledged, and waits for', async () => {
     await api(`STREAM.PURGE.${STREAM}`);
     await own.ensureDurable(STREAM, wanted);
-    const last = (await own.streamInfo(STREAM))?.lastSequence ?? -1;
+    const last = (await stream()).state.last_seq;
     const none = await only();
-    assert.deepEqual([none.pending, none.ackPending, none.waiting, none.lastActive], [0, 0, 0, undefined]);
+    assert.deepEqual([none.pending, none.waiting, none.lastActive], [0, 0, undefined]);
+    assert.equal((await info()).num_ack_pending, 0);
 
     await site.announce([Buffer.from('one'), Buffer.from('two'), Buffer.from('three')]);
     assert.equal((await only()).pending, 3);
     const first = await pull(administrator);
     await pull(administrator);
     const handed = await only();
-    assert.deepEqual([handed.pending, handed.ackPending, handed.delivered], [1, 2, last + 2]);
+    const { num_ack_pending, delivered } = await info();
+    assert.deepEqual([handed.pending, num_ack_pending, delivered.stream_seq], [1, 2, last + 2]);
     assert.ok(Math.abs(Date.parse(handed.lastActive ?? '') - Date.now()) < 60_000);
     first.ack();
     await until('it is acknowledged', async () => (await only()).ackFloor === last + 1);
-    assert.equal((await only()).ackPending, 1);
+    assert.equal((await info()).num_ack_pending, 1);
 
     await pull(administrator);
     const parked = pull(administrator);
@@ -178,17 +203,16 @@ describe("a node's local JetStream", () => {
     const { text, ack } = await pull(connection);
     assert.equal(text, 'for hospital-b');
     ack();
-    await until('the acknowledgement counts', async () => (await only()).ackPending === 0);
+    await until('the acknowledgement counts', async () => (await info()).num_ack_pending === 0);
   });
 
-  it('tells the first and last message of a stream, or that there is none', async () => {
+  it('says which is the first message of a stream, or that there is no stream', async () => {
     await site.announce([Buffer.from('x'), Buffer.from('y')]);
-    const before = await own.streamInfo(STREAM);
-    assert.ok(before);
-    await site.purge(before.lastSequence);
-    assert.deepEqual(await own.streamInfo(STREAM), { ...before, firstSequence: before.lastSequence });
-    assert.ok(Math.abs(Date.parse(before.created) - Date.now()) < 600_000);
-    assert.equal(await own.streamInfo('NOSUCH'), undefined);
+    const { first_seq, last_seq } = (await stream()).state;
+    assert.equal(await own.firstSequence(STREAM), first_seq);
+    await site.purge(last_seq);
+    assert.equal(await own.firstSequence(STREAM), last_seq);
+    assert.equal(await own.firstSequence('NOSUCH'), undefined);
     assert.deepEqual(await own.durables('NOSUCH'), []);
   });
 
@@ -222,7 +246,7 @@ describe("a node's local JetStream", () => {
         /does not know the key/,
       );
       const second = await open([down, site.nats.url]);
-      assert.ok(await second.streamInfo(STREAM));
+      assert.ok(await second.firstSequence(STREAM));
       await second.close();
       await assert.rejects(open([]), InvalidInputError);
     });
@@ -242,10 +266,10 @@ describe("a node's local JetStream", () => {
     it('that the server went away, or stands still', async () => {
       const there = await open();
       await site.nats.process.pause();
-      await fails(there.streamInfo(STREAM), 'Unreachable', /does not answer/);
+      await fails(there.firstSequence(STREAM), 'Unreachable', /does not answer/);
       site.nats.process.resume();
       await site.nats.restart();
-      await fails(there.streamInfo(STREAM), 'Unreachable', new RegExp(site.nats.host));
+      await fails(there.firstSequence(STREAM), 'Unreachable', new RegExp(site.nats.host));
       await there.close();
       own = await open();
     });

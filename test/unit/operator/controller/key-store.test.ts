@@ -5,7 +5,7 @@ describe('readKey', () => {
   function historyOf(annotations: Readonly<Record<string, string>>) {
     const prefixed = Object.entries(annotations).map(([name, value]) => [`sync.linuxforhealth.io/${name}`, value]);
     const metadata = { name: 'local-nkey', annotations: Object.fromEntries(prefixed) };
-    const { rotation, rotatedAt } = readKey({ apiVersion: 'v1', kind: 'Secret', metadata });
+    const { rotation, rotatedAt } = readKey({ apiVersion: 'v1', kind: 'Secret', metadata }).observed;
     return { rotation, rotatedAt };
   }
 

@@ -20,7 +20,7 @@ import type {
   Texts,
 } from '../../../../operator/plan/observed/observed.ts';
 import { type Plan, planNode } from '../../../../operator/plan/plan.ts';
-import type { Known } from '../../../../operator/plan/status/status.ts';
+import type { StatusInput } from '../../../../operator/plan/status/status.ts';
 import { type KeyStep, publicKeysOf } from '../../../../operator/plan/trust/node-key.ts';
 
 /** What plans are made of in tests: the same each time, so that golden files stay as they are. */
@@ -229,8 +229,19 @@ export function natsOf(durables: readonly ObservedDurable[] = [], changes: Parti
   };
 }
 
+/** What is known of a node, besides its plan and its data plane, when its status is made. */
+export type Known = Pick<StatusInput, 'writtenAt' | 'missing' | 'progress' | 'accesses' | 'refused' | 'injection'>;
+
 export function knownOf(changes: Partial<Known> = {}): Known {
-  return { writtenAt: NOW, missing: new Set(), progress: new Map(), accesses: new Map(), ...changes };
+  return {
+    writtenAt: NOW,
+    missing: new Set(),
+    progress: new Map(),
+    accesses: new Map(),
+    refused: undefined,
+    injection: undefined,
+    ...changes,
+  };
 }
 
 /** All is well, for every one of these peers. */

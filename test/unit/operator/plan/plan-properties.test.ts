@@ -8,7 +8,7 @@ import { MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.
 import type { NodeObject, PeerObject } from '../../../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../../../operator/plan/plan.ts';
 import { advanceProgress } from '../../../../operator/plan/status/progress.ts';
-import { nodeStatus, orphanStatus, peerStatus } from '../../../../operator/plan/status/status.ts';
+import { nodeAndPeerStatuses, orphanStatus, peerStatus } from '../../../../operator/plan/status/status.ts';
 import { keyStep } from '../../../../operator/plan/trust/node-key.ts';
 import {
   aKey,
@@ -247,7 +247,14 @@ describe("a peer's Ready", () => {
         const now = { ...dataPlane, sidecars };
         const progress = advanceProgress(new Map(), plan.peers, now, NOW);
         const step = keyStep(aNode(), aKey(), [], NOW);
-        const { conditions } = peerStatus(planned, plan, step, now, { ...known, progress }, NOW);
+        const { conditions } = peerStatus(planned, {
+          plan,
+          keyStep: step,
+          dataPlane: now,
+          ...known,
+          progress,
+          now: NOW,
+        });
         const isReady = conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
         const replayed = (reports ?? [])
           .flat()
@@ -328,12 +335,8 @@ describe('a secret', () => {
         const step = keyStep(node, key, [], NOW);
         const nothing = { nats: undefined, sidecars: undefined };
         const known = knownOf({ missing: new Set([`StatefulSet/${at.workload}`]) });
-        const peers = plan.peers.map((planned) => peerStatus(planned, plan, step, nothing, known, NOW));
-        const statuses = [
-          ...peers,
-          nodeStatus(observed, plan, step, nothing, peers, known, NOW),
-          orphanStatus(peer, name, NOW),
-        ];
+        const input = { plan, keyStep: step, dataPlane: nothing, ...known, now: NOW };
+        const statuses = [nodeAndPeerStatuses(observed, input), orphanStatus(peer, name, NOW)];
         const text = JSON.stringify([plan.objects, plan.durables, statuses]);
         for (const piece of PIECES) assert.ok(!text.includes(piece), text);
       }),

@@ -7,7 +7,7 @@ import type {
   Observed,
   ServerReport,
 } from '../../../../../operator/plan/observed/observed.ts';
-import { type Known, nodeStatus } from '../../../../../operator/plan/status/status.ts';
+import { nodeStatus } from '../../../../../operator/plan/status/status.ts';
 import { type KeyStep, keyRefused, keyStep } from '../../../../../operator/plan/trust/node-key.ts';
 import {
   aKey,
@@ -15,6 +15,7 @@ import {
   aPeer,
   certificate,
   HOUR_MS,
+  type Known,
   knownOf,
   NOW,
   natsOf,
@@ -57,7 +58,13 @@ function conditionsIn({
   const all = observedOf([B], { node, ...observed });
   const plan = first ? planOf(all) : settledPlanOf(all);
   const well: DataPlane = { nats: natsOf(), sidecars: [sidecarOf([])] };
-  const status = nodeStatus(all, plan, step, { ...well, ...dataPlane }, [], knownOf(known), NOW);
+  const status = nodeStatus(all, [], {
+    plan,
+    keyStep: step,
+    dataPlane: { ...well, ...dataPlane },
+    ...knownOf(known),
+    now: NOW,
+  });
   return status.conditions ?? [];
 }
 

@@ -1,12 +1,14 @@
 import { REASONS } from '../../../../../common/contract/reasons.ts';
 import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
 import type { DataPlane, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
-import { type Known, orphanStatus, peerStatus } from '../../../../../operator/plan/status/status.ts';
+import { orphanStatus, peerStatus } from '../../../../../operator/plan/status/status.ts';
+import type { KeyStep } from '../../../../../operator/plan/trust/node-key.ts';
 import {
   aNode,
   aPeer,
   certificate,
   durableOf,
+  type Known,
   knownOf,
   NOW,
   natsOf,
@@ -28,7 +30,7 @@ interface Situation {
   readonly observed?: Partial<Observed>;
   readonly dataPlane?: Partial<DataPlane>;
   readonly known?: Partial<Known>;
-  readonly step?: Parameters<typeof peerStatus>[2];
+  readonly step?: KeyStep;
 }
 
 const B = aPeer('b');
@@ -42,7 +44,14 @@ export function conditionsIn({ peer = B, observed, dataPlane, known, step = USE 
   const well = wellFor([peer]);
   const planned = plan.peers.find(({ peer: { metadata } }) => metadata.name === peer.metadata.name);
   if (!planned) throw new Error('the peer is not planned');
-  const status = peerStatus(planned, plan, step, { ...well.dataPlane, ...dataPlane }, { ...well.known, ...known }, NOW);
+  const status = peerStatus(planned, {
+    plan,
+    keyStep: step,
+    dataPlane: { ...well.dataPlane, ...dataPlane },
+    ...well.known,
+    ...known,
+    now: NOW,
+  });
   return status.conditions ?? [];
 }
 

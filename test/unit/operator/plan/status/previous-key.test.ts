@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ObservedKey, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../../../../operator/plan/plan.ts';
 import { peerStatus, previousKeyUsers } from '../../../../../operator/plan/status/status.ts';
-import { peerReport, sidecarOf } from '../fixtures.ts';
+import { knownOf, NOW, peerReport, sidecarOf } from '../fixtures.ts';
 
 const [PREVIOUS, CURRENT] = ['UPREVIOUS', 'UCURRENT'];
 
@@ -18,11 +18,10 @@ describe('the previous key of a node', () => {
   /** The peer after a turn in which a sidecar told with which key it is let in. */
   function after(peer: PeerObject, told: string | null): PeerObject {
     const plan = { problem: undefined, files: undefined } as unknown as Plan;
-    const known = { writtenAt: 0, missing: new Set<string>(), progress: new Map(), accesses: new Map() };
     const dataPlane = { nats: undefined, sidecars: [sidecarOf([peerReport('hospital-b', { key: told })])] };
     const planned = { peer, conflict: undefined, ca: undefined, settings: undefined, invalid: undefined };
     const step = { step: 'use', publicKeys: [CURRENT, PREVIOUS], reason: 'Rotating', message: '' } as const;
-    return { ...peer, status: peerStatus(planned, plan, step, dataPlane, known, Date.parse('2026-11-25T00:00:00Z')) };
+    return { ...peer, status: peerStatus(planned, { plan, keyStep: step, dataPlane, ...knownOf(), now: NOW }) };
   }
 
   const peer: PeerObject = {

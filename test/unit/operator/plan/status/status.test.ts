@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Condition, LfhSyncNode, LfhSyncPeer } from '../../../../../operator/api/types.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
-import {
-  type Known,
-  nodeStatus,
-  orphanStatus,
-  peerStatus,
-  previousKeyUsers,
-} from '../../../../../operator/plan/status/status.ts';
+import { nodeStatus, orphanStatus, peerStatus, previousKeyUsers } from '../../../../../operator/plan/status/status.ts';
 import type { KeyStep } from '../../../../../operator/plan/trust/node-key.ts';
 import {
   aKey,
@@ -15,6 +9,7 @@ import {
   aPeer,
   certificate,
   durableOf,
+  type Known,
   knownOf,
   NOW,
   natsOf,
@@ -41,7 +36,14 @@ function statusOf(
   const [planned] = plan.peers;
   assert.ok(planned);
   const well = wellFor([peer]);
-  return peerStatus(planned, plan, USE, { ...well.dataPlane, ...dataPlane }, { ...well.known, ...known }, NOW);
+  return peerStatus(planned, {
+    plan,
+    keyStep: USE,
+    dataPlane: { ...well.dataPlane, ...dataPlane },
+    ...well.known,
+    ...known,
+    now: NOW,
+  });
 }
 
 describe("a peer's status", () => {
@@ -179,7 +181,8 @@ function ofNode({ node = aNode(), observed, step = USE, dataPlane, publicKeys, f
   const plan = first || publicKeys ? planOf(all, publicKeys) : settledPlanOf(all);
   const peers = [ready('True'), ready('False')];
   const well = { nats: natsOf(), sidecars: [sidecarOf([])] };
-  return { plan, status: nodeStatus(all, plan, step, { ...well, ...dataPlane }, peers, knownOf(known), NOW) };
+  const input = { plan, keyStep: step, dataPlane: { ...well, ...dataPlane }, ...knownOf(known), now: NOW };
+  return { plan, status: nodeStatus(all, peers, input) };
 }
 
 function ready(status: Condition['status']): NonNullable<LfhSyncPeer['status']> {
@@ -280,7 +283,7 @@ describe('the conditions of a peer whose node has a problem', () => {
     const [planned] = plan.peers;
     assert.ok(planned);
     const { dataPlane, known } = wellFor([peer]);
-    const { conditions } = peerStatus(planned, plan, USE, dataPlane, known, NOW);
+    const { conditions } = peerStatus(planned, { plan, keyStep: USE, dataPlane, ...known, now: NOW });
     assert.deepEqual(
       conditions?.map(({ type, reason }) => [type, reason]),
       ['Ready', 'ReceiveReady', 'Reconciling', 'SendReady'].map((type) => [type, 'NodeNotReady']),

@@ -1,13 +1,36 @@
+import { statusSubject } from '../../common/contract/names.ts';
 import { REASONS } from '../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
+import type { Connected } from './connection.ts';
+import { askAll } from './request.ts';
+
+export interface SidecarAnswers {
+  readonly statuses: readonly SidecarStatus[];
+  /** How many answers are not a status: from another version of the sidecar, or from something else on its subject. */
+  readonly unreadable: number;
+}
 
 /**
- * Reads a sidecar's answer. It comes from the node's own account, but may be from another version, or from anybody who may
- * publish there; and the API server refuses a whole status for one number or time that is none.
+ * Asks all sidecars of a node for their status. A sidecar that has not answered in time, or within 300 ms after the
+ * last answer, counts as absent.
  *
- * @returns undefined where it is no status, in whatever field that is looked at
+ * @param node the name of the LfhSyncNode, which the sidecars have as their setting LFH_SYNC_NODE
+ * @throws TransientError where the server cannot be asked; never because of a sidecar
  */
-export function readStatus(answer: string): SidecarStatus | undefined {
+export async function askSidecars(connected: Connected, node: string, timeoutMs: number): Promise<SidecarAnswers> {
+  const answers = await askAll(connected, statusSubject(node), '', timeoutMs);
+  const statuses = answers.map(readStatus).filter((status) => status !== undefined);
+  return { statuses, unreadable: answers.length - statuses.length };
+}
+
+/**
+ * Reads a sidecar's answer. It comes from the node's own account, but perhaps from another version of the sidecar, or
+ * from anyone else who may publish there. Every field that is used is checked, because the API server refuses a whole
+ * status for one value that is not a valid number or time.
+ *
+ * @returns undefined where a field that is used is not what it should be
+ */
+function readStatus(answer: string): SidecarStatus | undefined {
   const status = parse(answer);
   return isObject(status) && hasAll(status, STATUS) ? (status as unknown as SidecarStatus) : undefined;
 }
@@ -26,7 +49,7 @@ const orNull =
   (value) =>
     value === null || check(value);
 
-/** What the operator looks at, and what it copies. */
+/** The fields of a peer that the operator reads or copies. */
 const PEER: Fields<PeerStatus> = {
   name: isText,
   lfhId: isText,

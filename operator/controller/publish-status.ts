@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Condition } from '../api/conditions.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { KubeError } from '../kube/errors.ts';
+import { mergePatchRemoving } from '../kube/merge-patch.ts';
+import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import type { NodeStatus, PeerStatusOf } from '../plan/status/status.ts';
+import { noticesOf, type RecordEvents } from './events.ts';
+
+/** How many statuses are written at once. */
+const CONCURRENT_WRITES = 10;
+
+interface PublisherOptions {
+  readonly api: KubeClient;
+  readonly recordEvents: RecordEvents;
+}
+
+interface Publication {
+  readonly object: NodeObject | PeerObject;
+  readonly status: NodeStatus | PeerStatusOf;
+}
+
+/**
+ * Writes the statuses of nodes and peers, each only where it has changed, and makes events of what a person should
+ * notice.
+ */
+export class StatusPublisher {
+  readonly #options: PublisherOptions;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes many statuses, some at a time.
+   *
+   * @returns whether a person would notice a difference
+   * @throws the first error, after all the others were published
+   */
+  async publishStatuses(publications: readonly Publication[]): Promise<boolean> {
+    const outcomes: PromiseSettledResult<boolean>[] = [];
+    for (let from = 0; from < publications.length; from += CONCURRENT_WRITES) {
+      const some = publications.slice(from, from + CONCURRENT_WRITES);
+      outcomes.push(
+        ...(await Promise.allSettled(some.map(({ object, status }) => this.publishStatus(object, status)))),
+      );
+    }
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
+  }
+
+  /**
+   * Publishes the status of an object. One that was deleted or replaced meanwhile is left alone.
+   *
+   * @returns whether a person would notice a difference
+   * @throws KubeError
+   */
+  async publishStatus(object: Publication['object'], status: Publication['status']): Promise<boolean> {
+    if (isDeepStrictEqual(object.status, asJson(status))) return false;
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace = '', uid } = metadata;
+    const change = { apiVersion, kind, metadata: { name, namespace, ...(uid !== undefined && { uid }) }, status };
+    try {
+      const applied = await this.#options.api.apply(change, '/status');
+      const foreign = mergePatchRemoving((applied as Publication['object']).status, status);
+      if (foreign) await this.#options.api.remove(change, { status: foreign }, '/status');
+    } catch (error) {
+      if (error instanceof KubeError && (error.isNotFound || error.isConflict)) return false;
+      throw error;
+    }
+    const after: readonly Condition[] = status.conditions ?? [];
+    const notices = noticesOf(object.status?.conditions ?? [], after);
+    await this.#options.recordEvents(object, notices);
+    return notices.length > 0;
+  }
+}
+
+/** As it would come back from the API server: without fields that are undefined. */
+function asJson(value: object): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

@@ -1,0 +1,96 @@
+import type { ConfigMap, Secret } from '../api/objects.ts';
+import { withRecordedWorkload } from '../plan/injection/step.ts';
+import type { CertificateReader } from '../plan/observed/certificate.ts';
+import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
+import { NAMES } from '../plan/observed/names.ts';
+import type { NodeObject, Observed, ObservedKey, PeerObject, References, Texts } from '../plan/observed/observed.ts';
+import { keySecretOf, peersOf, referencedBy, SERVICE_LABEL } from './concerns.ts';
+import type { NodeMemory } from './memory.ts';
+import type { Watched } from './watches.ts';
+
+/** What a reconcile begins with: everything of the cluster that matters to a node, as it was last seen. */
+export interface Snapshot {
+  readonly node: NodeObject;
+  readonly peers: readonly PeerObject[];
+  readonly otherNodes: readonly NodeObject[];
+  readonly references: References;
+  /** The Secret with the node's key, and so with its seed: never hand it on to a plan. */
+  readonly keySecret: Secret | undefined;
+  /** The node's own ConfigMaps by name, to be compared with what they should be. */
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  /** The endpoints behind those of the node's NATS servers that are Services, by the server's URL. */
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+}
+
+/**
+ * Takes the snapshot of a node.
+ *
+ * @returns undefined where the node does not exist
+ * @throws KubeError where the node refers to a large object, and the API server cannot be asked for it now
+ */
+export async function takeSnapshot(watched: Watched, namespace: string, name: string): Promise<Snapshot | undefined> {
+  const node = watched.nodes.get(namespace, name);
+  if (!node) return undefined;
+  const peers = peersOf(watched.peers.all(), namespace, name);
+  const otherNodes = watched.nodes.all().filter(({ metadata }) => metadata.uid !== node.metadata.uid);
+  const withWorkload = (each: NodeObject): NodeObject => {
+    const { metadata } = each;
+    return withRecordedWorkload(each, watched.configMaps.get(metadata.namespace ?? '', NAMES.nats(metadata.name)));
+  };
+  const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
+  const referenced = referencedBy(node, peers);
+  const configMaps = await watched.configMaps.getWhole(namespace, [...owned, ...referenced]);
+  const secrets = await watched.secrets.getWhole(namespace, [...referenced]);
+  const found = owned.flatMap((each) => configMaps.get(each) ?? []);
+  return {
+    node: withWorkload(node),
+    peers,
+    otherNodes: otherNodes.map(withWorkload),
+    references: {
+      configMap: (each) => (configMaps.get(each) ?? watched.configMaps.get(namespace, each))?.data,
+      secret: (each) => decoded(secrets.get(each) ?? watched.secrets.get(namespace, each)),
+    },
+    keySecret: secrets.get(keySecretOf(node)),
+    configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
+    endpoints: endpointsOf(node, watched),
+  };
+}
+
+/**
+ * The part of a snapshot that a plan is made from. Each field is named, and nothing is spread: the snapshot holds the
+ * node's seed, and no plan may have it.
+ *
+ * @param current the node's ConfigMaps as they are now, which the watch may not have delivered yet
+ */
+export function observedFrom(
+  { node, peers, otherNodes, references }: Snapshot,
+  key: ObservedKey | undefined,
+  current: ReadonlyMap<string, ConfigMap>,
+  { liveHash, leavesOut }: Pick<NodeMemory, 'liveHash' | 'leavesOut'>,
+  certificates: CertificateReader,
+): Observed {
+  const { name } = node.metadata;
+  const written = current.get(NAMES.nats(name))?.data;
+  const writtenSettings = current.get(NAMES.sidecar(name))?.data;
+  return { node, peers, otherNodes, references, certificates, key, written, writtenSettings, liveHash, leavesOut };
+}
+
+function endpointsOf({ spec, metadata: { namespace = '' } }: NodeObject, watched: Watched): Snapshot['endpoints'] {
+  const found = spec.nats.servers.flatMap((server) => {
+    const name = serviceNamed(server, namespace);
+    if (name === undefined) return [];
+    const slices = watched.slices
+      .all()
+      .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_LABEL] === name);
+    const { port = 0 } = listensAt(server) ?? {};
+    const endpoints = endpointsBehind(watched.services.get(namespace, name), slices, port);
+    return endpoints ? [[server, endpoints] as const] : [];
+  });
+  return new Map(found);
+}
+
+function decoded(secret: Secret | undefined): Texts | undefined {
+  if (!secret) return undefined;
+  const entries = Object.entries(secret.data ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
+}
