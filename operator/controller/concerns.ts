@@ -1,8 +1,8 @@
 import type { EndpointSlice, KubeObject } from '../api/objects.ts';
-import { objectKey } from '../kube/formats.ts';
+import { keyOf, objectKey } from '../kube/formats.ts';
 import { serviceNamed } from '../plan/observed/endpoints.ts';
-import { DEFAULT_NODE, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
-import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import { NAMES, NODE_LABEL } from '../plan/observed/names.ts';
+import { type NodeObject, nodeNameOf, type PeerObject } from '../plan/observed/observed.ts';
 
 /**
  * Which nodes a change in the cluster concerns, so that they are reconciled. Pure: each function is given the nodes and
@@ -11,11 +11,6 @@ import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
 
 /** The label of an EndpointSlice that names its Service. */
 export const SERVICE_LABEL = 'kubernetes.io/service-name';
-
-/** The name of the node that a peer belongs to. */
-export function nodeNameOf({ spec }: PeerObject): string {
-  return spec.nodeRef?.name ?? DEFAULT_NODE;
-}
 
 /** The peers of one node. */
 export function peersOf(peers: readonly PeerObject[], namespace: string, node: string): PeerObject[] {
@@ -48,7 +43,7 @@ export function concernedByNode(node: NodeObject, nodes: readonly NodeObject[]):
 /** A changed peer concerns its node, and the node that it belonged to before. */
 export function concernedByPeer(peer: PeerObject, before: PeerObject | undefined): string[] {
   const { namespace = '' } = peer.metadata;
-  return once([peer, ...(before ? [before] : [])].map((each) => `${namespace}/${nodeNameOf(each)}`));
+  return once([peer, ...(before ? [before] : [])].map((each) => keyOf(namespace, nodeNameOf(each))));
 }
 
 /**
@@ -68,7 +63,7 @@ export function concernedByContent(
       node.metadata.namespace === namespace &&
       referencedBy(node, peersOf(peers, namespace, node.metadata.name)).has(name),
   );
-  return once([...labelled.map((node) => `${namespace}/${node}`), ...referring.map(objectKey)]);
+  return once([...labelled.map((node) => keyOf(namespace, node)), ...referring.map(objectKey)]);
 }
 
 /**
@@ -96,10 +91,10 @@ export function allNodeKeys(
   peers: readonly PeerObject[],
   configMaps: readonly KubeObject[],
 ): string[] {
-  const named = peers.map((peer) => `${peer.metadata.namespace}/${nodeNameOf(peer)}`);
-  const left = configMaps.flatMap(({ metadata: { namespace, labels } }) => {
+  const named = peers.map((peer) => keyOf(peer.metadata.namespace ?? '', nodeNameOf(peer)));
+  const left = configMaps.flatMap(({ metadata: { namespace = '', labels } }) => {
     const node = labels?.[NODE_LABEL];
-    return node === undefined ? [] : [`${namespace}/${node}`];
+    return node === undefined ? [] : [keyOf(namespace, node)];
   });
   return once([...nodes.map(objectKey), ...named, ...left]);
 }

@@ -3,8 +3,8 @@ import { type ConfigMap, KINDS, type Kind, type KubeObject } from '../api/object
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { isTakenBack } from '../plan/node/config-maps.ts';
-import { DEFAULT_NODE, NAMES } from '../plan/observed/names.ts';
-import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import { NAMES } from '../plan/observed/names.ts';
+import { type NodeObject, nodeNameOf, type PeerObject } from '../plan/observed/observed.ts';
 import { readUninstallConfig, type UninstallConfig } from './config.ts';
 import { retryUntil, runHook } from './hook.ts';
 
@@ -55,7 +55,7 @@ async function nodeOf(api: KubeClient, namespace: string, deadline: number): Pro
 
 async function peersOf(api: KubeClient, namespace: string): Promise<PeerObject[]> {
   const { items } = await api.list<PeerObject>(KINDS.peer, namespace);
-  return items.filter(({ spec }) => (spec.nodeRef?.name ?? DEFAULT_NODE) === CHART_NODE);
+  return items.filter((peer) => nodeNameOf(peer) === CHART_NODE);
 }
 
 async function deleteAll(api: KubeClient, kind: Kind, objects: readonly KubeObject[], log: Logger): Promise<void> {

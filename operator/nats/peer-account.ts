@@ -3,6 +3,7 @@ import { syncName } from '../../common/contract/names.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
+import { isObject, parseJson } from './json.ts';
 import type { UserKey } from './keys.ts';
 import { askAll } from './request.ts';
 
@@ -14,10 +15,6 @@ export interface PeerAccount {
   readonly served: boolean;
   /** The NKey of each connection to the account but the probe's own, on all servers of the cluster. */
   readonly connectedKeys: readonly string[];
-}
-
-interface Connections {
-  readonly data?: { readonly connections?: readonly { readonly authorized_user?: string }[] };
 }
 
 const TIMEOUT_MS = 2000;
@@ -58,7 +55,12 @@ async function isServed({ connection, place }: Connected, pull: string): Promise
   }
 }
 
+/** The keys in an answer of a server; an answer that somebody else has given in its place may be anything. */
 function connectedKeysIn(answer: string): string[] {
-  const { data } = JSON.parse(answer) as Connections;
-  return (data?.connections ?? []).map(({ authorized_user = '' }) => authorized_user);
+  const parsed = parseJson(answer);
+  const data = isObject(parsed) ? parsed.data : undefined;
+  const connections: unknown = isObject(data) ? data.connections : undefined;
+  const each: readonly unknown[] = Array.isArray(connections) ? connections : [];
+  const users = each.map((connection) => (isObject(connection) ? connection.authorized_user : undefined));
+  return users.filter((user) => typeof user === 'string');
 }

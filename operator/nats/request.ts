@@ -2,6 +2,7 @@ import { RequestStrategy } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Connected } from './connection.ts';
 import { isNoResponders, type Place, translate } from './errors.ts';
+import { isObject } from './json.ts';
 
 /** Error codes of JetStream's API, from nats-server's `server/errors.json`. */
 export const API_ERRORS = {
@@ -42,16 +43,24 @@ export async function askJetStream<Answer>(
   } catch (error) {
     throw isNoResponders(error) ? withoutJetStream(place, error) : translate(error, place);
   }
+  if (!isObject(answer)) throw unreadable(place, operation);
   const { error } = answer;
   if (error === undefined) return answer;
+  if (expected.includes(error.err_code ?? 0)) return undefined;
+  throw refused(place, operation, error);
+}
+
+function refused(place: Place, operation: string, error: NonNullable<ApiAnswer['error']>): TransientError {
   const { err_code: code = 0, description = 'no reason given' } = error;
-  if (expected.includes(code)) return undefined;
-  if (code === API_ERRORS.notEnabled || code === API_ERRORS.notEnabledForAccount) throw withoutJetStream(place);
+  if (code === API_ERRORS.notEnabled || code === API_ERRORS.notEnabledForAccount) return withoutJetStream(place);
   const hint = code === API_ERRORS.streamNotFound ? '; connect makes its stream when it starts: is it running?' : '';
-  throw new TransientError(
-    'Unreachable',
-    `JetStream on NATS server ${place.server} refuses ${operation}: ${description} (${code})${hint}`,
-  );
+  const message = `JetStream on NATS server ${place.server} refuses ${operation}: ${description} (${code})${hint}`;
+  return new TransientError('Unreachable', message);
+}
+
+function unreadable({ server }: Place, operation: string): TransientError {
+  const message = `NATS server ${server} answers ${operation} with what JetStream never answers: is it a nats-server?`;
+  return new TransientError('Unreachable', message);
 }
 
 function withoutJetStream({ server, publicKey }: Place, cause?: unknown): TransientError {

@@ -2,6 +2,7 @@ import { statusSubject } from '../../common/contract/names.ts';
 import { REASONS } from '../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
 import type { Connected } from './connection.ts';
+import { isObject, parseJson } from './json.ts';
 import { askAll } from './request.ts';
 
 export interface SidecarAnswers {
@@ -31,7 +32,7 @@ export async function askSidecars(connected: Connected, node: string, timeoutMs:
  * @returns undefined where a field that is used is not what it should be
  */
 function readStatus(answer: string): SidecarStatus | undefined {
-  const status = parse(answer);
+  const status = parseJson(answer);
   return isObject(status) && hasAll(status, STATUS) ? (status as unknown as SidecarStatus) : undefined;
 }
 
@@ -80,16 +81,4 @@ function hasAll(
   fields: Readonly<Record<string, Check | undefined>>,
 ): boolean {
   return Object.entries(fields).every(([name, check]) => check?.(value[name]));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,11 +3,17 @@ import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.
 import type { Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { CertificateReader } from './certificate.ts';
+import { DEFAULT_NODE } from './names.ts';
 
 /** What a reconcile has read of a node. No seed is in it. */
 
 export type NodeObject = LfhSyncNode & { readonly metadata: Metadata };
 export type PeerObject = LfhSyncPeer & { readonly metadata: Metadata };
+
+/** The name of the node that a peer belongs to. */
+export function nodeNameOf({ spec }: PeerObject): string {
+  return spec.nodeRef?.name ?? DEFAULT_NODE;
+}
 
 /** The texts of a ConfigMap or Secret, by key. */
 export type Texts = Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncName } from '../../../common/contract/names.ts';
+import { connect, type Msg, nkeyAuthenticator } from 'nats';
+import { statusSubject, syncName } from '../../../common/contract/names.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../../operator/api/objects.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
 import { trySignIn } from '../../../operator/nats/sign-in.ts';
@@ -204,6 +205,34 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
     assert.ok(!(await filesOf(site)).includes(publicKey));
+  });
+
+  it('has unreadable answers of its sidecars in the log once, and again when their number changes', async () => {
+    const site = await start();
+    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const { seed } = await site.ownUser();
+    const tls = { ca: site.site.ca.ca };
+    const authenticator = nkeyAuthenticator(Buffer.from(seed));
+    const connection = await connect({ servers: site.site.nats.url, tls, authenticator });
+    let asked = 0;
+    const answer = (_error: unknown, message: Msg): void => {
+      asked += 1;
+      message.respond('{"version":"of the future"}');
+    };
+    const first = connection.subscribe(statusSubject('local'), { callback: answer });
+    const logged = (text: string): number => operator.process.output().split(text).length - 1;
+    try {
+      await until('it was asked twice', () => asked >= 2, 60_000);
+      assert.equal(logged('"answers":1'), 1);
+      connection.subscribe(statusSubject('local'), { callback: answer });
+      await until('another one is noticed', () => logged('"answers":2') === 1, 60_000);
+      first.unsubscribe();
+      await until('one fewer is noticed', () => logged('"answers":1') === 2, 60_000);
+    } finally {
+      await connection.close();
+    }
+    await until('it is noticed that they ended', () => logged('can be read again') === 1, 60_000);
+    await site.becomes('lfhnode', 'local', 'SidecarReady', 'NotRequested');
   });
 
   it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {

@@ -12,7 +12,7 @@ import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator
 import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
 import { askSidecars } from '../../../operator/nats/sidecar-status.ts';
 import { natsIncludes } from '../../../operator/plan/nats/config.ts';
-import { PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
+import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
@@ -67,6 +67,7 @@ describe('what the operator learns over NATS', () => {
     const lied = await openJetStream([liar.url], { nodeSeed: node.seed, ca: ca.ca });
     const { connection } = lied.connected;
     let asked = 0;
+    connection.subscribe(`$JS.API.STREAM.INFO.${STREAM}`, { callback: (_error, message) => message.respond('null') });
     connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
       callback: (_error, message) => {
         const name = `lfh-sync-${(asked += 1)}`;
@@ -77,6 +78,7 @@ describe('what the operator learns over NATS', () => {
     await connection.flush();
     try {
       assert.equal((await lied.durables(STREAM)).length, 100);
+      await assert.rejects(lied.firstSequence(STREAM), { name: 'TransientError', reason: 'Unreachable' });
     } finally {
       await lied.close();
       await liar.stop();
@@ -274,6 +276,28 @@ describe('what the operator learns over NATS', () => {
         return found.served && found.connectedKeys.length === 1;
       });
       assert.deepEqual(found, { served: true, connectedKeys: [oldKey.publicKey] });
+    });
+
+    it('does not stop at answers that somebody else gives in the place of the server', async () => {
+      await server.reload({ accounts: accounts('Users') });
+      const impostor = await signIn(user);
+      const answers = ['', 'no JSON', 'null', '7', '[]', '{"data":{"connections":[null,{"authorized_user":7}]}}'];
+      let asked = 0;
+      impostor.subscribe(CONNECTIONS_SUBJECT, {
+        callback: (_error, message) => {
+          asked += 1;
+          for (const answer of answers) message.respond(answer);
+        },
+      });
+      await impostor.flush();
+      await signIn(oldKey);
+      let found = await look(user);
+      await until('only the peer of this test is connected', async () => {
+        found = await look(user);
+        return found.connectedKeys.length === 1;
+      });
+      assert.deepEqual(found, { served: true, connectedKeys: [oldKey.publicKey] });
+      assert.ok(asked > 0);
     });
 
     it('lets the probe do nothing else', async () => {

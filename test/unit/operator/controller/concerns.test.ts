@@ -112,7 +112,7 @@ describe('a ConfigMap or Secret that changed', () => {
     assert.ok(!referencedBy(referring, []).has('referring-nkey'));
   });
 
-  it('concerns nobody otherwise', () => {
+  it('concerns nobody where no node refers to it and it has no label of ours', () => {
     assert.deepEqual(concerned(content('unrelated'), content('unrelated')), []);
   });
 });

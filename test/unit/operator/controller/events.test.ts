@@ -8,26 +8,27 @@ const well = conditionsIn({});
 const stopped = conditionsIn({ dataPlane: { nats: natsOf([durableOf('b', { waiting: 0, lastActive: null })]) } });
 const stalled = conditionsIn({ peer: aPeer('b', { spec: { ca: { inline: 'x' } } }) });
 
-const told = (before: readonly Condition[], after: readonly Condition[]): string[] =>
+const noticed = (before: readonly Condition[], after: readonly Condition[]): string[] =>
   noticesOf(before, after).map(({ type, action, reason }) => `${type} ${action} ${reason}`);
 
 describe('what a person should notice', () => {
-  const ROWS: readonly [what: string, before: readonly Condition[], after: readonly Condition[], told: string[]][] = [
-    ['both directions of a new peer', [], well, ['Normal ReceiveReady Replaying', 'Normal SendReady Pulling']],
-    ['nothing, while nothing changes', well, well, []],
-    ['a direction that stops', well, stopped, ['Warning SendReady AwaitingPeer']],
-    ['a direction that goes on', stopped, well, ['Normal SendReady Pulling']],
-    ['once what stalls it', well, stalled, ['Warning ReceiveReady CertificateInvalid']],
-    ['not what is only not known', well, conditionsIn({ dataPlane: { sidecars: [] } }), []],
+  const ROWS: readonly [what: string, before: readonly Condition[], after: readonly Condition[], expected: string[]][] =
     [
-      'not a direction that nobody asks for',
-      [],
-      conditionsIn({ peer: aPeer('b', { spec: { servers: [] } }) }),
-      ['Normal SendReady Pulling'],
-    ],
-  ];
+      ['both directions of a new peer', [], well, ['Normal ReceiveReady Replaying', 'Normal SendReady Pulling']],
+      ['nothing, while nothing changes', well, well, []],
+      ['a direction that stops', well, stopped, ['Warning SendReady AwaitingPeer']],
+      ['a direction that goes on', stopped, well, ['Normal SendReady Pulling']],
+      ['once what stalls it', well, stalled, ['Warning ReceiveReady CertificateInvalid']],
+      ['not what is only not known', well, conditionsIn({ dataPlane: { sidecars: [] } }), []],
+      [
+        'not a direction that nobody asks for',
+        [],
+        conditionsIn({ peer: aPeer('b', { spec: { servers: [] } }) }),
+        ['Normal SendReady Pulling'],
+      ],
+    ];
   for (const [what, before, after, expected] of ROWS) {
-    it(`is ${what}`, () => assert.deepEqual(told(before, after), expected));
+    it(`is ${what}`, () => assert.deepEqual(noticed(before, after), expected));
   }
 
   it('is no longer than an event may be, in bytes', () => {

@@ -3,8 +3,8 @@ import { Queue, type ReconcileResult } from '../../../../operator/controller/que
 import { until } from '../../../kit/processes/process.ts';
 
 describe("a controller's queue", () => {
-  /** Turns that end when told to. */
-  class Turns {
+  /** Reconciles that end when the test says so. */
+  class Reconciles {
     readonly started: string[] = [];
     readonly errors: number[] = [];
     readonly queue: Queue;
@@ -36,78 +36,78 @@ describe("a controller's queue", () => {
     }
   }
 
-  it('gives a key that was added often while it waited or ran one turn more', async () => {
-    const turns = new Turns(1);
-    for (const key of ['a', 'b', 'b', 'a', 'a']) turns.queue.add(key);
-    await turns.startedBecomes('a');
-    await turns.end('a');
-    await turns.startedBecomes('a', 'b');
-    await turns.end('b');
-    await turns.startedBecomes('a', 'b', 'a');
-    await turns.end('a');
-    await turns.queue.stop();
-    assert.deepEqual(turns.started, ['a', 'b', 'a']);
+  it('reconciles a key once more that was added several times while it waited or ran', async () => {
+    const reconciles = new Reconciles(1);
+    for (const key of ['a', 'b', 'b', 'a', 'a']) reconciles.queue.add(key);
+    await reconciles.startedBecomes('a');
+    await reconciles.end('a');
+    await reconciles.startedBecomes('a', 'b');
+    await reconciles.end('b');
+    await reconciles.startedBecomes('a', 'b', 'a');
+    await reconciles.end('a');
+    await reconciles.queue.stop();
+    assert.deepEqual(reconciles.started, ['a', 'b', 'a']);
   });
 
-  it('takes several keys at once, up to its limit', async () => {
-    const turns = new Turns(2);
-    for (const key of ['a', 'b', 'c']) turns.queue.add(key);
-    await turns.startedBecomes('a', 'b');
-    assert.equal(turns.queue.depth, 3);
-    await turns.end('b');
-    await turns.startedBecomes('a', 'b', 'c');
-    await Promise.all([turns.end('a'), turns.end('c')]);
-    await turns.queue.stop();
+  it('reconciles several keys at once, up to its limit', async () => {
+    const reconciles = new Reconciles(2);
+    for (const key of ['a', 'b', 'c']) reconciles.queue.add(key);
+    await reconciles.startedBecomes('a', 'b');
+    assert.equal(reconciles.queue.depth, 3);
+    await reconciles.end('b');
+    await reconciles.startedBecomes('a', 'b', 'c');
+    await Promise.all([reconciles.end('a'), reconciles.end('c')]);
+    await reconciles.queue.stop();
   });
 
-  it('keeps a place for other namespaces while one has all the turns that it may have', async () => {
-    const turns = new Turns(3, 2);
-    for (const key of ['slow/1', 'slow/2', 'slow/3', 'other/1', 'third/1']) turns.queue.add(key);
-    await turns.startedBecomes('slow/1', 'slow/2', 'other/1');
-    await turns.end('other/1');
-    await turns.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1');
-    await turns.end('slow/1');
-    await turns.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1', 'slow/3');
-    await Promise.all(['slow/2', 'slow/3', 'third/1'].map((key) => turns.end(key)));
-    await turns.queue.stop();
+  it('keeps room for other namespaces while one has as many reconciles as it may have', async () => {
+    const reconciles = new Reconciles(3, 2);
+    for (const key of ['slow/1', 'slow/2', 'slow/3', 'other/1', 'third/1']) reconciles.queue.add(key);
+    await reconciles.startedBecomes('slow/1', 'slow/2', 'other/1');
+    await reconciles.end('other/1');
+    await reconciles.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1');
+    await reconciles.end('slow/1');
+    await reconciles.startedBecomes('slow/1', 'slow/2', 'other/1', 'third/1', 'slow/3');
+    await Promise.all(['slow/2', 'slow/3', 'third/1'].map((key) => reconciles.end(key)));
+    await reconciles.queue.stop();
   });
 
-  it('tries again what failed, and counts how often in a row', async () => {
-    const turns = new Turns();
-    turns.queue.add('a');
-    await turns.end('a', new Error('1'));
-    await turns.end('a', new Error('2'));
-    await turns.end('a');
-    assert.deepEqual(turns.errors, [1, 2]);
-    turns.queue.add('a');
-    await turns.end('a', new Error('3'));
-    await until('the third is counted', () => turns.errors.length === 3, 2_000, 1);
-    assert.deepEqual(turns.errors, [1, 2, 1]);
-    await turns.queue.stop();
+  it('reconciles a key again that failed, and counts how often it failed in a row', async () => {
+    const reconciles = new Reconciles();
+    reconciles.queue.add('a');
+    await reconciles.end('a', new Error('1'));
+    await reconciles.end('a', new Error('2'));
+    await reconciles.end('a');
+    assert.deepEqual(reconciles.errors, [1, 2]);
+    reconciles.queue.add('a');
+    await reconciles.end('a', new Error('3'));
+    await until('the third is counted', () => reconciles.errors.length === 3, 2_000, 1);
+    assert.deepEqual(reconciles.errors, [1, 2, 1]);
+    await reconciles.queue.stop();
   });
 
-  it('comes back to a key when its turn asked for that, or at once when it is added before', async () => {
-    const turns = new Turns();
-    turns.queue.add('a');
-    await turns.end('a', { requeueAfterMs: 5 });
-    await turns.end('a', { requeueAfterMs: 3_600_000 });
-    await until('it is put off', () => turns.queue.depth === 0, 2_000, 1);
-    turns.queue.add('a');
-    await turns.end('a');
-    await turns.queue.stop();
+  it('reconciles a key again when its last reconcile asked for that, or at once when it is added before', async () => {
+    const reconciles = new Reconciles();
+    reconciles.queue.add('a');
+    await reconciles.end('a', { requeueAfterMs: 5 });
+    await reconciles.end('a', { requeueAfterMs: 3_600_000 });
+    await until('it is put off', () => reconciles.queue.depth === 0, 2_000, 1);
+    reconciles.queue.add('a');
+    await reconciles.end('a');
+    await reconciles.queue.stop();
   });
 
-  it('waits for what runs when it is stopped, and starts nothing more', async () => {
-    const turns = new Turns(1);
-    turns.queue.add('a');
-    turns.queue.add('b');
-    await turns.startedBecomes('a');
+  it('waits for running reconciles when it is stopped, and starts no other', async () => {
+    const reconciles = new Reconciles(1);
+    reconciles.queue.add('a');
+    reconciles.queue.add('b');
+    await reconciles.startedBecomes('a');
     let stopped = false;
-    const stop = turns.queue.stop().then(() => (stopped = true));
-    turns.queue.add('c');
+    const stop = reconciles.queue.stop().then(() => (stopped = true));
+    reconciles.queue.add('c');
     assert.equal(stopped, false);
-    await turns.end('a', { requeueAfterMs: 1 });
+    await reconciles.end('a', { requeueAfterMs: 1 });
     await stop;
-    assert.deepEqual(turns.started, ['a']);
+    assert.deepEqual(reconciles.started, ['a']);
   });
 });

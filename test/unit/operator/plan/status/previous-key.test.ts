@@ -15,10 +15,10 @@ describe('the previous key of a node', () => {
     rotatedAt: undefined,
   };
 
-  /** The peer after a turn in which a sidecar told with which key it is let in. */
-  function after(peer: PeerObject, told: string | null): PeerObject {
+  /** The peer after a reconcile in which a sidecar reported the key that the peer accepts. */
+  function after(peer: PeerObject, accepted: string | null): PeerObject {
     const plan = { problem: undefined, files: undefined } as unknown as Plan;
-    const dataPlane = { nats: undefined, sidecars: [sidecarOf([peerReport('hospital-b', { key: told })])] };
+    const dataPlane = { nats: undefined, sidecars: [sidecarOf([peerReport('hospital-b', { key: accepted })])] };
     const planned = { peer, conflict: undefined, ca: undefined, settings: undefined, invalid: undefined };
     const step = { step: 'use', publicKeys: [CURRENT, PREVIOUS], reason: 'Rotating', message: '' } as const;
     return { ...peer, status: peerStatus(planned, { plan, keyStep: step, dataPlane, ...knownOf(), now: NOW }) };

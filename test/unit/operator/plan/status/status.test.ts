@@ -108,7 +108,7 @@ describe("a peer's status", () => {
     ['no sidecar has taken it up', { sidecars: [sidecarOf([])] }, {}, {}],
     ['its durable is not there', { nats: natsOf([]) }, {}, {}],
     [
-      'it was handed nothing since the durable was made anew',
+      'nothing was delivered since the durable was created again',
       { nats: natsOf([durableOf('b', { lastActive: null, ackFloor: 0, pending: 5 })]) },
       {},
       { send: { ...full.send, pending: 5, ackFloor: 0 } },
@@ -190,7 +190,7 @@ function ready(status: Condition['status']): NonNullable<LfhSyncPeer['status']> 
 }
 
 describe("a node's status", () => {
-  it('tells its name, its keys, its invitation, its peers, and what its servers run', () => {
+  it('has its name, its keys, its invitation, its peers, and what its servers run', () => {
     const { status, plan } = ofNode();
     const { conditions, ...rest } = status;
     assert.deepEqual(rest, {
@@ -209,23 +209,23 @@ describe("a node's status", () => {
     );
   });
 
-  it('tells of a rotation when the key was made, and by which', () => {
+  it('says of a rotation when the key was made, and for which value of spec.key.rotation', () => {
     const rotatedAt = '2026-11-25T11:00:00.000Z';
     const step: KeyStep = { ...USE, publicKeys: [OWN_KEY, BEFORE], reason: 'Rotating' } as KeyStep;
     const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 4, rotatedAt });
-    const { publicKeys, rotation, rotatedAt: told } = ofNode({ observed: { key }, step }).status;
-    assert.deepEqual([publicKeys, rotation, told], [[OWN_KEY, BEFORE], 4, rotatedAt]);
+    const { publicKeys, rotation, rotatedAt: since } = ofNode({ observed: { key }, step }).status;
+    assert.deepEqual([publicKeys, rotation, since], [[OWN_KEY, BEFORE], 4, rotatedAt]);
   });
 
   const OLD: NonNullable<LfhSyncNode['status']> = { publicKeys: [BEFORE], rotation: 2, configHash: 'before' };
   const old = aNode({ status: OLD });
 
-  it('remembers its keys while there is none that may be used: peers know them', () => {
+  it('keeps its public keys while no key may be used: peers know them', () => {
     const { publicKeys, rotation } = ofNode({ node: old, step: stop, observed: { key: undefined } }).status;
     assert.deepEqual([publicKeys, rotation], [[BEFORE], 2]);
   });
 
-  it('tells the hash of what was last seen to run, not of what is on its way', () => {
+  it('has the hash of the configuration last seen to run, not of one that is on its way', () => {
     assert.equal(ofNode({ node: old, first: true }).status.configHash, 'before');
     assert.equal(ofNode({ node: old, dataPlane: { nats: undefined } }).status.configHash, 'before');
     const { plan, status } = ofNode({ node: old });
