@@ -70,8 +70,14 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
 /** Files that differ from their folder. */
 export const FILES: Readonly<Record<string, Folder>> = {
   'common/log.ts': { ...FOLDERS.common, packages: ['pino'] },
-  'operator/controller/concerns.ts': { ...FOLDERS['operator/controller'], pure: true },
-  'operator/controller/memory.ts': { ...FOLDERS['operator/controller'], pure: true },
+  'operator/controller/concerns.ts': {
+    imports: ['operator/api', 'operator/kube/formats.ts', 'operator/plan/observed'],
+    pure: true,
+  },
+  'operator/controller/memory.ts': {
+    imports: ['operator/plan', 'operator/plan/observed', 'operator/plan/nats', 'operator/plan/status'],
+    pure: true,
+  },
   'operator/metrics.ts': { packages: ['prom-client'] },
   'sidecar/ports.ts': { imports: ['sidecar/replay', 'common/contract'] },
   'sidecar/session/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },

@@ -4,6 +4,7 @@ import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
 import { KubeError } from './errors.ts';
+import { linesOf, textOf } from './response.ts';
 
 /** The field manager that owns what we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
@@ -255,22 +256,4 @@ export class KubeClient {
 
 function typeOf(method: string): string {
   return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
-}
-
-/** Written by hand because readline's own iterator does not end when the connection breaks. */
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  response.setEncoding('utf8');
-  let rest = '';
-  for await (const chunk of response) {
-    const lines = (rest + (chunk as string)).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  response.setEncoding('utf8');
-  let text = '';
-  for await (const chunk of response) text += chunk as string;
-  return text;
 }

@@ -1,24 +1,16 @@
 import { syncName } from '../../../common/contract/names.ts';
-import type { PeerStatus } from '../../../common/contract/status.ts';
 import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../../api/conditions.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Injection } from '../injection/step.ts';
 import type { Accesses } from '../nats/peer-access.ts';
 import { NAMES } from '../observed/names.ts';
-import {
-  type DataPlane,
-  type NodeObject,
-  type Observed,
-  type ObservedNats,
-  type PeerAccess,
-  type PeerObject,
-  reportOf,
-} from '../observed/observed.ts';
+import type { DataPlane, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { workloadText } from '../observed/workload-ref.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
 import type { KeyStep } from '../trust/node-key.ts';
+import { lastSeenOf } from './last-seen.ts';
 import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
 import type { Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
@@ -77,43 +69,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...seenOf(peer, dataPlane, access),
-  };
-}
-
-/** What was seen last of each direction. It is left out for a direction that the spec no longer asks for. */
-function seenOf(
-  peer: PeerObject,
-  { nats, sidecars }: DataPlane,
-  access: PeerAccess | undefined,
-): Pick<PeerStatusOf, 'receive' | 'send'> {
-  const { receive, send } = peer.status ?? {};
-  const { servers, publicKeys } = peerSpec(peer);
-  return {
-    ...(servers.length > 0 && {
-      ...(receive && { receive }),
-      ...receiveOf(sidecars && reportOf(peer, sidecars), receive?.key),
-    }),
-    ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, access) }),
-  };
-}
-
-function sendOf(
-  peer: PeerObject,
-  nats: ObservedNats | undefined,
-  access: PeerAccess | undefined,
-): Pick<PeerStatusOf, 'send'> {
-  const durable = nats?.durables?.find(({ name }) => name === syncName(peer.spec.lfhId));
-  if (!durable) return {};
-  const { pending, ackFloor, lastActive = peer.status?.send?.lastPullTime } = durable;
-  const connectedKey = access?.connectedKeys[0];
-  return {
-    send: {
-      pending,
-      ackFloor,
-      ...(lastActive !== undefined && { lastPullTime: lastActive }),
-      ...(connectedKey !== undefined && { connectedKey }),
-    },
+    ...lastSeenOf(peer, dataPlane, access),
   };
 }
 
@@ -235,30 +191,4 @@ function conditionsOf(
     before ?? [],
   );
   return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at);
-}
-
-/**
- * @param lastKey the key that the peer was last seen to accept. It stays while there is no connection: a peer that is
- *   down while our key is replaced may accept only the previous one, which must be kept for it.
- */
-function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined): Pick<PeerStatusOf, 'receive'> {
-  if (!report) return {};
-  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key: acceptedNow } = report;
-  const key = acceptedNow ?? lastKey;
-  return {
-    receive: {
-      ...(position && { position: position.sequence }),
-      ...(lag !== null && { lag }),
-      ...(lastReplayTime !== null && { lastReplayTime }),
-      replayed,
-      skipped: sum(skipped),
-      rejected: sum(rejected),
-      ...(server !== null && { server }),
-      ...(key !== undefined && { key }),
-    },
-  };
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((all, count) => all + count, 0);
 }
