@@ -4,7 +4,7 @@ import { markdownTable, wrapped } from '../docs/markdown.ts';
 import { valuesSchema } from './values-schema.ts';
 import { documentedValues } from './values-table.ts';
 
-/** Writes what the chart has from elsewhere: `make docs`. A unit test fails when a file differs. */
+/** Writes the files of the chart that are made from other files: `make docs`. A unit test fails when one differs. */
 
 const CHART = join(import.meta.dirname, 'lfh-sync');
 const CRDS = ['lfhsyncnodes.yaml', 'lfhsyncpeers.yaml'];
@@ -12,7 +12,7 @@ const CRDS = ['lfhsyncnodes.yaml', 'lfhsyncpeers.yaml'];
 /** Every generated file of the chart, by its path in it. */
 export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
   const values = await readFile(join(CHART, 'values.yaml'), 'utf8');
-  // A copy, because a chart cannot read what is outside of it, and because Helm warns of every link, each time.
+  // Copies, since a chart cannot read files outside of it, and Helm warns about every symbolic link.
   const crds = CRDS.map(async (name) => [
     `files/crds/${name}`,
     `# A copy of crds/${name}, made by \`make docs\`; a test fails when it differs.\n${await readFile(join(CHART, '..', '..', 'crds', name), 'utf8')}`,
@@ -39,7 +39,7 @@ function readme(values: string): string {
       'In this tree: `docs/install.md` (what must be there, NATS, Kafka), `docs/operator.md` (peering, deleting), `docs/operations.md` (what to do ' +
         'when, keys, backups), `docs/security.md`, `docs/api.md` (every field and condition), `docs/alerts.md`.',
       '```\nhelm install lfh-sync charts/lfh-sync -n lfh -f values.yaml\nhelm test lfh-sync -n lfh\nhelm uninstall lfh-sync -n lfh    # keeps the keys, the peers and the CRDs\n```',
-      'Helm 4.3.1 was tried.',
+      'Tried with Helm 4.3.1.',
       '## Values',
       markdownTable(['value', 'default', 'meaning'], rows),
       '',

@@ -1,8 +1,8 @@
 import { type Definition, readDefinitions, type Schema } from '../crds/read.ts';
 
 /**
- * What the chart's values may be, as a JSON schema: Helm refuses others before anything is sent to the cluster, and names the value.
- * That of `node` is made from the CRD, so that a field that is new there is known here.
+ * The JSON schema of the chart's values: Helm refuses any other value before anything is sent to the cluster, and names it. The
+ * schema of `node` is made from the CRD, so that a new field there is known here.
  */
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -20,7 +20,7 @@ export function valuesSchema(definitions: readonly Definition[] = readDefinition
 
 function values(node: JsonSchema): JsonSchema {
   return object({
-    // Helm's own, and what a chart around this one passes to all of its parts.
+    // Helm itself adds this, and a chart around this one passes values in it to all of its parts.
     global: anyObject,
     node,
     image: object({
@@ -81,10 +81,10 @@ function nodeSchema(definitions: readonly Definition[]): JsonSchema {
   return { ...schema, if: { minProperties: 1 }, then: { required } };
 }
 
-/** What a JSON schema has other words for, or Helm other means. */
+/** Keywords of a CRD's schema that mean something else in a JSON schema, or that are converted by themselves. */
 const LEFT_OUT = new Set(['default', 'format', 'properties', 'items']);
 
-/** Without the CEL rules: those are told by the API server. */
+/** Leaves the CEL rules out: the API server checks those. */
 function converted(schema: Schema): Readonly<Record<string, unknown>> {
   const { properties, items } = schema;
   const own = Object.entries(schema).filter(([name]) => !LEFT_OUT.has(name) && !name.startsWith('x-kubernetes-'));

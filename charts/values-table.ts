@@ -1,6 +1,6 @@
 import { load } from 'js-yaml';
 
-/** A value of the chart, as values.yaml has it: its path, what it says, and its default. */
+/** A value of the chart in values.yaml: its path, its comment, and its default. */
 export interface DocumentedValue {
   readonly path: string;
   readonly meaning: string;

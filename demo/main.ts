@@ -11,9 +11,9 @@ import { ADMISSION, PATIENT } from './patient.ts';
 import { begin, say, showConditions, showLog } from './story.ts';
 
 /**
- * Two nodes on this machine, each in a namespace of a real Kubernetes API, with a CA, a nats-server and a Kafka of its own, and
- * a sidecar as a process of its own. The operator peers them from two resources; then what one takes in appears at the
- * other, once and only once, whatever is killed meanwhile.
+ * Runs two nodes on this machine. Each is in a namespace of a real Kubernetes API and has its own CA, nats-server and Kafka, and
+ * its own sidecar as a process. The operator peers them from two resources. Then every message that one takes in appears at the
+ * other exactly once, whatever is killed meanwhile.
  */
 const STORM = 5_000;
 const began = performance.now();

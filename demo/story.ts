@@ -2,7 +2,7 @@ import { until } from '../test/kit/processes/process.ts';
 import type { SidecarProcess } from '../test/kit/processes/sidecar.ts';
 import type { OperatedSite } from '../test/kit/sites/operated-site.ts';
 
-/** How the demo tells what happens: in plain lines, for somebody who never saw the project. */
+/** How the demo says what happens: in plain lines, for somebody who has never seen the project. */
 
 let chapter = 0;
 
@@ -35,14 +35,14 @@ export async function showLog(sidecar: SidecarProcess, of: string, wanted: (line
   }
 }
 
-/** Shows the conditions of a peer as they are, or each as it changes until `Ready` is as wanted. */
+/** Shows the conditions of a peer once, or with `untilReady` each change of them until the peer is ready. */
 export async function showConditions(site: OperatedSite, peer: string, untilReady?: 'True'): Promise<void> {
   const shown = new Map<string, string>();
-  const isAsWanted = async (): Promise<boolean> => {
+  const isReached = async (): Promise<boolean> => {
     const conditions = (await site.peer(peer)).status?.conditions ?? [];
     for (const { type, status, reason, message } of conditions) {
       const text = `${type}=${status} ${reason}: ${message}`;
-      // It repeats another one.
+      // Ready repeats the worst of the others.
       if (type === 'Ready' || shown.get(type) === text) continue;
       shown.set(type, text);
       say(`| ${site.lfhId}, lfhpeer/${peer}: ${text}`);
@@ -50,5 +50,5 @@ export async function showConditions(site: OperatedSite, peer: string, untilRead
     const ready = conditions.find(({ type }) => type === 'Ready');
     return ready !== undefined && (untilReady === undefined || ready.status === untilReady);
   };
-  await until(`${peer} is ready at ${site.lfhId}`, isAsWanted, 60_000, 100);
+  await until(`${peer} is ready at ${site.lfhId}`, isReached, 60_000, 100);
 }

@@ -2,41 +2,41 @@ import type { ConditionStatus } from './reason-entry.ts';
 import { type ConditionType, type ReasonOf, reasonEntry } from './reasons.ts';
 import type { Condition } from './types.ts';
 
-/** Conditions of a status, as the Kubernetes API conventions have them. Pure: the time is given. */
+/** Conditions of a status, following the Kubernetes API conventions. */
 
 export type { Condition } from './types.ts';
 
-/** A condition before it is compared with what the status has; give the type, and only its own reasons are allowed. */
+/** A condition before it is compared with the one in the status. The type decides which reasons are allowed. */
 export interface ConditionDraft<Type extends ConditionType = ConditionType> {
   readonly type: Type;
   readonly status: ConditionStatus;
   readonly reason: ReasonOf<Type>;
-  /** For a person: what is wrong, where, what to do. Cut where it is longer than the API takes. */
+  /** For a person: what is wrong, where, and what to do. It is cut to the length that the API takes. */
   readonly message: string;
 }
 
 export interface Observation {
-  /** The metadata.generation that was looked at. */
+  /** The metadata.generation that was reconciled. */
   readonly generation: number;
   /** In milliseconds since 1970. */
   readonly now: number;
 }
 
 /**
- * A seed, or a private key. Whoever pasted one for the name of a Secret, say, is told that there is no such Secret: without
- * the name. Conditions are read, copied and logged by many.
+ * Matches a seed or a private key. Somebody may have pasted one as the name of a Secret, for example, and the message that there
+ * is no such Secret must not repeat it: conditions are read, copied and logged by many.
  */
 const SECRETS =
   /S[ACNOUX][A-Z2-7]{56}|-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
 
-/** More, and the API server would refuse the whole status. */
+/** The API server would refuse the whole status with a longer message. */
 const MESSAGE_LENGTH = 32_768;
 
 /**
- * Sets a condition. `lastTransitionTime` is when the *status* last changed, so a new reason alone leaves it as it is:
- * people read from it for how long something has been broken.
+ * Sets a condition. `lastTransitionTime` is the time when the *status* last changed. A new reason alone does not change it, since
+ * people read from it how long something has been broken.
  *
- * @returns sorted by type; the very same array where nothing has changed, so that nothing need be written
+ * @returns the conditions sorted by type; the same array if nothing has changed, so that nothing need be written
  */
 export function withCondition(
   conditions: readonly Condition[],
@@ -56,7 +56,7 @@ export function withCondition(
   return [...withoutCondition(conditions, type), next].sort((a, b) => (a.type < b.type ? -1 : 1));
 }
 
-/** Removes a condition; the very same array where there is none of that type. */
+/** Removes a condition; returns the same array if it has no condition of that type. */
 export function withoutCondition(conditions: readonly Condition[], type: ConditionType): readonly Condition[] {
   return conditions.some((condition) => condition.type === type)
     ? conditions.filter((condition) => condition.type !== type)
@@ -64,10 +64,10 @@ export function withoutCondition(conditions: readonly Condition[], type: Conditi
 }
 
 /**
- * One condition over several, as knative's condition sets have it: False beats Unknown, Unknown beats True, and the first
- * named wins among equals. One that is not there counts as Unknown: a status is never better than what was looked at.
+ * Summarizes several conditions in one, as knative's condition sets do: False beats Unknown, Unknown beats True, and the first
+ * named wins among equals. A missing condition counts as Unknown, so that the summary is never better than what is known.
  *
- * @returns with the reason and message of the worst, which is what a person has to look at first
+ * @returns a draft with the reason and message of the worst condition, which a person should look at first
  */
 export function summarize(
   type: 'Ready',
@@ -81,13 +81,13 @@ export function summarize(
   if (missing.length > 0) {
     return { type, status: 'Unknown', reason: 'Reconciling', message: `${missing.join(', ')}: not looked at yet` };
   }
-  return { type, status: 'True', reason: 'AllReady', message: 'all is as asked for' };
+  return { type, status: 'True', reason: 'AllReady', message: 'everything is as asked for' };
 }
 
 /**
- * Sets or removes `Reconciling` and `Stalled`, which kstatus (`kubectl wait`, Flux, Argo CD) reads: Stalled while somebody
- * has to do something here, Reconciling while what is not ready passes by itself, neither while a peer is awaited. An
- * *abnormal-true* condition that is False says nothing, so it is not there instead.
+ * Sets or removes `Reconciling` and `Stalled`, which kstatus (`kubectl wait`, Flux, Argo CD) reads: Stalled while somebody here
+ * has to do something, Reconciling while the problem passes by itself, and neither while the peer's administrator has to do
+ * something. An *abnormal-true* condition is removed instead of being set to False.
  */
 export function withProgress(
   conditions: readonly Condition[],
@@ -125,7 +125,7 @@ function isSame(one: Condition, other: Condition): boolean {
   );
 }
 
-/** As Kubernetes writes times: whole seconds. */
+/** A time in the form of Kubernetes, which has whole seconds. */
 function apiTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -4,15 +4,15 @@ import { bad, fine, TRUST, unknown } from './reason-entry.ts';
 /** The reasons of a node's conditions. */
 
 const REFUSED =
-  'the Kubernetes API refuses it, and the message has its own words. Are the rights of the operator complete, is a quota or a ' +
-  'policy in the way?';
+  'the Kubernetes API refuses it, and the message is its own. Are the rights of the operator complete? Is a quota or a policy ' +
+  'in the way?';
 
-/** Of KeyReady. */
+/** The reasons of KeyReady. */
 export const KEY = {
-  KeyMade: fine('The operator has made the key; it is in the Secret named as the node with -nkey.'),
+  KeyMade: fine('The operator has made the key. It is in the Secret named after the node with -nkey at the end.'),
   KeyBrought: fine('The key is the one in `spec.key.secretRef`.'),
   Rotating: fine(
-    'There is a new key, and the previous one still counts. Send the new invitation to the peers in ' +
+    'There is a new key, and the previous one is still accepted. Send the new invitation to the peers in ' +
       '`status.previousKeyInUseBy`.',
   ),
   Reconciling: unknown('passes', 'The key is being made.'),
@@ -28,32 +28,38 @@ export const KEY = {
   ),
   InvalidKey: bad(
     'we',
-    'What the Secret holds in nats-server.nk is no seed of an NKey user (SU…), or is not there. Correct it, or restore it.',
+    'The entry nats-server.nk of the Secret is missing, or is not the seed of an NKey user (SU…). Correct it, or restore it.',
   ),
   WriteRefused: bad('we', `The key cannot be made: ${REFUSED}`),
-  MissingReference: bad('we', 'The Secret in `spec.key.secretRef` is not there. Make it.'),
+  MissingReference: bad('we', 'The Secret in `spec.key.secretRef` does not exist. Make it.'),
 } as const;
 
-/** Of NatsConfigLive. */
+/** The reasons of NatsConfigLive. */
 export const NATS_CONFIG = {
-  Live: fine('Every nats-server runs the configuration that was written last; it was tried by signing in.'),
+  Live: fine(
+    'Every nats-server runs the configuration that was written last. The operator has checked that by signing in.',
+  ),
   Reconciling: unknown('passes', 'No nats-server was asked yet.'),
   ConfigNotLive: bad(
     'passes',
     'A nats-server runs an older configuration; the message says which. A mounted ConfigMap takes up to a minute. If it ' +
-      'stays: does the server include our files, and is it told to reload (`spec.nats.reload`)?',
+      'stays: does the server include our files, and does anything reload it (`spec.nats.reload`)?',
   ),
   NoAuthorization: bad(
     'we',
-    'A nats-server lets in a key that nobody has: it has no authorization at all. Include the files of the ConfigMap named ' +
-      'as the node with -nats.',
+    'A nats-server lets in a random key, so it has no authorization at all. Include the files of the ConfigMap named after the ' +
+      'node with -nats at the end.',
   ),
   IncludeMissing: bad(
     'we',
-    'A nats-server does not include the files of the ConfigMap named as the node with -nats. Include them, inside its own ' +
-      'blocks. One that takes its users from an operator (JWT) or an auth callout cannot, and is not supported.',
+    'A nats-server does not include the files of the ConfigMap named after the node with -nats at the end. Include them inside ' +
+      'its own blocks. A server that takes its users from an operator (JWT) or an auth callout cannot include them, and is not ' +
+      'supported.',
   ),
-  NatsUnreachable: bad('passes', 'A nats-server does not answer, or none is found at `spec.nats.servers`.'),
+  NatsUnreachable: bad(
+    'passes',
+    'A nats-server cannot be asked, or there is no server at `spec.nats.servers`; the message says why.',
+  ),
   NatsNotTrusted: bad(
     'we',
     "A nats-server's certificate is not from a CA in `spec.nats.ca`, or not for the name in `spec.nats.servers`.",
@@ -66,14 +72,15 @@ export const NATS_CONFIG = {
   NatsRefusedConfig: bad(
     'we',
     'A nats-server has not taken up the configuration for over two minutes, and runs the previous one. Most likely it ' +
-      'refuses to reload, because of that or of something else in its configuration: its log says why. Otherwise nobody ' +
-      'tells it to (`spec.nats.reload`).',
+      'refuses to reload, because of our files or of something else in its configuration: its log says why. If its log says ' +
+      'nothing, nothing reloads it (`spec.nats.reload`).',
   ),
-  WriteRefused: bad('we', `What the node needs cannot be written: ${REFUSED}`),
-  WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` is not there. Make it, or correct the name.'),
+  WriteRefused: bad('we', `A ConfigMap of the node cannot be written: ${REFUSED}`),
+  WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` does not exist. Make it, or correct the name.'),
   Conflict: bad(
     'we',
-    'Another LfhSyncNode has the same nats-server, and the better claim to it: it is in the namespace of that Service, runs there, or is older. Give each node its own.',
+    'Another LfhSyncNode has the same nats-server and takes precedence: it is in the namespace of that Service, runs there, or is ' +
+      'older. Give each node its own.',
   ),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
@@ -90,9 +97,9 @@ export const NATS_CONFIG = {
   ...TRUST,
 } as const;
 
-/** Of SidecarReady. */
+/** The reasons of SidecarReady. */
 export const SIDECAR = {
-  Reporting: fine('The sidecars report, and have taken up their settings.'),
+  Reporting: fine('The sidecars report, and run with their newest settings.'),
   NotRequested: fine('`spec.connect` is absent, so no sidecar is injected.'),
   Injected: unknown(
     'passes',
@@ -112,10 +119,13 @@ export const SIDECAR = {
     "The workload sets connect's own NATS_SYNC_SUBSCRIBERS, so it would replay the same messages a second time. Remove it from the " +
       'workload; make an LfhSyncPeer of each server in it.',
   ),
-  WorkloadMissing: bad('we', 'The workload in `spec.connect.workloadRef` is not there. Make it, or correct the name.'),
+  WorkloadMissing: bad(
+    'we',
+    'The workload in `spec.connect.workloadRef` does not exist. Make it, or correct the name.',
+  ),
   ContainerUnknown: bad(
     'we',
-    "Which container of the workload is connect's cannot be told. Name it in `spec.connect.container`; the message lists them.",
+    "The operator cannot tell which container of the workload is connect's. Name it in `spec.connect.container`; the message lists them.",
   ),
   Conflict: bad(
     'we',
@@ -124,13 +134,14 @@ export const SIDECAR = {
   ),
   InjectionRefused: bad(
     'we',
-    'The API server does not let the operator change the workload; the message is its own. Is it a right that is missing, ' +
-      'as after `helm rollback` over a changed workloadRef (then: `helm upgrade` with the values of now), or a policy of the cluster?',
+    'The API server does not let the operator change the workload; the message is its own. Either a right is missing, as after ' +
+      '`helm rollback` over a changed workloadRef (then run `helm upgrade` with the current values), or a policy of the cluster ' +
+      'forbids it.',
   ),
   NoImage: bad(
     'we',
-    '`spec.connect` asks for a sidecar, and the operator was not told its image. Set LFH_SYNC_IMAGE, as the chart does, or ' +
+    '`spec.connect` asks for a sidecar, and the operator does not know its image. Set LFH_SYNC_IMAGE, as the chart does, or ' +
       'run the sidecar yourself.',
   ),
-  MissingReference: bad('we', 'A Secret that `spec.kafka` names is not there, or lacks the key. Make it.'),
+  MissingReference: bad('we', 'A Secret that `spec.kafka` names does not exist or lacks the key. Make it.'),
 } as const;

@@ -1,4 +1,4 @@
-/** The little of Kubernetes objects that is read or written here; each as the API server's JSON has it. */
+/** The parts of Kubernetes objects that are read or written here, in the form of the API server's JSON. */
 
 export interface Metadata {
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Metadata {
   readonly managedFields?: readonly ManagedFields[];
 }
 
-/** Which fields of an object somebody has written; `f:name` for a field, `k:{…}` for an entry of a list. */
+/** The fields of an object that one field manager owns: `f:name` is a field, `k:{…}` an entry of a list. */
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
@@ -50,10 +50,10 @@ export interface Secret extends KubeObject {
   readonly type?: string;
 }
 
-/** A Deployment, StatefulSet or DaemonSet: makes pods from a template. */
+/** A Deployment, StatefulSet or DaemonSet, which makes pods from a template. */
 export interface Workload extends KubeObject {
   readonly spec: {
-    /** Absent: 1. A DaemonSet has none. */
+    /** Absent: 1. A DaemonSet does not have this field. */
     readonly replicas?: number;
     readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> };
     readonly template: { readonly metadata?: Partial<Metadata>; readonly spec: PodSpec };
@@ -120,7 +120,7 @@ export interface JsonPatchStep {
   readonly value?: unknown;
 }
 
-/** A kind as a path of the API has it. */
+/** A kind, with the names that paths of the API need. */
 export interface Kind {
   readonly apiVersion: string;
   readonly kind: string;
@@ -154,7 +154,7 @@ export function kindOf(object: KubeObject): Kind {
   return found;
 }
 
-/** `/api/v1/namespaces/<ns>/<plural>[/<name>]`, or the collection of all namespaces. */
+/** The path `/api/v1/namespaces/<ns>/<plural>[/<name>]`; without a namespace that of the collection in all namespaces. */
 export function pathOf(kind: Kind, namespace?: string, name?: string): string {
   const group = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`;
   const where = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -162,7 +162,7 @@ export function pathOf(kind: Kind, namespace?: string, name?: string): string {
   return `${group}${where}/${kind.plural}${what}`;
 }
 
-/** Whether a ConfigMap is in one of these volumes. */
+/** Whether one of these volumes mounts the ConfigMap. */
 export function mountsConfigMap(volumes: readonly Volume[], configMap: string): boolean {
   return volumes.some((volume) =>
     [volume, ...(volume.projected?.sources ?? [])].some((source) => source.configMap?.name === configMap),

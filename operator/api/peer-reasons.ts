@@ -3,7 +3,7 @@ import { bad, badOrUnknown, type EndedBy, fine, type ReasonEntry, TRUST, unknown
 
 /** The reasons of a peer's conditions. */
 
-/** What the sidecar says itself; the texts are in the contract with it. */
+/** The reasons that sidecars report. Most of their texts are in the contract with the sidecar. */
 function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotOwned'>, ReasonEntry> {
   const says = (endedBy: EndedBy, reason: Reason): ReasonEntry => bad(endedBy, REASON_TEXTS[reason]);
   return {
@@ -15,12 +15,12 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     ),
     CertificateExpired: bad(
       'peer',
-      "A certificate has expired; the message says which. One of the peer's server: its administrator must renew it. One in " +
-        '`spec.ca`: put the new one there, beside the old one where both are in use.',
+      "A certificate has expired; the message says which. If it is that of the peer's server, its administrator must renew it. If " +
+        'it is in `spec.ca`, put the new one there, and keep the old one while both are in use.',
     ),
     CertificateNotYetValid: bad(
       'passes',
-      "A certificate, of the peer's server or in `spec.ca`, is not valid yet; the message says which. Compare the clocks.",
+      "A certificate of the peer's server or in `spec.ca` is not valid yet; the message says which. Compare the clocks.",
     ),
     HostNameMismatch: says('we', 'HostNameMismatch'),
     TlsRequired: says('peer', 'TlsRequired'),
@@ -51,8 +51,8 @@ const EITHER_DIRECTION = {
     'An older peer has the same lfhId or public key, and keeps its access: delete one of them, or ask whose it is. Or the older ' +
       'peers of the node leave no room for this one in a ConfigMap. The message says which.',
   ),
-  NodeMissing: bad('we', 'There is no LfhSyncNode of the name in `spec.nodeRef`. Make it, or correct the name.'),
-  NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem of its own. Look at that.'),
+  NodeMissing: bad('we', 'There is no LfhSyncNode with the name in `spec.nodeRef`. Make it, or correct the name.'),
+  NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem. Look at the conditions of that.'),
   AwaitingPeer: bad(
     'peer',
     "The other side has not applied our invitation yet. Send it the syncpeer.yaml of the ConfigMap in the node's " +
@@ -60,31 +60,31 @@ const EITHER_DIRECTION = {
   ),
 } as const;
 
-/** Of ReceiveReady. */
+/** The reasons of ReceiveReady. */
 export const RECEIVE = {
   Replaying: fine(REASON_TEXTS.Replaying),
-  NotRequested: fine('`spec.servers` names none, so nothing is received from this peer.'),
+  NotRequested: fine('`spec.servers` is empty, so nothing is received from this peer.'),
   Paused: fine('`spec.receive.paused` is true. What the peer has for us waits there.'),
   ...EITHER_DIRECTION,
   InvalidSpec: bad('we', 'The sidecars cannot take a value of the spec; the message says which. Correct it.'),
   Lagging: bad(
     'we',
-    'Messages wait at the peer, and none was replayed for a while although the connection stands. Look at the log of the ' +
+    'Messages wait at the peer, and none was replayed for a while although the sidecar is connected. Look at the log of the ' +
       'sidecar, and at Kafka.',
   ),
   NoReport: unknown(
     'passes',
-    'No sidecar has reported on this peer lately. Passes within seconds where one takes it over; otherwise look at the ' +
+    'No sidecar has reported on this peer lately. Passes within seconds if a sidecar is taking it over. If it stays, look at the ' +
       'condition SidecarReady of the node.',
   ),
   ...TRUST,
   ...sidecarReasons(),
 } as const;
 
-/** Of SendReady. */
+/** The reasons of SendReady. */
 export const SEND = {
-  Pulling: fine('The peer is there and fetches.'),
-  NotRequested: fine('`spec.publicKeys` names none, so the peer may not receive from us.'),
+  Pulling: fine('The peer is connected and fetches.'),
+  NotRequested: fine('`spec.publicKeys` is empty, so the peer may not receive from us.'),
   Paused: fine('`spec.send.paused` is true, so the peer has no access for now.'),
   ...EITHER_DIRECTION,
   ConfigNotLive: bad(
@@ -100,11 +100,14 @@ export const SEND = {
     "This node's NATS has no stream EVENTS. connect makes it when it starts: is it running, and in the account of " +
       '`spec.nats.account`?',
   ),
-  ConsumerMissing: bad('passes', "The peer's durable consumer is not there yet, or was removed. It is made again."),
+  ConsumerMissing: bad(
+    'passes',
+    "The peer's durable consumer does not exist yet, or was removed. The operator makes it.",
+  ),
   NoPull: bad(
     'peer',
-    'The peer did fetch before and has stopped. Ask its administrator; what it has not fetched waits here, for as long as ' +
-      'our stream keeps it.',
+    'The peer has fetched before and has stopped. Ask its administrator. What it has not fetched waits here for as long as our ' +
+      'stream keeps it.',
   ),
   Lagging: bad(
     'peer',
@@ -112,8 +115,8 @@ export const SEND = {
   ),
   MessagesExpired: bad(
     'peer',
-    "Our stream has dropped messages that the peer had not read. They are lost to it: tell it, and raise the stream's " +
-      'max_age or limits.',
+    'Our stream has dropped messages that the peer had not read, and they are lost to it. Inform its administrator, and raise the ' +
+      "stream's max_age or limits.",
   ),
   InvalidSpec: bad(
     'we',
@@ -121,7 +124,7 @@ export const SEND = {
   ),
   PublishedKey: bad(
     'peer',
-    "LinuxForHealth publishes the peer's key with its seed, so that anybody could sign in as this peer. It is not let in: " +
+    "LinuxForHealth publishes the peer's key with its seed, so anybody could sign in as this peer. It is not let in: " +
       'it needs a key of its own.',
   ),
 } as const;

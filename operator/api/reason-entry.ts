@@ -1,50 +1,50 @@
 import type { Condition } from './types.ts';
 
-/** What the tables of reasons are made of. */
+/** The parts of the tables of reasons. */
 
 export type ConditionStatus = Condition['status'];
 
 /**
- * Who can end it. It `passes` by itself, or `we` must do something in this namespace or on our own servers, or the
- * `peer`'s administrator must. Tells `withProgress` what kstatus is to hear.
+ * Who can end the problem. It `passes` by itself, or `we` must do something in this namespace or on our own servers, or the
+ * `peer`'s administrator must. `withProgress` derives `Reconciling` and `Stalled` from it.
  */
 export type EndedBy = 'passes' | 'we' | 'peer';
 
 export interface ReasonEntry {
-  /** Those that it comes with. */
+  /** The statuses that a condition with this reason may have. */
   readonly statuses: readonly ConditionStatus[];
   /** Absent where nothing is wrong. */
   readonly endedBy?: EndedBy;
-  /** What it means, and what to do. */
+  /** What the reason means, and what to do. */
   readonly text: string;
 }
 
-/** All is well. */
+/** Nothing is wrong. */
 export const fine = (text: string): ReasonEntry => ({ statuses: ['True'], text });
-/** It is not so. */
+/** The condition does not hold. */
 export const bad = (endedBy: EndedBy, text: string): ReasonEntry => ({ statuses: ['False'], endedBy, text });
-/** Nothing fresh is known. */
+/** Nothing recent is known. */
 export const unknown = (endedBy: EndedBy, text: string): ReasonEntry => ({ statuses: ['Unknown'], endedBy, text });
-/** Depends on what is behind it. */
+/** False or Unknown, depending on the cause. */
 export const badOrUnknown = (endedBy: EndedBy, text: string): ReasonEntry => ({
   statuses: ['False', 'Unknown'],
   endedBy,
   text,
 });
 
-/** What can be wrong with certificate authorities that somebody has written down; the names are those of plan/trust.ts. */
+/** What can be wrong with certificate authorities in a spec; plan/trust finds these problems. */
 export const TRUST = {
-  CertificateInvalid: bad('we', 'What should be the PEM of a certificate authority is none; the message says where.'),
+  CertificateInvalid: bad('we', 'The text is not the PEM of a certificate authority; the message says where.'),
   NotACertificateAuthority: bad(
     'we',
-    "A certificate is no authority's. Give the CA that signed the server's certificate, not that certificate.",
+    "A certificate is not that of a CA. Give the CA that signed the server's certificate, not the server's certificate.",
   ),
   PrivateKeyPasted: bad(
     'we',
-    'There is a private key where a certificate belongs. Remove it, and consider the key compromised: have it replaced.',
+    'There is a private key where a certificate belongs. Remove it, and have the key replaced, since it must be considered compromised.',
   ),
   MissingReference: bad(
     'we',
-    'A ConfigMap or Secret that the spec names is not there, or lacks the key; the message says which. Make it.',
+    'A ConfigMap or Secret that the spec names does not exist or lacks the key; the message says which. Make it.',
   ),
 } as const;

@@ -2,22 +2,22 @@ import { KEY, NATS_CONFIG, SIDECAR } from './node-reasons.ts';
 import { RECEIVE, SEND } from './peer-reasons.ts';
 import { fine, type ReasonEntry, unknown } from './reason-entry.ts';
 
-/** Every reason of every condition, once: plans can use no other, and docs/api.md is made from this. */
+/** Every reason of every condition. Plans can use no others, and docs/api.md is made from this table. */
 
-/** Ready tells of one of the others, so their reasons are its own as well. */
+/** Ready repeats the reason of one of the other conditions, so their reasons are its own as well. */
 const READY = {
-  AllReady: fine('All is as asked for.'),
-  Reconciling: unknown('passes', 'Was not looked at yet. If it stays: is the operator running?'),
+  AllReady: fine('Everything is as asked for.'),
+  Reconciling: unknown('passes', 'The operator has not reconciled this yet. If it stays: is the operator running?'),
 } as const;
 
 const PEER = ['LfhSyncPeer'] as const;
 const NODE = ['LfhSyncNode'] as const;
 const BOTH = ['LfhSyncNode', 'LfhSyncPeer'] as const;
 
-/** Every condition: whose it is, what it being True means, and its reasons. */
+/** Every condition: the kinds that have it, what True means, and its reasons. */
 export const CONDITIONS = {
   ReceiveReady: { of: PEER, meaning: 'What the peer takes in arrives here.', reasons: RECEIVE },
-  SendReady: { of: PEER, meaning: 'What we take in can be fetched by the peer, and is.', reasons: SEND },
+  SendReady: { of: PEER, meaning: 'The peer can fetch what we take in, and does.', reasons: SEND },
   KeyReady: { of: NODE, meaning: 'There is a key to sign in with.', reasons: KEY },
   NatsConfigLive: {
     of: NODE,
@@ -28,17 +28,18 @@ export const CONDITIONS = {
   Ready: {
     of: BOTH,
     meaning:
-      'All of the above. Otherwise it has the reason and the message of the worst of them: False before Unknown.',
+      'All of the above hold. If not, it has the reason and the message of the worst of them: False before Unknown.',
     reasons: READY,
   },
   Reconciling: {
     of: BOTH,
-    meaning: 'Something is not as asked for, and passes by itself. Only there while it is so; has that reason.',
+    meaning:
+      'Something is not as asked for, and passes by itself. It exists only while that is so, and has that reason.',
     reasons: {},
   },
   Stalled: {
     of: BOTH,
-    meaning: 'Somebody has to do something here before it goes on. Only there while it is so; has that reason.',
+    meaning: 'Somebody here has to do something first. It exists only while that is so, and has that reason.',
     reasons: {},
   },
 } as const;
@@ -52,7 +53,7 @@ export type ReasonOf<Type extends ConditionType> = Type extends 'Ready' | 'Recon
   ? Reasons[ConditionType]
   : Reasons[Type];
 
-/** What is listed of a reason, undefined where it is not: such as one that an older version has written. */
+/** The entry of a reason; undefined where the table has none, as for a reason that another version has written. */
 export function reasonEntry(type: string, reason: string): ReasonEntry | undefined {
   const conditions: Readonly<Record<string, { readonly reasons: Readonly<Record<string, ReasonEntry>> }>> = CONDITIONS;
   return conditions[type]?.reasons[reason];

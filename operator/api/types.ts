@@ -13,7 +13,7 @@ export interface LfhSyncNode {
   status?: LfhSyncNodeStatus;
 }
 /**
- * What is wanted.
+ * The desired state.
  */
 export interface LfhSyncNodeSpec {
   /**
@@ -25,7 +25,7 @@ export interface LfhSyncNodeSpec {
    */
   connect?: {
     /**
-     * What runs connect. Each of its pods gets a sidecar.
+     * The workload that runs connect. Each of its pods gets a sidecar.
      */
     workloadRef: {
       /**
@@ -38,15 +38,15 @@ export interface LfhSyncNodeSpec {
       name: string;
     };
     /**
-     * Name of connect's container in its pods. Absent: the only one, or the one named connect.
+     * Name of connect's container in its pods. Absent: the only container, or the one named connect.
      */
     container?: string;
     /**
-     * What the sidecar asks for and may use, as in a pod. A change replaces connect's pods, one after the other.
+     * The sidecar's requests and limits, as in a pod. A change replaces connect's pods, one after the other.
      */
     resources?: {
       /**
-       * What is reserved for it. An autoscaler that looks at the use of CPU needs it.
+       * What is reserved for the sidecar. An autoscaler that looks at the use of CPU needs it.
        */
       requests?: {
         /**
@@ -58,12 +58,12 @@ export interface LfhSyncNodeSpec {
          */
         memory?: string;
         /**
-         * Bytes on the disk of its machine. The sidecar writes nothing but its log.
+         * Bytes on the disk of the machine. The sidecar writes nothing there but its log.
          */
         'ephemeral-storage'?: string;
       };
       /**
-       * The most that it gets. Absent: no limit, since a node with many peers needs more. A ResourceQuota on limits refuses every pod without them.
+       * The most that the sidecar gets. Absent: no limit, since a node with many peers needs more. A ResourceQuota on limits refuses every pod that has none.
        */
       limits?: {
         /**
@@ -75,7 +75,7 @@ export interface LfhSyncNodeSpec {
          */
         memory?: string;
         /**
-         * Bytes on the disk of its machine. The sidecar writes nothing but its log.
+         * Bytes on the disk of the machine. The sidecar writes nothing there but its log.
          */
         'ephemeral-storage'?: string;
       };
@@ -90,15 +90,15 @@ export interface LfhSyncNodeSpec {
      */
     servers: readonly string[];
     /**
-     * The same servers as other sites reach them; goes into the invitation. Absent or empty: the invitation names no server, and whoever applies it does not receive from us.
+     * The addresses at which other sites reach the same servers; they go into the invitation. Absent or empty: the invitation names no server, and a site that applies it does not receive from us.
      */
     advertise?: readonly string[];
     /**
-     * The certificate authorities that vouch for our local NATS, as PEM. They go into the invitation. Absent: the system's roots do.
+     * The certificate authorities that vouch for our local NATS, as PEM. They go into the invitation. Absent: the system's roots vouch for it.
      */
     ca?: CaSource;
     /**
-     * What runs our NATS. Its pods are told when the configuration changes, and restarted with reload Restart.
+     * The workload that runs our NATS. When the configuration changes, its pods get an annotation so that they see it at once; with reload Restart they are restarted.
      */
     workloadRef?: {
       /**
@@ -111,11 +111,11 @@ export interface LfhSyncNodeSpec {
       name: string;
     };
     /**
-     * How nats-server comes to read a changed configuration. Reloader: a container beside it does that, as in the official chart. Restart: by a rolling restart of workloadRef. None: somebody else does.
+     * How nats-server comes to read a changed configuration. Reloader: a container beside it reloads it, as in the official chart. Restart: the operator restarts workloadRef, pod by pod. None: somebody else sees to it.
      */
     reload?: 'Reloader' | 'Restart' | 'None';
     /**
-     * What keeps the peers apart. Accounts: an account for each, which is safe against a hostile peer. Users: permissions within one account, for a NATS whose stream is in the default account; docs/security.md tells what that lacks.
+     * What keeps the peers apart. Accounts: an account for each, which is safe against a hostile peer. Users: permissions within one account, for a NATS whose stream is in the default account; docs/security.md says what that lacks.
      */
     isolation?: 'Accounts' | 'Users';
     /**
@@ -123,7 +123,7 @@ export interface LfhSyncNodeSpec {
      */
     account?: string;
     /**
-     * Further public NKeys (U…) that may do everything in that account: connect's, an administrator's. Never the one in status.publicKeys, with whose signature peers' servers could sign in here; as whom the node itself signs in is let in anyway. A seed (S…) never belongs here.
+     * Further public NKeys (U…) that may do everything in that account: connect's, an administrator's. Never give one of status.publicKeys: the peers' servers could sign in here with its signature. The node itself needs no entry. A seed (S…) never belongs here.
      */
     users?: readonly string[];
   };
@@ -132,7 +132,7 @@ export interface LfhSyncNodeSpec {
    */
   kafka: {
     /**
-     * Brokers to ask first, host:port.
+     * The brokers to connect to first, host:port.
      */
     brokers: readonly string[];
     /**
@@ -140,11 +140,11 @@ export interface LfhSyncNodeSpec {
      */
     tls?: boolean;
     /**
-     * The certificate authorities that vouch for Kafka, as PEM. Absent: the system's roots do.
+     * The certificate authorities that vouch for Kafka, as PEM. Absent: the system's roots vouch for it.
      */
     ca?: CaSource;
     /**
-     * How to sign in at Kafka. Absent: not at all.
+     * How to sign in at Kafka. Absent: the sidecars do not sign in.
      */
     sasl?: {
       /**
@@ -164,13 +164,13 @@ export interface LfhSyncNodeSpec {
          */
         name: string;
         /**
-         * Which of its entries. Only this one is mounted.
+         * The entry to mount; no other entry is mounted.
          */
         key?: string;
       };
     };
     /**
-     * The topics that the sidecars make. Those that are there already stay as they are.
+     * The topics that the sidecars make. Topics that exist already stay as they are.
      */
     topics?: {
       /**
@@ -184,11 +184,11 @@ export interface LfhSyncNodeSpec {
     };
   };
   /**
-   * The NKey with which this node signs in at its peers. At its local NATS it is another user, with a key derived from this one's seed.
+   * The NKey with which this node signs in at its peers. At its local NATS it signs in with another key, which is derived from this one's seed.
    */
   key?: {
     /**
-     * A Secret with a key that was made elsewhere: the seed (SU…) in its entry nats-server.nk. Absent: the operator makes one, in the Secret named as the node with -nkey.
+     * A Secret with a key that was made elsewhere: the seed (SU…) is in its entry nats-server.nk. Absent: the operator makes a key, in the Secret named after the node with -nkey at the end.
      */
     secretRef?: {
       /**
@@ -197,7 +197,7 @@ export interface LfhSyncNodeSpec {
       name: string;
     };
     /**
-     * Raise it to have a new key made. The previous one stays for spec.key.overlap, and for as long as a peer accepts no other; status.previousKeyInUseBy names those.
+     * Raise it to have a new key made. The previous key stays for spec.key.overlap, and for as long as a peer accepts no other; status.previousKeyInUseBy names those peers.
      */
     rotation?: number;
     /**
@@ -207,7 +207,7 @@ export interface LfhSyncNodeSpec {
   };
 }
 /**
- * What is observed.
+ * The observed state.
  */
 export interface LfhSyncNodeStatus {
   /**
@@ -219,11 +219,11 @@ export interface LfhSyncNodeStatus {
    */
   conditions?: readonly Condition[];
   /**
-   * What this node is called at its peers: lfh-sync- and its lfhId, or a hash of it where that is no name for NATS.
+   * The name of this node at its peers: lfh-sync- and its lfhId, or a hash of the lfhId where NATS does not allow that as a name.
    */
   name?: string;
   /**
-   * The public keys that peers should accept, the one in force first; two during a rotation.
+   * The public keys that peers should accept, the one in force first; there are two during a rotation.
    */
   publicKeys?: readonly string[];
   /**
@@ -256,7 +256,7 @@ export interface LfhSyncNodeStatus {
     ready?: number;
   };
   /**
-   * What the sidecar is injected into, such as Deployment/connect.
+   * The workload that the sidecar is injected into, such as Deployment/connect.
    */
   workload?: string;
   /**
@@ -276,7 +276,7 @@ export interface LfhSyncPeer {
   status?: LfhSyncPeerStatus;
 }
 /**
- * What is wanted.
+ * The desired state.
  */
 export interface LfhSyncPeerSpec {
   /**
@@ -293,19 +293,19 @@ export interface LfhSyncPeerSpec {
     name?: string;
   };
   /**
-   * The peer's NATS servers, tls://host:port. They are tried in turn; what a server says of further ones is ignored. Absent or empty: nothing is received from this peer.
+   * The peer's NATS servers, tls://host:port. They are tried one after the other; further servers that a server announces are ignored. Absent or empty: nothing is received from this peer.
    */
   servers?: readonly string[];
   /**
-   * The certificate authorities that vouch for the servers of this peer, and of no other, as PEM. Absent: the system's roots do.
+   * The certificate authorities that vouch for the servers of this peer, and of no other, as PEM. Absent: the system's roots vouch for them.
    */
   ca?: CaSource;
   /**
-   * Name that the certificate of the peer's servers must be for, where it is not the host in spec.servers.
+   * The name that the certificate of the peer's servers must be for, where that is not the host in spec.servers.
    */
   tlsServerName?: string;
   /**
-   * The peer's public NKeys (U…), with which it may receive from us; two while it rotates them. Absent or empty: it may not. A seed (S…) never belongs here.
+   * The peer's public NKeys (U…), with which it may receive from us; two while it rotates its key. Absent or empty: it may not receive from us. A seed (S…) never belongs here.
    */
   publicKeys?: readonly string[];
   /**
@@ -313,11 +313,11 @@ export interface LfhSyncPeerSpec {
    */
   receive?: {
     /**
-     * Leaves the peer alone for now. What it has for us waits there and is received afterwards.
+     * Receives nothing from the peer for now. What it has for us waits there and is received afterwards.
      */
     paused?: boolean;
     /**
-     * Where to begin with a peer that was never replayed. Has no effect once there is a position.
+     * Where to begin with a peer that was never replayed. It has no effect once there is a position.
      */
     startFrom?: {
       /**
@@ -325,7 +325,7 @@ export interface LfhSyncPeerSpec {
        */
       policy?: 'Earliest' | 'Latest' | 'Time';
       /**
-       * With policy Time: messages that the peer's stream stored before are skipped. With a time zone, such as 2026-11-24T08:00:00Z.
+       * With policy Time: messages that the peer's stream stored before this time are skipped. It has a time zone, such as 2026-11-24T08:00:00Z.
        */
       time?: string;
     };
@@ -334,7 +334,7 @@ export interface LfhSyncPeerSpec {
      */
     allowFormats?: readonly string[];
     /**
-     * Further lfh_ids whose messages may come through this peer, beside its own. Messages of others end in LFH_EXCEPTION.
+     * The lfh_ids, besides the peer's own, whose messages may come through this peer. Messages with any other lfh_id end in LFH_EXCEPTION.
      */
     allowOrigins?: readonly string[];
     /**
@@ -342,7 +342,7 @@ export interface LfhSyncPeerSpec {
      */
     stream?: string;
     /**
-     * Name of our durable consumer at the peer. Absent: the one that lfh-sync makes there, lfh-sync- and our own lfhId.
+     * Name of our durable consumer at the peer. Absent: the consumer that lfh-sync makes there, whose name is lfh-sync- and our own lfhId.
      */
     consumer?: string;
   };
@@ -357,7 +357,7 @@ export interface LfhSyncPeerSpec {
   };
 }
 /**
- * What is observed.
+ * The observed state.
  */
 export interface LfhSyncPeerStatus {
   /**
@@ -369,11 +369,11 @@ export interface LfhSyncPeerStatus {
    */
   conditions?: readonly Condition[];
   /**
-   * What the peer is called on NATS and in Kafka: lfh-sync- and its lfhId, or a hash of it where that is no name for NATS.
+   * The name of the peer on NATS and in Kafka: lfh-sync- and its lfhId, or a hash of the lfhId where NATS does not allow that as a name.
    */
   name?: string;
   /**
-   * What we receive; as the sidecar that replays the peer reports it.
+   * What we receive, as reported by the sidecar that replays the peer.
    */
   receive?: {
     /**
@@ -393,24 +393,24 @@ export interface LfhSyncPeerStatus {
      */
     replayed?: number;
     /**
-     * Messages not written because there was no need, since the sidecar took the peer over; docs/status.md tells why.
+     * Messages, since the sidecar took the peer over, that there was no need to write; docs/status.md says why.
      */
     skipped?: number;
     /**
-     * Messages that ended in LFH_EXCEPTION since the sidecar took the peer over; docs/status.md tells why.
+     * Messages that ended in LFH_EXCEPTION since the sidecar took the peer over; docs/status.md says why.
      */
     rejected?: number;
     /**
-     * The peer's server that we are connected to.
+     * The server of the peer that we are connected to.
      */
     server?: string;
     /**
-     * The public key of ours that the peer accepts.
+     * Our public key that the peer accepts.
      */
     key?: string;
   };
   /**
-   * What the peer receives; as our NATS tells it.
+   * What the peer receives, as reported by our NATS.
    */
   send?: {
     /**
@@ -426,7 +426,7 @@ export interface LfhSyncPeerStatus {
      */
     lastPullTime?: string;
     /**
-     * The peer's public key that it is signed in with.
+     * The public key with which the peer is signed in.
      */
     connectedKey?: string;
   };
@@ -449,7 +449,7 @@ export interface CaSource {
      */
     name: string;
     /**
-     * Which of its entries.
+     * The entry to read.
      */
     key?: string;
   };
@@ -462,7 +462,7 @@ export interface CaSource {
      */
     name: string;
     /**
-     * Which of its entries. Only this one is read.
+     * The entry to read; no other entry is read.
      */
     key?: string;
   };
@@ -477,7 +477,7 @@ export interface Condition {
    */
   type: string;
   /**
-   * Whether it is so; Unknown where nothing fresh is known.
+   * Whether the condition holds; Unknown where nothing recent is known.
    */
   status: 'True' | 'False' | 'Unknown';
   /**
@@ -489,7 +489,7 @@ export interface Condition {
    */
   lastTransitionTime: string;
   /**
-   * Why, as a name; docs/api.md tells what to do.
+   * Why, as a name; docs/api.md says what to do.
    */
   reason: string;
   /**

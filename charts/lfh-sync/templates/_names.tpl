@@ -1,4 +1,4 @@
-{{/* Names and labels, as Helm charts have them. */}}
+{{/* Names and labels, following the conventions of Helm charts. */}}
 {{- define "lfh-sync.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
 {{- end }}
@@ -25,7 +25,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Never `default` with our Roles: that is the account of every pod in the namespace that names none. */}}
+{{/* Never `default` with our Roles: every pod in the namespace that names no account has that one. */}}
 {{- define "lfh-sync.serviceAccount" -}}
 {{- $name := default (ternary (include "lfh-sync.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
 {{- if and .Values.rbac.create (eq $name "default") }}
@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* JSON: the namespaces that the operator looks after. That of the node is always one of them. */}}
+{{/* JSON: the namespaces whose nodes the operator reconciles. The namespace of `node` is always one of them. */}}
 {{- define "lfh-sync.namespaces" -}}
 {{- $namespaces := .Values.watch.namespaces }}
 {{- if or .Values.node (not $namespaces) }}

@@ -1,5 +1,5 @@
-{{/* What the restricted Pod Security Standard asks for, and a root file system that nobody writes to. The user is the image's:
-some clusters choose it themselves. */}}
+{{/* The restricted Pod Security Standard, and a root file system that nobody can write to. It names no user, since some clusters
+choose the user themselves; elsewhere it is the image's. */}}
 {{- define "lfh-sync.podSecurityContext" -}}
 runAsNonRoot: true
 seccompProfile:
@@ -29,7 +29,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The pod of a Job that runs one program of the image and needs no more than a moment. Takes the root and `component`, `command`,
+{{/* The pod of a Job that runs one program of the image for a moment. Takes the root and `component`, `command`,
 `env`, `volumeMounts` and `volumes`. */}}
 {{- define "lfh-sync.jobPod" -}}
 metadata:

@@ -1,6 +1,6 @@
-{{/* The operator's rights are written once, in files/rules.yaml. Here the names in <> are replaced. */}}
+{{/* The operator's rights are written in files/rules.yaml. Here the names in <> are replaced. */}}
 
-{{/* The workload that has the sidecar now. When the values name another one, the operator has to take it out of this one. */}}
+{{/* The workload that has the sidecar now. When the values name another workload, the operator must remove the sidecar from this one. */}}
 {{- define "lfh-sync.injected" -}}
 {{- if .Capabilities.APIVersions.Has "sync.linuxforhealth.io/v1alpha1/LfhSyncNode" }}
 {{- $node := lookup "sync.linuxforhealth.io/v1alpha1" "LfhSyncNode" .Release.Namespace "local" }}
@@ -8,7 +8,7 @@
 {{- end }}
 {{- end }}
 
-{{/* JSON: the names that each placeholder stands for; none where nothing of the kind is known. */}}
+{{/* JSON: the names that replace each placeholder; the list is empty if no such name is known. */}}
 {{- define "lfh-sync.knownNames" -}}
 {{- $names := .Values.watch.names }}
 {{- $connect := dig "connect" "workloadRef" "name" "" .Values.node }}
@@ -21,8 +21,8 @@
   | toJson }}
 {{- end }}
 
-{{/* YAML: a list of rules with its placeholders replaced. Takes the root and `part`. A rule that was for names of which none is known
-is left out: one without names would be for all. */}}
+{{/* YAML: a list of rules with its placeholders replaced. Takes the root and `part`. A rule is left out if
+no name is known for it: a rule with an empty list of names would match every object. */}}
 {{- define "lfh-sync.rules" -}}
 {{- $known := include "lfh-sync.knownNames" .root | fromJson }}
 {{- $rules := list }}

@@ -42,7 +42,7 @@ export interface Injected {
 /**
  * Decides what is injected into a workload: the sidecar with its volume, and an empty list of subscribers for connect itself.
  *
- * The sidecar is applied with force, whoever has changed it. connect's container belongs to somebody else: if that container sets
+ * The sidecar is applied with force, even if somebody has changed it. connect's container belongs to somebody else: if that container sets
  * NATS_SYNC_SUBSCRIBERS to anything, by `env` or by `envFrom`, nothing is injected at all.
  */
 export function injectionOf({
@@ -82,7 +82,7 @@ export function injectionOf({
  * runs by hand.
  *
  * @param inStatus whether the node's status says that this workload has the sidecar. Then an init container or volume with our name
- *   is ours, whoever wrote it last.
+ *   is ours, no matter who wrote it last.
  */
 function hasForeignSidecar({ metadata, spec }: Workload, inStatus: boolean): boolean {
   const { containers, initContainers = [], volumes = [] } = spec.template.spec;

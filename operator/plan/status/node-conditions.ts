@@ -12,14 +12,14 @@ export function keyReady(step: KeyStep): ConditionDraft<'KeyReady'> {
   return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
 }
 
-/** A mounted ConfigMap is a minute late at the most, and then a server reloads within seconds. */
+/** A mounted ConfigMap is late by a minute at most, and then a server reloads within seconds. */
 const REFUSED_AFTER_MS = 120_000;
 
 /**
- * Whether every nats-server runs what was written last. Known by signing in, never from having written it.
+ * Whether every nats-server runs the configuration that was written last. Only signing in shows that; having written it does not.
  *
- * @param phase of what was written last
- * @param waitedMs for how long what was written last has been there
+ * @param phase of the configuration that was written last
+ * @param waitedMs how long ago that was written, in milliseconds
  */
 export function natsConfigLive(
   nats: ObservedNats | undefined,
@@ -50,7 +50,7 @@ export function natsConfigLive(
 }
 
 /**
- * Whether the node's sidecars are there and have taken up their settings.
+ * Whether the node's sidecars are there and run with their newest settings.
  *
  * @param requested whether the operator is to inject them
  */
@@ -117,7 +117,7 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   InvalidSettings: 'NatsUnreachable',
 };
 
-/** What a person can mend first: a server that cannot be asked may only be starting. */
+/** The outcomes that a person should mend first. A server that cannot be asked comes later, since it may only be starting. */
 const WORST_FIRST: readonly string[] = ['NoAuthorization', 'IncludeMissing', 'ConfigNotLive'];
 
 function worstOf(servers: readonly ServerReport[]): ServerReport | undefined {

@@ -10,7 +10,7 @@ export interface ReceiveInputs {
   readonly peer: PeerObject;
   readonly conflict: string | undefined;
   readonly ca: ResolvedCa | undefined;
-  /** Why no sidecar could take its settings. */
+  /** Why no sidecar could take the peer's settings. */
   readonly invalid: string | undefined;
   readonly sidecars: readonly SidecarStatus[] | undefined;
   readonly received: Progress | undefined;
@@ -19,15 +19,15 @@ export interface ReceiveInputs {
 
 type Verdict = Omit<ConditionDraft<'ReceiveReady'>, 'type'>;
 
-/** Whether what the peer takes in arrives here: what the sidecar that replays it says, and nothing less. */
+/** Whether what the peer takes in arrives here. Only the sidecar that replays the peer can say that it does. */
 export function receiveReady(inputs: ReceiveInputs): ConditionDraft<'ReceiveReady'> {
-  return { type: 'ReceiveReady', ...(beforeAsking(inputs) ?? asked(inputs)) };
+  return { type: 'ReceiveReady', ...(withoutAsking(inputs) ?? asked(inputs)) };
 }
 
-/** What can be told without any sidecar. */
-function beforeAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict | undefined {
+/** What can be said without asking a sidecar. */
+function withoutAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict | undefined {
   const { servers, receive } = peerSpec(peer);
-  if (servers.length === 0) return ok('NotRequested', 'spec.servers names none: nothing is received');
+  if (servers.length === 0) return ok('NotRequested', 'spec.servers is empty: nothing is received');
   if (conflict !== undefined) return no('Conflict', conflict);
   if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
   if (invalid !== undefined) return no('InvalidSpec', invalid);
@@ -37,7 +37,7 @@ function beforeAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict |
   return no(first.reason, problems.map(({ message }) => message).join('; '));
 }
 
-/** An authority that does not count any more matters to a person, and is often the cause. */
+/** Adds the problems with the peer's CA to the message: an authority that does not count any more is often the cause. */
 function asked(inputs: ReceiveInputs): Verdict {
   const verdict = answered(inputs);
   const problems = inputs.ca?.problems ?? [];
@@ -57,16 +57,17 @@ function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): V
     const behind = (lag ?? 0) > 0 && since(received, now) > STANDSTILL_MS;
     return behind ? no('Lagging', `${lag} messages wait at the peer, and none is replayed`) : ok('Replaying', message);
   }
-  if (reason === 'NotOwned') return unknown('NoReport', 'no sidecar holds this peer; one takes it over within seconds');
+  if (reason === 'NotOwned')
+    return unknown('NoReport', 'no sidecar replays this peer now; one takes it over within seconds');
   if (reason === 'Paused')
-    return unknown('NoReport', 'the sidecar has not taken up that this peer is not paused any more');
+    return unknown('NoReport', 'the sidecar does not know yet that this peer is not paused any more');
   if (AWAITED.has(reason) && neverReplayed(peer, report)) {
     return no('AwaitingPeer', `the other side has not applied this node's invitation yet: ${message}`);
   }
   return no(reason, message);
 }
 
-/** What a peer answers that does not know us yet. */
+/** The reasons that a peer gives while it has not applied our invitation yet. */
 const AWAITED: ReadonlySet<Reason> = new Set(['KeyRefused', 'ConsumerMissing', 'PermissionDenied']);
 
 function neverReplayed(peer: PeerObject, { position }: PeerStatus): boolean {

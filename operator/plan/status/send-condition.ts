@@ -11,7 +11,7 @@ export interface SendInputs {
   readonly nats: ObservedNats | undefined;
   /** Whether every nats-server runs a configuration with this peer in it. */
   readonly configLive: boolean;
-  /** What the peer finds when it signs in; undefined while nobody has looked. */
+  /** What the peer finds when it signs in; undefined until its account was probed. */
   readonly access: PeerAccess | undefined;
   readonly sent: Progress | undefined;
   readonly now: number;
@@ -19,16 +19,15 @@ export interface SendInputs {
 
 type Verdict = Omit<ConditionDraft<'SendReady'>, 'type'>;
 
-/** Whether what this node takes in can be fetched by the peer, and is. */
+/** Whether the peer can fetch what this node takes in, and does. */
 export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
-  return { type: 'SendReady', ...(beforeAsking(inputs) ?? withKeyProblem(asked(inputs), inputs.peer)) };
+  return { type: 'SendReady', ...(withoutAsking(inputs) ?? withKeyProblem(asked(inputs), inputs.peer)) };
 }
 
-/** What can be told without asking JetStream. */
-function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | undefined {
+/** What can be said without asking JetStream. */
+function withoutAsking({ peer, conflict, configLive }: SendInputs): Verdict | undefined {
   const { publicKeys, send } = peerSpec(peer);
-  if (publicKeys.length === 0)
-    return ok('NotRequested', 'spec.publicKeys names none: the peer may not receive from us');
+  if (publicKeys.length === 0) return ok('NotRequested', 'spec.publicKeys is empty: the peer may not receive from us');
   if (conflict !== undefined) return no('Conflict', conflict);
   if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
   const { usable, problems } = peerKeys(peer);
@@ -38,7 +37,7 @@ function beforeAsking({ peer, conflict, configLive }: SendInputs): Verdict | und
   return no('ConfigNotLive', 'not every nats-server of this node lets the peer in; see the LfhSyncNode');
 }
 
-/** A key that does not count matters to a person, though the peer has another. */
+/** Adds the problem with a key that does not count to the message, although the peer has another key. */
 function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {
   const [problem] = peerKeys(peer).problems;
   return problem ? { ...verdict, message: `${verdict.message}; ${problem.message}` } : verdict;
@@ -66,7 +65,7 @@ function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive 
   const everPulled = lastActive !== undefined || peer.status?.send?.lastPullTime !== undefined;
   if (!there && !everPulled)
     return no('AwaitingPeer', 'the peer has never asked for a message; it needs our invitation');
-  if (!there && stands) return no('NoPull', `the peer asks for nothing since ${time(sent)}`);
+  if (!there && stands) return no('NoPull', `the peer has not asked for messages since ${time(sent)}`);
   if (pending > 0 && stands)
     return no('Lagging', `${pending} messages wait, and none was acknowledged since ${time(sent)}`);
   return ok('Pulling', pending === 0 ? 'the peer has everything' : `the peer is fetching ${pending} messages`);
@@ -77,5 +76,5 @@ function time(progress: Progress | undefined): string {
 }
 
 const NOT_SERVED =
-  'the peer is let in, but what it asks for does not reach its durable consumer yet: nats-server connects the imports of a ' +
+  'the peer is let in, but its requests do not reach its durable consumer yet: nats-server connects the imports of a ' +
   'new account only at a second reload; if this lasts, was it reloaded twice, and is the stream in the account of spec.nats.account?';

@@ -286,7 +286,7 @@ describe('the templates of the chart', function () {
     assert.match(await notes({ node: NODE }), /local-invitation[\s\S]*kubectl get lfhpeer[\s\S]*names no server/);
     // Under one name somebody would apply their own.
     assert.match(await notes({ node: NODE }), /> our-invitation\.yaml\n.* -f their-invitation\.yaml/);
-    assert.match(await notes({}), /has no node to look after yet/);
+    assert.match(await notes({}), /has no node to reconcile yet/);
   });
 
   it('are all there is in a package', async () => {

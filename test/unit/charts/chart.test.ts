@@ -20,7 +20,7 @@ interface Alert {
 }
 
 describe('the chart', () => {
-  it('has from elsewhere what is there; if not: make docs', async () => {
+  it('is up to date with the files that parts of it are made from (make docs)', async () => {
     for (const [name, content] of Object.entries(await chartFiles())) assert.equal(read(name), content, name);
   });
 
@@ -35,7 +35,7 @@ describe('the chart', () => {
     assert.deepEqual([chart, appVersion], [version, version]);
   });
 
-  it('says of every value what it does, and knows each that its templates use', () => {
+  it('documents every value, and every value that its templates use', () => {
     const values = read('values.yaml');
     const documented = new Set(documentedValues(values).map(({ path }) => path));
     for (const path of leaves(values)) assert.ok(documented.has(path), `values.yaml: ${path} has no comment with # --`);
@@ -50,8 +50,8 @@ describe('the chart', () => {
     }
   });
 
-  describe('what it tells of metrics', () => {
-    /** Every series that there can be, histograms with their three endings. */
+  describe('for Prometheus', () => {
+    /** Every series that can exist; a histogram has three. */
     async function series(): Promise<ReadonlySet<string>> {
       const operator = await createMetrics().text();
       const sidecar = Object.values(METRICS).map(({ name, type }) => `# TYPE ${name} ${type}`);
@@ -68,7 +68,7 @@ describe('the chart', () => {
     }
 
     for (const file of ['alerts.yaml', 'dashboard.json']) {
-      it(`names only such as there are: ${file}`, async () => {
+      it(`names only series that exist in ${file}`, async () => {
         const known = await series();
         const named = new Set(read('files', file).match(/\blfh_sync_\w+/g));
         assert.ok(named.size > 4);
@@ -76,7 +76,7 @@ describe('the chart', () => {
       });
     }
 
-    it('says what to do about each alert, and about no other', () => {
+    it('has the same alerts as docs/alerts.md', () => {
       const page = readFileSync(join(TREE, 'docs', 'alerts.md'), 'utf8');
       const headings = [...page.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
       assert.deepEqual(
@@ -87,7 +87,7 @@ describe('the chart', () => {
   });
 });
 
-/** Paths of all values that hold no further ones that are documented by themselves. */
+/** Paths of all values but groups of values that are documented by themselves. */
 function leaves(text: string): readonly string[] {
   const documented = new Set(documentedValues(text).map(({ path }) => path));
   const walk = (value: unknown, path: string): string[] => {

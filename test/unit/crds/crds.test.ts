@@ -47,18 +47,18 @@ for (const definition of definitions) {
       );
     });
 
-    it('is what operator/kube asks for', () => {
+    it('has the names by which the operator asks for it', () => {
       const kind = Object.values(KINDS).find(({ kind }) => kind === definition.kind);
       const { apiVersion, manifest } = definition;
       assert.deepEqual(kind, { apiVersion, kind: definition.kind, plural: manifest.spec.names.plural });
       assert.equal(manifest.metadata.name, `${manifest.spec.names.plural}.${manifest.spec.group}`);
     });
 
-    it('lets nothing through that it does not know', () => {
+    it('preserves no unknown fields', () => {
       assert.doesNotMatch(JSON.stringify(definition.manifest), /preserve-unknown-fields/);
     });
 
-    it('puts a limit on every text and list, which is what makes its rules affordable', () => {
+    it('limits every text and list, without which its rules would cost too much', () => {
       const endless = inSpec.filter(
         ([, { type, enum: names, format, maxLength, maxItems }]) =>
           (type === 'string' && !names && !format && maxLength === undefined) ||
@@ -70,7 +70,7 @@ for (const definition of definitions) {
       );
     });
 
-    it('prints a value in an error only where no secret can be expected', () => {
+    it('never prints a value in an error where somebody could have pasted a secret', () => {
       const echoing = inSpec.filter(([, field]) => {
         const isValue = field.type !== 'object';
         return isValue && (field.pattern ?? field.enum ?? field['x-kubernetes-validations']) !== undefined;
@@ -82,7 +82,7 @@ for (const definition of definitions) {
       );
     });
 
-    it('has rules whose messages are fixed texts', () => {
+    it('has rules whose messages are fixed texts, which quote nothing', () => {
       for (const [path, field] of schemas) {
         for (const rule of field['x-kubernetes-validations'] ?? []) {
           assert.deepEqual(
@@ -95,7 +95,7 @@ for (const definition of definitions) {
       }
     });
 
-    it('lets the status be anything that the operator can observe', () => {
+    it('checks nothing in the status, so that the operator can write whatever it observes', () => {
       const checked = schemas.filter(
         ([path, field]) =>
           path.startsWith('status') && !path.includes('.conditions') && (field.pattern ?? field.required),
@@ -106,7 +106,7 @@ for (const definition of definitions) {
       );
     });
 
-    it('has only columns of fields that exist', () => {
+    it('has only printer columns of fields that exist', () => {
       for (const { name, jsonPath } of definition.columns) {
         const path = jsonPath.slice(1).replace(/\[\?\(@\.type=="Ready"\)\]/, '[]');
         assert.ok(path.startsWith('metadata.') || schemasOf(definition).has(path), `${name}: ${jsonPath}`);
@@ -115,18 +115,18 @@ for (const definition of definitions) {
   });
 }
 
-describe('what `kubectl get` shows', () => {
+describe('kubectl get', () => {
   const columnsOf = (kind: string, wide: boolean): string[] =>
     definitionOf(kind)
       .columns.filter(({ priority = 0 }) => wide || priority === 0)
       .map(({ name }) => name.toUpperCase());
 
-  it('of a peer', () => {
+  it('shows the columns of a peer', () => {
     assert.deepEqual(columnsOf('LfhSyncPeer', false), ['READY', 'RECEIVE LAG', 'SEND LAG', 'LAST SYNC', 'AGE']);
     assert.deepEqual(columnsOf('LfhSyncPeer', true).slice(5), ['REASON', 'LFH-ID']);
   });
 
-  it('of a node', () => {
+  it('shows the columns of a node', () => {
     assert.deepEqual(columnsOf('LfhSyncNode', false), ['READY', 'PEERS READY', 'PEERS', 'AGE']);
     assert.deepEqual(columnsOf('LfhSyncNode', true).slice(4), ['REASON', 'LFH-ID']);
   });
@@ -210,14 +210,14 @@ describe('the CRDs and the sidecar', () => {
     ],
   ];
   for (const [field, values, taken, pattern] of cases) {
-    it(`take the same for ${field}`, () => {
+    it(`accept the same values of ${field}`, () => {
       const verdicts = values.map((value) => pattern.test(value));
       assert.deepEqual(verdicts, values.map(taken));
       assert.deepEqual(new Set(verdicts), new Set([true, false]));
     });
   }
 
-  it('of spec.nats.servers the sidecar takes all that the CRD does', () => {
+  it('accept the same spec.nats.servers, as far as the CRD does', () => {
     const pattern = patternOf('LfhSyncNode', 'spec.nats.servers');
     const allowed = SERVERS.filter((server) => pattern.test(server));
     assert.equal(allowed.length, 3);
@@ -225,7 +225,7 @@ describe('the CRDs and the sidecar', () => {
     assert.deepEqual(patternOf('LfhSyncNode', 'spec.nats.advertise'), pattern);
   });
 
-  it('agree on what is meant where nothing is said', () => {
+  it('have the same defaults', () => {
     const schemas = schemasOf(definitionOf('LfhSyncPeer'));
     const [decoded] = peerList.decode(JSON.stringify([peer]));
     assert.equal(schemas.get('spec.receive.stream')?.default, STREAM);

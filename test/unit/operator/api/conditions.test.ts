@@ -39,13 +39,13 @@ function typesOf(all: readonly Condition[]): string[] {
 }
 
 describe('a condition', () => {
-  it('is made with the time in whole seconds, as Kubernetes writes them', () => {
+  it('has a time in whole seconds, as Kubernetes writes times', () => {
     assert.deepEqual(withCondition([], replaying, at(0, 7)), [
       { ...replaying, observedGeneration: 7, lastTransitionTime: '2026-11-24T08:00:00Z' },
     ]);
   });
 
-  it('keeps its transition time while the status stays, whatever the reason', () => {
+  it('keeps its transition time while the status stays the same, whatever the reason is', () => {
     const later = withCondition(conditions(refused), unreachable, at(60));
     assert.deepEqual(
       later.map(({ reason, lastTransitionTime }) => [reason, lastTransitionTime]),
@@ -63,13 +63,13 @@ describe('a condition', () => {
     ['message', { ...refused, message: 'by another' }, 1],
     ['generation', refused, 2],
   ] as const) {
-    it(`changes with the ${what} alone`, () => {
+    it(`changes when only the ${what} changes`, () => {
       const before = conditions(refused);
       assert.notEqual(withCondition(before, draft, at(60, generation)), before);
     });
   }
 
-  it('leaves the very same list where nothing changes, so that nothing is written', () => {
+  it('leaves the same list object when nothing changes, so that nothing is written', () => {
     const before = conditions(refused, pulling);
     assert.equal(withCondition(before, refused, at(60)), before);
     assert.equal(withoutCondition(before, 'Stalled'), before);
@@ -78,28 +78,28 @@ describe('a condition', () => {
     assert.equal(withProgress(all, PEER, at(60)), all);
   });
 
-  it('stands in the order of the types, whatever the order they came in', () => {
+  it('is sorted by its type, in whatever order conditions are set', () => {
     assert.deepEqual(typesOf(conditions(pulling, replaying)), ['ReceiveReady', 'SendReady']);
     assert.deepEqual(typesOf(conditions(replaying, pulling)), ['ReceiveReady', 'SendReady']);
   });
 
-  it('is removed, and only that', () => {
+  it('is removed without any other', () => {
     assert.deepEqual(typesOf(withoutCondition(conditions(replaying, pulling), 'ReceiveReady')), ['SendReady']);
   });
 
-  it('has a message that the API server takes, however long an error is', () => {
+  it('has a message that is short enough for the API server, however long an error is', () => {
     const [condition] = conditions({ ...refused, message: 'x'.repeat(40_000) });
     assert.equal(condition?.message.length, 32_768);
   });
 
-  it('takes no reason of another condition', () => {
+  it('does not take a reason of another condition', () => {
     // @ts-expect-error a peer that does not fetch is no matter of receiving
     const draft: ConditionDraft<'ReceiveReady'> = { ...refused, reason: 'NoPull' };
     assert.equal(reasonEntry(draft.type, draft.reason), undefined);
   });
 });
 
-describe('Ready', () => {
+describe('the condition Ready', () => {
   const unknown: ConditionDraft<'SendReady'> = {
     ...pulling,
     status: 'Unknown',
@@ -107,32 +107,32 @@ describe('Ready', () => {
     message: '?',
   };
 
-  it('is True when all are', () => {
+  it('is True when all others are', () => {
     assert.equal(summarize('Ready', PEER, conditions(replaying, pulling)).reason, 'AllReady');
   });
 
-  it('has the reason and message of what is False, wherever it stands', () => {
+  it('has the reason and message of the condition that is False, wherever that is in the list', () => {
     const { status, reason, message } = summarize('Ready', ['SendReady', 'ReceiveReady'], conditions(unknown, refused));
     assert.deepEqual({ status, reason, message }, { status: 'False', reason: 'KeyRefused', message: refused.message });
   });
 
-  it('has the reason of what is Unknown where nothing is False', () => {
+  it('has the reason of the condition that is Unknown where none is False', () => {
     assert.equal(summarize('Ready', PEER, conditions(replaying, unknown)).reason, 'NatsUnreachable');
     assert.equal(summarize('Ready', PEER, conditions(unknown)).reason, 'NatsUnreachable');
   });
 
-  it('is Unknown while one was not looked at, and says which', () => {
+  it('is Unknown while one of the others is missing, and says which', () => {
     const { status, reason, message } = summarize('Ready', PEER, conditions(replaying));
     assert.deepEqual([status, reason], ['Unknown', 'Reconciling']);
     assert.match(message, /^SendReady: /);
   });
 
-  it('pays no attention to conditions that it is not over', () => {
+  it('ignores conditions that it does not summarize', () => {
     const stalled: ConditionDraft = { ...refused, type: 'KeyReady' };
     assert.equal(summarize('Ready', PEER, conditions(replaying, pulling, stalled)).status, 'True');
   });
 
-  it('is never better than the worst, whatever they are', () => {
+  it('is never better than the worst of the others', () => {
     const RANK = { False: 0, Unknown: 1, True: 2 } as const;
     const anyStatus = fc.constantFrom('True', 'False', 'Unknown', undefined);
     fc.assert(
@@ -149,27 +149,27 @@ describe('Ready', () => {
   });
 });
 
-describe('kstatus is told', () => {
+describe('kstatus', () => {
   const progressOf = (...drafts: readonly ConditionDraft[]) =>
     withProgress(conditions(...drafts), PEER, at(0))
       .filter(({ type }) => type === 'Stalled' || type === 'Reconciling')
       .map(({ type, status, reason }) => [type, status, reason]);
   const conflict: ConditionDraft<'SendReady'> = { ...pulling, status: 'False', reason: 'Conflict' };
 
-  it('nothing where all is well, nor while a peer is awaited', () => {
+  it('sees neither Reconciling nor Stalled where all is well, nor while a peer is awaited', () => {
     assert.deepEqual(progressOf(replaying, pulling), []);
     assert.deepEqual(progressOf(refused, pulling), []);
   });
 
-  it('Reconciling while it passes by itself', () => {
+  it('sees Reconciling while a problem passes by itself', () => {
     assert.deepEqual(progressOf(unreachable, pulling), [['Reconciling', 'True', 'Unreachable']]);
   });
 
-  it('Stalled while somebody must do something here, and then not Reconciling', () => {
+  it('sees Stalled, and not Reconciling, while somebody here must do something', () => {
     assert.deepEqual(progressOf(unreachable, conflict), [['Stalled', 'True', 'Conflict']]);
   });
 
-  it('nothing any more when it is over', () => {
+  it('sees neither of them when the problem is over', () => {
     const stalled = withProgress(conditions(unreachable, conflict), PEER, at(0));
     const reconciling = withProgress(withCondition(stalled, pulling, at(1)), PEER, at(1));
     assert.deepEqual(typesOf(reconciling), ['ReceiveReady', 'Reconciling', 'SendReady']);
@@ -187,21 +187,21 @@ describe('the list of reasons', () => {
     })),
   );
 
-  it('has names that the API server takes', () => {
+  it('has only names that the API server takes', () => {
     for (const { reason } of entries) assert.match(reason, /^[A-Z][A-Za-z]+$/);
   });
 
-  it('says of each what it means, in sentences', () => {
+  it('explains each reason in sentences', () => {
     for (const { type, reason, entry } of entries) assert.match(entry.text, /^[A-Z`].*[.?]$/, `${type} ${reason}`);
   });
 
-  it('says who ends it, just where something is wrong', () => {
+  it('says who can end a problem, and only where there is one', () => {
     for (const { type, reason, entry } of entries) {
       assert.equal(entry.endedBy === undefined, entry.statuses.includes('True'), `${type} ${reason}`);
     }
   });
 
-  it('has every reason of a sidecar but NotOwned, which is never the whole story', () => {
+  it('has every reason that a sidecar gives but NotOwned, since another sidecar replays the peer then', () => {
     const missing = REASONS.filter((reason) => reasonEntry('ReceiveReady', reason) === undefined);
     assert.deepEqual(missing, ['NotOwned']);
   });

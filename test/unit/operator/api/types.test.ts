@@ -14,22 +14,22 @@ function definition(kind: string, spec: Readonly<Record<string, Schema>>): Defin
 const ca: Schema = { type: 'object', properties: { inline: { type: 'string' } } };
 
 describe('operator/api/types.ts', () => {
-  it('is what the CRDs say; if not: npm run types:generate', async () => {
+  it('is up to date with the CRDs (npm run types:generate)', async () => {
     assert.equal(await readFile(TYPES_FILE, 'utf8'), await typesOf(readDefinitions()));
   });
 
-  it('has one type for what stands in several places', async () => {
+  it('has one type for a schema that is in several places', async () => {
     const text = await typesOf([definition('A', { ca }), definition('B', { ca: { ...ca, description: 'another' } })]);
     assert.equal(text.match(/interface CaSource /g)?.length, 1);
     assert.equal(text.match(/ca\?: CaSource;/g)?.length, 2);
   });
 
-  it('is refused where what should be one type is two', async () => {
+  it('is not generated where two schemas that share a type differ', async () => {
     const other: Schema = { type: 'object', properties: { file: { type: 'string' } } };
     await assert.rejects(typesOf([definition('A', { ca }), definition('B', { ca: other })]), /ca is not the same/);
   });
 
-  it('is refused where the items of a list have no name', async () => {
+  it('is not generated where the items of a list have no name', async () => {
     const list: Schema = { type: 'array', items: { type: 'object' } };
     await assert.rejects(typesOf([definition('A', { things: list })]), /things: give the items/);
   });

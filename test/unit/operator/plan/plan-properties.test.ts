@@ -100,7 +100,7 @@ const anyPeers = fc
   );
 
 function textsOf({ objects, problem }: Plan): Granted {
-  assert.equal(problem, undefined, 'what one peer says must not stop the others');
+  assert.equal(problem, undefined, 'what one peer has in its spec must not stop the others');
   const { data = {} } = objects.find(({ metadata }) => metadata.name === 'local-nats') ?? {};
   return grantedBy(data[MAIN_FILE] ?? '', data[PEERS_FILE] ?? '');
 }
@@ -124,8 +124,8 @@ function demandPeerUser({ publish, subscribe }: GrantedUser, name: string): void
   assert.deepEqual(subscribe, [`_INBOX.${name}.>`]);
 }
 
-describe('whatever its peers are, the plan of a node', () => {
-  it('is the same to the byte in whatever order they come', () => {
+describe('the plan of a node with any peers', () => {
+  it('is the same to the byte in whatever order the peers are given', () => {
     const cases = anyPeers.chain((peers) =>
       fc.tuple(fc.constant(peers), fc.shuffledSubarray(peers, { minLength: peers.length }), isolation),
     );
@@ -138,7 +138,7 @@ describe('whatever its peers are, the plan of a node', () => {
     );
   });
 
-  it('grants each peer three subjects and its own inbox, in an account of its own, and nobody anything else', () => {
+  it('grants each peer three subjects and its own inbox in an account of its own, and nobody anything else', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Accounts') }));
@@ -172,7 +172,7 @@ describe('whatever its peers are, the plan of a node', () => {
     );
   });
 
-  it('grants with isolation Users the same three subjects and inbox, and nobody anything else', () => {
+  it('grants each peer the same three subjects and inbox with isolation Users, and nobody anything else', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Users') }));
@@ -186,7 +186,7 @@ describe('whatever its peers are, the plan of a node', () => {
     );
   });
 
-  it('merges no two of them: whoever claims what an older one has gets nothing, in either direction', () => {
+  it('gives nothing, in either direction, to a peer that claims the id or a key of an older one', () => {
     fc.assert(
       fc.property(anyPeers, isolation, (peers, isolated) => {
         const plan = planOf(observedOf(peers, { node: nodeWith(isolated) }));
@@ -231,7 +231,7 @@ describe("a peer's Ready", () => {
     receive: { position: 40, lag: 0 },
   };
 
-  it('is never True without a fresh report that it is being replayed, where it should be', () => {
+  it('is never True for a peer that should be replayed without a recent report that it is', () => {
     let seen = 0;
     const [ready, fresh] = [{ status: readyBefore }, {}].map((changes) => {
       const peer = aPeer('b', changes);
@@ -314,7 +314,7 @@ describe('a secret', () => {
     workload: place('nats'),
   });
 
-  it('stands in no object, no condition and no status, wherever it is pasted', () => {
+  it('gets into no object, condition or status, whatever field it is pasted into', () => {
     fc.assert(
       fc.property(pasted, (at) => {
         const content = { 'ca.crt': at.content, 'tls.key': PRIVATE_KEY };

@@ -98,7 +98,7 @@ const plans: Readonly<Record<string, Observed>> = {
   paused,
 };
 
-/** What a node that is deleted leaves behind. */
+/** The ConfigMap that a deleted node leaves behind. */
 function afterDeletionOf(observed: Observed): ConfigMap {
   const [nats] = settledPlanOf(observed).objects;
   assert.ok(nats?.data);
@@ -113,7 +113,7 @@ describe('the objects of a node', () => {
     'node-deleted': () => [afterDeletionOf(onePeer)],
   };
   for (const [name, objects] of Object.entries(golden)) {
-    it(`are as in golden/${name}.yaml; if they should not be: LFH_SYNC_UPDATE_GOLDEN=1`, () => {
+    it(`are those of golden/${name}.yaml (LFH_SYNC_UPDATE_GOLDEN=1 writes it)`, () => {
       const file = join(GOLDEN, `${name}.yaml`);
       const text = objects()
         .map((object) => dump(object, { lineWidth: -1 }))
@@ -123,7 +123,7 @@ describe('the objects of a node', () => {
     });
   }
 
-  it('have no golden file that nothing is compared with', () => {
+  it('leave no golden file unused', () => {
     assert.deepEqual(
       readdirSync(GOLDEN).sort(),
       Object.keys(golden)
@@ -135,8 +135,8 @@ describe('the objects of a node', () => {
 
 const namesOf = ({ objects }: Pick<Plan, 'objects'>): string[] => objects.map(({ metadata }) => metadata.name);
 
-describe('a plan', () => {
-  it('keeps the durable of a peer that is paused, and of one whose key is wrong, and lets neither in', () => {
+describe('planNode', () => {
+  it('keeps the durables of a peer that is paused and of one whose key is damaged, and lets neither in', () => {
     const { granted, durables } = planOf(
       observedOf([
         aPeer('b', { spec: { send: { paused: true } } }),
@@ -152,12 +152,12 @@ describe('a plan', () => {
     );
   });
 
-  it('invites nobody while there is no key', () => {
+  it('makes no invitation while there is no key', () => {
     assert.deepEqual(namesOf(planOf(onePeer, [])), ['local-nats', 'local-sidecar']);
   });
 
   for (const [what, observed] of Object.entries({ 'with accounts': onePeer, 'without accounts': users })) {
-    it(`lets in at its local NATS nobody with the key that its peers' servers are shown, ${what}`, () => {
+    it(`never lets anybody in at the local NATS with the key that peers' servers see, ${what}`, () => {
       const known = [OWN_KEY, userKey('before')];
       const { files } = planOf(observed, known);
       assert.deepEqual(ownUsersIn(files?.files), known.map(ownUser).sort());
@@ -165,7 +165,7 @@ describe('a plan', () => {
     });
   }
 
-  it('stays at its local NATS while it has no key, though whom its key lets in cannot be derived', () => {
+  it('keeps the written users of the node while it has no key to derive them from', () => {
     const written = settledPlanOf(onePeer).files?.files;
     const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NO_DERIVED_KEYS, NOW);
     assert.equal(problem, undefined);
@@ -174,13 +174,13 @@ describe('a plan', () => {
     assert.deepEqual(ownUsersIn(first.files?.files), []);
   });
 
-  it('is nothing where an older node has the same NATS and nothing was written before', () => {
+  it('plans nothing where an older node has the same NATS and nothing was written before', () => {
     const other = aNode({ metadata: { name: 'older', creationTimestamp: '2026-11-01T00:00:00Z' } });
     const plan = planOf({ ...onePeer, otherNodes: [other] });
     assert.deepEqual([plan.problem?.reason, plan.objects, plan.files, plan.rollouts], ['Conflict', [], undefined, []]);
   });
 
-  it('goes on with a CA of which one certificate has expired, and remarks on it', () => {
+  it('plans with the valid one of two CA certificates, and remarks on the expired one', () => {
     const ca = { inline: certificate('ca-expired') + certificate('ca-a') };
     const plan = planOf({ ...onePeer, node: aNode({ spec: { nats: { ...nats, ca } } }) });
     assert.equal(plan.problem, undefined);
@@ -188,7 +188,7 @@ describe('a plan', () => {
     assert.equal(plan.ownCa, certificate('ca-a'));
   });
 
-  it('does not replay a peer whose CA cannot be had: the roots of the system must not vouch for it instead', () => {
+  it('does not replay a peer whose CA cannot be had, since the roots of the system must not vouch for it instead', () => {
     const peer = aPeer('b', { spec: { ca: { inline: certificate('ca-expired') } } });
     const { objects } = planOf(observedOf([peer]));
     const sidecar = objects.find(({ metadata }) => metadata.name === 'local-sidecar');
@@ -196,21 +196,21 @@ describe('a plan', () => {
   });
 });
 
-describe('while a node has a problem', () => {
+describe('planNode for a node with a problem', () => {
   const two = observedOf([aPeer('b'), aPeer('c')]);
   const { files } = settledPlanOf(two);
   assert.ok(files);
   const expired = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
   const written = { written: files.files, liveHash: files.hash, node: expired };
 
-  it('nothing of what was written changes', () => {
+  it('changes nothing that was written', () => {
     const plan = planOf({ ...two, ...written });
     assert.equal(plan.problem?.reason, 'CertificateExpired');
     assert.deepEqual(namesOf(plan), ['local-nats']);
     assert.deepEqual(plan.objects[0]?.data, files.files);
   });
 
-  it('a peer that may not receive any more loses its access, and nobody gets any', () => {
+  it('takes the access of a peer that may not receive any more, and gives nobody any', () => {
     const plan = planOf({ ...two, ...written, peers: [aPeer('c'), aPeer('d')] });
     const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca } = plan.objects[0]?.data ?? {};
     for (const text of [main, peers]) assert.deepEqual(text.match(/lfh-sync-[bcd]\b/g)?.at(0), 'lfh-sync-c');
@@ -218,14 +218,14 @@ describe('while a node has a problem', () => {
     assert.equal(ca, files.files[CA_FILE]);
   });
 
-  it('is told of its name, which is none for Kafka, and nothing else is planned', () => {
+  it('plans nothing for a node whose name Kafka does not allow, and says so', () => {
     const plan = planOf({ ...two, node: aNode({ metadata: { name: 'a.b' } }) });
     assert.deepEqual([plan.problem?.reason, plan.objects], ['InvalidSpec', []]);
   });
 });
 
-describe('a node that is deleted', () => {
-  it('leaves nobody in but itself and its administrators, and the authorities as they were', () => {
+describe('the ConfigMap for NATS of a deleted node', () => {
+  it('lets in only the node itself and its administrators, and keeps the authorities', () => {
     const { data = {}, metadata } = afterDeletionOf(users);
     assert.equal(metadata.ownerReferences, undefined, 'nats-server does not start without what it includes');
     assert.deepEqual(

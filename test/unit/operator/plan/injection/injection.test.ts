@@ -30,7 +30,7 @@ describe('injectionOf', () => {
     ['our own empty list', env(SUBSCRIBERS, '[]'), 'Injected'],
     ['a list', env(SUBSCRIBERS, '["tls://a:4222"]'), 'ConnectAlsoSubscribes'],
     [
-      'an empty list that is not written exactly as ours, so that two would write it in turn',
+      'an empty list that is not written exactly as ours, so that two managers would overwrite each other',
       env(SUBSCRIBERS, '[ ]'),
       'ConnectAlsoSubscribes',
     ],

@@ -24,7 +24,7 @@ function find(conditions: readonly Condition[], type: string): Condition | undef
 for (const [whose, rows] of Object.entries(TABLES)) {
   describe(whose, () => {
     for (const { what, type, status, reason, says, conditions } of rows) {
-      it(`is ${status}, ${reason}: ${what}`, () => {
+      it(`is ${status} (${reason}) when ${what}`, () => {
         const found = find(conditions(), type);
         assert.deepEqual([found?.status, found?.reason], [status, reason], found?.message);
         if (says) assert.match(found?.message ?? '', says);
@@ -40,7 +40,7 @@ describe('every reason in the list', () => {
   const notLookedAt = { ...summarize('Ready', ['SendReady'], []), observedGeneration: 1, lastTransitionTime: '' };
   const produced = new Set([...all, notLookedAt].map(({ type, reason, status }) => `${type} ${reason} ${status}`));
 
-  it('comes about in some row of these tables, with every status that the list has', () => {
+  it('is produced by some row of these tables, with each status that is listed for it', () => {
     const listed = Object.entries(CONDITIONS).flatMap(([type, { reasons }]) =>
       Object.entries(reasons as Readonly<Record<string, ReasonEntry>>).flatMap(([reason, { statuses }]) =>
         statuses.map((status) => `${type} ${reason} ${status}`),
@@ -50,14 +50,14 @@ describe('every reason in the list', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('comes with a status that the list has', () => {
+  it('is only ever produced with a status that is listed for it', () => {
     for (const { type, status, reason } of all.filter((condition) => !isOver(condition))) {
       const { statuses } = reasonEntry(type, reason) ?? {};
       assert.ok(statuses?.includes(status), `${type} ${status} ${reason}`);
     }
   });
 
-  it('is that of one of the others where it is of Ready, Stalled or Reconciling: they have none of their own', () => {
+  it('is that of another condition where Ready, Stalled or Reconciling has it', () => {
     for (const { conditions } of Object.values(TABLES).flat()) {
       const found = conditions();
       const [over, others] = [found.filter(isOver), found.filter((condition) => !isOver(condition))];

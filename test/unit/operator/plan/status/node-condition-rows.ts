@@ -31,7 +31,7 @@ import {
 } from '../fixtures.ts';
 import { type ConditionRow, rowsIn } from './condition-rows.ts';
 
-/** Every way in which a node's conditions come about, as a turn over it finds it. */
+/** Every situation in which a reconcile can find a node, with the condition that it must lead to. */
 
 interface Situation {
   readonly node?: NodeObject;
@@ -99,9 +99,9 @@ const rotated = aKey({
 });
 
 export const KEY_ROWS: readonly ConditionRow[] = rows('KeyReady', [
-  ['there is a key', 'True', 'KeyMade', withKey(aNode(), aKey())],
+  ['the operator has made a key', 'True', 'KeyMade', withKey(aNode(), aKey())],
   ['the key was brought', 'True', 'KeyBrought', withKey(brings, aKey({ secret: 'mine' }))],
-  ['the key is replaced', 'True', 'Rotating', withKey(aNode({ spec: { key: { rotation: 1 } } }), rotated)],
+  ['the key is being replaced', 'True', 'Rotating', withKey(aNode({ spec: { key: { rotation: 1 } } }), rotated)],
   ['the key is being made', 'Unknown', 'Reconciling', withKey(aNode(), undefined)],
   ['the key is gone', 'False', 'KeyLost', withKey(aNode({ status: { publicKeys: [OWN_KEY] } }), undefined)],
   ['the key is published', 'False', 'PublishedKey', withKey(aNode(), aKey({ current: reading(PUBLISHED_KEY) }))],
@@ -113,7 +113,7 @@ export const KEY_ROWS: readonly ConditionRow[] = rows('KeyReady', [
 
 export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
   ['every server runs it', 'True', 'Live', servers('Live', 'Live'), /^2 of 2 nats-servers run/],
-  ['nobody was asked', 'Unknown', 'Reconciling', { dataPlane: { nats: undefined } }],
+  ['no nats-server was asked', 'Unknown', 'Reconciling', { dataPlane: { nats: undefined } }],
   ['no server is found', 'False', 'NatsUnreachable', servers(), /spec\.nats\.servers/],
   [
     'no server can be read',
@@ -123,25 +123,41 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     /servers: no URL$/,
   ],
   [
-    'its account is no name for NATS',
+    'the spec names an account that NATS does not allow',
     'False',
     'InvalidSpec',
     withNats({ account: 'a b' }),
     /^the NATS account must be/,
   ],
-  ['one of them cannot be reached', 'False', 'NatsUnreachable', servers('Live', 'Unreachable'), /^n1: /],
-  ['one of them refuses our key', 'False', 'NatsUnreachable', servers('KeyRefused')],
-  ['one of them runs an older one', 'False', 'ConfigNotLive', servers('Live', 'ConfigNotLive'), /^n1: /],
-  ['it may not be written', 'False', 'WriteRefused', { known: { refused: 'no rights' } }, /^no rights$/],
-  ['it has not come for a while', 'False', 'ConfigNotLive', { ...servers('ConfigNotLive'), ...waited(2) }],
+  ['one of the servers cannot be reached', 'False', 'NatsUnreachable', servers('Live', 'Unreachable'), /^n1: /],
+  ['one of the servers refuses our key', 'False', 'NatsUnreachable', servers('KeyRefused')],
   [
-    'it has not come for long',
+    'one of the servers runs an older configuration',
+    'False',
+    'ConfigNotLive',
+    servers('Live', 'ConfigNotLive'),
+    /^n1: /,
+  ],
+  ['the configuration may not be written', 'False', 'WriteRefused', { known: { refused: 'no rights' } }, /^no rights$/],
+  [
+    'a server runs an older configuration for two minutes',
+    'False',
+    'ConfigNotLive',
+    { ...servers('ConfigNotLive'), ...waited(2) },
+  ],
+  [
+    'a server runs an older configuration for more than two minutes',
     'False',
     'NatsRefusedConfig',
     { ...servers('ConfigNotLive'), ...waited(3) },
     /3 minutes/,
   ],
-  ['it cannot be reached for long', 'False', 'NatsUnreachable', { ...servers('Unreachable'), ...waited(9) }],
+  [
+    'a server cannot be reached for nine minutes',
+    'False',
+    'NatsUnreachable',
+    { ...servers('Unreachable'), ...waited(9) },
+  ],
   [
     'only the first of two reloads is live',
     'False',
@@ -164,26 +180,31 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     /^n2/,
   ],
   [
-    'one runs an older one, another cannot be reached',
+    'one server runs an older configuration and another cannot be reached',
     'False',
     'ConfigNotLive',
     servers('Unreachable', 'ConfigNotLive'),
     /^n1/,
   ],
-  ['its certificate is from elsewhere', 'False', 'NatsNotTrusted', servers('NotTrusted')],
-  ['its certificate is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
-  ['it speaks no TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
-  ['it demands a client certificate', 'False', 'ClientCertificateRequired', servers('ClientCertificateRequired')],
-  ['its certificate has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
-  ['its certificate is not valid yet', 'False', 'CertificateNotYetValid', servers('CertificateNotYetValid')],
+  ['the certificate of a server is from another CA', 'False', 'NatsNotTrusted', servers('NotTrusted')],
+  ['the certificate of a server is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
+  ['a server does not speak TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
+  ['a server demands a client certificate', 'False', 'ClientCertificateRequired', servers('ClientCertificateRequired')],
+  ['the certificate of a server has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
   [
-    'its workload is not there',
+    'the certificate of a server is not valid yet',
+    'False',
+    'CertificateNotYetValid',
+    servers('CertificateNotYetValid'),
+  ],
+  [
+    'the workload of NATS does not exist and a server cannot be reached',
     'False',
     'WorkloadMissing',
     { ...servers('Unreachable'), ...absent },
     /no StatefulSet\/nats .*; n0/,
   ],
-  ['its workload is called otherwise, but it runs', 'True', 'Live', absent],
+  ['the workload of NATS does not exist but every server runs the configuration', 'True', 'Live', absent],
   [
     'an older node has the same servers',
     'False',
@@ -196,7 +217,7 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     /lfh\/older/,
   ],
   [
-    'its name is none for Kafka',
+    'Kafka does not allow the name of the node',
     'False',
     'InvalidSpec',
     { node: aNode({ metadata: { name: 'a.b' } }) },
@@ -230,9 +251,9 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     withNats({ users: [userKey('administrator'), OWN_KEY] }),
     /; spec\.nats\.users\[1\] is the key that this node signs in with at its peers.*: take it out/,
   ],
-  ['its CA is no PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.nats\.ca\.inline/],
+  ['the CA is not PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.nats\.ca\.inline/],
   [
-    'its CA has expired',
+    'the CA has expired',
     'False',
     'CertificateExpired',
     withCa({ inline: certificate('ca-expired') }),
@@ -245,16 +266,21 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
     withCa({ inline: certificate('ca-a') + certificate('ca-expired') }),
     /; spec\.nats\.ca\.inline, block 2 .* expired/,
   ],
-  ['its CA is not valid yet', 'False', 'CertificateNotYetValid', withCa({ inline: certificate('ca-not-yet') })],
-  ['its CA is none', 'False', 'NotACertificateAuthority', withCa({ inline: certificate('no-ca') })],
+  ['the CA is not valid yet', 'False', 'CertificateNotYetValid', withCa({ inline: certificate('ca-not-yet') })],
   [
-    'a private key is pasted',
+    'the CA is not a certificate authority',
+    'False',
+    'NotACertificateAuthority',
+    withCa({ inline: certificate('no-ca') }),
+  ],
+  [
+    'a private key was pasted as the CA',
     'False',
     'PrivateKeyPasted',
     withCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
   ],
   [
-    'its CA is nowhere',
+    'the ConfigMap with the CA does not exist',
     'False',
     'MissingReference',
     withCa({ configMapRef: { name: 'our-ca' } }),
@@ -279,7 +305,7 @@ const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situati
   dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
 });
 
-/** What injection.test.ts finds in each case, as it is told. */
+/** An outcome of the injection; step.test.ts shows when each comes about. */
 const refused = (reason: InjectionRefusal['reason']): Situation => ({
   ...sidecars(),
   known: { injection: { workload: undefined, refusal: { reason, message: `because: ${reason}` } } },
@@ -288,12 +314,12 @@ const refused = (reason: InjectionRefusal['reason']): Situation => ({
 export const SIDECAR_ROWS: readonly ConditionRow[] = rows('SidecarReady', [
   ['connect subscribes itself', 'False', 'ConnectAlsoSubscribes', refused('ConnectAlsoSubscribes'), /^because: /],
   ['there is no such workload', 'False', 'WorkloadMissing', refused('WorkloadMissing')],
-  ["nobody knows which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
+  ["it is not known which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
   ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],
   ['the workload may not be changed', 'False', 'InjectionRefused', refused('InjectionRefused')],
   ['there is no image', 'False', 'NoImage', { node: aNode({ spec: { connect } }), ...refused('NoImage') }],
   [
-    'it was just put in',
+    'the sidecar was just injected',
     'Unknown',
     'Injected',
     {
@@ -303,39 +329,39 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = rows('SidecarReady', [
     },
     /^being put in$/,
   ],
-  ['they report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar/],
-  ['none is asked for, and none is there', 'True', 'NotRequested', sidecars()],
+  ['sidecars report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar/],
+  ['no injection is asked for and no sidecar reports', 'True', 'NotRequested', sidecars()],
   [
-    'none answers',
+    'no sidecar answers',
     'Unknown',
     'NoReport',
     { node: aNode({ spec: { connect } }), ...sidecars() },
     /no sidecar answers there/,
   ],
-  ['none was asked', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }, /could not be asked/],
+  ['no sidecar could be asked', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }, /could not be asked/],
   [
-    'one refuses its settings',
+    'a sidecar refuses its settings',
     'False',
     'SettingsNotLive',
     sidecars({}, { settings: { state: 'Refused', message: 'why' } }),
     /^why$/,
   ],
   [
-    'one needs a restart',
+    'a sidecar needs a restart',
     'False',
     'SettingsNotLive',
     sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
   ],
-  ['one has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false } })],
+  ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false } })],
   ["the Secret with Kafka's password is not there", 'False', 'MissingReference', withSasl({}), /no Secret kafka/],
   [
-    'that Secret has no password',
+    "the Secret with Kafka's password lacks the key",
     'False',
     'MissingReference',
     withSasl({ kafka: { user: '' } }),
     /has no key password/,
   ],
-  ['that Secret has one', 'True', 'Reporting', withSasl({ kafka: { password: 'secret' } })],
+  ["the Secret with Kafka's password has the key", 'True', 'Reporting', withSasl({ kafka: { password: 'secret' } })],
 ]);
 
 export const NODE_READY_ROWS: readonly ConditionRow[] = rows('Ready', [

@@ -23,7 +23,7 @@ import {
 } from '../fixtures.ts';
 import { type Case, type ConditionRow, rowsIn } from './condition-rows.ts';
 
-/** Every way in which a peer's conditions come about, as a turn over its node finds it. */
+/** Every situation in which a reconcile can find a peer, with the condition that it must lead to. */
 
 interface Situation {
   readonly peer?: PeerObject;
@@ -98,7 +98,7 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       'Replaying',
       { ...reports({ lag: 5 }), known: progress(JUST_NOW, JUST_NOW) },
     ],
-    ['nobody knows since when messages wait', 'True', 'Replaying', reports({ lag: 5 })],
+    ['messages wait and it is not known since when', 'True', 'Replaying', reports({ lag: 5 })],
     ['nothing waits, for however long', 'True', 'Replaying', { known: progress(LONG_AGO, LONG_AGO) }],
     [
       'it is not known whether messages wait',
@@ -139,7 +139,13 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       /taken up this peer yet/,
     ],
     ['a sidecar reports on another of that name', 'Unknown', 'NoReport', reports({ lfhId: 'was-b' })],
-    ['nobody holds it', 'Unknown', 'NoReport', reports({ owned: false, reason: 'NotOwned' }), /one takes it over/],
+    [
+      'no sidecar replays it',
+      'Unknown',
+      'NoReport',
+      reports({ owned: false, reason: 'NotOwned' }),
+      /one takes it over/,
+    ],
     ['a sidecar still thinks it is paused', 'Unknown', 'NoReport', reports({ reason: 'Paused' })],
     [
       'no sidecar could take a value of it',
@@ -155,17 +161,28 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       withCa({ inline: certificate('ca-b').repeat(200) }),
       /KiB, and 64 are the limit/,
     ],
-    ['its CA is no PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.ca\.inline holds no PEM/],
+    ['its CA is not PEM', 'False', 'CertificateInvalid', withCa({ inline: 'x' }), /^spec\.ca\.inline holds no PEM/],
     ['its CA has expired', 'False', 'CertificateExpired', withCa({ inline: certificate('ca-expired') })],
     ['its CA is not valid yet', 'False', 'CertificateNotYetValid', withCa({ inline: certificate('ca-not-yet') })],
-    ['its CA is none', 'False', 'NotACertificateAuthority', withCa({ inline: certificate('no-ca') })],
     [
-      'a private key is pasted',
+      'its CA is not a certificate authority',
+      'False',
+      'NotACertificateAuthority',
+      withCa({ inline: certificate('no-ca') }),
+    ],
+    [
+      'a private key was pasted as its CA',
       'False',
       'PrivateKeyPasted',
       withCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
     ],
-    ['its CA is nowhere', 'False', 'MissingReference', withCa({ secretRef: { name: 'b-ca' } }), /no Secret b-ca/],
+    [
+      'the Secret with its CA does not exist',
+      'False',
+      'MissingReference',
+      withCa({ secretRef: { name: 'b-ca' } }),
+      /no Secret b-ca/,
+    ],
     [
       'one CA of two has expired',
       'True',

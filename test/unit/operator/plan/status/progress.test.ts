@@ -10,7 +10,7 @@ const THEN = NOW - 90_000;
 
 type Kept = { readonly mark: number; readonly since: number };
 
-/** What is kept after a turn of one direction that had got to 40 a while ago. */
+/** What is known after a reconcile about a direction that had got to 40 a while ago. */
 function received(report: Partial<PeerStatus> | undefined, before: Kept | null = { mark: 40, since: THEN }): Kept {
   const sidecars = report && [sidecarOf([peerReport('b', report)])];
   return kept(before, { nats: undefined, sidecars }).received;

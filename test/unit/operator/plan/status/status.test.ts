@@ -49,7 +49,7 @@ function statusOf(
 describe("a peer's status", () => {
   const full = statusOf(aPeer('b'));
 
-  it('has what its sidecar and our NATS say of it', () => {
+  it('has what its sidecar and our NATS report about it', () => {
     const { conditions, ...rest } = full;
     assert.deepEqual(rest, {
       observedGeneration: 2,
@@ -72,11 +72,11 @@ describe("a peer's status", () => {
     );
   });
 
-  it('has the name that others know it by, where its id is no name for NATS', () => {
+  it('has the name that NATS and Kafka know the peer by, also where that is a hash of its id', () => {
     assert.match(statusOf(aPeer('b', { spec: { lfhId: 'b.*' } })).name ?? '', /^lfh-sync-[a-z2-7]{52}$/);
   });
 
-  it('counts what was skipped and rejected for whatever reason', () => {
+  it('counts the messages that were skipped and rejected, for all reasons together', () => {
     const { skipped, rejected } = peerReport('b');
     const report = peerReport('b', {
       skipped: { ...skipped, OwnMessage: 2, BeforeStart: 3 },
@@ -92,7 +92,7 @@ describe("a peer's status", () => {
     assert.deepEqual(receive, { replayed: 30, skipped: 0, rejected: 0 });
   });
 
-  it('has the report of the sidecar that replays it, whatever the others say', () => {
+  it('has the report of the sidecar that replays the peer, and not that of another', () => {
     const other = peerReport('b', { owned: false, reason: 'NotOwned', position: null, lag: null });
     for (const sidecars of [
       [sidecarOf([other]), sidecarOf([peerReport('b')])],
@@ -104,24 +104,24 @@ describe("a peer's status", () => {
 
   const before = aPeer('b', { status: full });
   const SEEN: readonly [what: string, dataPlane: Partial<DataPlane>, known: Partial<Known>, change: object][] = [
-    ['nobody can be asked', { nats: undefined, sidecars: undefined }, knownOf(), {}],
-    ['no sidecar has taken it up', { sidecars: [sidecarOf([])] }, {}, {}],
-    ['its durable is not there', { nats: natsOf([]) }, {}, {}],
+    ['neither NATS nor a sidecar can be asked', { nats: undefined, sidecars: undefined }, knownOf(), {}],
+    ['no sidecar has taken the peer up', { sidecars: [sidecarOf([])] }, {}, {}],
+    ['its durable does not exist', { nats: natsOf([]) }, {}, {}],
     [
-      'nothing was delivered since the durable was created again',
+      'nothing was delivered since its durable was recreated',
       { nats: natsOf([durableOf('b', { lastActive: null, ackFloor: 0, pending: 5 })]) },
       {},
       { send: { ...full.send, pending: 5, ackFloor: 0 } },
     ],
     [
-      'nobody knows with which key it is connected',
+      'it is not known with which key it is connected',
       {},
       { accesses: new Map([['b', { access: { served: true, connectedKeys: [] }, at: NOW }]]) },
       { send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z' } },
     ],
   ];
   for (const [what, dataPlane, known, change] of SEEN) {
-    it(`keeps what was seen last while ${what}`, () => {
+    it(`keeps what was seen last when ${what}`, () => {
       const { conditions: _new, ...now } = statusOf(before, dataPlane, known);
       const { conditions: _old, ...then } = full;
       assert.deepEqual(now, { ...then, ...change });
@@ -142,13 +142,13 @@ describe("a peer's status", () => {
     assert.deepEqual([receive, send], [full.receive, full.send]);
   });
 
-  it('is the same when nothing has changed, so that nothing is written', () => {
+  it('is equal to the one before when nothing has changed, so that nothing is written', () => {
     assert.deepEqual(statusOf(before), full);
   });
 });
 
 describe('the status of a peer without a node', () => {
-  it('says so, and keeps what was seen', () => {
+  it('says that the node is missing, and keeps what was seen', () => {
     const seen = statusOf(aPeer('b'));
     const { conditions, ...rest } = orphanStatus(aPeer('b', { status: seen }), 'main', NOW);
     const { conditions: _, ...expected } = seen;
@@ -190,7 +190,7 @@ function ready(status: Condition['status']): NonNullable<LfhSyncPeer['status']> 
 }
 
 describe("a node's status", () => {
-  it('has its name, its keys, its invitation, its peers, and what its servers run', () => {
+  it('has its name, keys and invitation, the count of its peers, and the hash of what its servers run', () => {
     const { status, plan } = ofNode();
     const { conditions, ...rest } = status;
     assert.deepEqual(rest, {
@@ -209,23 +209,23 @@ describe("a node's status", () => {
     );
   });
 
-  it('says of a rotation when the key was made, and for which value of spec.key.rotation', () => {
+  it('has both keys of a rotation, and which rotation made the key in force when', () => {
     const rotatedAt = '2026-11-25T11:00:00.000Z';
     const step: KeyStep = { ...USE, publicKeys: [OWN_KEY, BEFORE], reason: 'Rotating' } as KeyStep;
     const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 4, rotatedAt });
-    const { publicKeys, rotation, rotatedAt: since } = ofNode({ observed: { key }, step }).status;
-    assert.deepEqual([publicKeys, rotation, since], [[OWN_KEY, BEFORE], 4, rotatedAt]);
+    const { publicKeys, rotation, rotatedAt: reported } = ofNode({ observed: { key }, step }).status;
+    assert.deepEqual([publicKeys, rotation, reported], [[OWN_KEY, BEFORE], 4, rotatedAt]);
   });
 
   const OLD: NonNullable<LfhSyncNode['status']> = { publicKeys: [BEFORE], rotation: 2, configHash: 'before' };
   const old = aNode({ status: OLD });
 
-  it('keeps its public keys while no key may be used: peers know them', () => {
+  it('keeps its public keys, which peers know, while there is no key that may be used', () => {
     const { publicKeys, rotation } = ofNode({ node: old, step: stop, observed: { key: undefined } }).status;
     assert.deepEqual([publicKeys, rotation], [[BEFORE], 2]);
   });
 
-  it('has the hash of the configuration last seen to run, not of one that is on its way', () => {
+  it('has the hash of the configuration that was last seen to run, not of one that is on its way', () => {
     assert.equal(ofNode({ node: old, first: true }).status.configHash, 'before');
     assert.equal(ofNode({ node: old, dataPlane: { nats: undefined } }).status.configHash, 'before');
     const { plan, status } = ofNode({ node: old });
@@ -238,7 +238,7 @@ describe("a node's status", () => {
     assert.equal(ofNode({ node: kept, publicKeys: [], step: stop }).status.invitation, 'local-invitation');
   });
 
-  it('names the workload that has the sidecar, and none where that is not known', () => {
+  it('names the workload that has the sidecar, and none where no workload has it', () => {
     const node = aNode({ status: { workload: 'Deployment/before' } });
     assert.equal(ofNode({ node }).status.workload, undefined);
     const injection = { workload: 'Deployment/connect' };
@@ -246,26 +246,39 @@ describe("a node's status", () => {
   });
 });
 
-describe('peers that accept only the previous key', () => {
+describe('previousKeyUsers', () => {
   const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 1 });
   const accepts = (name: string, accepted: string | undefined, more: Parameters<typeof aPeer>[1] = {}): PeerObject =>
     aPeer(name, { ...more, status: { receive: accepted === undefined ? {} : { key: accepted } } });
 
   const ROWS: readonly [what: string, peers: readonly PeerObject[], found: readonly string[], key?: Observed['key']][] =
     [
-      ['are those last seen to, by name', [accepts('c', BEFORE), accepts('b', BEFORE)], ['b', 'c']],
-      ['are not those that accept the new one', [accepts('b', OWN_KEY), accepts('c', BEFORE)], ['c']],
-      ['are not those of which nothing is known', [aPeer('b'), accepts('c', undefined)], []],
       [
-        'are not those being deleted',
+        'gives the peers that were last seen to accept only the previous key, sorted by name',
+        [accepts('c', BEFORE), accepts('b', BEFORE)],
+        ['b', 'c'],
+      ],
+      ['leaves out peers that accept the new key', [accepts('b', OWN_KEY), accepts('c', BEFORE)], ['c']],
+      ['leaves out peers of which it is not known what they accept', [aPeer('b'), accepts('c', undefined)], []],
+      [
+        'leaves out peers that are being deleted',
         [accepts('b', BEFORE, { metadata: { deletionTimestamp: '2026-11-25T12:00:00Z' } })],
         [],
       ],
-      ['are not those we do not receive from any more', [accepts('b', BEFORE, { spec: { servers: [] } })], []],
-      ['are those we receive from later again', [accepts('b', BEFORE, { spec: { receive: { paused: true } } })], ['b']],
-      ['are none without a previous key', [accepts('b', BEFORE)], [], aKey()],
-      ['are none without any key', [accepts('b', BEFORE)], [], undefined],
-      ['are none where it cannot be read', [accepts('b', BEFORE)], [], aKey({ previous: { problem: 'damaged' } })],
+      [
+        'leaves out peers that nothing is received from any more',
+        [accepts('b', BEFORE, { spec: { servers: [] } })],
+        [],
+      ],
+      ['gives peers that are paused', [accepts('b', BEFORE, { spec: { receive: { paused: true } } })], ['b']],
+      ['gives no peer without a previous key', [accepts('b', BEFORE)], [], aKey()],
+      ['gives no peer without any key', [accepts('b', BEFORE)], [], undefined],
+      [
+        'gives no peer where the previous key cannot be read',
+        [accepts('b', BEFORE)],
+        [],
+        aKey({ previous: { problem: 'damaged' } }),
+      ],
     ];
   for (const [what, peers, found, ...others] of ROWS) {
     it(what, () => {
@@ -274,8 +287,32 @@ describe('peers that accept only the previous key', () => {
   }
 });
 
+describe('the previous key of a node', () => {
+  const key = aKey({ previous: { publicKey: BEFORE, published: false }, rotation: 1 });
+  const users = (peer: PeerObject): string[] => previousKeyUsers({ key, peers: [peer] });
+
+  /** The peer after a reconcile in which its sidecar reported which key the peer accepts. */
+  const after = (peer: PeerObject, accepted: string | null): PeerObject => {
+    const sidecars = [sidecarOf([peerReport('b', { key: accepted })])];
+    return aPeer('b', { status: statusOf(peer, { sidecars }) });
+  };
+
+  it('is in use by a peer that accepts it, even while the peer is down, until the peer accepts the new one', () => {
+    const seen = after(aPeer('b'), BEFORE);
+    assert.deepEqual(users(seen), ['b']);
+    const down = after(seen, null);
+    assert.deepEqual(users(down), ['b']);
+    assert.deepEqual(users(after(down, null)), ['b']);
+    assert.deepEqual(users(after(down, OWN_KEY)), []);
+  });
+
+  it('is not in use by a peer that was never seen to accept it', () => {
+    assert.deepEqual(users(after(aPeer('b'), null)), []);
+  });
+});
+
 describe('the conditions of a peer whose node has a problem', () => {
-  it('are those of the node, in both directions, whatever the sidecars say', () => {
+  it('have the problem of the node in both directions, whatever the sidecars report', () => {
     const { nats } = aNode().spec;
     const node = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
     const peer = aPeer('b', { spec: { servers: undefined } });
