@@ -133,7 +133,7 @@ describe('a delivered message', () => {
           [`a message with an empty ${field}`, 'InvalidField', messageBytes({ [field]: '' })],
         ],
       ),
-      ['a uuid that is none', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
+      ['a uuid that is not one', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
       ['a number as operation', 'WrongType', messageBytes({ operation: 5 })],
       ['an operation of 17 letters', 'InvalidField', messageBytes({ operation: 'P'.repeat(17) })],
       ['an operation with a line end', 'InvalidField', messageBytes({ operation: 'POST\n' })],

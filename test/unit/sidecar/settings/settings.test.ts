@@ -114,7 +114,7 @@ describe('the settings of a sidecar', () => {
 
     it('are reported once when a value is bad; the last good ones stay until good ones come', async () => {
       await put('LFH_SYNC_PEERS', 'nonsense');
-      await until('the problem is told', () => problems.length === 1, 5_000);
+      await until('the problem is reported', () => problems.length === 1, 5_000);
       assert.match(problems[0] ?? '', /^LFH_SYNC_PEERS/);
       await put('LFH_SYNC_PEERS', '[]');
       await until('all is well again', () => changes.length === 1, 5_000);
@@ -123,7 +123,7 @@ describe('the settings of a sidecar', () => {
 
     it('stay as they are when they take effect at the next start only, and are named', async () => {
       await put('KAFKA_BOOTSTRAP_SERVERS', 'elsewhere:9092');
-      await until('the change is told', () => changes.length === 1, 5_000);
+      await until('the change is reported', () => changes.length === 1, 5_000);
       assert.deepEqual(changes[0]?.restartNeeded, ['KAFKA_BOOTSTRAP_SERVERS']);
       assert.deepEqual(changes[0]?.settings.kafkaBrokers, ['kafka:9092']);
     });
@@ -145,7 +145,7 @@ describe('the settings of a sidecar', () => {
       await put('ca-kafka.crt', (await createCertificateAuthority('kafka')).ca);
       await put('kafka-password', 'after');
       const expected = ['LFH_SYNC_KAFKA_CA_FILE', 'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE'];
-      await until('both are told', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
+      await until('both are reported', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
       stop.controller.abort();
       await again;
     });
