@@ -13,6 +13,6 @@ try {
   const log = createLogger({ name: 'lfh-sync-sidecar', level: 'info' });
   const isForPerson = error instanceof InvalidInputError || error instanceof MissingReferenceError;
   if (isForPerson) log.fatal({ problem: messageOf(error) }, 'cannot start with these settings');
-  else log.fatal({ err: error }, 'ended by an unexpected error: this is a bug');
+  else log.fatal({ err: error }, 'ended by an unexpected error');
   process.exitCode = isForPerson ? 2 : 1;
 }

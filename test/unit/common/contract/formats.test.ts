@@ -25,13 +25,13 @@ describe('patterns of formats', () => {
     });
   }
 
-  it('take what any of them takes, and without one nothing', () => {
+  it('match what any of them matches, and match nothing when there are none', () => {
     const matcher = formatMatcher(['X12*', 'HL7*']);
     assert.deepEqual(['X12', 'HL7-V2', 'FHIR'].map(matcher), [true, true, false]);
     assert.equal(formatMatcher([])(''), false);
   });
 
-  it('mean what a regular expression of them means', () => {
+  it('match what a regular expression with .* for each star matches', () => {
     const text = (letters: readonly string[]): fc.Arbitrary<string> =>
       fc.array(fc.constantFrom(...letters), { maxLength: 8 }).map((each) => each.join(''));
     fc.assert(
@@ -43,7 +43,7 @@ describe('patterns of formats', () => {
     );
   });
 
-  it('answer at once, however many stars are made to share a text out', () => {
+  it('are answered at once, however many stars divide a text among them', () => {
     const hostile = formatMatcher([`${'*A'.repeat(120)}b`]);
     const started = performance.now();
     assert.equal(hostile('A'.repeat(249)), false);

@@ -22,7 +22,7 @@ describe('settings', () => {
     assert.equal(settings.caFile, undefined);
   });
 
-  it('decode to what was encoded, whatever it is', () => {
+  it('decode to what was encoded, for any settings', () => {
     const host = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/);
     const startFrom: fc.Arbitrary<StartFrom> = fc.oneof(
       fc.constant<StartFrom>({ policy: 'Earliest' }),
@@ -79,7 +79,7 @@ describe('settings', () => {
     );
   });
 
-  it('take a list as JSON, bare, or with commas, as connect and its manifests write it', () => {
+  it('take a list as JSON, as one bare value, or with commas, as connect and its manifests write it', () => {
     for (const text of ['["a:1","b:2"]', 'a:1,b:2', ' a:1 , b:2 ']) {
       assert.deepEqual(decode({ KAFKA_BOOTSTRAP_SERVERS: text }).kafkaBrokers, ['a:1', 'b:2'], text);
     }
@@ -112,7 +112,7 @@ describe('settings', () => {
     it(`say what is wrong with ${name}=${text}`, () => assert.throws(() => decode({ [name]: text }), { message }));
   }
 
-  it('take no key where the path of its file belongs: a path is told when the file cannot be read', () => {
+  it('refuse a key where the path of its file belongs, because a path is quoted when the file cannot be read', () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----';
     for (const name of ['NATS_NK_FILE', 'LFH_SYNC_PREVIOUS_NK_FILE', 'CONNECT_CA_FILE']) {
       for (const key of [SEED, ` ${SEED}`, `${SEED}\n`, `/keys/${SEED}`, pem, pem.replaceAll('\n', ' ')]) {
@@ -125,7 +125,7 @@ describe('settings', () => {
     }
   });
 
-  it('never tell a value, which may be a secret in the wrong place', () => {
+  it('are never quoted in an error, because a secret may be in the wrong place', () => {
     for (const { name } of Object.values(SETTINGS)) {
       try {
         decode({ [name]: SEED });
@@ -179,7 +179,7 @@ describe('a peer', () => {
     it(`with ${what} is refused`, () => assert.throws(() => decodePeers({ ...peer, ...fields }), { message }));
   }
 
-  it('is refused when another has its name or its lfhId, or when it is ourselves', () => {
+  it('is refused when another peer has its name or its lfhId, or when its lfhId is our own', () => {
     assert.throws(() => decodePeers(peer, { ...peer, lfhId: 'x' }), /\[1\]\.name: is the same as that of \[0\]/);
     assert.throws(() => decodePeers(peer, { ...peer, name: 'x' }), /\[1\]\.lfhId: is the same as that of \[0\]/);
     assert.throws(

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatMatcher } from '../../../../common/contract/formats.ts';
-import { isComplete } from '../../../../sidecar/replay/batch.ts';
 import { advancePosition, judgeBatch, planBatch, topicsNamed } from '../../../../sidecar/replay/batch-plan.ts';
 import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../../../../sidecar/replay/outgoing-record.ts';
-import { decodePosition, encodePosition, type Position } from '../../../../sidecar/replay/position.ts';
+import type { Position } from '../../../../sidecar/replay/position.ts';
 import { messageBytes } from './messages.ts';
 
 const rules: Rules = {
@@ -49,7 +48,7 @@ describe('a batch plan', () => {
     delivery(16, good),
   ];
 
-  it('holds the raw bytes, a data record and an exception record for what they are due, in the order of the stream', () => {
+  it('has a raw and a data record for each replay and an exception record for each rejection, in the order of the stream', () => {
     const planned = planBatch(judgeBatch(batch, start, rules), topics(), start, 'a', 0);
     assert.deepEqual(
       planned.records.map(({ topic }) => topic),
@@ -77,12 +76,12 @@ describe('a batch plan', () => {
     assert.deepEqual(planned.position, { ...start, sequence: 16, time: 1016, consumerSequence: 16 });
   });
 
-  it('moves the position past a batch of nothing but skips', () => {
+  it('moves the position past a batch that has nothing but skips', () => {
     const planned = planBatch(judgeBatch([batch[3] as Delivered], start, rules), topics(), start, 'a', 0);
     assert.deepEqual([planned.records.length, planned.position.sequence], [0, 15]);
   });
 
-  it('rejects what has no topic, and what is too large for it', () => {
+  it('rejects a message whose topic cannot be had or takes smaller records only', () => {
     const reasons = [{ refused: 'no more topics' }, { maxMessageBytes: 300 }].map((format) => {
       const planned = planBatch(judgeBatch([batch[1] as Delivered], start, rules), topics(format), start, 'a', 0);
       return [planned.rejections[0]?.rejection.reason, planned.records.map(({ topic }) => topic)];
@@ -93,11 +92,11 @@ describe('a batch plan', () => {
     ]);
   });
 
-  it('names each topic once', () => {
+  it('names each topic of its messages once', () => {
     assert.deepEqual(topicsNamed(judgeBatch(batch, start, rules)), ['FHIR-R4']);
   });
 
-  it('accounts for every delivery once, whatever comes', () => {
+  it('counts every delivery exactly once, as a replay, a rejection or a skip, whatever its payload is', () => {
     const payload = fc.oneof(
       fc.constant(good),
       fc.uint8Array({ maxLength: 50 }),
@@ -129,7 +128,7 @@ describe('a batch plan', () => {
         let position: Position = { ...start, sequence: 0 };
         const attempts = [...batches, ...Array.from({ length: count }, () => ({ size: 1, commits: true }))];
         for (const { size, commits } of attempts) {
-          // A delivery before the position comes again when its ack was lost.
+          // When its ack was lost, a delivery before the position comes again.
           const first = Math.max(0, position.sequence - 2);
           const planned = planBatch(
             judgeBatch(stream.slice(first, first + size + 2), position, rules),
@@ -151,47 +150,9 @@ describe('a batch plan', () => {
   });
 });
 
-describe('a position', () => {
-  it('reads back as it was written', () => {
-    assert.deepEqual(decodePosition(encodePosition(start)), start);
-  });
-
-  it('is not guessed from anything else', () => {
-    for (const value of [
-      '',
-      'null',
-      '{}',
-      '[]',
-      JSON.stringify({ ...start, sequence: -1 }),
-      JSON.stringify({ ...start, sequence: '5' }),
-    ]) {
-      assert.equal(decodePosition(value), undefined, value);
-    }
-  });
-
-  it('never moves back', () => {
+describe('the position after a batch', () => {
+  it('never moves back when an old message is delivered again', () => {
     const after = advancePosition(start, delivery(3, Buffer.from('x'), 7));
     assert.deepEqual([after.sequence, after.time, after.consumerSequence], [10, 500, 7]);
-  });
-});
-
-describe('a batch', () => {
-  const limits = { messages: 100, bytes: 1000, ageMs: 50 };
-  const waiting = { messages: 1, bytes: 10, ageMs: 1, pending: 5 };
-
-  it('waits while the peer has more, and for nothing else', () => {
-    assert.equal(isComplete(waiting, limits), false);
-    assert.equal(isComplete({ ...waiting, pending: 0 }, limits), true);
-    assert.equal(isComplete({ ...waiting, messages: 100 }, limits), true);
-    assert.equal(isComplete({ ...waiting, bytes: 1000 }, limits), true);
-    assert.equal(isComplete({ ...waiting, ageMs: 50 }, limits), true);
-  });
-
-  it('is never complete without a message', () => {
-    fc.assert(
-      fc.property(fc.nat(), fc.nat(), fc.nat(), (bytes, ageMs, pending) => {
-        assert.equal(isComplete({ messages: 0, bytes, ageMs, pending }, limits), false);
-      }),
-    );
   });
 });

@@ -16,7 +16,7 @@ const rules: Rules = {
 };
 const beginning = { sequence: 0, from: 0 };
 
-/** The fields that nobody here uses. */
+/** The fields that the sidecar does not use. */
 const UNUSED = [
   'creation_date',
   'store_date',
@@ -35,8 +35,8 @@ function candidate(payload: Uint8Array, streamSequence = 1, time = 1000): Candid
   return { payload, streamSequence, time };
 }
 
-describe('decide', () => {
-  describe('replays', () => {
+describe('a delivered message', () => {
+  describe('is replayed:', () => {
     const accepted: Record<string, Record<string, unknown>> = {
       'a FHIR resource': {},
       'a FHIR resource from an older node': { data_format: 'FHIR-R4_PATIENT' },
@@ -84,7 +84,7 @@ describe('decide', () => {
     }
   });
 
-  describe('replays what a real connect announced', () => {
+  describe('is replayed as a real connect announced it:', () => {
     const forConnect: Rules = {
       ...rules,
       peerLfhId: 'lfh-node-a',
@@ -100,7 +100,7 @@ describe('decide', () => {
     }
   });
 
-  describe('rejects as a topic that no peer may write to', () => {
+  describe('is rejected when its format is a topic that no peer may write to:', () => {
     const names = [...Object.getOwnPropertyNames(Object.prototype), '_schemas', '__proto__', 'Retransmit', 'LFH_X'];
     for (const name of names) {
       it(name, () => {
@@ -110,7 +110,7 @@ describe('decide', () => {
     }
   });
 
-  describe('rejects', () => {
+  describe('is rejected:', () => {
     const text = (value: string): Buffer => Buffer.from(value);
     const rejected: [name: string, RejectReason, Buffer][] = [
       ['nothing at all', 'Empty', Buffer.alloc(0)],
@@ -133,7 +133,7 @@ describe('decide', () => {
           [`a message with an empty ${field}`, 'InvalidField', messageBytes({ [field]: '' })],
         ],
       ),
-      ['a uuid that is none', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
+      ['a uuid that is not one', 'InvalidField', messageBytes({ uuid: 'not-a-uuid' })],
       ['a number as operation', 'WrongType', messageBytes({ operation: 5 })],
       ['an operation of 17 letters', 'InvalidField', messageBytes({ operation: 'P'.repeat(17) })],
       ['an operation with a line end', 'InvalidField', messageBytes({ operation: 'POST\n' })],
@@ -168,13 +168,13 @@ describe('decide', () => {
       });
     }
 
-    it('a format that is not allowed', () => {
+    it('a format that is not allowed: FormatNotAllowed', () => {
       const narrow = { ...rules, isAllowedFormat: formatMatcher(['X12*']) };
       const decision = decide(candidate(messageBytes()), beginning, narrow);
       assert.deepEqual(decision.kind === 'reject' && decision.reason, 'FormatNotAllowed');
     });
 
-    it('without quoting what the peer wrote', () => {
+    it('no detail quotes what the peer wrote', () => {
       const secret = 'Jane-Doe-1970';
       for (const field of Object.keys(messageFields())) {
         const decision = decide(candidate(messageBytes({ [field]: secret })), beginning, rules);
@@ -183,8 +183,8 @@ describe('decide', () => {
     });
   });
 
-  describe('skips', () => {
-    it('what is at or below the position, whatever it is', () => {
+  describe('is skipped', () => {
+    it('when it is at or below the position, whatever it holds', () => {
       const position = { sequence: 7, from: 0 };
       for (const sequence of [1, 6, 7]) {
         const decision = decide(candidate(Buffer.from('garbage'), sequence), position, rules);
@@ -193,7 +193,7 @@ describe('decide', () => {
       assert.equal(decide(candidate(messageBytes(), 8), position, rules).kind, 'replay');
     });
 
-    it('what is older than the start, and nothing as old as it', () => {
+    it('when it is older than the start time, and not when it is exactly as old', () => {
       const position = { sequence: 0, from: 1000 };
       assert.deepEqual(decide(candidate(messageBytes(), 1, 999), position, rules), {
         kind: 'skip',
@@ -202,13 +202,13 @@ describe('decide', () => {
       assert.equal(decide(candidate(messageBytes(), 1, 1000), position, rules).kind, 'replay');
     });
 
-    it('our own messages, so that nothing goes round in a loop', () => {
+    it('when it is our own, so that messages do not go round in a loop', () => {
       const decision = decide(candidate(messageBytes({ lfh_id: 'hospital-b', data_format: 'X' })), beginning, rules);
       assert.deepEqual(decision, { kind: 'skip', reason: 'OwnMessage' });
     });
   });
 
-  it('decides about any bytes at all, and never throws', () => {
+  it('of any bytes at all is decided about without an error', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (payload) => {
         assert.notEqual(decide(candidate(payload), beginning, rules).kind, 'replay');
@@ -216,7 +216,7 @@ describe('decide', () => {
     );
   });
 
-  it('replays no JSON whose topic is illegal, forbidden or not allowed', () => {
+  it('is never replayed when its topic is illegal, forbidden or not allowed', () => {
     const formats = fc.oneof(
       fc.string(),
       fc.constantFrom('LFH_X', '__x', 'RETRANSMIT', 'retransmit', 'FHIR-R4', 'X12'),
@@ -231,7 +231,7 @@ describe('decide', () => {
     );
   });
 
-  it('decides about each field alone: any other JSON value there is a replay or a rejection, never an error', () => {
+  it('with any JSON value in any one field is replayed or rejected, and never causes an error', () => {
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(messageFields())), fc.jsonValue(), (field, value) => {
         const decision = decide(candidate(messageBytes({ [field]: value })), beginning, rules);

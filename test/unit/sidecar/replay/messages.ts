@@ -1,4 +1,4 @@
-/** Messages as connect announces them; synthetic, no person's. */
+/** Messages as connect announces them. They are synthetic, and about no person. */
 
 export const PATIENT = {
   resourceType: 'Patient',

@@ -16,7 +16,7 @@ function exceptionOf(payload: Uint8Array, limit = 1_000_000) {
 }
 
 describe('the data record', () => {
-  it('is what connect would write, to the byte', () => {
+  it('is byte for byte what connect would write', () => {
     const fields = messageFields({ consuming_endpoint_url: '/fhir/Pätient', data: 'eyJhIjoxfQ==' });
     assert.equal(
       dataRecordValue(fields as unknown as LfhMessage, NOW).toString('utf8'),
@@ -31,7 +31,7 @@ describe('the data record', () => {
 });
 
 describe('a string as Python writes it', () => {
-  it('is ASCII and reads back as it was, whatever it holds', () => {
+  it('is ASCII and is read back as it was, whatever it holds', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const json = pythonString(text);
@@ -49,7 +49,7 @@ describe('a string as Python writes it', () => {
 });
 
 describe('the exception record', () => {
-  it("has upstream's fields in their order, and headers that say where it came from and why", () => {
+  it("has connect's fields in connect's order, and headers that say where the message came from and why it was rejected", () => {
     const { record, value } = exceptionOf(Buffer.from('{"a": '));
     assert.equal(record.topic, 'LFH_EXCEPTION');
     assert.deepEqual(Object.keys(value), ['data', 'error_msg', 'uuid', 'error_date', 'data_record_location']);
@@ -74,28 +74,28 @@ describe('the exception record', () => {
     });
   });
 
-  it('has an id of its own for every message', () => {
+  it('has another id for every message', () => {
     const ids = [41, 42, 43].map((sequence) =>
       exceptionRecord(Buffer.from('x'), rejection, { ...source, sequence }, NOW, 10_000).value.toString(),
     );
     assert.equal(new Set(ids).size, 3);
   });
 
-  it('keeps bytes that are not text, in base64', () => {
+  it('holds bytes that are not text in base64', () => {
     const bytes = Buffer.from([0xff, 0x00, 0xfe]);
     const { record, value } = exceptionOf(bytes);
     assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
     assert.deepEqual(Buffer.from(String(value.data), 'base64'), bytes);
   });
 
-  it('keeps text in base64 where its escapes would not fit', () => {
+  it('holds text in base64 when its escapes would not fit', () => {
     const text = 'é'.repeat(2000);
     const { record, value } = exceptionOf(Buffer.from(text), 8_000);
     assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
     assert.equal(Buffer.from(String(value.data), 'base64').toString('utf8'), text);
   });
 
-  it('is cut where nothing else fits, and then has the hash of the whole', () => {
+  it('is cut when even base64 does not fit, and then has the hash of the whole message', () => {
     const bytes = Buffer.alloc(50_000, 65);
     const { record, value } = exceptionOf(bytes, 8_000);
     assert.equal(record.headers?.['lfh-sync-encoding'], 'base64-cut');
@@ -103,7 +103,7 @@ describe('the exception record', () => {
     assert.ok(bytes.toString('latin1').startsWith(Buffer.from(String(value.data), 'base64').toString('latin1')));
   });
 
-  it('never exceeds what its topic takes, whatever it holds', () => {
+  it('is never larger than its topic takes, whatever it holds', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 6_000 }), fc.integer({ min: 2_000, max: 6_000 }), (payload, limit) => {
         const { value, headers } = exceptionRecord(payload, rejection, source, NOW, limit);

@@ -29,7 +29,7 @@ describe('a repeated key of a JSON object', () => {
     );
   });
 
-  it('is always found where one more field with a key of the object stands at its end', () => {
+  it('is always found when one more field with a key of the object is added at its end', () => {
     const objects = fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1, noNullPrototype: true });
     fc.assert(
       fc.property(objects, fc.jsonValue(), fc.nat(), (object, value, nth) => {

@@ -9,7 +9,7 @@ import { createCertificateAuthority } from '../../../kit/servers/certificates.ts
 
 const peers = JSON.stringify([{ name: 'a', lfhId: 'hospital-a', servers: ['tls://a:4222'], caFile: 'ca-a.crt' }]);
 
-describe('loading settings', () => {
+describe('the settings of a sidecar', () => {
   let directory: string;
   let env: NodeJS.ProcessEnv;
   let ca: string;
@@ -29,13 +29,13 @@ describe('loading settings', () => {
 
   const put = (name: string, content: string): Promise<void> => writeFile(join(directory, name), content);
 
-  it('takes the environment in any case, and files before it', async () => {
+  it('are taken from the environment in upper or lower case, and from files first', async () => {
     assert.equal((await loadSettings(env)).lfhId, 'from-the-environment');
     await put('CONNECT_LFH_ID', 'from-a-file\n');
     assert.equal((await loadSettings(env)).lfhId, 'from-a-file');
   });
 
-  it("loads each peer's CA, and tells of a peer whose CA is wrong without stopping the others", async () => {
+  it("hold each peer's CA, and report a peer whose CA is wrong without stopping the others", async () => {
     const both = [
       { name: 'a', lfhId: 'hospital-a', servers: ['tls://a:4222'], caFile: 'ca-a.crt' },
       { name: 'b', lfhId: 'hospital-b', servers: ['tls://b:4222'], caFile: 'ca-b.crt' },
@@ -50,7 +50,7 @@ describe('loading settings', () => {
     assert.match(loaded[2]?.problem ?? '', /holds a private key/);
   });
 
-  it('takes a seed with or without a line end, and explains what is none without telling it', async () => {
+  it('take a seed with or without a line end, and explain a wrong one without quoting it', async () => {
     await put('nats-server.nk', `${seed}\n`);
     assert.equal(new TextDecoder().decode((await loadSettings(env)).seed), seed);
     const publicKey = createUser().getPublicKey();
@@ -62,12 +62,12 @@ describe('loading settings', () => {
     });
   });
 
-  it('says which file is missing, and which setting names it', async () => {
+  it('name the file that is missing, and the setting that names it', async () => {
     await unlink(join(directory, 'nats-server.nk'));
     await assert.rejects(loadSettings(env), /NATS_NK_FILE: cannot read the file .*nats-server\.nk/);
   });
 
-  describe('while running', () => {
+  describe('that change while it runs', () => {
     const stop = { controller: new AbortController() };
     let changes: { settings: LoadedSettings; restartNeeded: readonly string[] }[];
     let problems: string[];
@@ -90,7 +90,7 @@ describe('loading settings', () => {
       await watching;
     });
 
-    it('takes up a peer and a changed CA file', async () => {
+    it('are taken up: a peer, and a changed CA file', async () => {
       await put('ca-a.crt', ca);
       await put('LFH_SYNC_PEERS', peers);
       await until('the peer is there', () => changes.at(-1)?.settings.peers[0]?.ca === ca, 5_000);
@@ -99,7 +99,7 @@ describe('loading settings', () => {
       await until('the CA is the new one', () => changes.at(-1)?.settings.peers[0]?.ca === renewed, 5_000);
     });
 
-    it('follows the swapped links of a mounted ConfigMap', async () => {
+    it('are seen through the swapped links of a mounted ConfigMap', async () => {
       await mkdir(join(directory, '..one'));
       await mkdir(join(directory, '..two'));
       await writeFile(join(directory, '..one', 'LFH_SYNC_LOG_LEVEL'), 'debug');
@@ -112,23 +112,23 @@ describe('loading settings', () => {
       await until('the second is in force', () => changes.at(-1)?.settings.logLevel === 'warn', 5_000);
     });
 
-    it('tells a bad value once, keeps the last good ones, and takes up what comes after', async () => {
+    it('are reported once when a value is bad; the last good ones stay until good ones come', async () => {
       await put('LFH_SYNC_PEERS', 'nonsense');
-      await until('the problem is told', () => problems.length === 1, 5_000);
+      await until('the problem is reported', () => problems.length === 1, 5_000);
       assert.match(problems[0] ?? '', /^LFH_SYNC_PEERS/);
       await put('LFH_SYNC_PEERS', '[]');
       await until('all is well again', () => changes.length === 1, 5_000);
       assert.equal(problems.length, 1);
     });
 
-    it('leaves what takes effect at the next start as it is, and names it', async () => {
+    it('stay as they are when they take effect at the next start only, and are named', async () => {
       await put('KAFKA_BOOTSTRAP_SERVERS', 'elsewhere:9092');
-      await until('the change is told', () => changes.length === 1, 5_000);
+      await until('the change is reported', () => changes.length === 1, 5_000);
       assert.deepEqual(changes[0]?.restartNeeded, ['KAFKA_BOOTSTRAP_SERVERS']);
       assert.deepEqual(changes[0]?.settings.kafkaBrokers, ['kafka:9092']);
     });
 
-    it("names Kafka's password and CA too when only what is in their files is new", async () => {
+    it("are named when only the content of the files with Kafka's password and CA is new", async () => {
       await put('ca-kafka.crt', ca);
       await put('kafka-password', 'before');
       await put('LFH_SYNC_KAFKA_TLS', 'true');
@@ -145,7 +145,7 @@ describe('loading settings', () => {
       await put('ca-kafka.crt', (await createCertificateAuthority('kafka')).ca);
       await put('kafka-password', 'after');
       const expected = ['LFH_SYNC_KAFKA_CA_FILE', 'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE'];
-      await until('both are told', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
+      await until('both are reported', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
       stop.controller.abort();
       await again;
     });
