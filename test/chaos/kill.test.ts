@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { Storm } from '../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 import { STEPS } from './crashing-main.ts';
 
@@ -11,27 +11,27 @@ describe('a sidecar that is killed', function () {
   this.timeout(300_000);
   let a: Site;
   let b: Site;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
   });
 
   after(() => Promise.all([a.stop(), b.stop()]));
 
   for (const step of STEPS) {
     it(`${step.replace('-', ' ')} of a batch loses, repeats and reorders nothing`, async () => {
-      await storm.send(a, 300);
+      await ledger.send(a, 300);
       // The second transaction of a session is one of messages, the third as well, with another one gathered behind it.
       const env = { CRASH_AT: step, CRASH_ON: '3' };
       const peers = [{ site: a }];
       const doomed = await SidecarProcess.start(b, { peers, settings: SETTINGS, main: CRASHING, env });
       await doomed.process.exited();
-      await storm.send(a, 100);
+      await ledger.send(a, 100);
       const heir = await SidecarProcess.start(b, { peers, settings: SETTINGS });
-      await storm.arrivedOnce(b);
-      await storm.acknowledged(a, b);
+      await ledger.arrivedOnce(b);
+      await ledger.acknowledged(a, b);
       await heir.stop();
     });
   }
@@ -39,8 +39,8 @@ describe('a sidecar that is killed', function () {
   it('before its very first message loses, repeats and reorders nothing', async () => {
     const c = await Site.start('hospital-c', { kafka: false });
     try {
-      await c.admit(b);
-      await storm.send(c, 200);
+      await c.grantAccess(b);
+      await ledger.send(c, 200);
       for (const [at, on] of [
         ['after-send', '1'],
         ['after-commit', '1'],
@@ -51,7 +51,7 @@ describe('a sidecar that is killed', function () {
         await doomed.process.exited();
       }
       const heir = await SidecarProcess.start(b, { peers: [{ site: c }], settings: SETTINGS });
-      await storm.arrivedOnce(b);
+      await ledger.arrivedOnce(b);
       await heir.stop();
     } finally {
       await c.stop();

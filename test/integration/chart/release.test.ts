@@ -48,10 +48,6 @@ describe('the chart on a real API server', function () {
     helm = await Helm.in(join(plane.directory, 'helm'), plane.kubeconfigFile);
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(() => plane?.stop());
 
   const get = <Value extends KubeObject>(kind: (typeof KINDS)[keyof typeof KINDS], namespace: string, name: string) =>

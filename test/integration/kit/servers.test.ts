@@ -57,7 +57,7 @@ describe('the access of a peer', () => {
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start(B.lfhId, { kafka: false })]);
-    await a.admit(b);
+    await a.grantAccess(b);
   });
   after(() => Promise.all([a.stop(), b.stop()]));
 
@@ -131,13 +131,13 @@ describe('the access of a peer', () => {
 
   it('ends at once when it is taken away, and for nobody else', async () => {
     const other = stranger('hospital-d');
-    await a.admit(other);
+    await a.grantAccess(other);
     const [expelled, stays, own] = [await a.connectAs(b), await a.connectAs(other), await a.connect()];
     // A connection that was lost and made again has another one.
     const ids = (): unknown[] => [stays.info?.client_id, own.info?.client_id];
     const before = ids();
     try {
-      await a.expel(B.lfhId);
+      await a.revokeAccess(B.lfhId);
       await expelled.closed();
       await assert.rejects(a.connectAs(b), { code: 'AUTHORIZATION_VIOLATION' });
       await a.announce(texts(11));
@@ -145,8 +145,8 @@ describe('the access of a peer', () => {
       await own.flush();
       assert.deepEqual(ids(), before);
     } finally {
-      await a.expel(other.lfhId);
-      await a.admit(b);
+      await a.revokeAccess(other.lfhId);
+      await a.grantAccess(b);
     }
   });
 });
@@ -218,7 +218,7 @@ describe('a nats-server', () => {
 
   for (const how of ['stopped', 'killed'] as const) {
     it(`that is ${how} comes back on its port with its messages and durables`, async () => {
-      await site.admit(stranger(B.lfhId));
+      await site.grantAccess(stranger(B.lfhId));
       const [port, before] = [site.nats.port, await site.streamMessages()];
       await site.announce(texts(1, 2, 3));
       await (how === 'stopped' ? site.nats.stop() : site.nats.kill());
@@ -246,7 +246,7 @@ describe('a nats-server', () => {
     const old = await Site.start('hospital-old', { kafka: false, natsVersion: 'beforeReset' });
     try {
       const peer = stranger(B.lfhId);
-      await old.admit(peer);
+      await old.grantAccess(peer);
       await old.announce(texts(1));
       const connection = await old.connectAs(peer);
       assert.match(connection.info?.version ?? '', /^2\.12\./);

@@ -21,10 +21,6 @@ describe('an operator and the API server', function () {
     namespace = await plane.createNamespace('hospital');
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(async () => {
     await site?.stop();
     await operator?.stop();
@@ -38,8 +34,8 @@ describe('an operator and the API server', function () {
 
   async function takesUp(at: OperatedSite, lfhId: string): Promise<void> {
     await at.apply(KINDS.peer, lfhId, { spec: { lfhId, publicKeys: [makeKey().publicKey] } });
-    await at.becomes('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+    await at.waitForReason('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
   it('waits for its CRDs, tells that they are missing, and works when they are installed', async () => {

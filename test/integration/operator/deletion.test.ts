@@ -39,7 +39,7 @@ describe('what an operator looks after, being deleted', function () {
 
   async function admit(site: OperatedSite, publicKey: string): Promise<void> {
     await site.apply(KINDS.peer, PEER, { spec: { lfhId: PEER, publicKeys: [publicKey] } });
-    await site.becomes('lfhpeer', PEER, 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhpeer', PEER, 'SendReady', 'AwaitingPeer');
   }
 
   async function filesOf(site: OperatedSite): Promise<string> {
@@ -116,7 +116,7 @@ describe('what an operator looks after, being deleted', function () {
       await until('no peer is left in the files', async () => !(await filesOf(site)).includes('lfh-sync-hospital-b'));
       await hasNoAccess(site, peer);
       await (await site.site.connect()).close();
-      const message = await site.becomes('lfhpeer', PEER, 'Ready', 'NodeMissing');
+      const message = await site.waitForReason('lfhpeer', PEER, 'Ready', 'NodeMissing');
       assert.match(message, /there is no LfhSyncNode local in this namespace/);
       await until('what only the node needs is gone', async () => {
         const left = await site.kubectl('get', 'configmap', '-o', 'name');
@@ -126,7 +126,7 @@ describe('what an operator looks after, being deleted', function () {
 
       await site.kubectl('delete', 'lfhpeer', PEER, '--timeout=10s');
       await site.recreateNode();
-      await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+      await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
       await admit(site, publicKey);
       assert.deepEqual((await site.keySecret()).data, key);
     });

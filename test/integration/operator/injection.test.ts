@@ -46,7 +46,7 @@ describe('a sidecar that was put into connect', function () {
     await at.waitForReason('Injected');
     await site.startSidecar(volume?.projected.sources.map(sourceOf));
     await at.waitForReason('Reporting');
-    await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+    await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     // Nothing is written any more, by anybody.
     const { metadata } = await at.workload();
     await at.waitForReconcile();

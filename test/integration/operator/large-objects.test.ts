@@ -43,10 +43,6 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     for (let n = 0; n < 4; n += 1) await plane.api.create(secret(`release-${n}`, { release }, 'helm.sh/release.v1'));
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(async () => {
     stopping.abort();
     await operator?.stop();

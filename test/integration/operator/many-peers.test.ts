@@ -33,10 +33,6 @@ describe('a node with two hundred peers', function () {
     site = await OperatedSite.start(plane, options.namespaces[0] ?? '', 'hospital-a', { kafka: false });
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(async () => {
     await site?.stop();
     await operator?.stop();
@@ -56,7 +52,7 @@ describe('a node with two hundred peers', function () {
     await plane.apply(peers, site.namespace);
     const applied = performance.now() - started;
     await until('all are let in', async () => (await awaiting()) === PEERS, BOUNDS.convergeMs, 500);
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const converged = performance.now() - started;
     const { data = {} } = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
     const size = Object.values(data).join('').length;
@@ -71,7 +67,7 @@ describe('a node with two hundred peers', function () {
   it('lets in one more as soon as one of few', async () => {
     const started = performance.now();
     await site.apply(KINDS.peer, 'late', { spec: { lfhId: 'late', publicKeys: [makeKey().publicKey] } });
-    await site.becomes('lfhpeer', 'late', 'SendReady', 'AwaitingPeer', BOUNDS.oneMoreMs);
+    await site.waitForReason('lfhpeer', 'late', 'SendReady', 'AwaitingPeer', BOUNDS.oneMoreMs);
     tell(`one more let in after ${seconds(performance.now() - started)}`);
   });
 

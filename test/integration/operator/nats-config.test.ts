@@ -51,11 +51,11 @@ describe("a node's NATS, as the operator configures it", function () {
 
   it('is live only where it was reloaded: None leaves that to a person', async () => {
     const site = await start({ reloads: false, spec: { nats: { reload: 'None' } } });
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await admit(site, 'hospital-b');
-    const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
+    const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
     assert.match(message, new RegExp(`${site.site.nats.host} knows this node but runs another lfh-sync.conf`));
-    await site.becomes('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
     // An account that is new comes into force with the second reload.
     for (const _ of [1, 2]) {
       await until('there is something new to load', async () =>
@@ -64,13 +64,13 @@ describe("a node's NATS, as the operator configures it", function () {
       site.site.nats.process.signal('SIGHUP');
       await until('it was taken up', async () => (await filesOf(site)).includes('Reload 2 of 2'));
     }
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
-    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
   });
 
   it('is not live on a server that does not include it, that lets everybody in, or that is down; and says which', async () => {
     const site = await start();
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const own = site.site.nats.url;
     const serve = async (name: string, accounts: string): Promise<string> => {
       const certificate = await site.site.ca.issue();
@@ -91,33 +91,33 @@ describe("a node's NATS, as the operator configures it", function () {
       [open, 'NoAuthorization'],
     ] as const) {
       await site.patch('lfhnode', 'local', { nats: { servers: [own, url] } });
-      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', reason);
+      const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', reason);
       assert.ok(message.includes(new URL(url).host), message);
     }
     await site.patch('lfhnode', 'local', { nats: { servers: [own] } });
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await site.site.nats.stop();
-    const down = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'NatsUnreachable');
+    const down = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'NatsUnreachable');
     assert.ok(down.includes(site.site.nats.host), down);
     await site.site.nats.start();
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
   it('stays as it was on a server that refuses to reload, for those who were let in, until what is wrong is mended', async () => {
     const site = await start();
     const peer = makeKey();
     await admit(site, 'hospital-b', [peer.publicKey], 'hospital-b');
-    await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
     const connection = await site.site.connectAs({ lfhId: 'hospital-b', seed: Buffer.from(peer.seed) });
     // What somebody else broke: their own configuration, which includes ours.
     await writeFile(join(site.site.directory, 'nats', 'nats-server.conf'), 'nonsense {{{');
     await admit(site, 'hospital-c', undefined, 'hospital-c');
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
     await connection.flush();
     assert.ok(!connection.isClosed());
     await site.site.nats.reload({});
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
-    await site.becomes('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
     assert.ok(!connection.isClosed());
   });
 
@@ -126,7 +126,7 @@ describe("a node's NATS, as the operator configures it", function () {
     for (const [index, lfhId] of ['>', '*', 'a.b', 'EVENTS.>', '日赤.東京'].entries()) {
       const peer = makeKey();
       await admit(site, lfhId, [peer.publicKey], `peer-${index}`);
-      await site.becomes('lfhpeer', `peer-${index}`, 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', `peer-${index}`, 'SendReady', 'AwaitingPeer');
       const name = syncName(lfhId);
       assert.equal((await site.peer(`peer-${index}`)).status?.name, name);
       assert.match(name, /^lfh-sync-[A-Za-z0-9_-]+$/);
@@ -144,28 +144,31 @@ describe("a node's NATS, as the operator configures it", function () {
     const site = await start();
     const { publicKey } = makeKey();
     await admit(site, 'hospital-b', [publicKey], 'first');
-    await site.becomes('lfhpeer', 'first', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhpeer', 'first', 'SendReady', 'AwaitingPeer');
     await admit(site, 'hospital-b', undefined, 'same-id');
     await admit(site, 'hospital-c', [publicKey], 'same-key');
     const [ownKey = ''] = (await site.node()).status?.publicKeys ?? [];
     await admit(site, 'hospital-d', [ownKey], 'our-key');
     await admit(site, 'hospital-a', undefined, 'our-id');
-    assert.match(await site.becomes('lfhpeer', 'same-id', 'Ready', 'Conflict'), /spec\.lfhId is that of.* peer first/);
     assert.match(
-      await site.becomes('lfhpeer', 'same-key', 'Ready', 'Conflict'),
+      await site.waitForReason('lfhpeer', 'same-id', 'Ready', 'Conflict'),
+      /spec\.lfhId is that of.* peer first/,
+    );
+    assert.match(
+      await site.waitForReason('lfhpeer', 'same-key', 'Ready', 'Conflict'),
       /spec\.publicKeys\[0\] is that of.* first/,
     );
-    assert.match(await site.becomes('lfhpeer', 'our-key', 'Ready', 'Conflict'), /this node's own/);
-    assert.match(await site.becomes('lfhpeer', 'our-id', 'Ready', 'Conflict'), /this node's own/);
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    assert.match(await site.waitForReason('lfhpeer', 'our-key', 'Ready', 'Conflict'), /this node's own/);
+    assert.match(await site.waitForReason('lfhpeer', 'our-id', 'Ready', 'Conflict'), /this node's own/);
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.equal((await filesOf(site)).split(publicKey).length, 2);
     await site.kubectl('delete', 'lfhpeer', 'first');
-    for (const name of ['same-id', 'same-key']) await site.becomes('lfhpeer', name, 'SendReady', 'AwaitingPeer');
+    for (const name of ['same-id', 'same-key']) await site.waitForReason('lfhpeer', name, 'SendReady', 'AwaitingPeer');
   });
 
   it('belongs to the node that had it first', async () => {
     const site = await start();
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const namespace = options.namespaces[1] ?? '';
     const { spec } = await site.node();
     const { apiVersion, kind } = KINDS.node;
@@ -180,13 +183,13 @@ describe("a node's NATS, as the operator configures it", function () {
       return other?.status?.conditions?.find(({ reason }) => reason === 'Conflict')?.message ?? '';
     };
     await until('the other is told', async () => (await conflict()).includes(`${site.namespace}/local`));
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
   it('gets over by itself from a text that lets in whom peers know, and neither the operator nor its canary', async () => {
     const site = await start();
     await admit(site, 'hospital-b');
-    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
     const [publicKey = ''] = (await site.node()).status?.publicKeys ?? [];
     const user = await site.ownUser();
     await operator.stop();
@@ -201,17 +204,17 @@ describe("a node's NATS, as the operator configures it", function () {
     await operator.start();
     await until('it lets the operator in', async () => (await signsIn()) === 'Accepted', 60_000);
     await until('it is loaded twice', async () => (await filesOf(site)).includes('Reload 2 of 2'), 60_000);
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
-    await site.becomes('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
     assert.ok(!(await filesOf(site)).includes(publicKey));
   });
 
   it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {
     const site = await start({ isolation: 'Users' });
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const peer = makeKey();
     await admit(site, 'hospital-b', [peer.publicKey], 'hospital-b');
-    await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
     const connection = await site.site.connectAs({ lfhId: 'hospital-b', seed: Buffer.from(peer.seed) });
     const pull = JSON.stringify({ batch: 1, no_wait: true });
     const next = '$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b';
@@ -289,7 +292,7 @@ describe("a node's NATS, as the operator configures it", function () {
     it('and tells where there is no such workload', async () => {
       const site = await start({ reloads: false, spec: { nats: { workloadRef: { name: 'nuts' } } } });
       await admit(site, 'hospital-b');
-      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WorkloadMissing');
+      const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WorkloadMissing');
       assert.match(message, /spec\.nats\.workloadRef: there is no StatefulSet\/nuts in this namespace/);
     });
   });

@@ -167,7 +167,7 @@ describe("a node's local JetStream", () => {
   });
 
   it('is what an admitted peer then has access to', async () => {
-    await site.admit(peer);
+    await site.grantAccess(peer);
     await site.deleteDurable(peer.lfhId);
     const connection = await site.connectAs({ lfhId: peer.lfhId, seed: peerKey.getSeed() });
     await assert.rejects(pull(connection), /503/);

@@ -60,13 +60,13 @@ describe('the key of a node', function () {
 
   it('is made where there is none, told to everybody who needs its public half, and stays when everything else goes', async () => {
     const at = await start();
-    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     assert.match(message, /local-nkey/);
     const secret = await at.keySecret();
     const [seed, publicKey] = [textOf(secret, 'nats-server.nk'), textOf(secret, 'public-key')];
     assert.match(seed, /^SU[A-Z2-7]{56}$/);
     assert.equal(secret.metadata.ownerReferences, undefined);
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
     assert.match(await at.invitation(), new RegExp(publicKey));
     assert.deepEqual(await at.ownUsers(), [(await at.ownUser()).publicKey]);
@@ -76,17 +76,17 @@ describe('the key of a node', function () {
 
   it('that is gone is not made anew but told, and goes on when it is restored', async () => {
     const at = await start();
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const { data } = await at.keySecret();
     const [before] = (await at.node()).status?.publicKeys ?? [];
     const own = await at.ownUser();
     await at.kubectl('delete', 'secret', 'local-nkey');
-    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
     assert.match(
       message,
       new RegExp(`seed of ${before} is gone.*restore it from a backup, or raise spec.key.rotation`),
     );
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
     // Its sidecars go on, and so does their connection, whatever is written now.
     await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] } });
@@ -94,18 +94,18 @@ describe('the key of a node', function () {
     assert.deepEqual(await at.ownUsers(), [own.publicKey]);
     await at.kubectl('delete', 'lfhpeer', 'hospital-b');
     await at.apply(KINDS.secret, 'local-nkey', { data });
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
   it('that is gone is made anew where a person decides so', async () => {
     const at = await start();
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const [before] = (await at.node()).status?.publicKeys ?? [];
     await at.kubectl('delete', 'secret', 'local-nkey');
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
     await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     await until('the new one is told', async () => {
       const keys = (await at.node()).status?.publicKeys ?? [];
       return keys.length === 1 && keys[0] !== before;
@@ -115,7 +115,7 @@ describe('the key of a node', function () {
   it('may be brought; until it is there, and what is wrong with it, is told without a character of it', async () => {
     const { seed, publicKey } = makeKey();
     const at = await start({ secretRef: { name: 'mine' } });
-    const missing = await at.becomes('lfhnode', 'local', 'KeyReady', 'MissingReference');
+    const missing = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'MissingReference');
     assert.match(missing, /spec.key.secretRef: there is no Secret mine/);
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
 
@@ -123,7 +123,7 @@ describe('the key of a node', function () {
       at.apply(KINDS.secret, 'mine', { stringData: { 'nats-server.nk': text } });
     const says = async (pattern: RegExp): Promise<void> =>
       until(`it says ${pattern}`, async () =>
-        pattern.test(await at.becomes('lfhnode', 'local', 'KeyReady', 'InvalidKey')),
+        pattern.test(await at.waitForReason('lfhnode', 'local', 'KeyReady', 'InvalidKey')),
       );
     await bring(publicKey);
     await says(/this is a public key: the seed belongs here/);
@@ -132,10 +132,10 @@ describe('the key of a node', function () {
     await bring('hunter2');
     await says(/this is no seed/);
     await bring(PUBLISHED_SEED);
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'PublishedKey');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'PublishedKey');
     await bring(seed);
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyBrought');
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyBrought');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const everything = await everythingButSecrets();
     assert.ok(![seed, 'hunter2', PUBLISHED_SEED].some((secret) => everything.includes(secret)));
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
@@ -162,7 +162,7 @@ describe('the key of a node', function () {
     await bring({ 'nats-server.nk': after.seed, 'previous.nk': before.seed });
     await count(after.publicKey, before.publicKey);
     await letIn(after, before);
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await at.kubectl(
       'patch',
       'secret',
@@ -180,7 +180,7 @@ describe('the key of a node', function () {
     const at = await start({ secretRef: { name: 'after-published' } });
     const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };
     await at.apply(KINDS.secret, 'after-published', { stringData });
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.deepEqual(await at.ownUsers(), [localNatsKey(key.seed).publicKey]);
   });
 });

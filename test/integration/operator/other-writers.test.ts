@@ -31,8 +31,8 @@ describe('what an operator has written, and others write to', function () {
   });
 
   async function isAtRest(): Promise<void> {
-    await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await until('a whole reconcile writes nothing', () => writesNothing(1), 60_000, 0);
   }
 

@@ -7,7 +7,7 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
@@ -18,7 +18,7 @@ describe('two sites that were peered with kubectl', function () {
   let operator: OperatorProcess;
   let a: OperatedSite;
   let b: OperatedSite;
-  const toB = new Storm();
+  const toB = new MessageLedger();
 
   before(async function () {
     this.timeout(1_200_000);
@@ -31,10 +31,10 @@ describe('two sites that were peered with kubectl', function () {
     a = await OperatedSite.start(plane, inA, 'hospital-a', { spec });
     b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
     for (const site of [a, b]) await site.startSidecar(undefined, QUICK_MAIN);
-    for (const site of [a, b]) await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
-    await b.accept(await a.invitation());
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
-    await a.accept(await b.invitation());
+    for (const site of [a, b]) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
+    await b.applyInvitation(await a.invitation());
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
+    await a.applyInvitation(await b.invitation());
     for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 
@@ -108,10 +108,10 @@ describe('two sites that were peered with kubectl', function () {
     const { ca } = await createCertificateAuthority('somebody else');
     const { spec } = await b.peer('hospital-a');
     await b.patch('lfhpeer', 'hospital-a', { ca: { inline: ca } });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NotTrusted');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NotTrusted');
     await inProgress('Stalled True NotTrusted');
     await b.patch('lfhpeer', 'hospital-a', { ca: spec.ca });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await inProgress();
   });
 
@@ -119,30 +119,30 @@ describe('two sites that were peered with kubectl', function () {
     const [sidecar] = b.sidecars;
     assert.ok(sidecar);
     await sidecar.stop();
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
     const { status } = await b.peer('hospital-a');
     assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'Unknown');
-    await b.becomes('lfhnode', 'local', 'SidecarReady', 'NotRequested');
+    await b.waitForReason('lfhnode', 'local', 'SidecarReady', 'NotRequested');
     await toB.send(a.site, 40);
     await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
     await sidecar.start();
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await toB.arrivedOnce(b.site);
     await until('A tells that nothing waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
   });
 
   it('stop and go on by spec.receive.paused and spec.send.paused, and lose nothing', async () => {
     await b.patch('lfhpeer', 'hospital-a', { receive: { paused: true } });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
     await toB.send(a.site, 20);
     await b.patch('lfhpeer', 'hospital-a', { receive: { paused: false } });
     await toB.arrivedOnce(b.site);
     await a.patch('lfhpeer', 'hospital-b', { send: { paused: true } });
-    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Paused');
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Paused');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
     await toB.send(a.site, 20);
     await a.patch('lfhpeer', 'hospital-b', { send: { paused: false } });
-    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
     await toB.arrivedOnce(b.site);
   });
 
@@ -152,7 +152,7 @@ describe('two sites that were peered with kubectl', function () {
     let done = false;
     const flowing = toB.sendUntil(a.site, () => done);
     await b.patch('lfhnode', 'local', { key: { rotation: 1 } });
-    const message = await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating');
+    const message = await b.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
     assert.match(message, /previous key/);
     await until('the peer that knows only the old one is named', async () => {
       const { status } = await b.node();
@@ -166,14 +166,14 @@ describe('two sites that were peered with kubectl', function () {
     // The sidecar tries the new one now and then, and goes back to the old one.
     const usedKey = async (): Promise<unknown> => (await b.peer('hospital-a')).status?.receive?.key;
     await until('B signs in with the old one', async () => (await usedKey()) === old);
-    assert.match(await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
-    await a.becomes('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
+    assert.match(await b.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
+    await a.waitForReason('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
 
     const invitation = await b.invitation();
     assert.ok(invitation.includes(current) && invitation.includes(old));
-    await a.accept(invitation);
+    await a.applyInvitation(invitation);
     await until('B signs in with the new one', async () => (await usedKey()) === current, 60_000);
-    await b.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
+    await b.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
     await until('the old one is gone', async () => (await b.node()).status?.publicKeys?.join() === current);
     const isRefused = async (): Promise<boolean> => {
       const { outcome } = await trySignIn(b.site.nats.url, oldUser, { ca: b.site.ca.ca });
@@ -184,7 +184,7 @@ describe('two sites that were peered with kubectl', function () {
     const last = await b.invitation();
     await until('the invitation is without it', async () => !(await b.invitation()).includes(old));
     assert.ok(last.includes(current));
-    await a.accept(await b.invitation());
+    await a.applyInvitation(await b.invitation());
     await until('A lets it in no more', async () => {
       const { data } = (await a.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
       return !JSON.stringify(data).includes(old);
@@ -210,7 +210,7 @@ describe('two sites that were peered with kubectl', function () {
     });
     const invitation = await a.invitation();
     assert.doesNotMatch(invitation, /PRIVATE|SU[A-Z2-7]{56}|namespace:/);
-    await b.accept(invitation);
+    await b.applyInvitation(invitation);
     await b.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 });

@@ -97,7 +97,7 @@ describe('an operator around which things fail', function () {
   }
 
   async function becomesLive(site: OperatedSite): Promise<void> {
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
   describe('killed at any point of a turn', () => {
@@ -117,7 +117,7 @@ describe('an operator around which things fail', function () {
       await operator.start();
       for (let kill = 0; kill < 2; kill += 1) await killSoon();
       const site = await starting;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
       const { data: firstKey = {} } = await site.keySecret();
 
       const { ca } = await createCertificateAuthority('hospital-c');
@@ -136,7 +136,7 @@ describe('an operator around which things fail', function () {
         await killSoon();
       }
       const told = `killed after ${waited.join(', ')} ms`;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'Rotating');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
       await settled(site, ['hospital-b', 'hospital-d'], told);
       const disturbed = await objectsOf(site);
       assert.equal(disturbed.secret?.['previous.nk'], firstKey['nats-server.nk'], told);
@@ -188,7 +188,7 @@ describe('an operator around which things fail', function () {
       const second = await startAnother();
       const site = await startSite();
       await admit(site, 'hospital-b');
-      await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
       assert.equal(await stateOf(second), 'Waiting');
       assert.ok(!second.process.output().includes('"written"'));
 
@@ -197,7 +197,7 @@ describe('an operator around which things fail', function () {
       // Sooner than a lease that nobody gave up would have ended.
       await has(second, 'Working', LEASE_MS - 5_000);
       await admit(site, 'hospital-c');
-      await site.becomes('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
 
       await first.start();
       await has(first, 'Waiting');
@@ -208,7 +208,7 @@ describe('an operator around which things fail', function () {
       await has(first, 'Working', LEASE_MS + SLACK_MS);
       assert.ok(Date.now() - renewed >= LEASE_MS, 'while the other might still have worked');
       await admit(site, 'hospital-d');
-      await site.becomes('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
     });
 
     it('writes nothing from when another may lead', async () => {
@@ -277,11 +277,11 @@ describe('an operator around which things fail', function () {
       await becomesLive(site);
       await grant({ verb: 'patch', resource: 'configmaps' });
       await admit(site, 'hospital-b');
-      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
+      const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
       assert.match(message, /cannot patch resource "configmaps" in API group "" in the namespace/);
       await grant();
       await becomesLive(site);
-      await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
     });
 
     it('to make a Secret says so in the words of the API server, and makes the key when it has it', async () => {
@@ -300,7 +300,7 @@ describe('an operator around which things fail', function () {
       assert.match(message, /the key cannot be made: .*cannot create resource "secrets"/);
       await grant();
       const site = await starting;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
       await becomesLive(site);
     });
   });

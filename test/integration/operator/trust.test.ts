@@ -79,7 +79,7 @@ describe('an operator that is told whom to trust', function () {
     it(`waits for a ${kind} that it is referred to, and follows it`, async () => {
       const name = `ca-in-${kind.toLowerCase()}`;
       await peer('hospital-b', { [`${kind}Ref`]: { name, key: 'root.pem' } });
-      const missing = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+      const missing = await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
       assert.match(missing, new RegExp(`there is no \\w+ ${name} in this namespace`));
       assert.ok(!(await textsOf('local-sidecar')).LFH_SYNC_PEERS?.includes('hospital-b'));
 
@@ -87,7 +87,7 @@ describe('an operator that is told whom to trust', function () {
         site.apply(KINDS[kind], name, kind === 'secret' ? { stringData: texts } : { data: texts });
       await write({ 'ca.crt': ca.ca });
       await until('the key is missed', async () => {
-        const message = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+        const message = await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
         return message.includes(`${name} has no key root.pem`);
       });
       await write({ 'root.pem': ca.ca });
@@ -95,7 +95,7 @@ describe('an operator that is told whom to trust', function () {
       await write({ 'root.pem': other.ca });
       await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', other.ca);
       await site.kubectl('delete', kind.toLowerCase(), name);
-      await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
+      await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
       await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', undefined);
     });
   }
@@ -106,7 +106,7 @@ describe('an operator that is told whom to trust', function () {
     const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
     await peer('hospital-b', { inline: expired + ca.ca + cert + early + garbage });
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
-    const message = await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport');
+    const message = await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport');
     assert.match(message, /block 1 \(CN=of old\) has expired on \d{4}-/);
     assert.match(message, /block 3 \(CN=nats\) is not a certificate authority/);
     assert.match(message, /block 4 \(CN=to be\) is not valid before \d{4}-/);
@@ -116,7 +116,7 @@ describe('an operator that is told whom to trust', function () {
 
   it('replays nobody of whom it was given no authority that counts: not even by the roots of the system', async () => {
     await peer('hospital-b', { inline: expired });
-    await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'CertificateExpired');
+    await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'CertificateExpired');
     await peer('hospital-c', { inline: other.ca });
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-c.crt', other.ca);
     const settings = await textsOf('local-sidecar');
@@ -130,7 +130,7 @@ describe('an operator that is told whom to trust', function () {
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
     await until('the peer says so', async () =>
       /block 1 is a private key.*consider it compromised/.test(
-        await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport'),
+        await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport'),
       ),
     );
     const everything = await site.kubectl('get', 'lfhnode,lfhpeer,configmap,events.events.k8s.io', '-o', 'yaml');
@@ -144,16 +144,16 @@ describe('an operator that is told whom to trust', function () {
     const own = site.site.ca.ca;
     await site.patch('lfhnode', 'local', { nats: { ca: { inline: expired + own } } });
     await until('the node says which has expired', async () =>
-      /block 1 \(CN=of old\) has expired/.test(await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live')),
+      /block 1 \(CN=of old\) has expired/.test(await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live')),
     );
     const before = await textsOf('local-nats');
     await site.patch('lfhnode', 'local', { nats: { ca: { inline: expired } } });
     await peer('hospital-b', { inline: ca.ca });
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'CertificateExpired');
-    await site.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'NodeNotReady');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'CertificateExpired');
+    await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'NodeNotReady');
     assert.deepEqual(await textsOf('local-nats'), before);
     await site.patch('lfhnode', 'local', { nats: { ca: { inline: own } } });
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await becomesText('local-nats', 'ca.crt', own + ca.ca);
   });
 });

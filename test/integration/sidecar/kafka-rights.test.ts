@@ -27,7 +27,7 @@ describe('a Kafka with ACLs', () => {
       Site.start('hospital-a', { kafka: false }),
       Site.start('hospital-b', { kafkaUser: USER, kafkaProperties: AUTHORIZER }),
     ]);
-    await a.admit(b);
+    await a.grantAccess(b);
     admin = b.kafka.client().admin();
     await admin.connect();
   });
@@ -65,15 +65,15 @@ describe('a Kafka with ACLs', () => {
       peers: [{ site: a }],
       settings: await signsInAtKafka(b, USER),
     });
-    await sidecar.logs(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
-    await sidecar.peerBecomes(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
+    await sidecar.waitForLog(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
+    await sidecar.waitForPeer(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
   });
 
   it('is replayed into with the rights that docs/sidecar.md lists, and no others', async () => {
     await admin.createAcls({ acl: topics(DESCRIBE_CONFIGS) });
     const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
     await a.announce([payload, Buffer.from('{')]);
-    await sidecar.peerBecomes(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
+    await sidecar.waitForPeer(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
     for (const topic of ['FHIR-R4', 'LFH_EXCEPTION']) {
       assert.equal((await readTopic(b.kafka, topic)).length, 1, topic);

@@ -36,7 +36,7 @@ describe("a peer's messages", () => {
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
     sidecar = await SidecarProcess.start(b, {
       peers: [{ site: a, overrides: { allowFormats: ['*'], allowOrigins: ['clinic.a'] } }],
       settings: {
@@ -46,7 +46,7 @@ describe("a peer's messages", () => {
         LFH_SYNC_MAX_MESSAGE_BYTES: '600000',
       },
     });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
   });
 
   after(async () => {
@@ -58,7 +58,7 @@ describe("a peer's messages", () => {
   async function send(...payloads: readonly Uint8Array[]): Promise<void> {
     sent += payloads.length;
     await a.announce(payloads);
-    await sidecar.peerBecomes(a, 'has decided about all', ({ replayed, skipped, rejected }) => {
+    await sidecar.waitForPeer(a, 'has decided about all', ({ replayed, skipped, rejected }) => {
       const others = [...Object.values(skipped), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0);
       return replayed + others >= sent;
     });

@@ -27,7 +27,7 @@ describe("a peer's stream", function () {
   beforeEach(async () => {
     await site.recreateStream();
     key = createUser();
-    await site.admit({ lfhId: B, publicKey: key.getPublicKey() });
+    await site.grantAccess({ lfhId: B, publicKey: key.getPublicKey() });
   });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((stream) => stream.close()));
@@ -260,7 +260,7 @@ describe("a peer's stream", function () {
     await stream.reset();
     stream.start({ messages: 10, bytes: 1e6 });
     const waiting = fails(stream.available(20_000), 'Unreachable', /closed the connection/);
-    await site.expel(B);
+    await site.revokeAccess(B);
     await waiting;
     await fails(connect(), 'KeyRefused', new RegExp(key.getPublicKey()), /administrator of hospital-a/);
   });
@@ -324,7 +324,7 @@ describe("a peer's stream on a nats-server that cannot reset", function () {
 
   it('says so at once, pulls all the same, and tells a durable that is missing', async () => {
     const key = createUser();
-    await site.admit({ lfhId: B, publicKey: key.getPublicKey() });
+    await site.grantAccess({ lfhId: B, publicKey: key.getPublicKey() });
     await site.announce(texts(1, 100));
     const options = {
       server: site.nats.url,

@@ -7,7 +7,7 @@ import { localNatsKey } from '../../../operator/nats/keys.ts';
 import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 import { KEY_RETRY_MS } from '../quick-key-retry-main.ts';
 
@@ -22,7 +22,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   let startedAt: string;
   let oldKey: KeyPair;
   let newKey: KeyPair;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
   const peers: Site[] = [];
 
   before(async () => {
@@ -36,7 +36,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
 
   beforeEach(async () => {
     [oldKey, newKey] = [createUser(), createUser()];
-    await b.allowSidecars([oldKey, newKey]);
+    await b.setSidecarKeys([oldKey, newKey]);
     await useKeys(oldKey);
     await signsInWith(oldKey);
   });
@@ -94,28 +94,28 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   }
 
   function teach(site: Site, ...known: KeyPair[]): Promise<void> {
-    return site.admit({ lfhId: b.lfhId, publicKeys: publicKeysOf(...known) });
+    return site.grantAccess({ lfhId: b.lfhId, publicKeys: publicKeysOf(...known) });
   }
 
   async function replaysWith(site: Site, key: KeyPair): Promise<void> {
     const publicKey = key.getPublicKey();
     const wanted = `is replayed with ${publicKey}`;
-    await sidecar.peerBecomes(site, wanted, (peer) => peer.reason === 'Replaying' && peer.key === publicKey, SOON_MS);
+    await sidecar.waitForPeer(site, wanted, (peer) => peer.reason === 'Replaying' && peer.key === publicKey, SOON_MS);
   }
 
   it('is used at once where the peer knows it already', async () => {
     const site = await newPeer('prepared', oldKey, newKey);
     await replaysWith(site, oldKey);
-    await storm.send(site, 20);
+    await ledger.send(site, 20);
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 20);
+    await ledger.send(site, 20);
     await useKeys(newKey);
     await signsInWith(newKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 20);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 20);
+    await ledger.arrivedOnce(b);
   });
 
   it('gives way to the previous one until the peer has learnt it, and is then used by itself, in the middle of messages', async () => {
@@ -124,8 +124,8 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, oldKey);
-    await storm.send(site, 100);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 100);
+    await ledger.arrivedOnce(b);
     const { message } = await sidecar.peer(site);
     assert.match(message, /replaying/);
     // It is tried again and again, and what is replayed with the previous one does not suffer from it.
@@ -138,8 +138,8 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       await teach(site, oldKey, newKey);
       await replaysWith(site, newKey);
     });
-    await storm.arrivedOnce(b);
-    await storm.acknowledged(site, b);
+    await ledger.arrivedOnce(b);
+    await ledger.acknowledged(site, b);
     const { gaps, replayed } = await sidecar.peer(site);
     assert.deepEqual([gaps, replayed], [0, 100 + sent]);
   });
@@ -154,7 +154,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       await teach(site, newKey);
       await replaysWith(site, newKey);
     });
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     assert.equal((await sidecar.peer(site)).gaps, 0);
   });
 
@@ -163,7 +163,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     const isTold = ({ message }: { message: string }): boolean => message.includes('previous');
-    const { message, reason, key } = await sidecar.peerBecomes(site, 'refuses both', isTold, SOON_MS);
+    const { message, reason, key } = await sidecar.waitForPeer(site, 'refuses both', isTold, SOON_MS);
     assert.deepEqual([reason, key], ['KeyRefused', null]);
     const [current, previous] = publicKeysOf(newKey, oldKey);
     assert.match(message, new RegExp(`refuses our key ${current}, and the previous one ${previous} too`));
@@ -172,24 +172,24 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     assertNoSeed(`${message}${await sidecar.log()}`);
     await teach(site, newKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 10);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 10);
+    await ledger.arrivedOnce(b);
   });
 
   it("is used at the node's local NATS as soon as that knows it, and nothing is announced in vain", async () => {
     const site = await newPeer('announced', oldKey, newKey);
     await replaysWith(site, oldKey);
     await ownNatsTakes(oldKey);
-    await b.allowSidecars([oldKey]);
+    await b.setSidecarKeys([oldKey]);
     const [announced, failed] = [await b.streamMessages(), await announceFailures()];
     const sent = await sendWhile(site, async () => {
       await useKeys(newKey, oldKey);
       await signsInWith(newKey, oldKey);
       await ownNatsTakes(oldKey);
-      await b.allowSidecars([oldKey, newKey]);
+      await b.setSidecarKeys([oldKey, newKey]);
       await ownNatsTakes(newKey);
     });
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     const all = async (): Promise<boolean> => (await b.streamMessages()) - announced >= sent;
     await until('all are announced', all, SOON_MS).catch(() => undefined);
     assert.deepEqual([(await b.streamMessages()) - announced, (await announceFailures()) - failed], [sent, 0]);
@@ -224,8 +224,8 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       assertNotQuoted(await sidecar.log(), content);
       await replaysWith(site, oldKey);
     }
-    await storm.send(site, 10);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 10);
+    await ledger.arrivedOnce(b);
     await useKeys(newKey, `${seedOf(oldKey)}\r\n`);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, newKey);
@@ -245,7 +245,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   /** Sends for as long as something takes. @returns how many messages */
   async function sendWhile(site: Site, something: () => Promise<void>): Promise<number> {
     let over = false;
-    const sending = storm.sendUntil(site, () => over);
+    const sending = ledger.sendUntil(site, () => over);
     try {
       await something();
     } finally {

@@ -6,21 +6,21 @@ import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 describe('peers of one sidecar', () => {
   let b: Site;
   let healthy: Site;
   let sidecar: SidecarProcess;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
   const others: Site[] = [];
 
   before(async () => {
     [b, healthy] = await Promise.all([Site.start('hospital-b'), Site.start('healthy', { kafka: false })]);
-    await healthy.admit(b);
+    await healthy.grantAccess(b);
     sidecar = await SidecarProcess.start(b, { peers: [{ site: healthy }] });
-    await sidecar.replaying(healthy);
+    await sidecar.waitUntilReplaying(healthy);
   });
 
   afterEach(async () => {
@@ -37,14 +37,14 @@ describe('peers of one sidecar', () => {
   async function newPeer(lfhId: string, admitted = true): Promise<Site> {
     const site = await Site.start(lfhId, { kafka: false });
     others.push(site);
-    if (admitted) await site.admit(b);
+    if (admitted) await site.grantAccess(b);
     return site;
   }
 
   /** While another peer is in trouble, this one is replayed as if nothing were. */
   async function healthyGoesOn(): Promise<void> {
-    await storm.send(healthy, 20);
-    await storm.arrivedOnce(b);
+    await ledger.send(healthy, 20);
+    await ledger.arrivedOnce(b);
   }
 
   /** Adds a peer, expects what is told about it, and that the other goes on. */
@@ -55,7 +55,7 @@ describe('peers of one sidecar', () => {
     how: { readonly ca?: string; readonly overrides?: Record<string, unknown> } = {},
   ): Promise<void> {
     await sidecar.configure([{ site: healthy }, { site, ...how }]);
-    const found = () => sidecar.peerBecomes(site, `is ${reason}`, (status) => status.reason === reason);
+    const found = () => sidecar.waitForPeer(site, `is ${reason}`, (status) => status.reason === reason);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
     const { message: told } = await found();
     assert.match(told, message);
@@ -64,9 +64,9 @@ describe('peers of one sidecar', () => {
   }
 
   async function recovers(site: Site): Promise<void> {
-    await sidecar.replaying(site, 45_000);
-    await storm.send(site, 5);
-    await storm.arrivedOnce(b);
+    await sidecar.waitUntilReplaying(site, 45_000);
+    await ledger.send(site, 5);
+    await ledger.arrivedOnce(b);
   }
 
   it('one with a wrong CA, until the right one is put in place', async () => {
@@ -97,7 +97,7 @@ describe('peers of one sidecar', () => {
   it('one that does not know our key, until it lets us in', async () => {
     const site = await newPeer('stranger', false);
     await expectTrouble(site, 'KeyRefused', new RegExp(b.publicKey));
-    await site.admit(b);
+    await site.grantAccess(b);
     await recovers(site);
   });
 
@@ -105,9 +105,9 @@ describe('peers of one sidecar', () => {
     const site = await newPeer('revoking');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
-    await sidecar.replaying(site);
-    await site.expel(b.lfhId);
-    await sidecar.peerBecomes(site, 'refuses us', ({ reason }) => reason === 'KeyRefused');
+    await sidecar.waitUntilReplaying(site);
+    await site.revokeAccess(b.lfhId);
+    await sidecar.waitForPeer(site, 'refuses us', ({ reason }) => reason === 'KeyRefused');
     await healthyGoesOn();
   });
 
@@ -154,12 +154,12 @@ describe('peers of one sidecar', () => {
     for (const id of ['a', 'a.b', 'a-b']) sites.push(await newPeer(id));
     await sidecar.configure([healthy, ...sites].map((site) => ({ site })));
     await until('all are known', async () => (await sidecar.status()).peers.length === 4);
-    for (const site of sites) await sidecar.replaying(site);
-    for (const site of sites) await storm.send(site, 20);
-    await storm.arrivedOnce(b);
+    for (const site of sites) await sidecar.waitUntilReplaying(site);
+    for (const site of sites) await ledger.send(site, 20);
+    await ledger.arrivedOnce(b);
     for (const site of sites) {
       // What is in Kafka is counted a moment later.
-      await sidecar.peerBecomes(site, 'has counted all', ({ replayed }) => replayed === 20);
+      await sidecar.waitForPeer(site, 'has counted all', ({ replayed }) => replayed === 20);
       const records = await readTopic(b.kafka, positionTopic(syncName(site.lfhId)));
       const { sequence } = JSON.parse(String(records.at(-1)?.value)) as { sequence: number };
       assert.equal(sequence, 20);
@@ -168,8 +168,8 @@ describe('peers of one sidecar', () => {
 
   it('cannot have messages delivered into our stream, or to another peer, by a reply subject', async () => {
     const [one, two] = [await newPeer('reply-one', false), await newPeer('reply-two', false)];
-    await healthy.admit(one);
-    await healthy.admit(two);
+    await healthy.grantAccess(one);
+    await healthy.grantAccess(two);
     const connection = await healthy.connectAs(one);
     const victim = await healthy.connectAs(two);
     const stolen: string[] = [];
@@ -187,19 +187,19 @@ describe('peers of one sidecar', () => {
     await until('the pulls are over', async () => (await healthy.durableInfo(one.lfhId)).num_waiting === 0);
     assert.equal(await healthy.streamMessages(), before);
     assert.deepEqual(stolen, []);
-    await healthy.expel(one.lfhId);
-    await healthy.expel(two.lfhId);
-    await sidecar.replaying(healthy);
+    await healthy.revokeAccess(one.lfhId);
+    await healthy.revokeAccess(two.lfhId);
+    await sidecar.waitUntilReplaying(healthy);
   });
 
   it('are told in the metrics, each with all its series, as long as they are peers', async () => {
     const site = await newPeer('measured');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
-    await storm.send(site, 7);
+    await ledger.send(site, 7);
     const own = connectMessage({ lfhId: b.lfhId, content: {} });
     await site.announce([own.payload, Buffer.from('nonsense')]);
-    await sidecar.peerBecomes(site, 'has decided', ({ rejected }) => rejected.NotJson === 1);
+    await sidecar.waitForPeer(site, 'has decided', ({ rejected }) => rejected.NotJson === 1);
     const text = await sidecar.metrics();
     const value = (name: string, labels = ''): string | undefined =>
       new RegExp(`^${name}\\{peer="lfh-sync-measured"${labels}\\} (.*)$`, 'm').exec(text)?.[1];

@@ -102,7 +102,7 @@ describe("a peer's server that passes on our local NATS's number for our sidecar
     operator = started.operator;
     site = await OperatedSite.start(plane, started.options.namespaces[0] ?? '', 'hospital-a');
     await site.startSidecar();
-    await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+    await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     authority = await createCertificateAuthority('hospital-b');
     relay = await RelayingServer.start(await authority.issue(), site.site.nats.port);
   });

@@ -127,10 +127,10 @@ describe('the status of sidecars, asked as the operator asks', () => {
     assert.match(message, /LfhSyncNode/);
     assert.doesNotMatch(message, /LfhSyncPeer|administrator of this node/);
     assert.deepEqual((await ask()).statuses, []);
-    await b.allowSidecars([key]);
+    await b.setSidecarKeys([key]);
     await natsBecomes(sidecar, publicKey, /^$/);
     await answer(sidecar);
-    await b.allowSidecars([]);
+    await b.setSidecarKeys([]);
     await natsBecomes(sidecar, null, /refuses our key/);
   });
 
@@ -184,7 +184,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     });
 
     it('is refused: a peer may publish there as little as anywhere else', async () => {
-      await b.admit(peer);
+      await b.grantAccess(peer);
       await isRefused(await b.connectAs(peer));
     });
 
@@ -196,7 +196,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
         await answer(sidecar);
         await isRefused(await b.connectAs(peer));
       } finally {
-        await b.allowSidecars([]);
+        await b.setSidecarKeys([]);
       }
     });
 
@@ -216,7 +216,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
         connections.push(connection);
         for (const subject of subjects()) await assert.rejects(connection.request(subject), { code: '503' }, subject);
       } finally {
-        await b.allowSidecars([]);
+        await b.setSidecarKeys([]);
       }
     });
 

@@ -3,7 +3,7 @@ import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 describe('taking a peer over', () => {
@@ -26,7 +26,7 @@ describe('taking a peer over', () => {
   async function newOrigin(lfhId: string): Promise<Site> {
     const origin = await Site.start(lfhId, { kafka: false });
     origins.push(origin);
-    await origin.admit(b);
+    await origin.grantAccess(b);
     return origin;
   }
 
@@ -49,8 +49,8 @@ describe('taking a peer over', () => {
   }
 
   async function arrived(origin: Site): Promise<number> {
-    const storm = await replayedFrom(origin);
-    return storm.length;
+    const ledger = await replayedFrom(origin);
+    return ledger.length;
   }
 
   async function replayedFrom(origin: Site): Promise<string[]> {
@@ -61,7 +61,7 @@ describe('taking a peer over', () => {
   const sentBy = new Map<Site, string[]>();
 
   async function send(origin: Site, count: number): Promise<void> {
-    const uuids = await new Storm().send(origin, count);
+    const uuids = await new MessageLedger().send(origin, count);
     sentBy.set(origin, [...(sentBy.get(origin) ?? []), ...uuids]);
   }
 
@@ -80,9 +80,9 @@ describe('taking a peer over', () => {
     await stop(first);
     await deletePosition(origin);
     const { ack_floor } = await origin.durableInfo(b.lfhId);
-    const uuids = await new Storm().send(origin, 5);
+    const uuids = await new MessageLedger().send(origin, 5);
     const second = await start(origin);
-    const { message } = await second.peerBecomes(
+    const { message } = await second.waitForPeer(
       origin,
       'has lost its position',
       ({ reason }) => reason === 'PositionLost',
@@ -97,7 +97,7 @@ describe('taking a peer over', () => {
 
   it('whose first messages have expired replays what is left', async () => {
     const origin = await newOrigin('expired');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     await origin.purge(11);
     await origin.deleteDurable(b.lfhId);
     await send(origin, 10);
@@ -113,7 +113,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
     await origin.recreateStream();
     await send(origin, 10);
-    const { streamRecreated } = await sidecar.peerBecomes(
+    const { streamRecreated } = await sidecar.waitForPeer(
       origin,
       'has noticed',
       (status) => status.streamRecreated === 1 && status.reason === 'Replaying',
@@ -141,7 +141,7 @@ describe('taking a peer over', () => {
     const sidecar = await start(origin);
     await allOnce(origin);
     await origin.deleteDurable(b.lfhId);
-    await sidecar.peerBecomes(origin, 'misses its durable', ({ reason }) => reason === 'ConsumerMissing');
+    await sidecar.waitForPeer(origin, 'misses its durable', ({ reason }) => reason === 'ConsumerMissing');
     await send(origin, 5);
     await origin.createDurable(b.lfhId);
     await allOnce(origin);
@@ -149,9 +149,9 @@ describe('taking a peer over', () => {
 
   it('from the latest message on leaves out what was there before, also after a restart', async () => {
     const origin = await newOrigin('latest');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     const first = await start(origin, { startFrom: { policy: 'Latest' } });
-    await first.replaying(origin);
+    await first.waitUntilReplaying(origin);
     await send(origin, 5);
     await allOnce(origin);
     await stop(first);
@@ -164,7 +164,7 @@ describe('taking a peer over', () => {
 
   it('from a time on leaves out what is older', async () => {
     const origin = await newOrigin('time');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     const time = new Date(Date.now() + 1).toISOString();
     await until('the clock has moved on', () => new Date().toISOString() > time);
     await send(origin, 5);
@@ -177,12 +177,12 @@ describe('taking a peer over', () => {
     const origin = await newOrigin('paused');
     const sidecar = await start(origin, { paused: true });
     await send(origin, 5);
-    await sidecar.peerBecomes(origin, 'is paused', ({ reason }) => reason === 'Paused');
+    await sidecar.waitForPeer(origin, 'is paused', ({ reason }) => reason === 'Paused');
     assert.equal((await origin.durableInfo(b.lfhId)).delivered.consumer_seq, 0);
     await sidecar.configure([{ site: origin }]);
     await allOnce(origin);
     await sidecar.configure([{ site: origin, overrides: { paused: true } }]);
-    await sidecar.peerBecomes(origin, 'is paused', ({ reason }) => reason === 'Paused');
+    await sidecar.waitForPeer(origin, 'is paused', ({ reason }) => reason === 'Paused');
   });
 
   it('is not led astray by pulls that somebody else has parked on its durable', async () => {
@@ -197,7 +197,7 @@ describe('taking a peer over', () => {
       zombie.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${durable}`, JSON.stringify(pull), { reply: inbox });
     };
     const sidecar = await start(origin);
-    await sidecar.replaying(origin);
+    await sidecar.waitUntilReplaying(origin);
     for (let round = 0; round < 3; round += 1) {
       park();
       await zombie.flush();

@@ -78,7 +78,7 @@ export class OperatorProcess {
       LFH_SYNC_LOG_LEVEL: 'debug',
       ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
     });
-    await this.#process.ready(async () => (await this.get(probe)).ok, 30_000);
+    await this.#process.ready(async () => (await this.get(probe)).ok, 60_000);
   }
 
   stop(): Promise<void> {

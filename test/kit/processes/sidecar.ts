@@ -104,7 +104,7 @@ export class SidecarProcess {
       this.logFile,
       env,
     );
-    await this.#process.ready(async () => (await this.#get('/healthz')).ok, 20_000);
+    await this.#process.ready(async () => (await this.#get('/healthz')).ok, 60_000);
   }
 
   stop(): Promise<void> {
@@ -135,7 +135,7 @@ export class SidecarProcess {
   }
 
   /** Waits until a peer's status is as wanted; a failure tells what it was instead. */
-  async peerBecomes(
+  async waitForPeer(
     site: Site,
     what: string,
     wanted: (status: PeerStatus) => boolean,
@@ -152,12 +152,12 @@ export class SidecarProcess {
     return last as PeerStatus;
   }
 
-  replaying(site: Site, timeoutMs?: number): Promise<PeerStatus> {
-    return this.peerBecomes(site, 'is replayed', ({ reason }) => reason === 'Replaying', timeoutMs);
+  waitUntilReplaying(site: Site, timeoutMs?: number): Promise<PeerStatus> {
+    return this.waitForPeer(site, 'is replayed', ({ reason }) => reason === 'Replaying', timeoutMs);
   }
 
   /** Waits until its log has something. */
-  logs(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+  waitForLog(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
     return until(`the log says ${pattern}`, async () => pattern.test(await this.log()), timeoutMs, 100);
   }
 

@@ -46,7 +46,7 @@ export class NatsServer {
   #certificate: ServerCertificate | undefined;
   #process: ServerProcess | undefined;
   #isReady = false;
-  #hangUpWhenReady = false;
+  #reloadWhenReady = false;
 
   private constructor(options: NatsOptions, program: string, port: number) {
     this.#options = options;
@@ -90,14 +90,14 @@ export class NatsServer {
     const server = new ServerProcess(this.#options.name, [this.#program, '-c', this.#configFile], this.logFile);
     this.#process = server;
     this.#isReady = false;
-    await server.ready(() => server.output().includes(READY), 20_000);
+    await server.ready(() => server.output().includes(READY), 60_000);
     this.#isReady = true;
-    if (this.#hangUpWhenReady) this.hangUp();
+    if (this.#reloadWhenReady) this.signalReload();
   }
 
   /** Has it read its configuration again; one that is just starting when it has, since the signal would end it before. */
-  hangUp(): void {
-    this.#hangUpWhenReady = !this.#isReady;
+  signalReload(): void {
+    this.#reloadWhenReady = !this.#isReady;
     if (this.#isReady) this.process.signal('SIGHUP');
   }
 

@@ -6,7 +6,7 @@ import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import type { Site } from './site.ts';
 
 /** Messages sent through some sites, and what must come of them at another. */
-export class Storm {
+export class MessageLedger {
   readonly #sent = new Map<Site, string[]>();
 
   /** Announces `count` more messages at a site, as connect does. @returns their uuids */

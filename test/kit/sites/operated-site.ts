@@ -91,7 +91,7 @@ export class OperatedSite {
       onChange: () => onChange(),
     });
     const site = await Site.start(lfhId, { kafka, prepared: { ...prepared, ...includes(directory, isolation) } });
-    if (reloads) onChange = () => site.nats.hangUp();
+    if (reloads) onChange = () => site.nats.signalReload();
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
     // What came while it started.
     onChange();
@@ -142,7 +142,7 @@ export class OperatedSite {
   }
 
   /** Applies another site's invitation, as a person does: `kubectl apply -f syncpeer.yaml`. */
-  async accept(invitation: string): Promise<void> {
+  async applyInvitation(invitation: string): Promise<void> {
     await this.#plane.kubectl(['apply', '-n', this.namespace, '-f', '-'], invitation);
   }
 
@@ -196,7 +196,7 @@ export class OperatedSite {
    *
    * @throws with all conditions there are
    */
-  async becomes(
+  async waitForReason(
     kind: 'lfhnode' | 'lfhpeer',
     name: string,
     type: string,

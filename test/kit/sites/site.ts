@@ -7,6 +7,7 @@ import { durableConfig } from '../../../common/contract/durable.ts';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
 import { localNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { runningWithLogs } from '../running.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -94,7 +95,7 @@ export class Site {
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
     const site = new Site({ lfhId, directory, ca, nats, key, administrator, kafka });
-    running.add(site);
+    runningWithLogs.add(site);
     await site.createStream();
     return site;
   }
@@ -154,7 +155,7 @@ export class Site {
   }
 
   /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
-  async admit(
+  async grantAccess(
     peer: { readonly lfhId: string } & ({ readonly publicKey: string } | { readonly publicKeys: readonly string[] }),
     ackWaitMs?: number,
   ): Promise<void> {
@@ -168,13 +169,13 @@ export class Site {
   }
 
   /** Takes the access away again; the live connection ends with it. */
-  async expel(lfhId: string): Promise<void> {
+  async revokeAccess(lfhId: string): Promise<void> {
     this.#peers.delete(lfhId);
     await this.#reloadAccounts();
   }
 
   /** With which node's keys its sidecars may run here, besides the site's own. */
-  async allowSidecars(keys: readonly KeyPair[]): Promise<void> {
+  async setSidecarKeys(keys: readonly KeyPair[]): Promise<void> {
     this.#sidecarKeys = keys;
     await this.#reloadAccounts();
   }
@@ -248,7 +249,7 @@ export class Site {
 
   /** Stops everything. The directory stays, for its logs, when a test failed meanwhile or LFH_SYNC_KEEP is set. */
   async stop(): Promise<void> {
-    running.delete(this);
+    runningWithLogs.delete(this);
     await Promise.all(this.#connections.map((connection) => connection.close()));
     await Promise.all([this.nats.stop(), this.#kafka?.stop()]);
     if (this.#failed || process.env.LFH_SYNC_KEEP) await this.#tellLogs();
@@ -256,7 +257,7 @@ export class Site {
   }
 
   /** Keeps the directory: a test failed while this site ran. */
-  keep(): void {
+  keepLogs(): void {
     this.#failed = true;
   }
 
@@ -311,15 +312,6 @@ function startKafka(directory: string, certificate: ServerCertificate, options: 
     ...(kafkaProperties && { properties: kafkaProperties }),
     ...(kafkaLogDirectory && { logDirectory: kafkaLogDirectory }),
     ...(kafkaUser && { secure: { ...kafkaUser, certificate } }),
-  });
-}
-
-const running = new Set<Site>();
-
-// A hook of every test, since this is evaluated outside of any `describe`. There is none in the demo and in benches.
-if (typeof afterEach === 'function') {
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') for (const site of running) site.keep();
   });
 }
 

@@ -12,7 +12,7 @@ interface Message {
 }
 
 /** What each hospital took in, against what is in the other's Kafka. */
-export class Ledger {
+export class HospitalLedger {
   readonly #hospitals: readonly [Hospital, Hospital];
   readonly #taken = new Map<Hospital, string[]>();
   readonly #refused = new Map<Hospital, number>();
