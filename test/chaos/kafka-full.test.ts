@@ -16,7 +16,7 @@ const AUTHORIZER = {
 };
 
 /** A disk of its own, small enough to be filled: needs root, as CI has. */
-describe('a Kafka that', function () {
+describe('a replay', function () {
   this.timeout(300_000);
   let disk: string;
   let a: Site;
@@ -61,7 +61,7 @@ describe('a Kafka that', function () {
     assert.ok(ack_floor.stream_seq <= (position?.sequence ?? 0));
   }
 
-  it('has a full disk has nothing acknowledged, and everything once when there is room again', async () => {
+  it('acknowledges nothing while the disk of Kafka is full, and delivers each message once when there is room again', async () => {
     await ledger.send(a, 200);
     await ledger.arrivedOnce(b);
     const ballast = join(disk, 'ballast');
@@ -77,7 +77,7 @@ describe('a Kafka that', function () {
     await ledger.acknowledged(a, b);
   });
 
-  it('can only be read has nothing acknowledged, and everything once when it can be written', async () => {
+  it('acknowledges nothing while Kafka refuses writes, and delivers each message once when it accepts them again', async () => {
     const admin = b.kafka.client().admin();
     await admin.connect();
     const topic = {

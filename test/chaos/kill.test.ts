@@ -7,7 +7,7 @@ import { STEPS } from './crashing-main.ts';
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 
-describe('a sidecar that is killed', function () {
+describe('a sidecar', function () {
   this.timeout(300_000);
   let a: Site;
   let b: Site;
@@ -21,7 +21,7 @@ describe('a sidecar that is killed', function () {
   after(() => Promise.all([a.stop(), b.stop()]));
 
   for (const step of STEPS) {
-    it(`${step.replace('-', ' ')} of a batch loses, repeats and reorders nothing`, async () => {
+    it(`loses, repeats and reorders nothing when it is killed ${step.replace('-', ' ')} of a batch`, async () => {
       await ledger.send(a, 300);
       // The second transaction of a session is one of messages, the third as well, with another one gathered behind it.
       const env = { CRASH_AT: step, CRASH_ON: '3' };
@@ -36,7 +36,7 @@ describe('a sidecar that is killed', function () {
     });
   }
 
-  it('before its very first message loses, repeats and reorders nothing', async () => {
+  it('loses, repeats and reorders nothing when it is killed before its very first message', async () => {
     const c = await Site.start('hospital-c', { kafka: false });
     try {
       await c.grantAccess(b);

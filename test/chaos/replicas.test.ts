@@ -62,7 +62,7 @@ describe('several sidecars of one node', function () {
   const sendEverywhere = (count: number): Promise<unknown> =>
     Promise.all(origins.map((origin) => ledger.send(origin, count)));
 
-  it('share the peers, and each peer is replayed by one of them', async () => {
+  it('share the peers, so that exactly one of them replays each peer', async () => {
     await startSidecars(3);
     await sendEverywhere(200);
     await ledger.arrivedOnce(b);
@@ -74,7 +74,7 @@ describe('several sidecars of one node', function () {
     await eachReplayedByOne(running);
   });
 
-  it('take over from one that is killed', async () => {
+  it('take over the peers of one that is killed', async () => {
     await startSidecars(2);
     const [victim, others] = await pickBusy();
     const sending = sendEverywhere(500);
@@ -84,7 +84,7 @@ describe('several sidecars of one node', function () {
     await ledger.arrivedOnce(b);
   });
 
-  it('are not disturbed by one that was paused past its session with a pull parked, and goes on', async () => {
+  it('replay each message once while one of them stands still for longer than its session and then goes on', async () => {
     await startSidecars(2);
     const [sleeper, others] = await pickBusy();
     await sendEverywhere(100);

@@ -34,28 +34,29 @@ describe('a replay in full swing', function () {
     await ledger.acknowledged(a, b);
   }
 
-  it("outlives a restart of its node's Kafka", () => inTheMiddle(() => b.kafka.restart()));
+  it('delivers each message once when the local Kafka is restarted', () => inTheMiddle(() => b.kafka.restart()));
 
-  it("outlives that its node's Kafka is killed", () =>
+  it('delivers each message once when the local Kafka is killed', () =>
     inTheMiddle(async () => {
       await b.kafka.kill();
       await b.kafka.start();
     }));
 
-  it("outlives that its node's Kafka stands still for longer than a session", () =>
+  it('delivers each message once when the local Kafka stands still for longer than a session', () =>
     inTheMiddle(async () => {
       await b.kafka.pause();
       await sidecar.waitForPeer(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 60_000);
       b.kafka.resume();
     }));
 
-  it("outlives a restart of the peer's NATS", () => inTheMiddle(() => a.nats.restart()));
+  it('delivers each message once when the NATS of the peer is restarted', () => inTheMiddle(() => a.nats.restart()));
 
-  it("outlives that the peer's NATS is killed", () =>
+  it('delivers each message once when the NATS of the peer is killed', () =>
     inTheMiddle(async () => {
       await a.nats.kill();
       await a.nats.start();
     }));
 
-  it('outlives a restart of both', () => inTheMiddle(() => Promise.all([a.nats.restart(), b.kafka.restart()])));
+  it('delivers each message once when the local Kafka and the NATS of the peer are restarted together', () =>
+    inTheMiddle(() => Promise.all([a.nats.restart(), b.kafka.restart()])));
 });

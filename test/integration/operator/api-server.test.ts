@@ -8,7 +8,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
 /** On a control plane of its own: what happens to its API server would happen to every other test as well. */
-describe('an operator and the API server', function () {
+describe('an operator', function () {
   this.timeout(180_000);
   let plane: ControlPlane;
   let namespace: string;
@@ -38,7 +38,7 @@ describe('an operator and the API server', function () {
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
-  it('waits for its CRDs, tells that they are missing, and works when they are installed', async () => {
+  it('waits for its CRDs, reports that they are missing, and works when they are installed', async () => {
     const kubeconfig = await grantOperatorRights(plane, namespace, [namespace]);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace, namespaces: [namespace] }, '/healthz');
     await notReady(operator);
@@ -49,7 +49,7 @@ describe('an operator and the API server', function () {
     assert.ok((await operator.get('/readyz')).ok);
   });
 
-  it('goes on when that was restarted or has crashed, and takes up what changes then', async () => {
+  it('goes on when the API server was restarted or has crashed, and takes up what changes then', async () => {
     const { site: at, operator: same } = running();
     await plane.apiServer.restart();
     await goesOn(same);
@@ -73,7 +73,7 @@ describe('an operator and the API server', function () {
     await same.start();
   }
 
-  it('waits for it where it is down when the operator starts', async () => {
+  it('waits for an API server that is down when the operator starts', async () => {
     const { site: at, operator: same } = running();
     await same.stop();
     await plane.apiServer.stop();

@@ -18,7 +18,7 @@ const DEPLOYMENT = { workloadRef: { name: 'connect' } };
 const APPLY = 'apply --server-side --field-manager=helm -f -';
 const SUBSCRIBERS = '["tls://10.0.0.1:4222"]';
 
-describe('a sidecar that was put into connect', function () {
+describe('an injected sidecar', function () {
   this.timeout(120_000);
   let operator: OperatorProcess | undefined;
   let site: OperatedSite | undefined;
@@ -28,7 +28,7 @@ describe('a sidecar that was put into connect', function () {
     await operator?.stop();
   });
 
-  it('finds all that it needs in what is mounted for it, and the node is ready when it reports', async () => {
+  it('finds all it needs in its mounts, and the node is ready when it reports', async () => {
     const plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
     const namespace = await plane.createNamespace('injected');
@@ -54,7 +54,7 @@ describe('a sidecar that was put into connect', function () {
   });
 });
 
-describe('the sidecar that an operator puts into connect', function () {
+describe("the operator's injection", function () {
   this.timeout(120_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -85,7 +85,7 @@ describe('the sidecar that an operator puts into connect', function () {
     return at;
   }
 
-  it('is a native one that runs restricted and needs nothing to start, and connect itself subscribes to nobody', async () => {
+  it("adds a restricted native sidecar that needs nothing to start, and empties connect's own subscribers", async () => {
     const at = await injected();
     const { container, volume } = await at.sidecarIn();
     assert.equal(container?.image, IMAGE);
@@ -124,7 +124,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal(stderr, '');
   });
 
-  it('has the limits and requests that the node asks for, and loses them again', async () => {
+  it('gives the sidecar the limits and requests of the node, and takes them away again', async () => {
     const at = space();
     const small = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '512Mi' } };
     await at.apply(connectManifest());
@@ -138,7 +138,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForSidecar('has the default requests', has({ requests: { cpu: '50m', memory: '128Mi' } }));
   });
 
-  it('goes into a StatefulSet, and into a workload that comes later than the node', async () => {
+  it('goes into a StatefulSet, and into a workload that is created after the node', async () => {
     const at = space();
     await at.makeNode({ workloadRef: { kind: 'StatefulSet', name: 'connect' } });
     assert.match(await at.waitForReason('WorkloadMissing'), /no StatefulSet\/connect/);
@@ -150,7 +150,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal((await at.node()).status?.workload, 'StatefulSet/connect');
   });
 
-  it('stays through whatever a person or a tool applies, without a moment outside', async () => {
+  it('stays, without a moment outside, through whatever a person or a tool applies', async () => {
     const at = await injected();
     const managers: [string, string][] = [
       ['kubectl apply, as before', 'apply -f -'],
@@ -168,7 +168,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
   });
 
-  it('comes back after a rollout is undone, and after the whole workload is replaced', async () => {
+  it('comes back after a rollout is undone and after the whole workload is replaced', async () => {
     const at = await injected();
     await at.kubectl('rollout undo deployment/connect');
     await at.waitForInjection();
@@ -184,13 +184,13 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval();
   });
 
-  it('is forced where somebody changes it by hand', async () => {
+  it("restores the sidecar's image when somebody has changed it by hand", async () => {
     const at = await injected();
     await at.kubectl('set image deployment/connect lfh-sync=elsewhere:1');
     await at.waitForSidecar('has our image', ({ container }) => container?.image === IMAGE);
   });
 
-  it('is not put in where connect subscribes, in whatever way it is told to, and is once it does not', async () => {
+  it('leaves a connect alone that subscribes by itself, in whatever way it is configured, until it does not', async () => {
     const at = space();
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
     await at.makeNode(DEPLOYMENT);
@@ -228,7 +228,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval();
   });
 
-  it('tells whoever applies on the server that the subscribers are taken, and gives way to force', async () => {
+  it('causes a conflict for a server-side apply of other subscribers, and gives way when that is forced', async () => {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
@@ -245,7 +245,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval('connect', '[]');
   });
 
-  it('moves with workloadRef, goes with spec.connect, and with the node', async () => {
+  it('moves with workloadRef, and is removed with spec.connect and with the node', async () => {
     const at = await injected();
     await at.apply(connectManifest({ name: 'other' }));
     await at.patchNode({ connect: { workloadRef: { name: 'other' } } });
@@ -267,7 +267,7 @@ describe('the sidecar that an operator puts into connect', function () {
     );
   });
 
-  it('is found again by an operator that was killed in the middle', async () => {
+  it('is moved and removed by an operator that was killed in the middle', async () => {
     const at = await injected();
     await at.apply(connectManifest({ name: 'other' }));
     await operator.kill();
@@ -281,7 +281,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval('other');
   });
 
-  it('goes from what a node had held that was deleted and made again while no operator looked', async () => {
+  it('is removed from the workload of a node that was deleted and created again while no operator ran', async () => {
     for (const connect of [{ workloadRef: { name: 'other' } }, undefined]) {
       const at = await injected();
       await at.apply(connectManifest({ name: 'other' }));
@@ -305,7 +305,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
   });
 
-  it('is not put in by an operator that was not told its image, which says so', async () => {
+  it('reports NoImage, and does nothing, where the operator does not know the image', async () => {
     const own = await plane.createNamespace('imageless');
     const kubeconfig = await grantOperatorRights(plane, own, [own]);
     const imageless = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [own] });
@@ -322,7 +322,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
   });
 
-  it('is that of the older of two nodes, and the other follows when it is gone', async () => {
+  it('belongs to the older of two nodes, and to the other when that is deleted', async () => {
     const at = await injected();
     await at.makeNode(DEPLOYMENT, 'second');
     assert.match(
@@ -337,7 +337,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.match(await sources(), /second-sidecar/);
   });
 
-  it('stays, and nothing is restarted, whatever somebody writes down for a node that never was', async () => {
+  it('stays, and nothing is restarted, whatever somebody notes down for a node that never existed', async () => {
     const at = await injected();
     const nats = connectManifest({ kind: 'StatefulSet', name: 'nats' });
     await at.apply(nats);
@@ -370,7 +370,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.deepEqual(await generations(), before);
   });
 
-  it('is the same whatever peers come, and rolls once for a new image, and not at all for a new operator', async () => {
+  it('does not change with new peers, rolls out once for a new image, and not at all for a new operator', async () => {
     const at = await injected();
     await at.waitForReconcile();
     const sets = async (): Promise<number> =>
@@ -417,7 +417,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await operator.start();
   });
 
-  it('asks which container is connect’s where that cannot be told, and is content with its name', async () => {
+  it("asks which container is connect's when that is unclear, and accepts its name", async () => {
     const at = space();
     const proxy = { name: 'proxy', image: 'proxy:1' };
     await at.apply(connectManifest({ container: 'app', more: [proxy] }));
@@ -431,7 +431,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForInjection();
   });
 
-  it('says what is in its way: names that are none, its own container in there, a right that is missing', async () => {
+  it('reports what is in its way: an impossible name, a container of its name, a missing right', async () => {
     const at = space();
     const hostile = ['.', '..', '../../../api/v1/secrets', 'a/b?x=y#z', '%2e', 'connect\n', 'x'.repeat(253), '✓'];
     await at.makeNode({ workloadRef: { name: hostile[0] } });
@@ -450,7 +450,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.kubectl('delete lfhnode local --timeout=30s');
   });
 
-  it('gives up for a while where somebody replaces the workload again and again', async () => {
+  it('gives up for a while when somebody replaces the workload again and again', async () => {
     const at = await injected();
     // The controllers write to it as well, and then it must be tried again.
     const replace = (image: string): Promise<void> =>
@@ -468,7 +468,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal((await at.sidecarIn()).container, undefined);
   });
 
-  it('can be taken out by hand where there is no operator any more', async () => {
+  it('can be removed by hand, as docs/injection.md says, when there is no operator any more', async () => {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);

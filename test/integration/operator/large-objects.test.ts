@@ -21,7 +21,7 @@ const LARGE = 1_000_000;
 const KEPT = 32_768;
 
 /** On a control plane of its own: its memory is full of what others need not carry. */
-describe('a namespace full of large ConfigMaps and Secrets', function () {
+describe('an operator in a namespace full of large ConfigMaps and Secrets', function () {
   this.timeout(180_000);
   let plane: ControlPlane;
   let namespace: string;
@@ -57,7 +57,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, data };
   }
 
-  it('does not exhaust the operator, which still reads and follows those that a peer speaks of', async () => {
+  it('stays within its memory, and still follows a large ConfigMap that a peer refers to', async () => {
     const own = await plane.createNamespace('operator');
     const kubeconfig = await grantOperatorRights(plane, own, [namespace]);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [namespace] });
@@ -97,7 +97,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     return informer;
   }
 
-  it('is listed in parts and kept by name, and what is asked for is kept and followed as a whole', async () => {
+  it('lists objects in parts, keeps only the names of large ones, and follows as a whole those it was asked for', async () => {
     const annotations = {
       [`${GROUP}/workload`]: 'Deployment/connect',
       [`${GROUP}/x`]: 'x'.repeat(LARGE / 5),
@@ -124,7 +124,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     assert.ok(informer.all().every(({ metadata }) => metadata.managedFields === undefined));
   });
 
-  it('is not followed where Helm keeps its revisions', async () => {
+  it('does not follow the Secrets in which Helm keeps its revisions', async () => {
     const informer = await listed<Secret>(KINDS.secret, { fieldSelector: 'type!=helm.sh/release.v1' });
     await plane.api.create(secret('release-9', {}, 'helm.sh/release.v1'));
     await plane.api.create(secret('small', { a: 'YQ==' }, 'Opaque'));

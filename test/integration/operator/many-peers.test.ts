@@ -39,7 +39,7 @@ describe('a node with two hundred peers', function () {
     await plane?.stop();
   });
 
-  it('has them all let in within the time that an administrator waits for', async () => {
+  it('lets all of them in within the time that an administrator waits for', async () => {
     const { apiVersion, kind } = KINDS.peer;
     const { ca } = await createCertificateAuthority('a-peer');
     const receiving = { servers: ['tls://127.0.0.1:1'], ca: { inline: ca } };
@@ -64,14 +64,14 @@ describe('a node with two hundred peers', function () {
     assert.ok(converged < BOUNDS.convergeMs);
   });
 
-  it('lets in one more as soon as one of few', async () => {
+  it('lets in one more as soon as a node with few peers does', async () => {
     const started = performance.now();
     await site.apply(KINDS.peer, 'late', { spec: { lfhId: 'late', publicKeys: [makeKey().publicKey] } });
     await site.waitForReason('lfhpeer', 'late', 'SendReady', 'AwaitingPeer', BOUNDS.oneMoreMs);
     tell(`one more let in after ${seconds(performance.now() - started)}`);
   });
 
-  it('takes little memory, and at rest nothing but watches and its lease from the API server', async () => {
+  it('takes little memory, and asks the API server at rest for nothing but watches and its lease', async () => {
     const resident = await residentMb();
     assert.ok(resident < BOUNDS.residentMb, `${resident} MB`);
     // Until every peer's account was looked into once, and nothing is on its way any more.

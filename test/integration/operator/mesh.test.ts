@@ -8,7 +8,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 const MESSAGES = 300;
 
-describe('three sites that an operator peers, each with the others', function () {
+describe('three sites that an operator peers with each other', function () {
   this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -35,7 +35,7 @@ describe('three sites that an operator peers, each with the others', function ()
     await operator?.stop();
   });
 
-  it('have all that any of them takes in, each message once', async () => {
+  it('receive every message of the others once', async () => {
     for (const site of sites) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     for (const from of sites) {
       const invitation = await from.invitation();

@@ -17,7 +17,7 @@ describe('an operator of several namespaces', function () {
 
   after(() => operator?.stop());
 
-  it('works in those that it may see, tells of the others, and takes them up when it may', async () => {
+  it('works in those that it may watch, reports the others, and takes them up when it gets the right', async () => {
     const own = await plane.createNamespace('several');
     const seen = await plane.createNamespace('seen');
     const unseen = await plane.createNamespace('unseen');

@@ -11,7 +11,7 @@ import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control
 import { NatsServer } from '../../kit/servers/nats-server.ts';
 import { OperatedSite, type OperatedSiteOptions } from '../../kit/sites/operated-site.ts';
 
-describe("a node's NATS, as the operator configures it", function () {
+describe("the operator's NATS configuration", function () {
   this.timeout(120_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -49,7 +49,7 @@ describe("a node's NATS, as the operator configures it", function () {
     return `${data['lfh-sync.conf']}${data['lfh-sync-peers.conf']}`;
   }
 
-  it('is live only where it was reloaded: None leaves that to a person', async () => {
+  it('is live only after a person has reloaded the server, where nats.reload is None', async () => {
     const site = await start({ reloads: false, spec: { nats: { reload: 'None' } } });
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await admit(site, 'hospital-b');
@@ -68,7 +68,7 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
   });
 
-  it('is not live on a server that does not include it, that lets everybody in, or that is down; and says which', async () => {
+  it('is not live on a server that does not include it, lets everybody in, or is down, and the condition names that server', async () => {
     const site = await start();
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const own = site.site.nats.url;
@@ -103,7 +103,7 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
-  it('stays as it was on a server that refuses to reload, for those who were let in, until what is wrong is mended', async () => {
+  it('stays in force for admitted peers on a server that refuses to reload, until its own configuration is repaired', async () => {
     const site = await start();
     const peer = makeKey();
     await admit(site, 'hospital-b', [peer.publicKey], 'hospital-b');
@@ -121,7 +121,7 @@ describe("a node's NATS, as the operator configures it", function () {
     assert.ok(!connection.isClosed());
   });
 
-  it('gives an id with dots and wildcards an account of a name without, and no subject more', async () => {
+  it('gives an id with dots and wildcards an account whose name has none, and no subject more', async () => {
     const site = await start();
     for (const [index, lfhId] of ['>', '*', 'a.b', 'EVENTS.>', '日赤.東京'].entries()) {
       const peer = makeKey();
@@ -140,7 +140,7 @@ describe("a node's NATS, as the operator configures it", function () {
     }
   });
 
-  it('lets in the one of two peers that had a key or an id first, and the other when that one has gone', async () => {
+  it('admits the older of two peers with the same key or id, and the other when that is deleted', async () => {
     const site = await start();
     const { publicKey } = makeKey();
     await admit(site, 'hospital-b', [publicKey], 'first');
@@ -166,7 +166,7 @@ describe("a node's NATS, as the operator configures it", function () {
     for (const name of ['same-id', 'same-key']) await site.waitForReason('lfhpeer', name, 'SendReady', 'AwaitingPeer');
   });
 
-  it('belongs to the node that had it first', async () => {
+  it('belongs to the node that claimed the server first', async () => {
     const site = await start();
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const namespace = options.namespaces[1] ?? '';
@@ -186,7 +186,7 @@ describe("a node's NATS, as the operator configures it", function () {
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
-  it('gets over by itself from a text that lets in whom peers know, and neither the operator nor its canary', async () => {
+  it("recovers by itself from a text that admits the peers' keys, but neither the operator nor its canary", async () => {
     const site = await start();
     await admit(site, 'hospital-b');
     await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
@@ -209,7 +209,7 @@ describe("a node's NATS, as the operator configures it", function () {
     assert.ok(!(await filesOf(site)).includes(publicKey));
   });
 
-  it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {
+  it('has the shape of the upstream guide where the stream lives in the default account', async () => {
     const site = await start({ isolation: 'Users' });
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const peer = makeKey();
@@ -242,7 +242,7 @@ describe("a node's NATS, as the operator configures it", function () {
       await plane.apply([{ apiVersion, kind, metadata: { name: 'nats' }, spec }], site.namespace);
     }
 
-    it('by an annotation on each, at which the kubelet looks at what is mounted, once for each change', async () => {
+    it('by an annotation on each pod for each change, which makes the kubelet update the mounted files', async () => {
       const site = await start({ spec: { nats: { workloadRef: { name: 'nats' } } } });
       const { apiVersion, kind } = KINDS.pod;
       await statefulSet(site);
@@ -267,7 +267,7 @@ describe("a node's NATS, as the operator configures it", function () {
       assert.equal(spec?.template.metadata?.annotations, undefined);
     });
 
-    it('by a rolling restart where nothing reloads it', async () => {
+    it('by a rolling restart where nothing reloads the server', async () => {
       const site = await start({ spec: { nats: { reload: 'Restart', workloadRef: { name: 'nats' } } } });
       await statefulSet(site);
       const annotation = async (): Promise<string | undefined> => {
@@ -289,7 +289,7 @@ describe("a node's NATS, as the operator configures it", function () {
       await until('it is annotated when the node has gone', async () => (await annotation()) !== last);
     });
 
-    it('and tells where there is no such workload', async () => {
+    it('only where the workload exists, and reports WorkloadMissing otherwise', async () => {
       const site = await start({ reloads: false, spec: { nats: { workloadRef: { name: 'nuts' } } } });
       await admit(site, 'hospital-b');
       const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WorkloadMissing');

@@ -58,7 +58,7 @@ describe('the key of a node', function () {
     return objects.stdout + operator.process.output();
   }
 
-  it('is made where there is none, told to everybody who needs its public half, and stays when everything else goes', async () => {
+  it('is made where there is none, given to those who need its public half, and kept when everything else is deleted', async () => {
     const at = await start();
     const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     assert.match(message, /local-nkey/);
@@ -74,7 +74,7 @@ describe('the key of a node', function () {
     assert.ok(!(await everythingButSecrets()).includes(seed));
   });
 
-  it('that is gone is not made anew but told, and goes on when it is restored', async () => {
+  it('is reported and not made again when it is lost, and works again when it is restored', async () => {
     const at = await start();
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const { data } = await at.keySecret();
@@ -98,7 +98,7 @@ describe('the key of a node', function () {
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
-  it('that is gone is made anew where a person decides so', async () => {
+  it('is made again after a loss when a person raises spec.key.rotation', async () => {
     const at = await start();
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const [before] = (await at.node()).status?.publicKeys ?? [];
@@ -112,7 +112,7 @@ describe('the key of a node', function () {
     });
   });
 
-  it('may be brought; until it is there, and what is wrong with it, is told without a character of it', async () => {
+  it('may be brought by a person, and what is missing or wrong is reported without quoting it', async () => {
     const { seed, publicKey } = makeKey();
     const at = await start({ secretRef: { name: 'mine' } });
     const missing = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'MissingReference');
@@ -141,7 +141,7 @@ describe('the key of a node', function () {
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
   });
 
-  it('that is brought may be replaced with an overlap: both count while the one before is beside it', async () => {
+  it('that was brought may be replaced with an overlap in which both keys are accepted', async () => {
     const [before, after] = [makeKey(), makeKey()];
     const at = await start({ secretRef: { name: 'overlapping' } });
     const bring = (seeds: object): Promise<void> => at.apply(KINDS.secret, 'overlapping', { stringData: seeds });
@@ -175,7 +175,7 @@ describe('the key of a node', function () {
     await letIn(after);
   });
 
-  it('lets nobody in at the local NATS with a previous one that everybody can look up', async () => {
+  it('never admits a published previous key at the local NATS', async () => {
     const key = makeKey();
     const at = await start({ secretRef: { name: 'after-published' } });
     const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };

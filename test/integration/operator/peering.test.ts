@@ -52,7 +52,7 @@ describe('two sites that were peered with kubectl', function () {
     return Object.fromEntries(names.map((name, index) => [name, line.slice(starts[index], starts[index + 1]).trim()]));
   }
 
-  it('show in kubectl get whether they are ready, what waits and when something came last', async () => {
+  it('show in kubectl get whether they are ready, what waits, and when the last message came', async () => {
     await toB.send(a.site, 100);
     await toB.arrivedOnce(b.site);
     await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 100);
@@ -67,7 +67,7 @@ describe('two sites that were peered with kubectl', function () {
     assert.equal(status?.receive?.server, a.site.nats.host);
   });
 
-  it('have events of what a person should notice, each once', async () => {
+  it('have one event for each change that a person should notice', async () => {
     const query = ['get', 'events.events.k8s.io', '-o', 'json'];
     interface Event {
       readonly reason: string;
@@ -91,7 +91,7 @@ describe('two sites that were peered with kubectl', function () {
     assert.equal(events.find(({ reason }) => reason === 'Replaying')?.type, 'Normal');
   });
 
-  it('are current for kstatus while all is well, and stalled or in progress while it is not', async () => {
+  it('are current for kstatus while all is well, and stalled or in progress otherwise', async () => {
     const progressOf = async (): Promise<string[]> => {
       const { status } = await b.peer('hospital-a');
       const found = (status?.conditions ?? []).filter(({ type }) => type === 'Stalled' || type === 'Reconciling');
@@ -115,7 +115,7 @@ describe('two sites that were peered with kubectl', function () {
     await inProgress();
   });
 
-  it('are never called ready without a fresh report, and tell on both sides what waits', async () => {
+  it('are never Ready without a fresh report, and show on both sides what waits', async () => {
     const [sidecar] = b.sidecars;
     assert.ok(sidecar);
     await sidecar.stop();
@@ -146,7 +146,7 @@ describe('two sites that were peered with kubectl', function () {
     await toB.arrivedOnce(b.site);
   });
 
-  it('replace a key while messages flow: the old one stays until no peer needs it, and nothing is lost or repeated', async () => {
+  it('replace a key while messages flow, accept the old one until no peer needs it, and lose and repeat nothing', async () => {
     const [old = ''] = (await b.node()).status?.publicKeys ?? [];
     const oldUser = await b.ownUser();
     let done = false;
@@ -200,7 +200,7 @@ describe('two sites that were peered with kubectl', function () {
     for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 
-  it('have a new invitation when the CA changes, which holds nothing secret', async () => {
+  it('have a new invitation, which holds nothing secret, when the CA changes', async () => {
     const { ca } = await createCertificateAuthority('hospital-a anew');
     await a.patch('lfhnode', 'local', { nats: { ca: { inline: a.site.ca.ca + ca } } });
     const lines = ca.split('\n').slice(1, -2);

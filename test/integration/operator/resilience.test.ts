@@ -21,7 +21,7 @@ interface Objects {
   readonly durables: readonly object[];
 }
 
-describe('an operator around which things fail', function () {
+describe('an operator', function () {
   this.timeout(180_000);
   let plane: ControlPlane;
   let options: OperatorOptions;
@@ -100,8 +100,8 @@ describe('an operator around which things fail', function () {
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
-  describe('killed at any point of a turn', () => {
-    it('and started again comes to the same objects as one that was left alone', async () => {
+  describe('that is killed at any point of a reconcile', () => {
+    it('makes, once it is started again, the same objects as one that was left alone', async () => {
       const operator = await startOperator();
       const waited: number[] = [];
       const killSoon = async (): Promise<void> => {
@@ -181,8 +181,8 @@ describe('an operator around which things fail', function () {
     }
   });
 
-  describe('of which there are two', () => {
-    it('lets the other begin at once when it ends, and within the time of its lease when it is killed', async () => {
+  describe('with a second one beside it', () => {
+    it('hands over at once when it ends, and within the time of its lease when it is killed', async () => {
       const first = await startOperator();
       await has(first, 'Working');
       const second = await startAnother();
@@ -211,7 +211,7 @@ describe('an operator around which things fail', function () {
       await site.waitForReason('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
     });
 
-    it('writes nothing from when another may lead', async () => {
+    it('writes nothing from the moment when the other may lead', async () => {
       const namespace = await plane.createNamespace('resilience');
       const late = new KubeClient(plane.kubeConfig(), () => false);
       const { apiVersion, kind } = KINDS.configMap;
@@ -246,7 +246,7 @@ describe('an operator around which things fail', function () {
     });
   });
 
-  describe('without a right', () => {
+  describe('without the right', () => {
     /** Gives all rights but this one. */
     async function grant(but?: { readonly verb: string; readonly resource: string }): Promise<void> {
       const { watched } = await operatorRules();
@@ -271,7 +271,7 @@ describe('an operator around which things fail', function () {
       );
     }
 
-    it('to change its ConfigMaps says so in the words of the API server, and goes on when it has it', async () => {
+    it("to change its ConfigMaps reports the API server's words, and goes on when it gets the right", async () => {
       await startOperator();
       const site = await startSite();
       await becomesLive(site);
@@ -284,7 +284,7 @@ describe('an operator around which things fail', function () {
       await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
     });
 
-    it('to make a Secret says so in the words of the API server, and makes the key when it has it', async () => {
+    it("to create a Secret reports the API server's words, and makes the key when it gets the right", async () => {
       await startOperator();
       await grant({ verb: 'create', resource: 'secrets' });
       const starting = startSite();

@@ -6,7 +6,7 @@ import { type CertificateAuthority, createCertificateAuthority } from '../../kit
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
-describe('an operator that is told whom to trust', function () {
+describe("the operator's handling of CAs", function () {
   this.timeout(120_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -55,7 +55,7 @@ describe('an operator that is told whom to trust', function () {
     await until(`${key} of ${name} is as expected`, async () => (await textsOf(name))[key] === text);
   }
 
-  it('gives each peer a file with its own authorities, and nats-server all of them: own first, each once', async () => {
+  it('gives each peer a file with its own CAs, and nats-server all of them: the local ones first, each once', async () => {
     await peer('hospital-b', { inline: ca.ca.replaceAll('\n', '\r\n') });
     await peer('hospital-c', { inline: `${other.ca}${ca.ca}` });
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
@@ -65,7 +65,7 @@ describe('an operator that is told whom to trust', function () {
     await becomesText('local-nats', 'ca.crt', site.site.ca.ca + other.ca + ca.ca);
   });
 
-  it('gives no file to a peer whose certificate is issued by a CA that everybody knows', async () => {
+  it('gives no file to a peer whose certificate is issued by a well-known CA', async () => {
     await peer('public', undefined);
     await until('the peer is in the settings', async () =>
       ((await textsOf('local-sidecar')).LFH_SYNC_PEERS ?? '').includes('public'),
@@ -76,7 +76,7 @@ describe('an operator that is told whom to trust', function () {
   });
 
   for (const kind of ['configMap', 'secret'] as const) {
-    it(`waits for a ${kind} that it is referred to, and follows it`, async () => {
+    it(`waits for a ${kind} that a peer refers to, and follows its changes`, async () => {
       const name = `ca-in-${kind.toLowerCase()}`;
       await peer('hospital-b', { [`${kind}Ref`]: { name, key: 'root.pem' } });
       const missing = await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
@@ -100,7 +100,7 @@ describe('an operator that is told whom to trust', function () {
     });
   }
 
-  it('says which of several certificates is none that counts and why, and trusts the others', async () => {
+  it('reports which of several certificates does not count, and why, and trusts the others', async () => {
     const { cert } = await ca.issue();
     const early = (await createCertificateAuthority('to be', { notBefore: 10 })).ca;
     const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
@@ -114,7 +114,7 @@ describe('an operator that is told whom to trust', function () {
     assert.doesNotMatch(message, /block 2/);
   });
 
-  it('replays nobody of whom it was given no authority that counts: not even by the roots of the system', async () => {
+  it('does not replay a peer without a valid CA, not even by the roots of the system', async () => {
     await peer('hospital-b', { inline: expired });
     await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'CertificateExpired');
     await peer('hospital-c', { inline: other.ca });
@@ -124,7 +124,7 @@ describe('an operator that is told whom to trust', function () {
     assert.ok(settings.LFH_SYNC_PEERS?.includes('hospital-c'));
   });
 
-  it('tells of a private key in a Secret, and never repeats a byte of it', async () => {
+  it('reports a private key in a Secret, and never repeats a byte of it', async () => {
     await site.apply(KINDS.secret, 'pasted', { stringData: { 'ca.crt': privateKey + ca.ca } });
     await peer('hospital-b', { secretRef: { name: 'pasted' } });
     await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);
@@ -140,7 +140,7 @@ describe('an operator that is told whom to trust', function () {
     }
   });
 
-  it("goes on without one of its node's own authorities, and stops where none is left", async () => {
+  it('goes on without one invalid CA of the node itself, and stops when none is left', async () => {
     const own = site.site.ca.ca;
     await site.patch('lfhnode', 'local', { nats: { ca: { inline: expired + own } } });
     await until('the node says which has expired', async () =>

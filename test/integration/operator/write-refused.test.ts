@@ -16,7 +16,7 @@ interface Peer {
   readonly seed: Uint8Array;
 }
 
-describe('an operator whose writes the API server takes no more of', function () {
+describe('an operator whose writes the API server refuses', function () {
   this.timeout(180_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -107,7 +107,7 @@ describe('an operator whose writes the API server takes no more of', function ()
     await plane.kubectl(['delete', kinds, POLICY, '--ignore-not-found']);
   }
 
-  it('takes access back all the same, and lets in who waits when it may write again', async () => {
+  it('still revokes access, and admits the waiting peers when it may write again', async () => {
     const [b, c] = [await admitted('hospital-b'), await admitted('hospital-c')];
     const { data = {} } = (await site.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
     await allowAtMost(data[PEERS_FILE]?.length ?? 0);
@@ -127,7 +127,7 @@ describe('an operator whose writes the API server takes no more of', function ()
     assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [false, true, true, true]);
   });
 
-  it('writes no more than it takes: the youngest peers have to wait until an older one makes room', async () => {
+  it('writes no more than fits: the youngest peers wait until an older one makes room', async () => {
     const { apiVersion, kind } = KINDS.peer;
     const receive = { allowOrigins: Array.from({ length: 64 }, (_, index) => `${index}-`.padEnd(253, 'x')) };
     const peers = Array.from({ length: 60 }, (_, index) => {

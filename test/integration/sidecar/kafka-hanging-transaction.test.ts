@@ -11,7 +11,7 @@ import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transact
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
 
-describe('a transaction that Kafka has left open for ever', () => {
+describe('a transaction that Kafka has left open', () => {
   let directory: string;
   let kafka: KafkaServer;
   let ours: OpenKafka;
@@ -56,7 +56,7 @@ describe('a transaction that Kafka has left open for ever', () => {
     return records;
   }
 
-  it('is aborted by the next take-over in every topic it wrote to, and the position before it counts', async () => {
+  it('is aborted by the next take-over in every topic it wrote to, so that the position before it counts', async () => {
     await replay('hung', 'one', first);
     // As the sidecar writes them: where, is taken from what it has just written.
     const [written] = await committed(positionTopic(syncName('hung')), 1);
@@ -84,7 +84,7 @@ describe('a transaction that Kafka has left open for ever', () => {
     assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
   });
 
-  it("of somebody else's in a position topic is left alone, and told of", async () => {
+  it('is left alone, and named in the error, where it belongs to somebody else', async () => {
     await replay('foreign', 'one', first);
     const value = encodePosition({ ...first, sequence: 2 });
     await leaveHanging(kafka, 'somebody-else', [

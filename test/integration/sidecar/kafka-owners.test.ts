@@ -14,7 +14,7 @@ import {
   UNKNOWN_MEMBER_ID,
 } from '../../kit/servers/kafka-relay.ts';
 
-describe('the group that spreads the peers over the sidecars', function () {
+describe('the owners group', function () {
   this.timeout(240_000);
   let directory: string;
   let kafka: KafkaServer;
@@ -44,7 +44,7 @@ describe('the group that spreads the peers over the sidecars', function () {
     return `joined ${ours.owners.joined}, holds ${ours.owners.held.size > 0}`;
   }
 
-  it('is joined again where kafkajs has lost its membership and goes on without', async () => {
+  it('is joined again when kafkajs has lost its membership and fetches on without it', async () => {
     await until('joined', () => ours.owners.joined);
 
     const joining = relay.answerNext(JOIN_GROUP, COORDINATOR_LOAD_IN_PROGRESS);
@@ -59,7 +59,7 @@ describe('the group that spreads the peers over the sidecars', function () {
     await until('joined again', () => ours.owners.joined && ours.owners.held.size > 0, 60_000);
   });
 
-  it('is never in another state than it last told, while Kafka stands still and comes back', async () => {
+  it('reports every change of its state while Kafka stands still and comes back', async () => {
     let told = state();
     ours.owners.onChange(() => {
       told = state();

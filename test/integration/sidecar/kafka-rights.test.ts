@@ -54,7 +54,7 @@ describe('a Kafka with ACLs', () => {
     ...['LFH_EXCEPTION', 'FHIR-R4'].flatMap((name) => allow(AclResourceTypes.TOPIC, name, LITERAL, ...operations)),
   ];
 
-  it('that does not let us describe configs is not replayed into, and the log names that right', async () => {
+  it('is not replayed into without the right to describe configs, and the log names that right', async () => {
     const acl = [
       ...topics(CREATE, DESCRIBE, READ, WRITE),
       ...allow(AclResourceTypes.GROUP, 'lfh-sync.local.owners', LITERAL, READ),
@@ -69,7 +69,7 @@ describe('a Kafka with ACLs', () => {
     await sidecar.waitForPeer(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
   });
 
-  it('is replayed into with the rights that docs/sidecar.md lists, and no others', async () => {
+  it('is replayed into with exactly the rights that docs/sidecar.md lists', async () => {
     await admin.createAcls({ acl: topics(DESCRIBE_CONFIGS) });
     const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
     await a.announce([payload, Buffer.from('{')]);

@@ -48,7 +48,7 @@ describe('a Kafka with TLS and SASL', () => {
     ['TLS is not turned on', { LFH_SYNC_KAFKA_TLS: 'false' }, USER.password, /Kafka|Connection/i],
   ];
   for (const [what, settings, password, message] of refusals) {
-    it(`is said to refuse us when ${what}, without telling the password`, async () => {
+    it(`is reported as refusing us when ${what}, without showing the password`, async () => {
       const sidecar = await start(settings, password);
       const { reason } = await sidecar.waitForPeer(
         a,

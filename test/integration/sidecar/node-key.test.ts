@@ -118,7 +118,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await ledger.arrivedOnce(b);
   });
 
-  it('gives way to the previous one until the peer has learnt it, and is then used by itself, in the middle of messages', async () => {
+  it('is used, in the middle of messages, as soon as a peer that knew only the previous one accepts it', async () => {
     const site = await newPeer('late', oldKey);
     await replaysWith(site, oldKey);
     await useKeys(newKey, oldKey);
@@ -144,7 +144,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     assert.deepEqual([gaps, replayed], [0, 100 + sent]);
   });
 
-  it('is used where the peer gives the previous one up for it, though that ends the connection', async () => {
+  it('is used when the peer drops the previous one for it, though that ends the connection', async () => {
     const site = await newPeer('abrupt', oldKey);
     await replaysWith(site, oldKey);
     await useKeys(newKey, oldKey);
@@ -158,7 +158,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     assert.equal((await sidecar.peer(site)).gaps, 0);
   });
 
-  it('is refused with the previous one by a peer that knows neither: both are told, and what to do', async () => {
+  it('is reported together with the previous one, and what to do, when a peer knows neither', async () => {
     const site = await newPeer('stranger', createUser());
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
@@ -176,7 +176,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await ledger.arrivedOnce(b);
   });
 
-  it("is used at the node's local NATS as soon as that knows it, and nothing is announced in vain", async () => {
+  it('is used at the local NATS as soon as that accepts it, and no announcement fails', async () => {
     const site = await newPeer('announced', oldKey, newKey);
     await replaysWith(site, oldKey);
     await ownNatsTakes(oldKey);
@@ -208,7 +208,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     'holds two seeds': [`${seedOf(createUser())}\n${seedOf(createUser())}\n`, /expected the seed of an NKey user/],
   };
 
-  it('stays in force beside a file of the previous one that is wrong: it is told, not quoted, and the last good ones stay', async () => {
+  it('waits, with the last good keys in force, while the file of the previous one is invalid, which is reported and not quoted', async () => {
     const site = await newPeer('patient', oldKey, newKey);
     await replaysWith(site, oldKey);
     for (const [what, [content, says]] of Object.entries(bad)) {
@@ -231,7 +231,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await replaysWith(site, newKey);
   });
 
-  it('does not let a sidecar start beside such a file', async () => {
+  it('keeps a sidecar from starting while the file of the previous one is invalid', async () => {
     const [content, says] = [createUser().getPublicKey(), /holds a public key/];
     const settings = { LFH_SYNC_PREVIOUS_NK_FILE: await b.file('wrong.nk', content) };
     await assert.rejects(SidecarProcess.start(b, { peers: [], settings }), (error: Error) => {

@@ -9,7 +9,7 @@ import { connectMessage } from '../../kit/sites/connect-message.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-describe('peers of one sidecar', () => {
+describe('a peer of a sidecar', () => {
   let b: Site;
   let healthy: Site;
   let sidecar: SidecarProcess;
@@ -69,7 +69,7 @@ describe('peers of one sidecar', () => {
     await ledger.arrivedOnce(b);
   }
 
-  it('one with a wrong CA, until the right one is put in place', async () => {
+  it('with a wrong CA is reported, disturbs no other, and recovers with the right one', async () => {
     const site = await newPeer('wrong-ca');
     const { ca } = await createCertificateAuthority('somebody else');
     await expectTrouble(site, 'NotTrusted', /127\.0\.0\.1.*(CA|certificate)/i, { ca });
@@ -77,7 +77,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one with an expired certificate, until it is renewed', async () => {
+  it('with an expired certificate is reported, disturbs no other, and recovers when it is renewed', async () => {
     const site = await newPeer('expired');
     await site.nats.reload({ certificate: await site.ca.issue({ notBefore: -10, notAfter: -1 }) });
     await expectTrouble(site, 'CertificateExpired', /expired.*administrator/is);
@@ -85,7 +85,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one whose certificate is for another host, until tlsServerName says so', async () => {
+  it('whose certificate is for another host is reported, disturbs no other, and recovers with tlsServerName', async () => {
     const site = await newPeer('other-host');
     const names = [{ type: 'dns', value: 'nats.hospital.example' }] as const;
     await site.nats.reload({ certificate: await site.ca.issue({ names }) });
@@ -94,14 +94,14 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one that does not know our key, until it lets us in', async () => {
+  it('that does not know our key is reported, disturbs no other, and recovers when it grants access', async () => {
     const site = await newPeer('stranger', false);
     await expectTrouble(site, 'KeyRefused', new RegExp(b.publicKey));
     await site.grantAccess(b);
     await recovers(site);
   });
 
-  it('one that revokes our key while we are connected', async () => {
+  it('that revokes our key cuts our live connection, is reported as KeyRefused, and disturbs no other', async () => {
     const site = await newPeer('revoking');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
@@ -111,7 +111,7 @@ describe('peers of one sidecar', () => {
     await healthyGoesOn();
   });
 
-  it('one without our durable, until it is made', async () => {
+  it('without our durable is reported, disturbs no other, and recovers when it is created', async () => {
     const site = await newPeer('no-durable');
     await site.deleteDurable(b.lfhId);
     await expectTrouble(site, 'ConsumerMissing', /administrator/);
@@ -119,7 +119,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one that is down, until it is up', async () => {
+  it('that is down is reported, disturbs no other, and recovers when it is up', async () => {
     const site = await newPeer('down');
     await site.nats.stop();
     await expectTrouble(site, 'Unreachable', /cannot be reached/);
@@ -127,7 +127,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one whose first server is down is replayed from its second', async () => {
+  it('whose first server is down is replayed from its second', async () => {
     const site = await newPeer('two-servers');
     const overrides = { servers: ['tls://127.0.0.1:1', site.nats.url] };
     await sidecar.configure([{ site: healthy }, { site, overrides }]);
@@ -135,21 +135,21 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one without TLS', async () => {
+  it('without TLS is reported and disturbs no other', async () => {
     const site = await newPeer('plaintext');
     const plain = await Site.startPlainNats(site);
     others.push({ stop: () => plain.stop() } as Site);
     await expectTrouble(site, 'TlsRequired', /TLS/, { overrides: { servers: [`tls://${plain.host}`] } });
   });
 
-  it('one whose CA file is missing', async () => {
+  it('whose CA file is missing is reported and disturbs no other', async () => {
     const site = await newPeer('no-ca');
     await expectTrouble(site, 'InvalidSettings', /cannot read the file .*nowhere\.crt/, {
       overrides: { caFile: 'nowhere.crt' },
     });
   });
 
-  it('whose ids differ by a dot or a dash only are not mixed up', async () => {
+  it('is not mixed up with one whose id differs only by a dot or a dash', async () => {
     const sites = [];
     for (const id of ['a', 'a.b', 'a-b']) sites.push(await newPeer(id));
     await sidecar.configure([healthy, ...sites].map((site) => ({ site })));
@@ -192,7 +192,7 @@ describe('peers of one sidecar', () => {
     await sidecar.waitUntilReplaying(healthy);
   });
 
-  it('are told in the metrics, each with all its series, as long as they are peers', async () => {
+  it('has all its series in the metrics for as long as it is a peer', async () => {
     const site = await newPeer('measured');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);

@@ -24,7 +24,7 @@ describe('a sidecar', () => {
     return sidecar;
   }
 
-  it('ends with 0 when asked to, with everything committed that it had begun', async () => {
+  it('ends with 0 on SIGTERM, with everything committed that it had begun', async () => {
     const sidecar = await start();
     await sidecar.waitUntilReplaying(a);
     await ledger.send(a, 500);
@@ -36,7 +36,7 @@ describe('a sidecar', () => {
     assert.equal((await heir.peer(a)).skipped.AlreadyReplayed, 0);
   });
 
-  it('does not start with a setting that does not parse: exit code 2, its name, and not its value', async () => {
+  it('ends with 2 at a setting that does not parse, and prints its name but not its value', async () => {
     const value = 'secret-in-the-wrong-place';
     await assert.rejects(start({ LFH_SYNC_BATCH_MAX_MESSAGES: value }), (error: Error) => {
       assert.match(error.message, /LFH_SYNC_BATCH_MAX_MESSAGES: expected a whole number from 1 to 10000/);
@@ -45,11 +45,11 @@ describe('a sidecar', () => {
     });
   });
 
-  it("does not start where connect's own subscribers would replay the same", async () => {
+  it("refuses to start where connect's own subscribers would replay the same messages", async () => {
     await assert.rejects(start({ NATS_SYNC_SUBSCRIBERS: '["tls://a:4222"]' }), /NATS_SYNC_SUBSCRIBERS: must be \[\]/);
   });
 
-  it('keeps its last good settings when they are changed to something bad, and says so', async () => {
+  it('keeps its last good settings when they become invalid, and reports it', async () => {
     const sidecar = await start();
     await sidecar.waitUntilReplaying(a);
     await sidecar.configure([{ site: a }], { LFH_SYNC_LOG_LEVEL: 'very loud' });
@@ -78,7 +78,7 @@ describe('a sidecar', () => {
     assert.match(await sidecar.metrics(), /^lfh_sync_take_overs_total\{[^}]*\} 1$/m);
   });
 
-  it('waits for a Kafka that is down, says so, and goes on when it is up', async () => {
+  it('waits for a Kafka that is down, reports it, and goes on when it is up', async () => {
     await b.kafka.stop();
     const sidecar = await start();
     await sidecar.waitForPeer(a, 'waits', ({ reason }) => reason === 'KafkaUnavailable');
@@ -89,7 +89,7 @@ describe('a sidecar', () => {
     await until('it is ready', () => sidecar.isReady());
   });
 
-  it("replays though its own node's NATS is down, and counts what it could not announce", async () => {
+  it('replays while its local NATS is down, and counts what it could not announce', async () => {
     await b.nats.stop();
     const sidecar = await start();
     await ledger.send(a, 10);
@@ -98,7 +98,7 @@ describe('a sidecar', () => {
     await b.nats.start();
   });
 
-  it('holds its memory within bounds, whatever the backlog', async () => {
+  it('holds its memory within bounds with a large backlog', async () => {
     await a.pauseDurable(b.lfhId, true);
     await ledger.send(a, 20_000, 2_000);
     const sidecar = await start({ LFH_SYNC_BATCH_MAX_BYTES: String(1024 * 1024) });

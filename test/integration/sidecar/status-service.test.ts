@@ -17,7 +17,7 @@ const NO_KAFKA = { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' };
 const PASSWORD = 'not-for-anybody-else';
 
 /** Nothing here needs a Kafka: what a sidecar tells without one is a status as good as any. */
-describe('the status of sidecars, asked as the operator asks', () => {
+describe('the status service of sidecars', () => {
   let b: Site;
   let peer: Site;
   const running: SidecarProcess[] = [];
@@ -69,7 +69,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await until(`${sidecars.length} answer`, same, 30_000).catch(() => assert.deepEqual(found, wanted));
   }
 
-  it('is that of each of them, and the same as over HTTP', async () => {
+  it('returns the status of each of them, the same as over HTTP', async () => {
     await answer();
     const [one, two, three] = [await start(), await start({ peers: [] }), await start()];
     await answer(one, two, three);
@@ -79,7 +79,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await answer(three);
   });
 
-  it('costs no more than the time-out where one stands still, and nothing where others answer', async () => {
+  it('takes no longer than the time-out when one stands still, and does not wait for it when others answer', async () => {
     const [one, two] = [await start(), await start()];
     await answer(one, two);
     await one.process.pause();
@@ -98,7 +98,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await answer(one, two);
   });
 
-  it("comes when the node's NATS does, and again after its restart", async () => {
+  it('is there as soon as the local NATS is, and again after its restart', async () => {
     await b.nats.stop();
     const sidecar = await start();
     const { nats, publicKeys } = await sidecar.status();
@@ -117,7 +117,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await answer(sidecar);
   });
 
-  it("says over HTTP that the node's NATS refuses the key, and what to do; until it takes it", async () => {
+  it('leaves it to HTTP to report that the local NATS refuses the key, until that accepts it', async () => {
     const key = createUser();
     const sidecar = await start({ settings: { 'nats-server.nk': new TextDecoder().decode(key.getSeed()) } });
     const { publicKey } = localNatsKey(new TextDecoder().decode(key.getSeed()));
@@ -134,7 +134,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await natsBecomes(sidecar, null, /refuses our key/);
   });
 
-  it('is not told where it is larger than a message may be, but everything else goes on', async () => {
+  it('skips a status that is larger than a message may be, and everything else goes on', async () => {
     const small = await site('small', 'max_payload: 4KB');
     try {
       const peers = Array.from({ length: 8 }, (_, index): PeerOf => {
@@ -154,7 +154,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     }
   });
 
-  it('holds no secret', async () => {
+  it('returns no secret', async () => {
     const sidecar = await start({
       settings: {
         LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain',
@@ -175,7 +175,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     assert.ok(!log.includes(PASSWORD));
   });
 
-  describe('asked by a peer', () => {
+  describe('is closed to a peer', () => {
     let sidecar: SidecarProcess;
 
     beforeEach(async () => {
@@ -183,12 +183,12 @@ describe('the status of sidecars, asked as the operator asks', () => {
       await answer(sidecar);
     });
 
-    it('is refused: a peer may publish there as little as anywhere else', async () => {
+    it('that has an account of its own', async () => {
       await b.grantAccess(peer);
       await isRefused(await b.connectAs(peer));
     });
 
-    it('is refused also where peers share our account', async () => {
+    it('that shares our account', async () => {
       const peers = [{ lfhId: peer.lfhId, publicKeys: [peer.publicKey] }];
       const shared = natsIncludes({ account: 'LFH', own: [b.own.publicKey], users: [], peers, isolation: 'Users' });
       await b.nats.reload({ accounts: `LFH {\n  jetstream: enabled\n${shared.mainAccount}}` });
@@ -200,7 +200,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
       }
     });
 
-    it('does not arrive from another account, whatever its user may do', async () => {
+    it('and to any user of another account', async () => {
       const stranger = createUser();
       await b.nats.reload({
         accounts: `LFH { jetstream: enabled, users: [ { nkey: ${b.own.publicKey} } ] }

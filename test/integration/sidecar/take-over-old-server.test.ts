@@ -47,7 +47,7 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     await dead.close();
   }
 
-  it('is replayed, and goes on at once after an orderly restart', async () => {
+  it('is replayed, and goes on without gaps after an orderly restart', async () => {
     await ledger.send(a, 100);
     const first = await start();
     await ledger.arrivedOnce(b);
@@ -71,7 +71,7 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     assert.ok((await sidecar.peer(a)).gaps > 0);
   });
 
-  it('whose stream was made anew is known by the time stamps, and replayed anew', async () => {
+  it('is replayed from the start when its stream was recreated, which the time stamps show', async () => {
     const c = await Site.start('hospital-c', { kafka: false, natsVersion: 'beforeReset' });
     try {
       await c.grantAccess(b, ACK_WAIT_MS);
@@ -88,7 +88,7 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     }
   });
 
-  it('without a position, although its durable was used before, replays nothing', async () => {
+  it('is not replayed without a position when its durable was used before', async () => {
     const d = await Site.start('hospital-d', { kafka: false, natsVersion: 'beforeReset' });
     try {
       await d.grantAccess(b, ACK_WAIT_MS);

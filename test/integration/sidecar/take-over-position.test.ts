@@ -6,7 +6,7 @@ import { replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-describe('taking a peer over', () => {
+describe('a take-over', () => {
   let b: Site;
   const origins: Site[] = [];
   const running: SidecarProcess[] = [];
@@ -71,7 +71,7 @@ describe('taking a peer over', () => {
     assert.deepEqual(await replayedFrom(origin), sent);
   }
 
-  it('whose position was deleted replays nothing, and says that a person has to decide', async () => {
+  it('replays nothing when the position was deleted, and asks a person to decide', async () => {
     const origin = await newOrigin('lost');
     await send(origin, 20);
     const first = await start(origin);
@@ -95,7 +95,7 @@ describe('taking a peer over', () => {
     assert.deepEqual((await origin.durableInfo(b.lfhId)).ack_floor.stream_seq, ack_floor.stream_seq);
   });
 
-  it('whose first messages have expired replays what is left', async () => {
+  it('replays what is left when the first messages have expired', async () => {
     const origin = await newOrigin('expired');
     await new MessageLedger().send(origin, 10);
     await origin.purge(11);
@@ -106,7 +106,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose stream was made anew replays all that is new, and says so', async () => {
+  it('replays the whole new stream when it was recreated while the sidecar ran, and counts it', async () => {
     const origin = await newOrigin('recreated');
     await send(origin, 30);
     const sidecar = await start(origin);
@@ -123,7 +123,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose stream was made anew while nobody looked replays all that is new', async () => {
+  it('replays the whole new stream when it was recreated while the sidecar was down', async () => {
     const origin = await newOrigin('recreated-unseen');
     await send(origin, 5);
     const first = await start(origin);
@@ -135,7 +135,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose durable was made anew goes on where it was', async () => {
+  it('goes on from the position when the durable was recreated', async () => {
     const origin = await newOrigin('durable');
     await send(origin, 20);
     const sidecar = await start(origin);
@@ -147,7 +147,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('from the latest message on leaves out what was there before, also after a restart', async () => {
+  it('leaves out earlier messages with startFrom Latest, also after a restart', async () => {
     const origin = await newOrigin('latest');
     await new MessageLedger().send(origin, 10);
     const first = await start(origin, { startFrom: { policy: 'Latest' } });
@@ -162,7 +162,7 @@ describe('taking a peer over', () => {
     assert.equal(skipped.BeforeStart, 0);
   });
 
-  it('from a time on leaves out what is older', async () => {
+  it('leaves out older messages with startFrom Time', async () => {
     const origin = await newOrigin('time');
     await new MessageLedger().send(origin, 10);
     const time = new Date(Date.now() + 1).toISOString();
@@ -173,7 +173,7 @@ describe('taking a peer over', () => {
     assert.equal((await sidecar.peer(origin)).skipped.BeforeStart, 10);
   });
 
-  it('that is paused does nothing until it is resumed', async () => {
+  it('waits while the peer is paused', async () => {
     const origin = await newOrigin('paused');
     const sidecar = await start(origin, { paused: true });
     await send(origin, 5);
@@ -185,7 +185,7 @@ describe('taking a peer over', () => {
     await sidecar.waitForPeer(origin, 'is paused', ({ reason }) => reason === 'Paused');
   });
 
-  it('is not led astray by pulls that somebody else has parked on its durable', async () => {
+  it('is not misled by pulls that somebody else has parked on the durable', async () => {
     const origin = await newOrigin('zombie');
     const zombie = await origin.connectAs(b);
     const durable = syncName(b.lfhId);
