@@ -22,7 +22,7 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MESSAGE_BYTES = 2400;
 const PER_SECOND = 50;
 const LATENCY_MESSAGES = 250;
-/** In turns, and the other first each time: whoever is measured first also pays for what only warms up. */
+/** They take turns at being first: the first to be measured also pays for the warm-up. */
 const LATENCY_ROUNDS = 6;
 
 interface Contender {

@@ -5,12 +5,12 @@ import { type Hospital, PATIENCE_MS } from './hospital.ts';
 import type { HospitalLedger } from './hospital-ledger.ts';
 import { begin, say } from './story.ts';
 
-/** What happens to a hospital's cluster in a year, while messages come. */
+/** The disturbances that a hospital's cluster has in a year, while messages come. */
 
 const TRAFFIC = 100;
 const OPERATOR = 'app.kubernetes.io/component=operator';
 
-/** Scales, deletes, restarts, upgrades and rotates; nothing may be lost or repeated by any of it. */
+/** Scales, deletes, restarts, upgrades and rotates. None of this may lose or repeat a message. */
 export async function disturb(a: Hospital, b: Hospital, ledger: HospitalLedger): Promise<void> {
   const both = [a, b];
   const balance = async (): Promise<void> => say(await ledger.balance());

@@ -97,7 +97,7 @@ async function remove(cluster: Cluster, hospitals: readonly Hospital[]): Promise
   await cluster.kubectl(['delete', ...crds, '--ignore-not-found', '--timeout=60s']);
 }
 
-/** Whoever has started: nobody may, when only a peer changes. */
+/** The starts of all pods: no pod may restart when only a peer changes. */
 async function starts(hospitals: readonly Hospital[]): Promise<string[]> {
   return (await Promise.all(hospitals.map((each) => each.starts()))).flat();
 }

@@ -14,7 +14,7 @@ import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 const DOCS = join(import.meta.dirname, '..', '..', '..', 'docs', 'injection.md');
 const IMAGE = 'registry.example.org/lfh-sync:1';
 const DEPLOYMENT = { workloadRef: { name: 'connect' } };
-/** As Helm does it. */
+/** Applies as Helm does. */
 const APPLY = 'apply --server-side --field-manager=helm -f -';
 const SUBSCRIBERS = '["tls://10.0.0.1:4222"]';
 
@@ -47,7 +47,7 @@ describe('an injected sidecar', function () {
     await site.startSidecar(volume?.projected.sources.map(sourceOf));
     await at.waitForReason('Reporting');
     await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
-    // Nothing is written any more, by anybody.
+    // From here on the operator writes nothing any more.
     const { metadata } = await at.workload();
     await at.waitForReconcile();
     assert.deepEqual((await at.workload()).metadata.managedFields?.filter(ours), metadata.managedFields?.filter(ours));
@@ -104,7 +104,7 @@ describe("the operator's injection", function () {
     ]);
     assert.equal((await at.node()).status?.workload, 'Deployment/connect');
     assert.match(await at.waitForReason('Injected'), /Deployment\/connect/);
-    // The restricted standard, as the API server itself understands it: it warns of what breaks it.
+    // The API server itself warns of what breaks the restricted standard.
     const namespace = { metadata: { name: at.namespace, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } } };
     await plane.apply([{ apiVersion: 'v1', kind: 'Namespace', ...namespace }]);
     const { spec } = await at.workload();
@@ -161,7 +161,7 @@ describe("the operator's injection", function () {
       await at.kubectl(command, connectManifest({ image: `connect:${index + 2}`, env: { TRIED: String(index) } }));
       const { container, subscribers, volume } = await at.sidecarIn();
       assert.deepEqual([container?.image, subscribers, volume !== undefined], [IMAGE, '[]', true], who);
-      // Theirs is a rollout; we add none.
+      // Their change causes a rollout. Ours adds none.
       const { generation } = (await at.workload()).metadata;
       await at.waitForReconcile();
       assert.equal((await at.workload()).metadata.generation, generation, who);
@@ -176,10 +176,10 @@ describe("the operator's injection", function () {
     await at.waitForInjection();
     const [connect] = (await at.workload()).spec.template.spec.containers as readonly { readonly image?: string }[];
     assert.equal(connect?.image, 'connect:9');
-    // Where connect's container has another name, it goes along.
+    // The sidecar also goes along when connect's container gets another name.
     await at.apply(connectManifest({ container: 'app' }));
     await at.waitForInjection();
-    // What comes back is ours again: it goes as a whole.
+    // What comes back is owned by us again, so that it is removed as a whole.
     await at.patchNode({ connect: null });
     await at.waitForRemoval();
   });
@@ -199,7 +199,7 @@ describe("the operator's injection", function () {
     assert.doesNotMatch(message, /10\.0\.0\.1/);
     await at.apply(connectManifest());
     await at.waitForInjection();
-    // Again, over ours: what they wrote stays, and the sidecar goes.
+    // The same once more over our injection: what they wrote stays, and the sidecar is removed.
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
     await at.waitForReason('ConnectAlsoSubscribes');
     await at.waitForRemoval('connect', SUBSCRIBERS);
@@ -238,7 +238,7 @@ describe("the operator's injection", function () {
     await at.kubectl(`${APPLY} --force-conflicts`, theirs);
     await at.waitForReason('ConnectAlsoSubscribes');
     await at.waitForRemoval('connect', SUBSCRIBERS);
-    // The same list as ours is nobody's quarrel, and stays theirs.
+    // The same list as ours causes no conflict, and stays theirs.
     await at.kubectl(APPLY, connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: '[]' } }));
     await at.waitForInjection();
     await at.patchNode({ connect: null });
@@ -355,13 +355,13 @@ describe("the operator's injection", function () {
       },
       data: { 'lfh-sync.conf': '', 'lfh-sync-peers.conf': '', 'ca.crt': note },
     });
-    // Of the one, whose name we may write, everything is done that is done for a node that is gone.
+    // For `second`, whose ConfigMap we may write, the operator does everything that it does for a node that is gone.
     for (const note of ['Restart StatefulSet/nats', 'Restart Deployment/connect']) {
       await at.apply(forged('second', note));
       const notes = `jsonpath={.metadata.annotations['sync\\.linuxforhealth\\.io/workload']}`;
       await until('it was looked at', async () => (await at.kubectl(`get configmap second-nats -o ${notes}`)) === '');
     }
-    // And what is not ours to write is let go.
+    // The operator gives up a ConfigMap that it may not write.
     await at.apply(forged('stranger', 'Restart StatefulSet/nats'));
     const refused = /"configMap":"stranger-nats".*forbidden.*is not taken back/;
     await until('the other was', async () => refused.test(await readFile(operator.logFile, 'utf8')));
@@ -399,7 +399,7 @@ describe("the operator's injection", function () {
     await operator.stop();
     await operator.start();
     await at.waitForReconcile();
-    // Not even the time of the write is new: nothing was written.
+    // Even the time of the write is the same, so nothing was written.
     assert.deepEqual(
       (await at.workload()).metadata.managedFields?.filter(ours),
       before.metadata.managedFields?.filter(ours),
@@ -446,13 +446,13 @@ describe("the operator's injection", function () {
     await at.apply(connectManifest({ name: 'unlisted' }));
     await at.patchNode({ connect: { workloadRef: { name: 'unlisted' } } });
     assert.match(await at.waitForReason('InjectionRefused'), /unlisted.*forbidden/);
-    // Nothing is in there that would keep the node.
+    // No sidecar is in a workload that would keep the node from being deleted.
     await at.kubectl('delete lfhnode local --timeout=30s');
   });
 
   it('gives up for a while when somebody replaces the workload again and again', async () => {
     const at = await injected();
-    // The controllers write to it as well, and then it must be tried again.
+    // The controllers write to it as well, and then the replace has to be tried again.
     const replace = (image: string): Promise<void> =>
       until(`it is replaced by ${image}`, async () => {
         await at.kubectl('replace -f -', connectManifest({ image }));
@@ -477,7 +477,7 @@ describe("the operator's injection", function () {
     const [, patch = ''] = /kubectl patch deployment connect -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
     await at.kubectl(`patch deployment connect -p ${JSON.stringify(JSON.parse(patch))}`);
     await at.waitForRemoval();
-    // What is left says that the name of connect's container is ours too, which gets in the way of who renames it.
+    // The managed fields that are left say that we own the container's name too, which keeps a person from renaming it.
     const renamed = connectManifest({ container: 'app' });
     await assert.rejects(at.kubectl(APPLY, renamed), /containers\[0\]\.image: Required value/);
     const [, steps = ''] = /--type=json -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
@@ -489,7 +489,7 @@ describe("the operator's injection", function () {
   });
 });
 
-/** One source of a projected volume, as the stand-in for the kubelet takes it. */
+/** Translates a source of a projected volume for the stand-in of the kubelet. */
 function sourceOf(source: object): VolumeSource {
   const { configMap, secret } = source as {
     readonly configMap?: { readonly name: string; readonly optional: boolean };

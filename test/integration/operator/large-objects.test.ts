@@ -15,12 +15,12 @@ import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { ControlPlane } from '../../kit/servers/control-plane.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
-/** More than an operator process may have here, which is what Node takes in a container of 256 MiB, the chart's limit. */
+/** Together these are larger than the heap that Node takes in a container of 256 MiB, which is the chart's limit. */
 const MANY = 160;
 const LARGE = 1_000_000;
 const KEPT = 32_768;
 
-/** On a control plane of its own: its memory is full of what others need not carry. */
+/** This has a control plane of its own, so that other tests need not carry its large objects. */
 describe('an operator in a namespace full of large ConfigMaps and Secrets', function () {
   this.timeout(180_000);
   let plane: ControlPlane;
@@ -88,7 +88,7 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
     });
   }
 
-  /** As the operator has it, but for what it does with what it is told. */
+  /** Lists objects with the operator's own informer. */
   async function listed<Value extends KubeObject>(kind: Kind, keeping: Keeping): Promise<Informer<Value>> {
     const log = createLogger({ name: 'test', level: 'fatal' });
     const informer = new Informer<Value>(plane.api, kind, namespace, log, { largest: KEPT, ...keeping });
@@ -109,7 +109,7 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
     const large = informer.all().filter(({ metadata }) => metadata.name.startsWith('large-'));
     assert.equal(large.length, MANY);
     assert.ok(large.every(({ data }) => data === undefined));
-    // Who has a sidecar is noted so, and asked of every node at once.
+    // The operator notes the workload that has a sidecar in this annotation, and reads it for all nodes at once.
     const noted = informer.get(namespace, 'noted')?.metadata.annotations;
     assert.deepEqual(noted, { [`${GROUP}/workload`]: 'Deployment/connect' });
     assert.equal(textOf(await informer.whole(namespace, 'large-7')).length, LARGE);

@@ -11,7 +11,7 @@ import { operatorRules } from '../../kit/sites/operator-rights.ts';
 
 const CONFIG_MAPS = ['local-nats', 'local-sidecar', 'local-invitation'];
 const KILLS = 8;
-/** Of the Lease; and what a busy machine, and looking for it every 2 s, take. */
+/** The duration of the Lease, and the time that polling it every 2 s on a busy machine may add. */
 const LEASE_MS = 15_000;
 const SLACK_MS = 10_000;
 
@@ -45,7 +45,7 @@ describe('an operator', function () {
     return started.operator;
   }
 
-  /** One that waits until the first does not lead any more. */
+  /** Starts an operator that waits until the first does not lead any more. */
   async function startAnother(): Promise<OperatorProcess> {
     const another = await OperatorProcess.start(plane, options);
     operators.push(another);
@@ -111,7 +111,7 @@ describe('an operator', function () {
         await operator.kill();
         await operator.start();
       };
-      // The first turns of all, in which the key is made.
+      // These are the very first reconciles, in which the key is made.
       await operator.kill();
       const starting = startSite();
       await operator.start();
@@ -231,7 +231,7 @@ describe('an operator', function () {
       const second = await startAnother();
       await first.process.pause();
       await has(second, 'Working', LEASE_MS + SLACK_MS);
-      // What the first wakes up to is work that it would do at once, and nobody else does.
+      // When the first wakes up, there is work that it would do at once, and no other operator does it.
       await second.kill();
       await site.kubectl('delete', 'configmap', 'local-sidecar');
       await admit(site, 'hospital-c');
@@ -247,7 +247,7 @@ describe('an operator', function () {
   });
 
   describe('without the right', () => {
-    /** Gives all rights but this one. */
+    /** Grants all rights except this one. */
     async function grant(but?: { readonly verb: string; readonly resource: string }): Promise<void> {
       const { watched } = await operatorRules();
       const rules = (watched as readonly RoleRule[]).map((rule) => {
@@ -256,7 +256,7 @@ describe('an operator', function () {
       });
       const metadata = { name: 'lfh-sync-operator-watched' };
       const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata };
-      // A rule without verbs is none.
+      // The API server refuses a rule without verbs.
       const [namespace = ''] = options.namespaces;
       await plane.apply([{ ...role, rules: rules.filter(({ verbs }) => verbs.length > 0) }], namespace);
       if (but) await until('the API server refuses it', async () => !(await may(but.verb, but.resource, namespace)));

@@ -10,7 +10,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 const POLICY = 'lfh-sync-test-size';
 
-/** A person who signs in at our NATS. */
+/** A peer that signs in at our NATS. */
 interface Peer {
   readonly lfhId: string;
   readonly seed: Uint8Array;

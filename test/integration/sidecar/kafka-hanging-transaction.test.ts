@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { positionTopic, syncName, transactionalId } from '../../../common/contract/names.ts';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
 import { until } from '../../kit/processes/process.ts';
 import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
 
 describe('a transaction that Kafka has left open', () => {
@@ -20,9 +20,7 @@ describe('a transaction that Kafka has left open', () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-hanging-'));
     kafka = await KafkaServer.start({ directory, properties: ALLOWS_HANGING });
-    const log = createLogger({ name: 'test', level: 'fatal' });
-    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka(kafka.brokers);
   });
 
   after(async () => {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import {
@@ -13,6 +12,7 @@ import {
   KafkaRelay,
   UNKNOWN_MEMBER_ID,
 } from '../../kit/servers/kafka-relay.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 
 describe('the owners group', function () {
   this.timeout(240_000);
@@ -27,9 +27,7 @@ describe('the owners group', function () {
     relay = await KafkaRelay.start(relayPort, port);
     const properties = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${relayPort}` };
     kafka = await KafkaServer.start({ directory, port, properties });
-    const log = createLogger({ name: 'test', level: 'fatal' });
-    const topics = { partitions: 1, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: [`127.0.0.1:${relayPort}`], clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka([`127.0.0.1:${relayPort}`], 1);
     ours.owners.start();
   });
 

@@ -10,7 +10,7 @@ const { CREATE, DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE } = AclOperationTypes;
 const { LITERAL, PREFIXED } = ResourcePatternTypes;
 
 const USER = { username: 'lfh-sync', password: 'correct-horse' };
-/** Whoever signs in has no rights but those given; the tests themselves do not sign in. */
+/** A client that signs in has only the rights that it is given. The tests themselves do not sign in, and have all. */
 const AUTHORIZER = {
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'super.users': 'User:ANONYMOUS',

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import type { Consumer, Producer, Transaction } from 'kafkajs';
 import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { FencedError, TransientError, UncertainCommitError } from '../../../common/errors.ts';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { readWithJava } from '../../kit/servers/java-consumer.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
 
 describe('Kafka', () => {
@@ -18,14 +18,12 @@ describe('Kafka', () => {
   let kafka: KafkaServer;
   let ours: OpenKafka;
   const producers: Producer[] = [];
-  const log = createLogger({ name: 'test', level: 'fatal' });
   const first: Position = { stream: 'EVENTS', identity: 'i', sequence: 1, time: 5, consumerSequence: 1, from: 0 };
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-kafka-'));
     kafka = await KafkaServer.start({ directory });
-    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka(kafka.brokers);
   });
 
   afterEach(() => Promise.all(producers.splice(0).map((producer) => producer.disconnect())));
@@ -66,7 +64,7 @@ describe('Kafka', () => {
   }
 
   describe('transactions that are aborted inside each other', () => {
-    /** Who does what, in turn: letters are producers, `+` begins with a record, `.` sends another, `c` commits, `a` aborts. */
+    /** Steps in order. Letters are producers: `+` begins with a record, `.` sends another, `c` commits, `a` aborts. */
     const scripts: Record<string, string> = {
       'one inside another': 'A+ B+ A. B. Ba A. Aa C+ Cc',
       'the earlier one aborted last': 'A+ B+ C+ Ca B. Ba A. Aa D+ Dc',

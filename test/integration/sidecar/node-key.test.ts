@@ -12,7 +12,7 @@ import { Site } from '../../kit/sites/site.ts';
 import { KEY_RETRY_MS } from '../quick-key-retry-main.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
-/** Much longer than the retries of that main, and than a backoff after a few failures. */
+/** This is much longer than the retries of that main, and than the backoff after a few failures. */
 const SOON_MS = 20 * KEY_RETRY_MS;
 
 describe("a node's key that is replaced while its sidecar runs", () => {
@@ -56,7 +56,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   function keySettings(): Record<string, string> {
     return {
       NATS_NK_FILE: join(keys, 'nats-server.nk'),
-      // Named all the time, as the operator does, whether the file is there or not.
+      // The operator names this file all the time, whether it is there or not.
       LFH_SYNC_PREVIOUS_NK_FILE: join(keys, 'previous.nk'),
     };
   }
@@ -80,7 +80,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     return status;
   }
 
-  /** A new peer, which knows some of our keys; `lfhId` is also how it is told. */
+  /** Starts a new peer that knows some of our keys, and waits until the sidecar has it in its settings. */
   async function newPeer(lfhId: string, ...known: KeyPair[]): Promise<Site> {
     const site = await Site.start(lfhId, { kafka: false });
     peers.push(site);
@@ -128,7 +128,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     await ledger.arrivedOnce(b);
     const { message } = await sidecar.peer(site);
     assert.match(message, /replaying/);
-    // It is tried again and again, and what is replayed with the previous one does not suffer from it.
+    // The sidecar tries the new key again and again, while the replay with the previous one goes on.
     const refusals = async (): Promise<number> =>
       (await readFile(site.nats.logFile, 'utf8')).match(/authentication error/gi)?.length ?? 0;
     const before = await refusals();

@@ -41,13 +41,13 @@ describe('a peer of a sidecar', () => {
     return site;
   }
 
-  /** While another peer is in trouble, this one is replayed as if nothing were. */
+  /** While another peer is in trouble, the healthy one is replayed as usual. */
   async function healthyGoesOn(): Promise<void> {
     await ledger.send(healthy, 20);
     await ledger.arrivedOnce(b);
   }
 
-  /** Adds a peer, expects what is told about it, and that the other goes on. */
+  /** Adds a peer, waits for the trouble that the status reports about it, and shows that the healthy peer goes on. */
   async function expectTrouble(
     site: Site,
     reason: string,
@@ -183,7 +183,7 @@ describe('a peer of a sidecar', () => {
       connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${syncName(one.lfhId)}`, pull, { reply });
     }
     await connection.flush();
-    // What was asked for is delivered somewhere, in the peer's own account, where nobody listens.
+    // The messages are delivered inside the peer's own account, where nobody listens.
     await until('the pulls are over', async () => (await healthy.durableInfo(one.lfhId)).num_waiting === 0);
     assert.equal(await healthy.streamMessages(), before);
     assert.deepEqual(stolen, []);
@@ -215,7 +215,7 @@ describe('a peer of a sidecar', () => {
     assert.ok(Number(value(`${METRICS.batch.name}_sum`)) === 9);
     await sidecar.configure([{ site: healthy }]);
     await until('its series are gone', async () => !(await sidecar.metrics()).includes('lfh-sync-measured'));
-    // Before it stops, what it sent is no longer expected in LFH_EXCEPTION's way.
+    // Other tests expect an empty LFH_EXCEPTION.
     assert.equal((await readTopic(b.kafka, 'LFH_EXCEPTION')).length, 1);
     await b.deleteTopic('LFH_EXCEPTION');
   });

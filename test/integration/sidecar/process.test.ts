@@ -69,11 +69,11 @@ describe('a sidecar', () => {
 
   it('takes up a changed log level at once in a running replay, without taking the peer over again', async () => {
     const sidecar = await start({ LFH_SYNC_LOG_LEVEL: 'info' });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
     await sidecar.configure([{ site: a }], { LFH_SYNC_LOG_LEVEL: 'trace' });
     await until('it is taken up', async () => /took up changed settings/.test(await sidecar.log()));
-    await storm.send(a, 1);
-    await storm.arrivedOnce(b);
+    await ledger.send(a, 1);
+    await ledger.arrivedOnce(b);
     await until("connect's own line is logged", async () => /replayed nats sync message/.test(await sidecar.log()));
     assert.match(await sidecar.metrics(), /^lfh_sync_take_overs_total\{[^}]*\} 1$/m);
   });

@@ -11,12 +11,12 @@ import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type PeerOf, type SidecarOptions, SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-/** For whoever answers at all; on a busy machine. */
+/** Within this time a sidecar that runs answers, also on a busy machine. */
 const ANSWER_MS = 5_000;
 const NO_KAFKA = { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' };
 const PASSWORD = 'not-for-anybody-else';
 
-/** Nothing here needs a Kafka: what a sidecar tells without one is a status as good as any. */
+/** Nothing here needs a Kafka: the status of a sidecar without Kafka does as well. */
 describe('the status service of sidecars', () => {
   let b: Site;
   let peer: Site;
@@ -58,7 +58,7 @@ describe('the status service of sidecars', () => {
     }
   }
 
-  /** Waits until exactly these answer, each with what it tells over HTTP. */
+  /** Waits until exactly these answer, each with the same status as over HTTP. */
   async function answer(...sidecars: SidecarProcess[]): Promise<void> {
     let [found, wanted]: SidecarStatus[][] = [[], []];
     const same = async (): Promise<boolean> => {
@@ -94,7 +94,7 @@ describe('the status service of sidecars', () => {
     const none = await soonerThan(10_000, 'it ends with the time-out', ask(b, 1_000));
     assert.deepEqual(none, { statuses: [], unreadable: 0 });
     for (const { process } of [one, two]) process.resume();
-    // What was asked meanwhile is answered late, and to nobody.
+    // The requests that came meanwhile are answered late, when nobody waits for them.
     await answer(one, two);
   });
 
@@ -240,7 +240,7 @@ describe('the status service of sidecars', () => {
     await until(`our local NATS tells ${message}`, same, 30_000).catch(() => assert.deepEqual(last, { key, message }));
   }
 
-  /** Everything that the library's own part of a service tells. */
+  /** Everything that the library itself answers about a service. */
   async function servicesSay(connection: NatsConnection): Promise<unknown[]> {
     const client = connection.services.client();
     const told: unknown[] = [];
@@ -251,7 +251,7 @@ describe('the status service of sidecars', () => {
   }
 });
 
-/** Processes tell apart by when they started. */
+/** Sorts statuses by the start of their process, in which they differ. */
 function inOrder(statuses: readonly SidecarStatus[]): SidecarStatus[] {
   return [...statuses].sort((one, other) => (one.startedAt < other.startedAt ? -1 : 1));
 }

@@ -22,7 +22,7 @@ describe('a take-over', () => {
 
   after(() => b.stop());
 
-  /** A new peer for each test, so that none depends on another. */
+  /** Each test has a new peer, so that no test depends on another. */
   async function newOrigin(lfhId: string): Promise<Site> {
     const origin = await Site.start(lfhId, { kafka: false });
     origins.push(origin);

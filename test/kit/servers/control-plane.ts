@@ -37,7 +37,7 @@ export class ControlPlane {
   /** Of its files and logs, and of those who run with it. */
   readonly directory: string;
   readonly url: string;
-  /** PEM; what it is to be trusted by. */
+  /** The CA of its certificates, as PEM. */
   readonly ca: string;
   readonly etcd: ControlPlaneProcess;
   readonly apiServer: ControlPlaneProcess;
@@ -79,7 +79,7 @@ export class ControlPlane {
     );
   }
 
-  /** Starts all of it. What did start ends when something else does not. */
+  /** Starts all its servers. When one fails to start, it stops the others. */
   static async start(): Promise<ControlPlane> {
     const programs = await kubernetesPrograms();
     const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-control-plane-'));
@@ -106,7 +106,7 @@ export class ControlPlane {
     } else await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** Keeps the directory: a test failed while it ran. */
+  /** Keeps the directory, because a test failed while this ran. */
   keepLogs(): void {
     this.#failed = true;
   }
@@ -262,7 +262,7 @@ async function crdsOfTree(): Promise<string> {
 
 let shared: Promise<ControlPlane> | undefined;
 
-/** The one of this process, with the CRDs of this tree: started when it is first asked for, stopped after the last test. */
+/** The control plane that all tests of a process share. It has the CRDs of this tree, and is stopped after the last test. */
 export function sharedControlPlane(): Promise<ControlPlane> {
   shared ??= startShared();
   return shared;

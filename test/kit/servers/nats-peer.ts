@@ -10,7 +10,7 @@ export interface Pulled {
   readonly text: string;
 }
 
-/** Asks a durable for messages and waits until as many came. */
+/** Asks a durable for messages, and waits until that many have come. */
 export async function pullAs(connection: NatsConnection, durable: string, count: number): Promise<Pulled[]> {
   const got: Pulled[] = [];
   const inbox = `${inboxPrefix(durable)}.${Math.random().toString(36).slice(2)}`;

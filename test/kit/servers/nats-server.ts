@@ -32,7 +32,7 @@ export interface NatsOptions {
   readonly certificate?: ServerCertificate;
   /** What goes inside `accounts { … }`. */
   readonly accounts: string;
-  /** More of the configuration, as it is. */
+  /** Further lines of the configuration, as they are. */
   readonly extra?: string;
 }
 
@@ -95,7 +95,7 @@ export class NatsServer {
     if (this.#reloadWhenReady) this.signalReload();
   }
 
-  /** Has it read its configuration again; one that is just starting when it has, since the signal would end it before. */
+  /** Makes it reload its configuration. While it is starting, the signal would end it, so it is sent when it is ready. */
   signalReload(): void {
     this.#reloadWhenReady = !this.#isReady;
     if (this.#isReady) this.process.signal('SIGHUP');

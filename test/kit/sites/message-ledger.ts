@@ -5,7 +5,7 @@ import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
 import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import type { Site } from './site.ts';
 
-/** Messages sent through some sites, and what must come of them at another. */
+/** Records the messages that were sent through some sites, and checks what has become of them at another. */
 export class MessageLedger {
   readonly #sent = new Map<Site, string[]>();
 
@@ -16,7 +16,7 @@ export class MessageLedger {
     return this.#note(from, messages);
   }
 
-  /** Goes on announcing messages until `done`, all over a connection that stood before. @returns how many */
+  /** Announces messages over one open connection until `done`. @returns how many */
   async sendUntil(from: Site, done: () => boolean): Promise<number> {
     const connection = await from.connect();
     const jetstream = connection.jetstream();
@@ -34,7 +34,7 @@ export class MessageLedger {
     return [...this.#sent.values()].reduce((sum, uuids) => sum + uuids.length, 0);
   }
 
-  /** Waits until as many have arrived, then demands that each is there once, in its origin's order, in both topics. */
+  /** Waits until that many messages have arrived. Then each has to be there once, in its origin's order, in both topics. */
   async arrivedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
     const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
     await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
@@ -53,7 +53,7 @@ export class MessageLedger {
     assert.deepEqual(await readTopic(at.kafka, 'LFH_EXCEPTION'), []);
   }
 
-  /** Waits until the durable of `receiver` at a site has nothing left, acknowledged to the end. */
+  /** Waits until everything in the durable of `receiver` at a site is acknowledged. */
   async acknowledged(from: Site, receiver: Site, timeoutMs = 30_000): Promise<void> {
     const done = async (): Promise<boolean> => {
       const { num_pending, num_ack_pending } = await from.durableInfo(receiver.lfhId);
