@@ -209,7 +209,7 @@ describe("the operator's NATS configuration", function () {
     assert.ok(!(await filesOf(site)).includes(publicKey));
   });
 
-  it('has the shape of the upstream guide where the stream lives in the default account', async () => {
+  it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {
     const site = await start({ isolation: 'Users' });
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const peer = makeKey();
