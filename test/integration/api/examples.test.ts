@@ -21,7 +21,7 @@ interface Ours {
 }
 
 describe('every example of the pages', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
 
   before(async function () {

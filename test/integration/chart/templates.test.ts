@@ -33,7 +33,7 @@ const NODE = {
 };
 
 describe('the templates of the chart', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let directory: string;
   let helm: Helm;
 

@@ -9,7 +9,7 @@ import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
 /** On a control plane of its own: what happens to its API server would happen to every other test as well. */
 describe('an operator', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let namespace: string;
   let site: OperatedSite | undefined;

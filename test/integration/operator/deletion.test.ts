@@ -10,7 +10,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const PEER = 'hospital-b';
 
 describe('an operator', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   const sites: OperatedSite[] = [];

@@ -19,7 +19,7 @@ const APPLY = 'apply --server-side --field-manager=helm -f -';
 const SUBSCRIBERS = '["tls://10.0.0.1:4222"]';
 
 describe('an injected sidecar', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let operator: OperatorProcess | undefined;
   let site: OperatedSite | undefined;
 
@@ -55,7 +55,7 @@ describe('an injected sidecar', function () {
 });
 
 describe("the operator's injection", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   const free: string[] = [];

@@ -22,7 +22,7 @@ const KEPT = 32_768;
 
 /** This has a control plane of its own, so that other tests need not carry its large objects. */
 describe('an operator in a namespace full of large ConfigMaps and Secrets', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let namespace: string;
   let operator: OperatorProcess | undefined;

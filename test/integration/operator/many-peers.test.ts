@@ -19,7 +19,7 @@ const BOUNDS = { convergeMs: 240_000, oneMoreMs: 60_000, residentMb: 350, reques
 
 /** This has a control plane of its own, because it counts every request. */
 describe('a node with two hundred peers', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let options: OperatorOptions;

@@ -6,7 +6,7 @@ import { OperatedWorkload } from '../../kit/sites/operated-workload.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
 describe('an operator of several namespaces', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess | undefined;
 

@@ -12,7 +12,7 @@ import { NatsServer } from '../../kit/servers/nats-server.ts';
 import { OperatedSite, type OperatedSiteOptions } from '../../kit/sites/operated-site.ts';
 
 describe("the operator's NATS configuration", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let options: OperatorOptions;

@@ -10,7 +10,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';
 
 describe('the key of a node', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let namespace: string;

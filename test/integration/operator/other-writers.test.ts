@@ -10,7 +10,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const CONFIG_MAPS = ['local-nats', 'local-sidecar', 'local-invitation'];
 
 describe('what an operator has written', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let site: OperatedSite;

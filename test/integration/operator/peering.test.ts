@@ -13,7 +13,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
 
 describe('two sites that were peered with kubectl', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let a: OperatedSite;

@@ -22,7 +22,7 @@ interface Objects {
 }
 
 describe('an operator', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let options: OperatorOptions;
   const operators: OperatorProcess[] = [];

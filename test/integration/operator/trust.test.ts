@@ -7,7 +7,7 @@ import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 describe("the operator's handling of CAs", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let site: OperatedSite;

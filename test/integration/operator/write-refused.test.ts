@@ -17,7 +17,7 @@ interface Peer {
 }
 
 describe('an operator whose writes the API server refuses', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let site: OperatedSite;

@@ -9,7 +9,7 @@ import { soonerThan, until } from '../../kit/processes/process.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 describe("announcing on the node's local NATS", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let site: Site;
   const open: LocalNats[] = [];
 

@@ -12,7 +12,7 @@ const INFO = 'INFO {"server_id":"x","version":"2.15.2","headers":true,"tls_requi
 
 /** What a server can do to us below the level of messages; needs the patch of the client library in patches/. */
 describe('the NATS client', function () {
-  this.timeout(30_000);
+  this.timeout(240_000);
   let ca: string;
   let certificate: ServerCertificate;
   let server: Server;

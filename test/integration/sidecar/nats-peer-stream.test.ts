@@ -15,7 +15,7 @@ const DURABLE = syncName(B);
 const BIG_MESSAGES = 'max_payload: 16MB\nmax_pending: 64MB';
 
 describe("a peer's stream", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let site: Site;
   let key: KeyPair;
   const open: OpenPeerStream[] = [];
@@ -315,7 +315,7 @@ describe("a peer's stream", function () {
 });
 
 describe("a peer's stream on a nats-server that cannot reset", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let site: Site;
   before(async () => {
     site = await Site.start('hospital-old', { kafka: false, natsVersion: 'beforeReset' });

@@ -13,7 +13,7 @@ import { KEY_RETRY_MS } from '../quick-key-retry-main.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
 /** This is much longer than the retries of that main, and than the backoff after a few failures. */
-const SOON_MS = 20 * KEY_RETRY_MS;
+const SOON_MS = 60 * KEY_RETRY_MS;
 
 describe("a node's key that is replaced while its sidecar runs", () => {
   let b: Site;

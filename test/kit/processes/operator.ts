@@ -80,7 +80,7 @@ export class OperatorProcess {
   }
 
   stop(): Promise<void> {
-    return this.process.stop(15_000);
+    return this.process.stop(60_000);
   }
 
   kill(): Promise<void> {
@@ -104,6 +104,6 @@ export class OperatorProcess {
   }
 
   get(path: string): Promise<Response> {
-    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(10_000) });
   }
 }

@@ -51,7 +51,7 @@ export class ServerProcess {
    */
   async pause(): Promise<void> {
     this.signal('SIGSTOP');
-    await until(`${this.name} stands still`, () => !this.running || threadStates(this.pid).every(isStopped), 5_000, 1);
+    await until(`${this.name} stands still`, () => !this.running || threadStates(this.pid).every(isStopped), 30_000, 1);
   }
 
   resume(): void {
@@ -129,7 +129,7 @@ function isStopped(state: string): boolean {
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
   pollMs = 25,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;

@@ -108,7 +108,7 @@ export class SidecarProcess {
   }
 
   stop(): Promise<void> {
-    return this.process.stop(15_000);
+    return this.process.stop(60_000);
   }
 
   kill(): Promise<void> {
@@ -139,7 +139,7 @@ export class SidecarProcess {
     site: Site,
     what: string,
     wanted: (status: PeerStatus) => boolean,
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<PeerStatus> {
     let last: PeerStatus | undefined;
     const condition = async (): Promise<boolean> => {
@@ -157,7 +157,7 @@ export class SidecarProcess {
   }
 
   /** Waits until a line of its log matches. */
-  waitForLog(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+  waitForLog(pattern: RegExp, timeoutMs = 60_000): Promise<void> {
     return until(`the log says ${pattern}`, async () => pattern.test(await this.log()), timeoutMs, 100);
   }
 
@@ -166,7 +166,7 @@ export class SidecarProcess {
   }
 
   #get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(10_000) });
   }
 }
 

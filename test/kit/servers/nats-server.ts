@@ -127,7 +127,7 @@ export class NatsServer {
     const outcomes = (): string[] => this.process.output().match(RELOAD_ENDED) ?? [];
     const before = outcomes().length;
     this.process.signal('SIGHUP');
-    await until('nats-server reloaded', () => outcomes().length > before, 10_000);
+    await until('nats-server reloaded', () => outcomes().length > before);
     const outcome = outcomes().at(-1) ?? '';
     if (outcome.startsWith('Reloaded')) return;
     [this.#accounts, this.#certificate] = [accounts, certificate];

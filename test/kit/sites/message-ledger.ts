@@ -35,7 +35,7 @@ export class MessageLedger {
   }
 
   /** Waits until that many messages have arrived. Then each has to be there once, in its origin's order, in both topics. */
-  async arrivedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
+  async arrivedOnce(at: Site, timeoutMs = 120_000): Promise<void> {
     const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
     await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
     for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
@@ -54,7 +54,7 @@ export class MessageLedger {
   }
 
   /** Waits until everything in the durable of `receiver` at a site is acknowledged. */
-  async acknowledged(from: Site, receiver: Site, timeoutMs = 30_000): Promise<void> {
+  async acknowledged(from: Site, receiver: Site, timeoutMs = 60_000): Promise<void> {
     const done = async (): Promise<boolean> => {
       const { num_pending, num_ack_pending } = await from.durableInfo(receiver.lfhId);
       return num_pending === 0 && num_ack_pending === 0;

@@ -202,7 +202,7 @@ export class OperatedSite {
     name: string,
     type: string,
     reason: string,
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<string> {
     let message = '';
     let seen = '';

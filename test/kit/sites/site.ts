@@ -276,7 +276,7 @@ export class Site {
   async #request(subject: string, body: unknown): Promise<unknown> {
     const connection = await this.connect();
     try {
-      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 5_000 });
+      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 20_000 });
       const parsed = answer.json<{ error?: { description: string } }>();
       if (parsed.error) throw new Error(`${subject}: ${parsed.error.description}`);
       return parsed;
