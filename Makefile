@@ -1,4 +1,4 @@
-# What a person does here. Node 20 or newer with npm is enough: Node 24, which runs the TypeScript, comes with `npm ci`.
+# The commands for a person who works here. You need Node 20 or newer with npm: `npm ci` brings Node 24, which runs the TypeScript.
 # The commands themselves are the scripts of package.json.
 .DEFAULT_GOAL := help
 RUN := @npm run --silent
@@ -7,28 +7,28 @@ INSTALLED := node_modules/.installed
 .PHONY: help demo test test-unit test-repeat bench servers check static lint format types dead-code coverage docs build image cluster-up \
 	cluster-down cluster-test e2e kind-up kind-down clean
 
-help: ## List what there is to make
+help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: servers ## Two nodes, peered with kubectl: what one takes in appears at the other, once
+demo: servers ## Peer two nodes with kubectl, and show that each message of one appears at the other once
 	$(RUN) demo
 
-test: servers ## All tests, on real servers (minutes)
+test: servers ## Run all tests on real servers (minutes)
 	$(RUN) test
 
-test-unit: $(INSTALLED) ## The tests that need no servers (seconds)
+test-unit: $(INSTALLED) ## Run the tests that need no servers (seconds)
 	$(RUN) test:unit
 
 test-repeat: servers ## Run one test file many times: make test-repeat FILE=test/chaos/kill.test.ts TIMES=20
 	$(RUN) test:repeat -- $(FILE) $(TIMES)
 
-bench: servers ## Throughput and latency, beside a naive bridge in the same run
+bench: servers ## Measure throughput and latency beside a naive bridge in the same run
 	$(RUN) bench
 
-servers: $(INSTALLED) ## Find or build all servers (once, in ~/.cache/lfh-sync; 10 to 17 minutes)
+servers: $(INSTALLED) ## Find all servers, or build them once in ~/.cache/lfh-sync (10 to 17 minutes)
 	$(RUN) servers
 
-check: static test-unit ## Before a commit: format, lint, widths, types, dead code (changes nothing), unit tests
+check: static test-unit ## Check format, lint, widths, types, dead code and unit tests before a commit; it changes no file
 
 static: $(INSTALLED)
 	$(RUN) format:check
@@ -38,50 +38,50 @@ static: $(INSTALLED)
 	$(RUN) types
 	$(RUN) dead-code
 
-format: $(INSTALLED) ## Format everything (check only looks)
+format: $(INSTALLED) ## Format all files
 	$(RUN) format
 
-lint: $(INSTALLED) ## Lint with type information, the folder rules included
+lint: $(INSTALLED) ## Lint with type information, including which folder may import which
 	$(RUN) lint
 
 types: $(INSTALLED) ## Check the types
 	$(RUN) types
 
-dead-code: $(INSTALLED) ## Find what nobody uses, or nothing but tests
+dead-code: $(INSTALLED) ## Find code that is used nowhere, or only in tests
 	$(RUN) dead-code
 
-coverage: servers ## All tests, with the coverage of what ships (coverage/index.html)
+coverage: servers ## Run all tests and measure the coverage of the product (coverage/index.html)
 	$(RUN) coverage
 
-docs: $(INSTALLED) ## Write the generated pages in docs/
+docs: $(INSTALLED) ## Generate the generated pages in docs/ and charts/ again
 	$(RUN) docs
 
-build: $(INSTALLED) ## Compile what ships into dist/
+build: $(INSTALLED) ## Compile the product into dist/
 	$(RUN) build
 
-image: $(INSTALLED) ## The image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
+image: $(INSTALLED) ## Build the image of operator and sidecar, an OCI archive in dist/image/ (as root, with buildah)
 	@command -v buildah >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends buildah; }
 	$(RUN) image
 
-cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time minutes more)
+cluster-up: $(INSTALLED) ## Start a cluster of one real node on this machine (Linux, as root; the first time takes minutes)
 	$(RUN) cluster:up
 
-cluster-down: $(INSTALLED) ## End it, and take away everything that it had of this machine
+cluster-down: $(INSTALLED) ## Stop that cluster, and remove everything that it used on this machine
 	$(RUN) cluster:down
 
-cluster-test: image ## Show that the cluster, or kind's, is one like others (minutes)
+cluster-test: image ## Test that the cluster behaves like others (minutes)
 	$(RUN) cluster:test
 
-e2e: image ## Two hospitals in a cluster: installed, peered, disturbed and taken apart, no message lost (Linux, as root; minutes)
+e2e: image ## Install, peer, disturb and uninstall two hospitals in a cluster; no message may be lost (Linux, as root; minutes)
 	$(RUN) e2e
 
-kind-up: $(INSTALLED) ## As cluster-up, with kind, where Docker is (Linux, as root)
+kind-up: $(INSTALLED) ## Start a cluster with kind, where Docker is (Linux, as root)
 	$(RUN) kind up
 
-kind-down: $(INSTALLED) ## As cluster-down, with kind
+kind-down: $(INSTALLED) ## Stop the cluster of kind
 	$(RUN) kind down
 
-clean: ## Remove what was made in the tree; the servers' cache stays
+clean: ## Remove what was built in the tree; the cache of servers stays
 	@rm -rf dist coverage node_modules
 
 $(INSTALLED): package-lock.json $(wildcard patches/*)

@@ -40,7 +40,7 @@ try {
     say(`${lfhId}: namespace ${namespace}, NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}`);
   }
   say('No kubelet runs here: a stand-in mounts ConfigMaps and Secrets as files, and makes nats-server reload them.');
-  await Promise.all([siteA, siteB].map((site) => site.becomes('lfhnode', 'local', 'Ready', 'AllReady')));
+  await Promise.all([siteA, siteB].map((site) => site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady')));
   say('The operator made a key for each, and wrote what its nats-server includes and its sidecar reads:');
   say(await siteA.kubectl('get', 'configmap,secret', '-o', 'name', '-l', 'app.kubernetes.io/managed-by=lfh-sync'));
   say('');
@@ -49,12 +49,12 @@ try {
   begin('hospital-a gets the invitation of hospital-b: kubectl apply -f syncpeer.yaml');
   const [invitationOfA, invitationOfB] = [await siteA.invitation(), await siteB.invitation()];
   say(shorten(invitationOfB));
-  await siteA.accept(invitationOfB);
-  await siteA.becomes('lfhpeer', 'hospital-b', 'ReceiveReady', 'AwaitingPeer');
+  await siteA.applyInvitation(invitationOfB);
+  await siteA.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'AwaitingPeer');
   await showConditions(siteA, 'hospital-b');
 
   begin('hospital-b gets the one of hospital-a, and that is all there is to do');
-  await siteB.accept(invitationOfA);
+  await siteB.applyInvitation(invitationOfA);
   await Promise.all([
     showConditions(siteB, 'hospital-a', 'True'),
     siteA.kubectl('wait', '--for=condition=Ready', 'lfhpeer/hospital-b', '--timeout=60s'),
@@ -67,7 +67,7 @@ try {
   const patient = connectMessage({ lfhId: a.lfhId, content: PATIENT });
   await a.announce([patient.payload]);
   sent.a.push(patient.uuid);
-  await ofB.peerBecomes(a, 'is replayed', ({ replayed }) => replayed === 1);
+  await ofB.waitForPeer(a, 'is replayed', ({ replayed }) => replayed === 1);
   say("The log of hospital-b's sidecar:");
   await showLog(ofB, b.lfhId, ({ uuid }) => uuid === patient.uuid);
   await showRecord(b, 'LFH_SYNC', patient.uuid, 'the very bytes that hospital-a announced');
@@ -76,7 +76,7 @@ try {
   begin('It does not go round in a loop');
   say('hospital-b announces the same message, as a node would that passes on what it got.');
   await b.announce([patient.payload]);
-  await ofA.peerBecomes(b, 'is skipped', ({ skipped }) => skipped.OwnMessage === 1);
+  await ofA.waitForPeer(b, 'is skipped', ({ skipped }) => skipped.OwnMessage === 1);
   await showLog(ofA, a.lfhId, ({ msg }) => msg.includes('received a message') || msg.includes('local LFH message'));
   say(`hospital-a's LFH_SYNC holds ${(await readTopic(a.kafka, 'LFH_SYNC')).length} records.`);
 
@@ -84,13 +84,13 @@ try {
   const admission = connectMessage({ lfhId: b.lfhId, content: ADMISSION, format: 'HL7-V2', url: '/ingress' });
   await b.announce([admission.payload]);
   sent.b.push(admission.uuid);
-  await ofA.peerBecomes(b, 'is replayed', ({ replayed }) => replayed === 1);
+  await ofA.waitForPeer(b, 'is replayed', ({ replayed }) => replayed === 1);
   await showRecord(a, 'LFH_SYNC', admission.uuid, 'the very bytes that hospital-b announced');
   await showRecord(a, 'HL7-V2', admission.uuid, 'upstream loses these: it takes everything but X12_… for JSON');
 
   begin('A message that nobody can read is kept aside, and stops nothing');
   await a.announce([Buffer.from('{"uuid": "this is not a message')]);
-  await ofB.peerBecomes(a, 'is rejected', ({ rejected }) => rejected.NotJson === 1);
+  await ofB.waitForPeer(a, 'is rejected', ({ rejected }) => rejected.NotJson === 1);
   const [exception] = await readTopic(b.kafka, 'LFH_EXCEPTION');
   const { error_msg } = JSON.parse(String(exception?.value)) as { error_msg: string };
   say(`LFH_EXCEPTION:${exception?.partition}:${exception?.offset} - ${error_msg}`);
@@ -102,7 +102,7 @@ try {
   );
   sent.a.push(...storm.map(({ uuid }) => uuid));
   const publishing = a.announce(storm.map(({ payload }) => payload));
-  const { replayed } = await ofB.peerBecomes(a, 'is half way', (status) => status.replayed > STORM / 4, 60_000);
+  const { replayed } = await ofB.waitForPeer(a, 'is half way', (status) => status.replayed > STORM / 4, 60_000);
   await ofB.kill();
   say(`Killed after ${replayed} messages, in the middle of a transaction or not: it does not matter.`);
   await publishing;
@@ -123,9 +123,9 @@ try {
 
   begin('hospital-a deletes its peer hospital-b: kubectl delete lfhpeer hospital-b');
   await siteA.kubectl('delete', 'lfhpeer', 'hospital-b');
-  const cut = await ofB.peerBecomes(a, 'is refused', ({ reason }) => reason === 'KeyRefused');
+  const cut = await ofB.waitForPeer(a, 'is refused', ({ reason }) => reason === 'KeyRefused');
   say(`Its live connection was dropped. The sidecar of hospital-b says: ${cut.message}`);
-  await siteB.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
+  await siteB.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
   await showConditions(siteB, 'hospital-a');
 
   async function reckon(from: Site, to: Site, uuids: readonly string[]): Promise<string[]> {

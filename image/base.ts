@@ -13,7 +13,7 @@ export interface DebianPackage {
 
 /** Node's own build, as the npm package `node` brings it: the one that runs everything else here. */
 export const NODE_PROGRAM = join(import.meta.dirname, '../node_modules/node/bin/node');
-/** Who its processes are: nobody that a host or another image knows. */
+/** The user of its processes, whom no host and no other image knows. */
 const USER = 65_532;
 /** What Node links (`ldd`), and the roots that a server's certificate may come from. */
 const PACKAGES = ['libc6', 'libgcc-s1', 'libstdc++6', 'ca-certificates'];

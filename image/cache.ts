@@ -23,7 +23,7 @@ const LOCK_POLL_MS = 250;
  * processes that want the same do not build it twice: one waits for the other.
  *
  * @param name of the directory, with everything in it that makes one build differ from another
- * @param about what is being built and about how long it takes, told on stderr when it has to be
+ * @param about what is being built and about how long it takes: this is printed on stderr when it has to be built
  * @returns the directory's path
  * @throws what the build throws, with what it needs on this machine
  */

@@ -1,16 +1,15 @@
 const { reporters } = require('mocha');
 const { tellCount } = require('./tell-count.ts');
 
-/** How long the tests may take to let go of what they opened. */
+/** How long what the tests have opened may stay open after the last test. */
 const GRACE_MS = 30_000;
 
 /**
- * mocha's own report, and after everything else a line for each failure and the count: printed, or written to the file that
- * `LFH_SYNC_COUNT_FILE` names, for CI, which has more to print before its last lines. (Whoever sees only the end of CI's
- * output sees what failed.)
+ * mocha's own report, followed by a line for each failure and the count. Where `LFH_SYNC_COUNT_FILE` names a file, these last
+ * lines are written to it: CI prints them at its very end, so that a person who sees only the end of its output sees what failed.
  *
- * A test that leaves a server, connection or timer behind would keep the run from ending, for ever: mocha waits. Here the
- * run fails instead, and says what was left. (`--exit` would hide it, and with it what the product does not close.)
+ * mocha waits for everything that is open, so that a server, connection or timer that a test leaves behind would keep the run from
+ * ending. This reporter fails the run instead, and says what was left. (`--exit` would hide what the product does not close.)
  */
 module.exports = class CountingReporter extends reporters.Spec {
   constructor(runner, options) {
@@ -41,9 +40,9 @@ function inOneLine(test) {
   return `FAILED ${test.fullTitle()}: ${problem.slice(0, 300)}`;
 }
 
-/** What keeps the process alive, in words. */
+/** Describes each thing that keeps the process alive. */
 function leftBehind() {
-  // oxlint-disable-next-line no-underscore-dangle -- Node has no public call that tells more than the kinds
+  // oxlint-disable-next-line no-underscore-dangle -- no public call of Node returns more than the kinds
   const handles = process._getActiveHandles().filter((handle) => !handle.isTTY && handle.fd === undefined);
   const described = handles.map(describe);
   return described.length > 0 ? described : process.getActiveResourcesInfo();

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { tellCount } from './tell-count.ts';
 
 /**
- * Runs the tests: each file in a mocha of its own, several at a time, since most of a test's time is waiting for a server. What one
- * prints comes out in one piece when it has ended. Last come a line for each failure and the count, in one plain line:
- * printed, or written to the file that `LFH_SYNC_COUNT_FILE` names.
+ * Runs the tests. Each file runs in a mocha of its own, and several run at a time, because most of a test's time is waiting for a
+ * server. The output of a file is printed in one piece when it has ended. The last lines are one for each failure, and the count.
+ * They are printed, or written to the file that `LFH_SYNC_COUNT_FILE` names.
  *
  *   node test/run.ts [file …]
  */
 
 const ROOT = join(import.meta.dirname, '..');
-/** Two that start a Kafka each are all that two cores bear. */
+/** Two cores can run two files at a time that start a Kafka each. */
 const JOBS = Number(process.env.LFH_SYNC_TEST_JOBS ?? Math.min(2, availableParallelism()));
 
 interface Outcome {
@@ -27,8 +27,8 @@ const given = process.argv.slice(2);
 const batches = given.length > 0 ? given.map((file) => [file]) : [filesOf('unit'), ...longestFirst()];
 const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-test-'));
 /**
- * Tests start hundreds of processes that live for seconds. What Node compiled is shared, but not with coverage, which is less
- * precise then (Node's documentation, `module.enableCompileCache`); Java has no time to gain from its second compiler.
+ * Tests start hundreds of processes that live for seconds. They share the code that Node has compiled, except with coverage, which
+ * would be less precise (Node's documentation, `module.enableCompileCache`). Java's second compiler would not pay off in that time.
  */
 const QUICK_STARTS = {
   ...(!process.env.NODE_V8_COVERAGE && { NODE_COMPILE_CACHE: join(directory, 'compiled') }),
@@ -67,7 +67,7 @@ async function run(files: readonly string[], job: number): Promise<Outcome> {
   return outcomeOf(countFile, name, code);
 }
 
-/** One that ended before it had counted is a failure. */
+/** A file whose mocha ended before it had counted is a failure. */
 function outcomeOf(countFile: string, name: string, code: number | null): Outcome {
   let counted: string[];
   try {
@@ -83,7 +83,7 @@ function filesOf(folder: string): string[] {
   return globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT }).sort();
 }
 
-/** By their size, which is not their time but near: a long one that comes last would be waited for alone. */
+/** Orders the files by size, which is close to their time. The run would wait for a long file that comes last. */
 function longestFirst(): string[][] {
   const files = ['integration', 'chaos'].flatMap(filesOf);
   const sizes = new Map(files.map((file) => [file, statSync(join(ROOT, file)).size]));

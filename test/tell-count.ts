@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 
 /**
- * The last that a run of tests says: a line for each failure, and the count in one plain line. Printed, or written to the file
- * that `LFH_SYNC_COUNT_FILE` names, for CI and for `test/run.ts`, which have more to print before.
+ * Reports the result of a run of tests: a line for each failure, and then the count in one line. It prints these lines, or writes them to the
+ * file that `LFH_SYNC_COUNT_FILE` names. CI and `test/run.ts` name one, because they print more before these lines.
  */
 export function tellCount(failures: readonly string[], passed: number, failed: number): void {
   const text = [...failures, `${passed} passed, ${failed} failed`].map((line) => `${line}\n`).join('');

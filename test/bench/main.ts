@@ -22,7 +22,7 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MESSAGE_BYTES = 2400;
 const PER_SECOND = 50;
 const LATENCY_MESSAGES = 250;
-/** In turns, and the other first each time: whoever is measured first also pays for what only warms up. */
+/** They take turns at being first: the first to be measured also pays for the warm-up. */
 const LATENCY_ROUNDS = 6;
 
 interface Contender {
@@ -69,17 +69,17 @@ try {
 }
 
 async function startOurs(): Promise<{ stop(): Promise<void> }> {
-  await origin.admit(site);
+  await origin.grantAccess(site);
   // The bridge announces nothing, so neither do we here.
   const settings = { LFH_SYNC_ANNOUNCE: 'false', LFH_SYNC_LOG_LEVEL: 'info' };
   const sidecar = await SidecarProcess.start(site, { peers: [{ site: origin }], settings });
-  await sidecar.replaying(origin);
+  await sidecar.waitUntilReplaying(origin);
   return sidecar;
 }
 
 async function startBridge(): Promise<{ stop(): Promise<void> }> {
   const key = createUser();
-  await origin.admit({ lfhId: bridge.lfhId, publicKey: key.getPublicKey() });
+  await origin.grantAccess({ lfhId: bridge.lfhId, publicKey: key.getPublicKey() });
   const topics = { raw: bridge.topic, data: 'BRIDGE_DATA', position: 'BRIDGE_POSITION' };
   const admin = site.kafka.client().admin();
   await admin.connect();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import kafkajs from 'kafkajs';
 import { execute } from '../../image/cache.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { Storm } from '../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
@@ -16,13 +16,13 @@ const AUTHORIZER = {
 };
 
 /** A disk of its own, small enough to be filled: needs root, as CI has. */
-describe('a Kafka that', function () {
+describe('a replay', function () {
   this.timeout(300_000);
   let disk: string;
   let a: Site;
   let b: Site;
   let sidecar: SidecarProcess;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     disk = await mkdtemp(join(tmpdir(), 'lfh-sync-disk-'));
@@ -35,9 +35,9 @@ describe('a Kafka that', function () {
       Site.start('hospital-a', { kafka: false }),
       Site.start('hospital-b', { kafkaLogDirectory: records, kafkaProperties }),
     ]);
-    await a.admit(b);
+    await a.grantAccess(b);
     sidecar = await SidecarProcess.start(b, { peers: [{ site: a }] });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
   });
 
   after(async () => {
@@ -48,7 +48,7 @@ describe('a Kafka that', function () {
   });
 
   async function nothingIsAcknowledged(): Promise<void> {
-    const told = await sidecar.peerBecomes(
+    const told = await sidecar.waitForPeer(
       a,
       'waits for Kafka',
       ({ reason }) => /Kafka|Uncertain/.test(reason),
@@ -61,23 +61,23 @@ describe('a Kafka that', function () {
     assert.ok(ack_floor.stream_seq <= (position?.sequence ?? 0));
   }
 
-  it('has a full disk has nothing acknowledged, and everything once when there is room again', async () => {
-    await storm.send(a, 200);
-    await storm.arrivedOnce(b);
+  it('acknowledges nothing while the disk of Kafka is full, and delivers each message once when there is room again', async () => {
+    await ledger.send(a, 200);
+    await ledger.arrivedOnce(b);
     const ballast = join(disk, 'ballast');
     const { stdout } = await execute('df', ['--output=avail', '-k', disk]);
     const free = Number(stdout.trim().split('\n').at(-1));
     await execute('fallocate', ['-l', `${free - 64}K`, ballast]);
-    await storm.send(a, 2_000, 2_000);
+    await ledger.send(a, 2_000, 2_000);
     await nothingIsAcknowledged();
     await rm(ballast);
     await b.kafka.kill();
     await b.kafka.start();
-    await storm.arrivedOnce(b, 90_000);
-    await storm.acknowledged(a, b);
+    await ledger.arrivedOnce(b, 90_000);
+    await ledger.acknowledged(a, b);
   });
 
-  it('can only be read has nothing acknowledged, and everything once when it can be written', async () => {
+  it('acknowledges nothing while Kafka refuses writes, and delivers each message once when it accepts them again', async () => {
     const admin = b.kafka.client().admin();
     await admin.connect();
     const topic = {
@@ -92,14 +92,14 @@ describe('a Kafka that', function () {
         { ...anybody, operation: AclOperationTypes.WRITE, permissionType: AclPermissionTypes.DENY },
       ],
     });
-    await storm.send(a, 500);
+    await ledger.send(a, 500);
     await nothingIsAcknowledged();
     assert.match((await sidecar.peer(a)).message, /TOPIC_AUTHORIZATION_FAILED; allow this sidecar/);
     await admin.deleteAcls({
       filters: [{ ...anybody, operation: AclOperationTypes.WRITE, permissionType: AclPermissionTypes.DENY }],
     });
     await admin.disconnect();
-    await storm.arrivedOnce(b, 90_000);
-    await storm.acknowledged(a, b);
+    await ledger.arrivedOnce(b, 90_000);
+    await ledger.acknowledged(a, b);
   });
 });

@@ -1,46 +1,46 @@
 import { join } from 'node:path';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { Storm } from '../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 import { STEPS } from './crashing-main.ts';
 
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 
-describe('a sidecar that is killed', function () {
+describe('a sidecar', function () {
   this.timeout(300_000);
   let a: Site;
   let b: Site;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
   });
 
   after(() => Promise.all([a.stop(), b.stop()]));
 
   for (const step of STEPS) {
-    it(`${step.replace('-', ' ')} of a batch loses, repeats and reorders nothing`, async () => {
-      await storm.send(a, 300);
+    it(`loses, repeats and reorders nothing when it is killed ${step.replace('-', ' ')} of a batch`, async () => {
+      await ledger.send(a, 300);
       // The second transaction of a session is one of messages, the third as well, with another one gathered behind it.
       const env = { CRASH_AT: step, CRASH_ON: '3' };
       const peers = [{ site: a }];
       const doomed = await SidecarProcess.start(b, { peers, settings: SETTINGS, main: CRASHING, env });
       await doomed.process.exited();
-      await storm.send(a, 100);
+      await ledger.send(a, 100);
       const heir = await SidecarProcess.start(b, { peers, settings: SETTINGS });
-      await storm.arrivedOnce(b);
-      await storm.acknowledged(a, b);
+      await ledger.arrivedOnce(b);
+      await ledger.acknowledged(a, b);
       await heir.stop();
     });
   }
 
-  it('before its very first message loses, repeats and reorders nothing', async () => {
+  it('loses, repeats and reorders nothing when it is killed before its very first message', async () => {
     const c = await Site.start('hospital-c', { kafka: false });
     try {
-      await c.admit(b);
-      await storm.send(c, 200);
+      await c.grantAccess(b);
+      await ledger.send(c, 200);
       for (const [at, on] of [
         ['after-send', '1'],
         ['after-commit', '1'],
@@ -51,7 +51,7 @@ describe('a sidecar that is killed', function () {
         await doomed.process.exited();
       }
       const heir = await SidecarProcess.start(b, { peers: [{ site: c }], settings: SETTINGS });
-      await storm.arrivedOnce(b);
+      await ledger.arrivedOnce(b);
       await heir.stop();
     } finally {
       await c.stop();

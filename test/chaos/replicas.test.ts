@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { until } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { Storm } from '../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
@@ -11,7 +11,7 @@ describe('several sidecars of one node', function () {
   let b: Site;
   let origins: Site[];
   let running: SidecarProcess[] = [];
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     const names = ['hospital-a', 'hospital.c', 'hospital-d', 'hospital*e'];
@@ -19,7 +19,7 @@ describe('several sidecars of one node', function () {
       Site.start('hospital-b'),
       ...names.map((name) => Site.start(name, { kafka: false })),
     ]);
-    for (const origin of origins) await origin.admit(b);
+    for (const origin of origins) await origin.grantAccess(b);
   });
 
   afterEach(async () => {
@@ -60,12 +60,12 @@ describe('several sidecars of one node', function () {
   }
 
   const sendEverywhere = (count: number): Promise<unknown> =>
-    Promise.all(origins.map((origin) => storm.send(origin, count)));
+    Promise.all(origins.map((origin) => ledger.send(origin, count)));
 
-  it('share the peers, and each peer is replayed by one of them', async () => {
+  it('share the peers, so that exactly one of them replays each peer', async () => {
     await startSidecars(3);
     await sendEverywhere(200);
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     // The first of them may have been given all of the peers before the others had joined.
     await until('more than one of them has work', async () => {
       const statuses = await Promise.all(running.map((sidecar) => sidecar.status()));
@@ -74,31 +74,31 @@ describe('several sidecars of one node', function () {
     await eachReplayedByOne(running);
   });
 
-  it('take over from one that is killed', async () => {
+  it('take over the peers of one that is killed', async () => {
     await startSidecars(2);
     const [victim, others] = await pickBusy();
     const sending = sendEverywhere(500);
     await victim.kill();
     await sending;
     await eachReplayedByOne(others);
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
   });
 
-  it('are not disturbed by one that was paused past its session with a pull parked, and goes on', async () => {
+  it('replay each message once while one of them stands still for longer than its session and then goes on', async () => {
     await startSidecars(2);
     const [sleeper, others] = await pickBusy();
     await sendEverywhere(100);
     await sleeper.process.pause();
     await sendEverywhere(100);
     await eachReplayedByOne(others);
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     sleeper.process.resume();
     await sendEverywhere(100);
     await until('the sleeper is a member again', () => sleeper.isReady(), 60_000);
     await eachReplayedByOne(running);
     await sendEverywhere(100);
-    await storm.arrivedOnce(b);
-    for (const origin of origins) await storm.acknowledged(origin, b);
+    await ledger.arrivedOnce(b);
+    for (const origin of origins) await ledger.acknowledged(origin, b);
     assert.doesNotMatch(await sleeper.log(), /"msg":"ended by an error/);
   });
 });

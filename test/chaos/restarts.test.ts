@@ -1,5 +1,5 @@
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { Storm } from '../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
 
 describe('a replay in full swing', function () {
@@ -7,14 +7,14 @@ describe('a replay in full swing', function () {
   let a: Site;
   let b: Site;
   let sidecar: SidecarProcess;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
     const settings = { LFH_SYNC_BATCH_MAX_MESSAGES: '100' };
     sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
   });
 
   after(async () => {
@@ -26,36 +26,37 @@ describe('a replay in full swing', function () {
   async function inTheMiddle(happens: () => Promise<unknown>): Promise<void> {
     const { replayed } = await sidecar.peer(a);
     await a.pauseDurable(b.lfhId, true);
-    await storm.send(a, 3_000, 1_500);
+    await ledger.send(a, 3_000, 1_500);
     await a.pauseDurable(b.lfhId, false);
-    await sidecar.peerBecomes(a, 'has begun', (status) => status.replayed > replayed + 200);
+    await sidecar.waitForPeer(a, 'has begun', (status) => status.replayed > replayed + 200);
     await happens();
-    await storm.arrivedOnce(b, 90_000);
-    await storm.acknowledged(a, b);
+    await ledger.arrivedOnce(b, 90_000);
+    await ledger.acknowledged(a, b);
   }
 
-  it("outlives a restart of its node's Kafka", () => inTheMiddle(() => b.kafka.restart()));
+  it('delivers each message once when the local Kafka is restarted', () => inTheMiddle(() => b.kafka.restart()));
 
-  it("outlives that its node's Kafka is killed", () =>
+  it('delivers each message once when the local Kafka is killed', () =>
     inTheMiddle(async () => {
       await b.kafka.kill();
       await b.kafka.start();
     }));
 
-  it("outlives that its node's Kafka stands still for longer than a session", () =>
+  it('delivers each message once when the local Kafka stands still for longer than a session', () =>
     inTheMiddle(async () => {
       await b.kafka.pause();
-      await sidecar.peerBecomes(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 60_000);
+      await sidecar.waitForPeer(a, 'has given up for now', ({ reason }) => reason !== 'Replaying', 60_000);
       b.kafka.resume();
     }));
 
-  it("outlives a restart of the peer's NATS", () => inTheMiddle(() => a.nats.restart()));
+  it('delivers each message once when the NATS of the peer is restarted', () => inTheMiddle(() => a.nats.restart()));
 
-  it("outlives that the peer's NATS is killed", () =>
+  it('delivers each message once when the NATS of the peer is killed', () =>
     inTheMiddle(async () => {
       await a.nats.kill();
       await a.nats.start();
     }));
 
-  it('outlives a restart of both', () => inTheMiddle(() => Promise.all([a.nats.restart(), b.kafka.restart()])));
+  it('delivers each message once when the local Kafka and the NATS of the peer are restarted together', () =>
+    inTheMiddle(() => Promise.all([a.nats.restart(), b.kafka.restart()])));
 });

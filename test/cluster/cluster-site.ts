@@ -32,7 +32,7 @@ export class ClusterSite {
     return site;
   }
 
-  /** As whom connect signs in at NATS. */
+  /** The public key that connect signs in with at NATS. */
   get connectKey(): string {
     return this.#connectKey.getPublicKey();
   }

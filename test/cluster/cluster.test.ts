@@ -8,7 +8,7 @@ import { importImages } from './images.ts';
 import { siteImages } from './site-images.ts';
 import { finished, RESTRICTED, workload } from './workloads.ts';
 
-/** What tests of the product rely on: that this is a cluster like others. Needs `make cluster-up`. */
+/** Tests of the product rely on this being a cluster like others. This needs `make cluster-up`. */
 
 const PATIENCE_MS = 180_000;
 /** A container that runs a line of JavaScript. */
@@ -160,7 +160,7 @@ describe('the cluster', function () {
     console.log(`      reloaded ${((performance.now() - annotated) / 1000).toFixed(1)} s after the annotation`);
     assert.equal(after.start, before.start);
 
-    /** What nats-server's monitoring tells. */
+    /** An answer of nats-server's monitoring port. */
     async function monitored<Answer>(what: string): Promise<Answer> {
       const { status } = await cluster.get<{ status: { podIP: string } }>('pod/nats-0', '-n', namespace);
       return (await fetch(`http://${status.podIP}:8222/${what}`)).json() as Promise<Answer>;

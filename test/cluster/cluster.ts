@@ -13,7 +13,7 @@ interface Volume {
   readonly spec: { readonly claimRef?: { readonly namespace: string }; readonly hostPath?: { readonly path: string } };
 }
 
-/** The cluster that `make cluster-up` started, or kind's, for whoever uses it. */
+/** Access to the cluster that `make cluster-up` or kind has started. */
 export class Cluster {
   readonly kubeconfigFile: string;
   readonly #kubectl: string;
@@ -23,7 +23,7 @@ export class Cluster {
     this.#kubectl = kubectl;
   }
 
-  /** @throws where none was started */
+  /** @throws when no cluster was started */
   static async connect(kubeconfigFile = KUBECONFIG): Promise<Cluster> {
     if (!(await exists(kubeconfigFile))) throw new Error(`no ${kubeconfigFile}: run make cluster-up`);
     return new Cluster(kubeconfigFile, (await kubernetesPrograms()).kubectl);

@@ -6,7 +6,7 @@ import { Cluster } from './cluster.ts';
 import { importImages } from './images.ts';
 import { finished, RESTRICTED, workload } from './workloads.ts';
 
-/** What the image of the product is like from inside. Needs `make cluster-up` and `make image`. */
+/** Looks at the product's image from inside. This needs `make cluster-up` and `make image`. */
 
 const TREE = join(import.meta.dirname, '..', '..');
 const ARCHIVE = join(TREE, 'dist/image/lfh-sync.oci.tar');
@@ -26,7 +26,7 @@ describe('the image', function () {
 
   after(() => cluster.removeNamespace(namespace));
 
-  /** What a line of JavaScript prints there. */
+  /** Runs a line of JavaScript in the image. @returns what it prints */
   async function says(job: string, script: string): Promise<string> {
     const args = ['--input-type=module', '--eval', script];
     const image = `docker.io/library/lfh-sync:${version}`;

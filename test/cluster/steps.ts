@@ -5,7 +5,7 @@ export function passedSteps(): number {
   return passed;
 }
 
-/** Tells what is done and how long it took, on a line each. */
+/** Prints what is done and how long it took, a line for each step. */
 export async function step<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const started = performance.now();
   const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1).padStart(6);

@@ -44,7 +44,7 @@ async function volumes(): Promise<object[]> {
   const names = Array.from({ length: VOLUME_COUNT }, (_, index) => `volume-${index + 1}`);
   for (const name of names) {
     await mkdir(join(VOLUMES, name), { recursive: true });
-    // Whoever the pod runs as: a kubelet leaves such a directory's owner as it is.
+    // Pods may run as any user, and a kubelet does not change the owner of such a directory.
     await chmod(join(VOLUMES, name), 0o777);
   }
   return names.map((name) => ({

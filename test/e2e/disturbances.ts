@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { step } from '../cluster/steps.ts';
 import { until } from '../kit/processes/process.ts';
 import { type Hospital, PATIENCE_MS } from './hospital.ts';
-import type { Ledger } from './ledger.ts';
+import type { HospitalLedger } from './hospital-ledger.ts';
 import { begin, say } from './story.ts';
 
-/** What happens to a hospital's cluster in a year, while messages come. */
+/** The disturbances that a hospital's cluster has in a year, while messages come. */
 
-const STORM = 100;
+const TRAFFIC = 100;
 const OPERATOR = 'app.kubernetes.io/component=operator';
 
-/** Scales, deletes, restarts, upgrades and rotates; nothing may be lost or repeated by any of it. */
-export async function disturb(a: Hospital, b: Hospital, ledger: Ledger): Promise<void> {
+/** Scales, deletes, restarts, upgrades and rotates. None of this may lose or repeat a message. */
+export async function disturb(a: Hospital, b: Hospital, ledger: HospitalLedger): Promise<void> {
   const both = [a, b];
   const balance = async (): Promise<void> => say(await ledger.balance());
   const exchange = async (count: number): Promise<void> => {
@@ -27,10 +27,10 @@ export async function disturb(a: Hospital, b: Hospital, ledger: Ledger): Promise
   });
   await step('20 messages each way', () => exchange(20));
 
-  begin(`${STORM} messages each way, while pods of connect, NATS and operators are deleted at random`);
+  begin(`${TRAFFIC} messages each way, while pods of connect, NATS and operators are deleted at random`);
   await step('all are taken in', async () => {
     const over = new AbortController();
-    const storm = Promise.all(both.map((each) => ledger.takeIn(each, STORM))).finally(() => over.abort());
+    const traffic = Promise.all(both.map((each) => ledger.takeIn(each, TRAFFIC))).finally(() => over.abort());
     const deleted: string[] = [];
     while (!over.signal.aborted) {
       const site = pick(both);
@@ -38,7 +38,7 @@ export async function disturb(a: Hospital, b: Hospital, ledger: Ledger): Promise
       if (pod) await site.kubectl('delete', 'pod', pod);
       if (pod) deleted.push(`${site.lfhId}/${pod}`);
     }
-    await storm;
+    await traffic;
     say(`deleted: ${deleted.join(', ')}`);
   });
   await step('and have arrived', balance);

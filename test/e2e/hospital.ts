@@ -20,7 +20,7 @@ interface ListedPod {
   };
 }
 
-/** A site in a namespace of its own, and what its administrator does there: with helm and kubectl, and nothing else. */
+/** A site in a namespace of its own, and what its administrator does there with helm and kubectl alone. */
 export class Hospital {
   readonly site: ClusterSite;
   readonly #cluster: Cluster;
@@ -56,7 +56,7 @@ export class Hospital {
     return this.site.namespace;
   }
 
-  /** Once a run before this was cut off, its CRDs are there, and of a release that is not. */
+  /** When an earlier run was cut off, its CRDs are still there and belong to a release that is gone. */
   async install(): Promise<void> {
     await this.#release('install', {}, this.#bringsCrds ? ['--take-ownership'] : []);
   }
@@ -87,7 +87,7 @@ export class Hospital {
     return file;
   }
 
-  /** Resolves when everything of lfh-sync here is as it should be, peers included. */
+  /** Resolves when all objects of this kind are Ready. */
   async ready(what: 'lfhnode' | 'lfhpeer', timeoutMs = PATIENCE_MS): Promise<void> {
     await this.kubectl('wait', what, '--all', '--for=condition=Ready', `--timeout=${Math.round(timeoutMs / 1000)}s`);
   }
@@ -105,7 +105,7 @@ export class Hospital {
     return (await this.#cluster.kubectl(['-n', this.namespace, ...args])).stdout.trim();
   }
 
-  /** How many connections another hospital has at our NATS, as nats-server itself tells. */
+  /** How many connections another hospital has at our NATS, as nats-server itself reports. */
   async connectionsOf(peer: Hospital): Promise<number> {
     const address = await this.kubectl('get', 'pod/nats-0', '-o', 'jsonpath={.status.podIP}');
     const { connections } = (await (await fetch(`http://${address}:8222/connz?auth=true`)).json()) as {
@@ -114,12 +114,12 @@ export class Hospital {
     return connections.filter(({ account }) => account === syncName(peer.lfhId)).length;
   }
 
-  /** Names of the pods that are there to stay. @param labels such as `app=connect` */
+  /** Names of the pods that are not being deleted. @param labels such as `app=connect` */
   async pods(labels: string): Promise<string[]> {
     return (await this.#pods(labels)).map(({ metadata }) => metadata.name);
   }
 
-  /** One line for each pod: which one it is, and how often each of its containers was started anew. */
+  /** One line for each pod: which one it is, and how often each of its containers was restarted. */
   async starts(): Promise<string[]> {
     const pods = await this.#pods('app in (connect,nats,kafka)');
     const counts = ({ status }: ListedPod): number[] =>
@@ -127,7 +127,7 @@ export class Hospital {
     return pods.map((pod) => `${pod.metadata.name} ${pod.metadata.uid} ${counts(pod).join()}`).sort();
   }
 
-  /** Resolves when no pod of connect is left that is on its way out: some of its messages may still be on theirs. */
+  /** Resolves when no pod of connect is being deleted any more: its messages may still be under way. */
   async settled(): Promise<void> {
     await this.site.running(PATIENCE_MS);
     const gone = async (): Promise<boolean> =>

@@ -9,7 +9,7 @@ import { siteImages } from '../cluster/site-images.ts';
 import { step } from '../cluster/steps.ts';
 import { disturb } from './disturbances.ts';
 import { Hospital, PATIENCE_MS } from './hospital.ts';
-import { Ledger } from './ledger.ts';
+import { HospitalLedger } from './hospital-ledger.ts';
 import { begin, say, showEverything, tellEnd, tellFailure } from './story.ts';
 import { takeApart } from './taking-apart.ts';
 import { withCluster } from './with-cluster.ts';
@@ -53,7 +53,7 @@ async function run(cluster: Cluster, directory: string, hospitals: Hospital[]): 
     );
   }
   const [a, b] = hospitals as [Hospital, Hospital];
-  const ledger = new Ledger([a, b]);
+  const ledger = new HospitalLedger([a, b]);
 
   begin('helm install lfh-sync');
   for (const each of hospitals) await step(`helm install, ${each.lfhId}`, () => each.install());
@@ -97,7 +97,7 @@ async function remove(cluster: Cluster, hospitals: readonly Hospital[]): Promise
   await cluster.kubectl(['delete', ...crds, '--ignore-not-found', '--timeout=60s']);
 }
 
-/** Whoever has started: nobody may, when only a peer changes. */
+/** The starts of all pods: no pod may restart when only a peer changes. */
 async function starts(hospitals: readonly Hospital[]): Promise<string[]> {
   return (await Promise.all(hospitals.map((each) => each.starts()))).flat();
 }

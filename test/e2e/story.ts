@@ -3,9 +3,9 @@ import { passedSteps } from '../cluster/steps.ts';
 import { tellCount } from '../tell-count.ts';
 import type { Hospital } from './hospital.ts';
 
-/** How the end-to-end test tells what happens: in plain lines, for somebody who never saw the project. */
+/** Prints what the end-to-end test does, in plain lines for a person who does not know the project. */
 
-/** As many as a person reads of each. */
+/** A person reads about this many lines of each output. */
 const LINES = 60;
 const failures: string[] = [];
 let chapter = 0;
@@ -19,7 +19,7 @@ export function begin(title: string): void {
   console.log(`\n${chapter}. ${title}`);
 }
 
-/** What a person would look at first when it failed. */
+/** Prints what a person would look at first after a failure. */
 export async function showEverything(hospitals: readonly Hospital[]): Promise<void> {
   const conditions =
     '{range .items[*]}{.metadata.name}{range .status.conditions[*]}{"\\n  "}{.type}={.status} {.reason}: {.message}{end}{"\\n"}{end}';
@@ -41,14 +41,14 @@ export async function showEverything(hospitals: readonly Hospital[]): Promise<vo
   }
 }
 
-/** What went wrong: at once as it is, and in one line among the last. The process ends with 1. */
+/** Prints an error at once, and in one line at the end. The process ends with 1. */
 export function tellFailure(error: unknown): void {
   console.error(error);
   failures.push(`FAILED make e2e, chapter ${chapter}: ${messageOf(error).replaceAll(/\s+/g, ' ')}`);
   process.exitCode = 1;
 }
 
-/** What failed, and how many steps passed. */
+/** Prints what failed, and how many steps passed. */
 export function tellEnd(): void {
   tellCount(failures, passedSteps(), failures.length);
 }

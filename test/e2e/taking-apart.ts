@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { step } from '../cluster/steps.ts';
 import { until } from '../kit/processes/process.ts';
 import { type Hospital, PATIENCE_MS } from './hospital.ts';
-import type { Ledger } from './ledger.ts';
+import type { HospitalLedger } from './hospital-ledger.ts';
 import { begin, say } from './story.ts';
 
 /** How soon a peer is cut off after it was deleted. */
@@ -11,7 +11,7 @@ const PROMISED_MS = 15_000;
 const LEFT = ['configmap/local-nats', 'lease.coordination.k8s.io/lfh-sync-operator', 'secret/local-nkey'];
 
 /** Deletes a peer and takes it back, then uninstalls. */
-export async function takeApart(a: Hospital, b: Hospital, ledger: Ledger): Promise<void> {
+export async function takeApart(a: Hospital, b: Hospital, ledger: HospitalLedger): Promise<void> {
   const both = [a, b];
   begin('hospital-a deletes its peer hospital-b');
   const before = [...(await a.starts()), ...(await b.starts())];

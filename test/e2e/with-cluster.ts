@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Cluster } from '../cluster/cluster.ts';
 
-/** Does something on a cluster: on the one that is there, or else on one that is started for it and ended afterwards, unless LFH_SYNC_KEEP is set. */
+/** Works on the cluster that runs. When none runs, it starts one, and stops it afterwards unless LFH_SYNC_KEEP is set. */
 export async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<void> {
   const running = await connect();
   if (running) return work(running);
@@ -25,7 +25,7 @@ async function connect(): Promise<Cluster | undefined> {
   }
 }
 
-/** One of test/cluster, which tells itself what it does. */
+/** Runs a program of test/cluster, which prints what it does. */
 async function program(name: string): Promise<void> {
   const file = join(import.meta.dirname, '..', 'cluster', name);
   const [code] = (await once(spawn(process.execPath, [file], { stdio: 'inherit' }), 'exit')) as [number | null];

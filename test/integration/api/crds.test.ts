@@ -64,7 +64,7 @@ describe('the CRDs on a real API server', function () {
     return (await plane.api.create(written)) as LfhSyncPeer;
   }
 
-  it('are served without a complaint about them', async () => {
+  it('are established without a complaint of the API server', async () => {
     const { stdout } = await plane.kubectl(['get', 'crd', '-o', 'json']);
     const { items } = JSON.parse(stdout) as {
       items: { metadata: { name: string }; status: { conditions: { type: string; status: string }[] } }[];
@@ -75,7 +75,7 @@ describe('the CRDs on a real API server', function () {
     assert.equal(ours.length, 2);
   });
 
-  it('explain a field', async () => {
+  it('explain a field in kubectl explain', async () => {
     // The API server describes a kind a moment after it serves it.
     await until('the field is explained', async () => {
       const { stdout } = await plane.kubectl(['explain', 'lfhpeer.spec.receive.startFrom.policy']);
@@ -83,7 +83,7 @@ describe('the CRDs on a real API server', function () {
     });
   });
 
-  it('are found by the category, and by their short names', async () => {
+  it('are found by their category and their short names', async () => {
     const { stdout } = await plane.kubectl(['api-resources', '--categories=lfh', '--no-headers']);
     const names = stdout
       .trim()
@@ -95,8 +95,8 @@ describe('the CRDs on a real API server', function () {
     ]);
   });
 
-  describe('take', () => {
-    it('the smallest useful peer, applied as a file, and fill in what it leaves out', async () => {
+  describe('accept', () => {
+    it('the smallest useful peer from a file, and fill in the defaults', async () => {
       const spec = {
         lfhId: 'hospital-b',
         servers: ['tls://192.168.1.201:4222'],
@@ -114,7 +114,7 @@ describe('the CRDs on a real API server', function () {
       });
     });
 
-    it('the smallest node, and fill in what it leaves out', async () => {
+    it('the smallest node, and fill in the defaults', async () => {
       const taken = (await plane.api.create(node({}))) as LfhSyncNode;
       assert.deepEqual(taken.spec, {
         lfhId: 'hospital-a',
@@ -124,7 +124,7 @@ describe('the CRDs on a real API server', function () {
       });
     });
 
-    it('what the sidecar may use, and fill in what it asks for', async () => {
+    it('limits and requests for the sidecar, and fill in the default requests', async () => {
       const limits = { cpu: '1', memory: '0.5Gi', 'ephemeral-storage': '1e9' };
       const connect = { workloadRef: { name: 'connect' } };
       const taken = async (resources: object): Promise<unknown> =>
@@ -137,7 +137,7 @@ describe('the CRDs on a real API server', function () {
       assert.deepEqual(await taken({ resources: little }), little);
     });
 
-    it('references, with the usual keys', async () => {
+    it('references to ConfigMaps and Secrets, and fill in the usual keys', async () => {
       const { spec } = await createdPeer(peer({ lfhId: 'b', ca: { secretRef: { name: 'b-ca' } } }));
       assert.deepEqual(spec.ca, { secretRef: { name: 'b-ca', key: 'ca.crt' } });
       const sasl = { mechanism: 'scram-sha-512', username: 'lfh', passwordSecretRef: { name: 'kafka' } };
@@ -146,7 +146,7 @@ describe('the CRDs on a real API server', function () {
       assert.equal(taken.spec.kafka.sasl?.passwordSecretRef.key, 'password');
     });
 
-    it('everything at its largest, within the budget of the rules', async () => {
+    it('the largest node and peer within the cost budget of their rules', async () => {
       const server = `tls://${'a'.repeat(280)}:4222`;
       await plane.api.create(
         peer({
@@ -175,7 +175,7 @@ describe('the CRDs on a real API server', function () {
     });
   });
 
-  describe('refuse, without a word of what was written', () => {
+  describe('refuse, without quoting it,', () => {
     const SEED_HINT = /an entry begins with S: that is a seed/;
     const KEY_HINT = /each entry must be a public NKey/;
     const cases: readonly [what: string, spec: object, secret: string, field: string, message: RegExp][] = [
@@ -183,7 +183,7 @@ describe('the CRDs on a real API server', function () {
       ['a seed with blanks around it', { publicKeys: [` ${SEED}\n`] }, SEED, 'publicKeys', KEY_HINT],
       ['a private key as public key', { publicKeys: [PRIVATE_KEY] }, PRIVATE_KEY, 'publicKeys', KEY_HINT],
       ['a seed instead of the list', { publicKeys: SEED }, SEED, 'publicKeys', /must be of type array/],
-      ['a seed too many', { publicKeys: [KEY, KEY, KEY, KEY, SEED] }, SEED, 'publicKeys', /at most 4 items/],
+      ['a seed as a fifth key', { publicKeys: [KEY, KEY, KEY, KEY, SEED] }, SEED, 'publicKeys', /at most 4 items/],
       ['a seed file of many', { publicKeys: [SEED.repeat(10)] }, SEED, 'publicKeys', /Too long/],
       ['a private key as CA', { ca: { inline: PRIVATE_KEY } }, PRIVATE_KEY, 'ca', /contains a private key/],
       ['a private key below the CA', { ca: { inline: CA + PRIVATE_KEY } }, PRIVATE_KEY, 'ca', /contains a private key/],
@@ -243,7 +243,7 @@ describe('the CRDs on a real API server', function () {
       });
     }
 
-    it('a seed that is applied with kubectl to a new peer', async () => {
+    it('a seed in a new peer that is applied with kubectl', async () => {
       await assert.rejects(plane.apply([peer({ lfhId: 'b', publicKeys: [SEED] })], namespace), (error: Error) => {
         assert.match(error.message, SEED_HINT);
         return !error.message.includes(SEED);
@@ -254,14 +254,18 @@ describe('the CRDs on a real API server', function () {
   describe('refuse', () => {
     const time = '2026-11-24T08:00:00Z';
     const peers: readonly [what: string, spec: object, message: RegExp][] = [
-      ['no lfhId', { lfhId: undefined }, /spec\.lfhId: Required value/],
+      ['a peer without lfhId', { lfhId: undefined }, /spec\.lfhId: Required value/],
       ['an empty lfhId', { lfhId: '' }, /at least 1 chars/],
       ['no CA where there is `ca`', { ca: {} }, /exactly one of inline, configMapRef and secretRef/],
       ['two CAs', { ca: { inline: CA, secretRef: { name: 'b-ca' } } }, /exactly one of/],
       ['a policy Time without a time', { receive: { startFrom: { policy: 'Time' } } }, /policy Time needs a time/],
       ['a time without its policy', { receive: { startFrom: { time } } }, /policy Time needs a time/],
-      ['a time that is none', { receive: { startFrom: { policy: 'Time', time: 'yesterday' } } }, /startFrom\.time/],
-      ['a policy that is none', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
+      [
+        'a time that cannot be read',
+        { receive: { startFrom: { policy: 'Time', time: 'yesterday' } } },
+        /startFrom\.time/,
+      ],
+      ['an unknown policy', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
     ];
     for (const [what, spec, message] of peers) {
       it(what, async () => assert.match(await refusal(peer({ lfhId: 'b', ...spec })), message));
@@ -270,12 +274,20 @@ describe('the CRDs on a real API server', function () {
     const sasl = { mechanism: 'plain' };
     const withResources = (resources: object): object => ({ workloadRef: { name: 'connect' }, resources });
     const nodes: readonly [what: string, spec: object, message: RegExp][] = [
-      ['no nats-server', { nats: { servers: [] } }, /at least 1 items/],
-      ['a restart of nothing', { nats: { servers: ['tls://n'], reload: 'Restart' } }, /Restart needs workloadRef/],
+      ['a node without nats-server', { nats: { servers: [] } }, /at least 1 items/],
+      [
+        'a restart without a workload',
+        { nats: { servers: ['tls://n'], reload: 'Restart' } },
+        /Restart needs workloadRef/,
+      ],
       ['an account with a dot', { nats: { servers: ['tls://n'], account: 'a.b' } }, /name of a NATS account/],
-      ['to sign in at Kafka as nobody', { kafka: { brokers: ['k:9092'], sasl } }, /sasl\.username: Required value/],
+      ['SASL without a username', { kafka: { brokers: ['k:9092'], sasl } }, /sasl\.username: Required value/],
       ['a CA for a Kafka without TLS', { kafka: { brokers: ['k:9092'], ca: { inline: CA } } }, /unless tls is true/],
-      ['a limit that is no quantity', { connect: withResources({ limits: { cpu: 'much' } }) }, /limits: .*a quantity/],
+      [
+        'a limit that is not a quantity',
+        { connect: withResources({ limits: { cpu: 'much' } }) },
+        /limits: .*a quantity/,
+      ],
       ['a negative request', { connect: withResources({ requests: { memory: '-1Mi' } }) }, /requests: .*not negative/],
       [
         'a limit below the request',
@@ -289,14 +301,14 @@ describe('the CRDs on a real API server', function () {
       it(what, async () => assert.match(await refusal(node(spec)), message));
     }
 
-    it('names of nodes that Kafka and NATS could not know it by', async () => {
+    it('names of nodes that cannot be part of names in Kafka and NATS', async () => {
       for (const name of ['a.b', 'n'.repeat(64)]) {
         assert.match(await refusal(node({}, name)), /metadata\.name has at most 63 characters and no dot/);
       }
     });
   });
 
-  describe('over time', () => {
+  describe('on updates', () => {
     async function change<Value extends Written>(object: Value, spec: object): Promise<Value> {
       const known = await plane.api.get<Value>(
         KINDS[object.kind === 'LfhSyncPeer' ? 'peer' : 'node'],
@@ -307,7 +319,7 @@ describe('the CRDs on a real API server', function () {
       return plane.api.replace<Value>({ ...known, spec: { ...(known.spec as object), ...spec } });
     }
 
-    it('keep the lfhId', async () => {
+    it('refuse to change the lfhId', async () => {
       for (const object of [await plane.api.create(peer({ lfhId: 'b' })), await plane.api.create(node({}))]) {
         await assert.rejects(
           change(object, { lfhId: 'another' }),
@@ -316,22 +328,22 @@ describe('the CRDs on a real API server', function () {
       }
     });
 
-    it('let a rotation only be raised', async () => {
+    it('refuse to lower the number of rotations', async () => {
       const object = await plane.api.create(node({ key: { rotation: 1 } }));
       await change(object, { key: { rotation: 3 } });
       await assert.rejects(change(object, { key: { rotation: 2 } }), /can only be raised/);
       await assert.rejects(change(object, { key: undefined }), /can only be raised/);
     });
 
-    it('let a key be brought after rotations, and be made again', async () => {
+    it('accept a key that is brought after rotations, and a made one after that', async () => {
       const object = await plane.api.create(node({ key: { rotation: 3 } }));
       await change(object, { key: { secretRef: { name: 'own' } } });
       await change(object, { key: { rotation: 4 } });
     });
   });
 
-  describe('a status', () => {
-    it('is written apart from the spec, and with nothing that is not in the schema', async () => {
+  describe('have a status that', () => {
+    it('is written apart from the spec and holds only fields of the schema', async () => {
       const { metadata } = await plane.api.create(peer({ lfhId: 'b' }));
       const conditions = withCondition(
         [],
@@ -350,7 +362,7 @@ describe('the CRDs on a real API server', function () {
       assert.equal(taken?.metadata.generation, 1);
     });
 
-    it('is what `kubectl get` shows', async () => {
+    it('is shown by `kubectl get`', async () => {
       const where = await plane.createNamespace('columns');
       const now = new Date(Date.now() - 60_000).toISOString();
       const ready = { type: 'Ready', observedGeneration: 1, lastTransitionTime: now, message: '' };

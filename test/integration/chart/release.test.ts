@@ -48,10 +48,6 @@ describe('the chart on a real API server', function () {
     helm = await Helm.in(join(plane.directory, 'helm'), plane.kubeconfigFile);
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(() => plane?.stop());
 
   const get = <Value extends KubeObject>(kind: (typeof KINDS)[keyof typeof KINDS], namespace: string, name: string) =>
@@ -62,7 +58,7 @@ describe('the chart on a real API server', function () {
     return stdout !== '';
   }
 
-  describe('what it renders', () => {
+  describe('renders manifests that', () => {
     let values: readonly (readonly [name: string, objects: readonly Manifest[]])[];
 
     before(async () => {
@@ -86,7 +82,7 @@ describe('the chart on a real API server', function () {
       plane.kubectl(['delete', 'crd', 'lfhsyncnodes.sync.linuxforhealth.io', 'lfhsyncpeers.sync.linuxforhealth.io']),
     );
 
-    it('is accepted as it is: no field unknown, none missing; with every values file of ci/ and that of docs/install.md', async () => {
+    it('strict validation accepts with every values file of ci/ and that of docs/install.md', async () => {
       for (const [name, objects] of values) {
         const apply = [
           'apply',
@@ -104,7 +100,7 @@ describe('the chart on a real API server', function () {
       }
     });
 
-    it('is refused for a field that is unknown, so that the test before says something', async () => {
+    it('strict validation would refuse if a field were unknown', async () => {
       const [, objects = []] = values[0] ?? [];
       const deployment = objects.find(({ kind }) => kind === 'Deployment') as Manifest & { spec: object };
       const wrong = { ...deployment, spec: { ...deployment.spec, replica: 1 } };
@@ -112,7 +108,7 @@ describe('the chart on a real API server', function () {
       await assert.rejects(plane.kubectl(apply, JSON.stringify(wrong)), /replica/);
     });
 
-    it('makes an LfhSyncNode that the API server takes', async () => {
+    it('make an LfhSyncNode that the API server accepts', async () => {
       const objects = values.flatMap(([, each]) => each);
       const nodes = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-node'));
       assert.equal(nodes.length, 3);
@@ -122,7 +118,7 @@ describe('the chart on a real API server', function () {
       }
     });
 
-    it('makes pods that a namespace with restricted pod security admits', async () => {
+    it('make pods that Pod Security admits in a restricted namespace', async () => {
       const label = 'pod-security.kubernetes.io/enforce=restricted';
       const namespace = await plane.createNamespace('restricted');
       await plane.kubectl(['label', 'namespace', namespace, label]);
@@ -210,7 +206,7 @@ describe('the chart on a real API server', function () {
       );
     }
 
-    it('makes the node at the first install, and the operator works with its rights', async () => {
+    it('makes the node at the first install and gives the operator all the rights it needs', async () => {
       assert.match(await deploy('install', { node: NODE }), /STATUS: deployed/);
       assert.deepEqual((await node())?.spec.nats.servers, NODE.nats.servers);
       await startOperator();
@@ -219,7 +215,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await key());
     });
 
-    it('tells at once which value of the node the API server refuses, and why', async () => {
+    it('fails the install with the value of the node that the API server refuses, and its reason', async () => {
       const seed = `S${'U'.repeat(57)}`;
       const wrong = { ...NODE, nats: { ...NODE.nats, users: [seed] } };
       await assert.rejects(deploy('install', { node: wrong }), /apply-node/);
@@ -228,7 +224,7 @@ describe('the chart on a real API server', function () {
       assert.ok(!log.includes(seed));
     });
 
-    it('whose install failed is mended by an upgrade, as docs/install.md says, and not by another install', async () => {
+    it('recovers from a failed install by an upgrade, as docs/install.md says, and not by another install', async () => {
       await assert.rejects(deploy('install', { node: { ...NODE, nats: { ...NODE.nats, users: ['U'] } } }));
       await assert.rejects(deploy('install', { node: NODE }), /cannot re-?use a name/);
       const upgrade = ['upgrade', '--install', release, CHART, '-n', namespace, '--timeout=120s', '-f', '-'];
@@ -236,7 +232,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await node());
     });
 
-    it('whose install failed without an image goes without its hooks', async () => {
+    it('can be uninstalled without its hooks after an install whose image was missing', async () => {
       // Then no Job ever ends.
       await jobs.stop();
       const where = ['-n', namespace, '--timeout=5s'];
@@ -247,7 +243,7 @@ describe('the chart on a real API server', function () {
       assert.deepEqual(await all('deployment'), []);
     });
 
-    it('is upgraded and rolled back, with its node, and keeps key, peers and what others have set', async () => {
+    it('keeps the key, the peers and what others have set through an upgrade and a rollback', async () => {
       await peered({ node: NODE });
       const before = await key();
       const patch = JSON.stringify({ spec: { key: { overlap: '48h' } } });
@@ -281,14 +277,14 @@ describe('the chart on a real API server', function () {
       return rule?.resourceNames?.join();
     }
 
-    it('may still change the workload that has the sidecar, when the values name another one', async () => {
+    it('keeps the right to change the workload that has the sidecar when the values name another one', async () => {
       await deploy('install', { node: NODE });
       await holds('Deployment/connect');
       await deploy('upgrade', { node: otherConnect });
       assert.equal(await changeable(), 'connect-2,connect,nats');
     });
 
-    it('may so too when it goes back: by an upgrade, or by a rollback where both were named before', async () => {
+    it('keeps the right to change both workloads when it goes back by an upgrade, or by a rollback to values that name both', async () => {
       await deploy('install', { node: NODE });
       await deploy('upgrade', { node: otherConnect });
       await holds('Deployment/connect-2');
@@ -307,7 +303,7 @@ describe('the chart on a real API server', function () {
       assert.equal(await changeable(), 'connect,connect-2,nats');
     });
 
-    it('is uninstalled without the loss of a key or a peer, and goes on where it was when installed again', async () => {
+    it('leaves the key and the peers when it is uninstalled, and goes on with them when it is installed again', async () => {
       await peered({ node: NODE });
       const before = await key();
       await uninstall();
@@ -336,7 +332,7 @@ describe('the chart on a real API server', function () {
       assert.deepEqual(await key(), before);
     });
 
-    it('takes the peers with it when asked, and never the key', async () => {
+    it('deletes the peers but never the key when it is uninstalled with uninstall.deletePeers', async () => {
       await peered({ node: NODE, uninstall: { deletePeers: true } });
       await uninstall();
       assert.equal(await node(), undefined);
@@ -344,7 +340,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await key());
     });
 
-    it('puts the sidecar into connect with the rights of the chart, and takes it out when it goes', async () => {
+    it('injects the sidecar into connect with the rights of the chart, and removes it when it is uninstalled', async () => {
       const connect = { name: 'connect', image: 'connect' };
       const labels = { app: 'connect' };
       const spec = {
@@ -373,7 +369,7 @@ describe('the chart on a real API server', function () {
       assert.equal(await sidecars(), '');
     });
 
-    it('leaves alone a node that somebody else made', async () => {
+    it('leaves alone a node that somebody else has made', async () => {
       await deploy('install', {});
       const own = { apiVersion: PEER.apiVersion, kind: 'LfhSyncNode', metadata: { name: 'local' }, spec: NODE };
       await plane.apply([own], namespace);
@@ -381,7 +377,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await node());
     });
 
-    it('is uninstalled also where somebody has given its label to another node, which stays', async () => {
+    it('leaves alone another node that carries its label when it is uninstalled', async () => {
       await peered({ node: NODE });
       const labels = { 'app.kubernetes.io/instance': release };
       const other = {
@@ -395,7 +391,7 @@ describe('the chart on a real API server', function () {
       assert.deepEqual(await all('lfhnode'), ['other']);
     });
 
-    it('is not uninstalled while no operator takes back what peers were given, and says so', async () => {
+    it('refuses to be uninstalled while no operator runs to revoke the access of the peers', async () => {
       await peered({ node: NODE, uninstall: { timeoutSeconds: 10 } });
       await operator?.stop();
       await assert.rejects(uninstall(), /uninstall/);
@@ -408,14 +404,14 @@ describe('the chart on a real API server', function () {
       assert.ok(!JSON.stringify(await natsFiles()).includes(PEER.spec.publicKeys[0] ?? ''), 'the peer kept its access');
     });
 
-    it('takes the CRDs with it only when it was told not to keep them', async () => {
+    it('deletes the CRDs when it is uninstalled with crds.keep=false', async () => {
       await peered({ node: NODE, crds: { keep: false } });
       await uninstall();
       await until('they are gone', async () => !(await has('crd', 'lfhsyncnodes.sync.linuxforhealth.io')));
       assert.ok(await key());
     });
 
-    it('upgrades the CRDs, and keeps every object of theirs', async () => {
+    it('upgrades the CRDs and keeps every object of them', async () => {
       await peered({ node: NODE });
       const chart = join(plane.directory, 'newer-chart');
       await cp(CHART, chart, { recursive: true });
@@ -429,7 +425,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await peer());
     });
 
-    it('takes over CRDs that somebody else has installed, when it is told to', async () => {
+    it('takes over CRDs that somebody else has installed, with --take-ownership', async () => {
       await plane.installCrds();
       await assert.rejects(deploy('install', { node: NODE }), /cannot be imported into the current release/);
       const take = ['install', release, CHART, '-n', namespace, '--timeout=120s', '--take-ownership', '-f', '-'];
@@ -437,7 +433,7 @@ describe('the chart on a real API server', function () {
       assert.ok(await node());
     });
 
-    it('is tested by helm test with the words of its own pod', async () => {
+    it('passes the script that helm test runs', async () => {
       await deploy('install', { node: NODE });
       await startOperator();
       const hooks = await helm.run(['get', 'hooks', release, '-n', namespace]);

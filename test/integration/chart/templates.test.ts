@@ -33,7 +33,7 @@ const NODE = {
 };
 
 describe('the templates of the chart', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let directory: string;
   let helm: Helm;
 
@@ -58,22 +58,22 @@ describe('the templates of the chart', function () {
     return (await one<Workload>('Deployment', 'sync-lfh-sync', values)).spec.template.spec.containers[0];
   }
 
-  it('satisfy helm lint, strictly, with the defaults and with all values files of ci/', async () => {
+  it('satisfy helm lint --strict with the defaults and with every values file of ci/', async () => {
     const files = (await readdir(join(CHART, 'ci'))).map((file) => ['-f', join(CHART, 'ci', file)]);
     assert.ok(files.length > 3);
     for (const values of [[], ...files]) await helm.run(['lint', '--strict', CHART, ...values]);
   });
 
-  describe('values', () => {
+  describe('refuse values that', () => {
     const refused = (values: object, message: RegExp): Promise<void> => assert.rejects(rendered(values), message);
 
-    it('are refused by name when they are not known', async () => {
+    it('are unknown, by their name', async () => {
       await refused({ replica: 2 }, /additional properties 'replica' not allowed/);
       await refused({ node: { ...NODE, lfhID: 'a' } }, /at '\/node': additional properties 'lfhID' not allowed/);
       await refused({ networkPolicy: { enable: false } }, /at '\/networkPolicy': additional properties 'enable'/);
     });
 
-    it('are refused with what is expected when they are of another shape', async () => {
+    it('have another shape, and say what is expected', async () => {
       await refused({ node: { lfhId: 'a' } }, /at '\/node': missing properties 'nats', 'kafka'/);
       await refused({ node: { ...NODE, lfhId: 5 } }, /at '\/node\/lfhId': got number, want string/);
       await refused({ node: { ...NODE, nats: { servers: [] } } }, /at '\/node\/nats\/servers': minItems/);
@@ -84,11 +84,11 @@ describe('the templates of the chart', function () {
       await refused({ networkPolicy: { natsPorts: [99_999] } }, /at '\/networkPolicy\/natsPorts\/0': maximum/);
     });
 
-    it('that would have every pod of a namespace scraped are refused', () =>
+    it('would have every pod of a namespace scraped', () =>
       refused({ metrics: { podMonitor: { enabled: true } } }, /metrics\.podMonitor\.selector: set it to the labels/));
   });
 
-  describe('the operator', () => {
+  describe('make an operator that', () => {
     it('runs as restricted as a pod can, with nothing to write to', async () => {
       const { spec } = (await one<Workload>('Deployment', 'sync-lfh-sync')).spec.template;
       assert.deepEqual((spec as { securityContext?: object }).securityContext, {
@@ -102,7 +102,7 @@ describe('the templates of the chart', function () {
       });
     });
 
-    it('is told where it is, what it looks after, and what its sidecars are made of', async () => {
+    it('knows its namespace, the namespaces it watches, and the image of its sidecars', async () => {
       const { env, command } = await container({ node: NODE, watch: { namespaces: ['other'] }, image: { tag: '9' } });
       assert.deepEqual(command, ['node', '/app/operator/main.js']);
       const fieldRef = (fieldPath: string): object => ({ valueFrom: { fieldRef: { fieldPath } } });
@@ -115,7 +115,7 @@ describe('the templates of the chart', function () {
       ]);
     });
 
-    it('looks after the namespaces that are named, and after its own where it has a node or none is named', async () => {
+    it('watches the namespaces that are named, and its own where it has a node or none is named', async () => {
       const namespaces = async (values: object): Promise<unknown> =>
         (await container(values)).env.find(({ name }) => name === 'LFH_SYNC_NAMESPACES')?.value;
       assert.equal(await namespaces({}), '["lfh"]');
@@ -126,7 +126,7 @@ describe('the templates of the chart', function () {
       assert.ok(!env.some(({ name }) => name === 'LFH_SYNC_NAMESPACES'));
     });
 
-    it('has one image everywhere, by digest where there is one', async () => {
+    it('has one image everywhere, by digest where one is given', async () => {
       const digest = `sha256:${'0'.repeat(64)}`;
       const objects = await rendered({ node: NODE, image: { repository: 'registry/lfh-sync', tag: '1', digest } });
       const images = JSON.stringify(objects).match(/"image":"[^"]*"/g);
@@ -135,14 +135,14 @@ describe('the templates of the chart', function () {
     });
   });
 
-  describe('its rights', () => {
-    it('are exactly those that it is tested with', async () => {
+  describe('make rights that', () => {
+    it('are exactly those that the operator is tested with', async () => {
       const rules = await operatorRules();
       assert.deepEqual((await one<Role>('Role', 'sync-lfh-sync', { node: NODE })).rules, rules.own);
       assert.deepEqual((await one<Role>('Role', 'sync-lfh-sync-watched', { node: NODE })).rules, rules.watched);
     });
 
-    it('are Roles, one for each namespace, bound there', async () => {
+    it('are one Role and one RoleBinding in each watched namespace', async () => {
       const objects = await rendered({ watch: { namespaces: ['a', 'b'] } });
       const found = objects
         .filter(({ kind }) => /Role/.test(kind))
@@ -152,13 +152,13 @@ describe('the templates of the chart', function () {
       assert.ok(!objects.some(({ kind }) => kind.startsWith('ClusterRole')));
     });
 
-    it('are a ClusterRole where it looks after all namespaces, with the same rules', async () => {
+    it('are a ClusterRole with the same rules where all namespaces are watched', async () => {
       const values = { watch: { allNamespaces: true, names: { connect: ['connect'], nats: ['nats'] } } };
       const { rules } = await one<Role>('ClusterRole', 'lfh-sync-lfh-sync', values);
       assert.deepEqual(rules, (await operatorRules()).watched);
     });
 
-    it('name what more is known, and leave out a rule for names of which none is', async () => {
+    it('include every name that is known, and omit a rule for names when none is known', async () => {
       const watched = (values: object): Promise<Role> => one<Role>('Role', 'sync-lfh-sync-watched', values);
       const named = (role: Role): string[] => role.rules.flatMap(({ resourceNames = [] }) => resourceNames);
       const more = named(
@@ -174,7 +174,7 @@ describe('the templates of the chart', function () {
       for (const { resourceNames } of rules) assert.notEqual(resourceNames?.length, 0);
     });
 
-    it('are not given to every pod of the namespace, as they would be to its service account default', async () => {
+    it('belong to a service account of their own, not to the default one', async () => {
       const serviceAccount = { create: false };
       for (const name of ['', 'default']) {
         const given = rendered({ serviceAccount: { ...serviceAccount, name } });
@@ -185,13 +185,13 @@ describe('the templates of the chart', function () {
       await rendered({ serviceAccount, rbac: { create: false } });
     });
 
-    it('are not made where somebody else makes them', async () => {
+    it('are omitted where somebody else makes them', async () => {
       const objects = await rendered({ rbac: { create: false } });
       assert.ok(!objects.some(({ kind }) => /Role/.test(kind)));
     });
   });
 
-  it('have the CRDs as they are in the tree, and keep them unless told otherwise', async () => {
+  it('have the CRDs of the tree, and keep them unless the values say otherwise', async () => {
     const name = 'lfhsyncnodes.sync.linuxforhealth.io';
     const original = load(await readFile(join(CHART, '..', '..', 'crds', 'lfhsyncnodes.yaml'), 'utf8'));
     const kept = await one('CustomResourceDefinition', name);
@@ -205,13 +205,13 @@ describe('the templates of the chart', function () {
     assert.ok(!without.some(({ kind }) => kind === 'CustomResourceDefinition'));
   });
 
-  it('make no node without a spec, and have one deleted all the same', async () => {
+  it('make no node without a spec, and still delete one that an earlier release made', async () => {
     const names = (await rendered()).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
     assert.ok(names.includes('Job sync-lfh-sync-uninstall'));
     assert.ok(!names.some((name) => name.includes('apply-node') || name === 'ConfigMap sync-lfh-sync-node'));
   });
 
-  it('let its Jobs delete peers only where peers are to be deleted', async () => {
+  it('let the Jobs delete peers only where the values ask for it', async () => {
     const peers = async (values: object): Promise<unknown> =>
       (await one<Role>('Role', 'sync-lfh-sync-hooks', values)).rules.find(({ resources }) =>
         resources.includes('lfhsyncpeers'),
@@ -230,7 +230,7 @@ describe('the templates of the chart', function () {
     assert.deepEqual(ingress, [{ ports: [{ port: 9878, protocol: 'TCP' }] }]);
   });
 
-  it('let every pod ask for names and reach the API, also on OpenShift and MicroK8s', async () => {
+  it('let every pod reach DNS and the API server, also on OpenShift and MicroK8s', async () => {
     const { spec } = await one('NetworkPolicy', 'sync-lfh-sync');
     const { egress } = spec as {
       egress: readonly { to?: object; ports: readonly { port: number; protocol: string }[] }[];
@@ -240,7 +240,7 @@ describe('the templates of the chart', function () {
     assert.deepEqual(api, ['443/TCP', '6443/TCP', '8443/TCP', '16443/TCP']);
   });
 
-  it('fill in the alerts and link them to their texts', async () => {
+  it('fill in the alerts and link each to its text', async () => {
     const prometheusRule = { enabled: true, lagMessages: 250_000_000, runbooks: 'https://wiki.example.org/alerts.md' };
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics: { prometheusRule } });
     const { rules } = (spec as { groups: { rules: Record<string, unknown>[] }[] }).groups[0] ?? { rules: [] };
@@ -250,7 +250,7 @@ describe('the templates of the chart', function () {
     assert.ok(!/<[a-z]+>/.test(JSON.stringify(rules)), 'a placeholder is left');
   });
 
-  it('have an alert for sidecars of which there is none, and so no series, that lasts as long as they may be gone', async () => {
+  it('make an alert for a missing sidecar, which has no series of its own, that lasts as long as one may be gone', async () => {
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics: { prometheusRule: { enabled: true } } });
     const { rules } = (spec as { groups: { rules: Record<string, string>[] }[] }).groups[0] ?? { rules: [] };
     const expressions = rules.filter(({ expr }) => expr?.includes(' unless ')).map(({ expr }) => expr);
@@ -258,7 +258,7 @@ describe('the templates of the chart', function () {
     assert.deepEqual(expressions, [`${before} unless group by (namespace) (lfh_sync_announce_failures_total)`]);
   });
 
-  it('make alerts, and a dashboard, that Prometheus understands', async () => {
+  it('make alerts and a dashboard that Prometheus understands', async () => {
     const metrics = { prometheusRule: { enabled: true }, dashboard: { enabled: true } };
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics });
     await checkRules((spec as { groups: { rules: object[] }[] }).groups[0]?.rules ?? []);
@@ -278,7 +278,7 @@ describe('the templates of the chart', function () {
     );
   });
 
-  it('say what to do next', async () => {
+  it('say what to do next in the notes', async () => {
     const notes = async (values: object): Promise<string> => {
       const args = ['install', 'sync', CHART, '-n', 'lfh', '--dry-run=client', '-f', '-'];
       return (await helm.run(args, JSON.stringify(values))).split('NOTES:')[1] ?? '';
@@ -289,7 +289,7 @@ describe('the templates of the chart', function () {
     assert.match(await notes({}), /has no node to reconcile yet/);
   });
 
-  it('are all there is in a package', async () => {
+  it('are all that a package contains', async () => {
     const printed = await helm.run(['package', CHART, '-d', directory]);
     const archive = /saved it to: (.*)$/m.exec(printed)?.[1] ?? '';
     assert.match(await helm.run(['show', 'values', archive]), /^node: \{\}$/m);

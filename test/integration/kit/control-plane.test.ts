@@ -11,7 +11,7 @@ import { KubeletStandIn, type VolumeSource } from '../../kit/processes/kubelet-s
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 
-describe('the control plane of the tests', () => {
+describe('the control plane', () => {
   let plane: ControlPlane;
   let namespace: string;
 
@@ -34,7 +34,7 @@ describe('the control plane of the tests', () => {
     return plane.kubectl(['-n', namespace, ...args]).then(({ stdout }) => stdout.trim());
   }
 
-  it('tells its version, and refuses whoever does not say who they are', async () => {
+  it('reports its version, and refuses a client without credentials', async () => {
     assert.match(await as(['get', '--raw', '/version']), /"gitVersion": "v1\.\d+/);
     const nobody = new KubeConfig();
     const { clusters, contexts, currentContext } = plane.kubeConfig();
@@ -45,7 +45,7 @@ describe('the control plane of the tests', () => {
     );
   });
 
-  it('ends a namespace for good, with all that is in it', async () => {
+  it('removes a namespace with everything in it', async () => {
     const other = await plane.createNamespace('ends');
     await plane.apply([{ ...configMap('there', {}), metadata: { name: 'there' } }], other);
     await plane.removeNamespace(other);
@@ -53,7 +53,7 @@ describe('the control plane of the tests', () => {
     await assert.rejects(plane.kubectl(['get', 'namespace', other]), /NotFound/);
   });
 
-  it('removes what has lost its owner', async () => {
+  it('removes an object whose owner is gone', async () => {
     const { metadata } = await plane.api.create(configMap('owner', {}));
     const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: metadata.uid };
     await plane.apply([
@@ -69,7 +69,7 @@ describe('the control plane of the tests', () => {
     await until('there are two', async () => (await as(pods)).split('\n').length === 2);
   });
 
-  it('lets each field have one manager', async () => {
+  it('gives each field to one manager of server-side apply', async () => {
     await plane.apply([configMap('shared', { a: '1', b: '2' })]);
     const other = ['apply', '--server-side', '--field-manager=other', '-f', '-'];
     const theirs = (values: Readonly<Record<string, string>>) =>
@@ -80,7 +80,7 @@ describe('the control plane of the tests', () => {
     assert.deepEqual(await read('shared'), { b: '2', c: '3' });
   });
 
-  it('answers 409 to whoever creates what exists, or replaces what has changed', async () => {
+  it('answers 409 to a create of what exists and to a replace of what has changed', async () => {
     const first = await plane.api.create(configMap('once', { a: '1' }));
     await assert.rejects(plane.api.create(configMap('once', {})), (error: KubeError) => error.isAlreadyExists);
     await plane.api.replace({ ...first, data: { a: '2' } });
@@ -136,7 +136,7 @@ spec:
   });
 
   for (const how of ['stop', 'kill'] as const) {
-    it(`keeps what it has, and its port, over ${how} and start of the API server; its controllers go on`, async () => {
+    it(`keeps its objects and its port over a ${how} and start of the API server`, async () => {
       await plane.api.create(configMap(`over-${how}`, { a: '1' }));
       await plane.apiServer[how]();
       await assert.rejects(read(`over-${how}`), (error: KubeError) => error.code === 0);
@@ -146,7 +146,7 @@ spec:
     });
   }
 
-  it('keeps what it has over a restart of etcd', async () => {
+  it('keeps its objects over a restart of etcd', async () => {
     await plane.api.create(configMap('over-etcd', { a: '1' }));
     await plane.etcd.restart();
     await until('it is read', async () => (await read('over-etcd'))?.a === '1');
@@ -178,7 +178,7 @@ spec:
       return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData: values };
     }
 
-    it('lays files out as a projected volume has them', async () => {
+    it('lays files out as a projected volume does', async () => {
       const bytes = Buffer.from([0, 0xff, 0x80]);
       await plane.apply([
         { ...configMap('settings', { one: 'Zürich ✓' }), binaryData: { two: bytes.toString('base64') } },
@@ -196,7 +196,7 @@ spec:
       assert.equal(await readlink(join(directory, 'keys')), '..data/keys');
     });
 
-    it('follows what changes, comes and goes, and tells', async () => {
+    it('follows what changes, comes and goes, and calls back for each', async () => {
       await plane.apply([configMap('following', { stays: '1', goes: '1' })]);
       let changes = 0;
       const sources = [{ configMap: 'following' }, { secret: 'late', optional: true }];
@@ -219,7 +219,7 @@ spec:
       assert.deepEqual((await readdir(directory)).sort(), [generation, '..data', 'comes', 'stays'].sort());
     });
 
-    it('waits for what is not optional, and keeps the files of it', async () => {
+    it('waits for a source that is not optional, and keeps its files when it is deleted', async () => {
       await plane.apply([configMap('beside', { a: '1' })]);
       let isMounted = false;
       const waiting = mount([{ secret: 'needed' }, { configMap: 'beside' }]).finally(() => (isMounted = true));
@@ -234,7 +234,7 @@ spec:
       await until('both are new', async () => (await file('a')) === '2' && (await file('seed')) === 'SU2');
     });
 
-    it('follows again after the API server was away', async () => {
+    it('follows again after the API server was down', async () => {
       await plane.apply([configMap('away', { a: '1' })]);
       const { file } = await mount([{ configMap: 'away' }]);
       await plane.apiServer.kill();
@@ -271,7 +271,7 @@ spec:
     });
   });
 
-  describe('finding its programs', () => {
+  describe('the search for its programs', () => {
     const { PATH, KUBEBUILDER_ASSETS } = process.env;
     let directory: string;
 
@@ -291,7 +291,7 @@ spec:
       process.env.KUBEBUILDER_ASSETS = directory;
     }
 
-    it('takes what is in KUBEBUILDER_ASSETS, and the others from elsewhere', async () => {
+    it('takes the programs in KUBEBUILDER_ASSETS from there, and the others from elsewhere', async () => {
       const usual = ['etcd', 'kube-apiserver', 'kubectl'];
       await assets(usual);
       const { 'kube-controller-manager': controllers, ...found } = await kubernetesPrograms();
@@ -299,7 +299,7 @@ spec:
       assert.notEqual(controllers, join(directory, 'kube-controller-manager'));
     });
 
-    it('takes what is on PATH only in the version that is wanted', async () => {
+    it('takes a program on PATH only in the wanted version', async () => {
       await assets(['etcd', 'kube-apiserver', 'kube-controller-manager']);
       const onPath = join(directory, 'path');
       await mkdir(onPath);

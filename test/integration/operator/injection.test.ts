@@ -14,12 +14,12 @@ import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 const DOCS = join(import.meta.dirname, '..', '..', '..', 'docs', 'injection.md');
 const IMAGE = 'registry.example.org/lfh-sync:1';
 const DEPLOYMENT = { workloadRef: { name: 'connect' } };
-/** As Helm does it. */
+/** Applies as Helm does. */
 const APPLY = 'apply --server-side --field-manager=helm -f -';
 const SUBSCRIBERS = '["tls://10.0.0.1:4222"]';
 
-describe('a sidecar that was put into connect', function () {
-  this.timeout(120_000);
+describe('an injected sidecar', function () {
+  this.timeout(240_000);
   let operator: OperatorProcess | undefined;
   let site: OperatedSite | undefined;
 
@@ -28,7 +28,7 @@ describe('a sidecar that was put into connect', function () {
     await operator?.stop();
   });
 
-  it('finds all that it needs in what is mounted for it, and the node is ready when it reports', async () => {
+  it('finds all it needs in its mounts, and the node is ready when it reports', async () => {
     const plane = await sharedControlPlane();
     const own = await plane.createNamespace('injecting');
     const namespace = await plane.createNamespace('injected');
@@ -46,16 +46,16 @@ describe('a sidecar that was put into connect', function () {
     await at.waitForReason('Injected');
     await site.startSidecar(volume?.projected.sources.map(sourceOf));
     await at.waitForReason('Reporting');
-    await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
-    // Nothing is written any more, by anybody.
+    await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
+    // From here on the operator writes nothing any more.
     const { metadata } = await at.workload();
     await at.waitForReconcile();
     assert.deepEqual((await at.workload()).metadata.managedFields?.filter(ours), metadata.managedFields?.filter(ours));
   });
 });
 
-describe('the sidecar that an operator puts into connect', function () {
-  this.timeout(120_000);
+describe("the operator's injection", function () {
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   const free: string[] = [];
@@ -85,7 +85,7 @@ describe('the sidecar that an operator puts into connect', function () {
     return at;
   }
 
-  it('is a native one that runs restricted and needs nothing to start, and connect itself subscribes to nobody', async () => {
+  it("adds a restricted native sidecar that needs nothing to start, and empties connect's own subscribers", async () => {
     const at = await injected();
     const { container, volume } = await at.sidecarIn();
     assert.equal(container?.image, IMAGE);
@@ -104,7 +104,7 @@ describe('the sidecar that an operator puts into connect', function () {
     ]);
     assert.equal((await at.node()).status?.workload, 'Deployment/connect');
     assert.match(await at.waitForReason('Injected'), /Deployment\/connect/);
-    // The restricted standard, as the API server itself understands it: it warns of what breaks it.
+    // The API server itself warns of what breaks the restricted standard.
     const namespace = { metadata: { name: at.namespace, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } } };
     await plane.apply([{ apiVersion: 'v1', kind: 'Namespace', ...namespace }]);
     const { spec } = await at.workload();
@@ -124,7 +124,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal(stderr, '');
   });
 
-  it('has the limits and requests that the node asks for, and loses them again', async () => {
+  it('gives the sidecar the limits and requests of the node, and takes them away again', async () => {
     const at = space();
     const small = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '512Mi' } };
     await at.apply(connectManifest());
@@ -138,7 +138,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForSidecar('has the default requests', has({ requests: { cpu: '50m', memory: '128Mi' } }));
   });
 
-  it('goes into a StatefulSet, and into a workload that comes later than the node', async () => {
+  it('goes into a StatefulSet, and into a workload that is created after the node', async () => {
     const at = space();
     await at.makeNode({ workloadRef: { kind: 'StatefulSet', name: 'connect' } });
     assert.match(await at.waitForReason('WorkloadMissing'), /no StatefulSet\/connect/);
@@ -150,7 +150,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal((await at.node()).status?.workload, 'StatefulSet/connect');
   });
 
-  it('stays through whatever a person or a tool applies, without a moment outside', async () => {
+  it('stays, without a moment outside, through whatever a person or a tool applies', async () => {
     const at = await injected();
     const managers: [string, string][] = [
       ['kubectl apply, as before', 'apply -f -'],
@@ -161,14 +161,14 @@ describe('the sidecar that an operator puts into connect', function () {
       await at.kubectl(command, connectManifest({ image: `connect:${index + 2}`, env: { TRIED: String(index) } }));
       const { container, subscribers, volume } = await at.sidecarIn();
       assert.deepEqual([container?.image, subscribers, volume !== undefined], [IMAGE, '[]', true], who);
-      // Theirs is a rollout; we add none.
+      // Their change causes a rollout. Ours adds none.
       const { generation } = (await at.workload()).metadata;
       await at.waitForReconcile();
       assert.equal((await at.workload()).metadata.generation, generation, who);
     }
   });
 
-  it('comes back after a rollout is undone, and after the whole workload is replaced', async () => {
+  it('comes back after a rollout is undone and after the whole workload is replaced', async () => {
     const at = await injected();
     await at.kubectl('rollout undo deployment/connect');
     await at.waitForInjection();
@@ -176,21 +176,21 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForInjection();
     const [connect] = (await at.workload()).spec.template.spec.containers as readonly { readonly image?: string }[];
     assert.equal(connect?.image, 'connect:9');
-    // Where connect's container has another name, it goes along.
+    // The sidecar also goes along when connect's container gets another name.
     await at.apply(connectManifest({ container: 'app' }));
     await at.waitForInjection();
-    // What comes back is ours again: it goes as a whole.
+    // What comes back is owned by us again, so that it is removed as a whole.
     await at.patchNode({ connect: null });
     await at.waitForRemoval();
   });
 
-  it('is forced where somebody changes it by hand', async () => {
+  it("restores the sidecar's image when somebody has changed it by hand", async () => {
     const at = await injected();
     await at.kubectl('set image deployment/connect lfh-sync=elsewhere:1');
     await at.waitForSidecar('has our image', ({ container }) => container?.image === IMAGE);
   });
 
-  it('is not put in where connect subscribes, in whatever way it is told to, and is once it does not', async () => {
+  it('leaves a connect alone that subscribes by itself, in whatever way it is configured, until it does not', async () => {
     const at = space();
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
     await at.makeNode(DEPLOYMENT);
@@ -199,7 +199,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.doesNotMatch(message, /10\.0\.0\.1/);
     await at.apply(connectManifest());
     await at.waitForInjection();
-    // Again, over ours: what they wrote stays, and the sidecar goes.
+    // The same once more over our injection: what they wrote stays, and the sidecar is removed.
     await at.apply(connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: SUBSCRIBERS } }));
     await at.waitForReason('ConnectAlsoSubscribes');
     await at.waitForRemoval('connect', SUBSCRIBERS);
@@ -228,7 +228,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval();
   });
 
-  it('tells whoever applies on the server that the subscribers are taken, and gives way to force', async () => {
+  it('causes a conflict for a server-side apply of other subscribers, and gives way when that is forced', async () => {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
@@ -238,14 +238,14 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.kubectl(`${APPLY} --force-conflicts`, theirs);
     await at.waitForReason('ConnectAlsoSubscribes');
     await at.waitForRemoval('connect', SUBSCRIBERS);
-    // The same list as ours is nobody's quarrel, and stays theirs.
+    // The same list as ours causes no conflict, and stays theirs.
     await at.kubectl(APPLY, connectManifest({ env: { NATS_SYNC_SUBSCRIBERS: '[]' } }));
     await at.waitForInjection();
     await at.patchNode({ connect: null });
     await at.waitForRemoval('connect', '[]');
   });
 
-  it('moves with workloadRef, goes with spec.connect, and with the node', async () => {
+  it('moves with workloadRef, and is removed with spec.connect and with the node', async () => {
     const at = await injected();
     await at.apply(connectManifest({ name: 'other' }));
     await at.patchNode({ connect: { workloadRef: { name: 'other' } } });
@@ -267,7 +267,7 @@ describe('the sidecar that an operator puts into connect', function () {
     );
   });
 
-  it('is found again by an operator that was killed in the middle', async () => {
+  it('is moved and removed by an operator that was killed in the middle', async () => {
     const at = await injected();
     await at.apply(connectManifest({ name: 'other' }));
     await operator.kill();
@@ -281,7 +281,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForRemoval('other');
   });
 
-  it('goes from what a node had held that was deleted and made again while no operator looked', async () => {
+  it('is removed from the workload of a node that was deleted and created again while no operator ran', async () => {
     for (const connect of [{ workloadRef: { name: 'other' } }, undefined]) {
       const at = await injected();
       await at.apply(connectManifest({ name: 'other' }));
@@ -305,7 +305,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
   });
 
-  it('is not put in by an operator that was not told its image, which says so', async () => {
+  it('reports NoImage, and does nothing, where the operator does not know the image', async () => {
     const own = await plane.createNamespace('imageless');
     const kubeconfig = await grantOperatorRights(plane, own, [own]);
     const imageless = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [own] });
@@ -322,7 +322,7 @@ describe('the sidecar that an operator puts into connect', function () {
     }
   });
 
-  it('is that of the older of two nodes, and the other follows when it is gone', async () => {
+  it('belongs to the older of two nodes, and to the other when that is deleted', async () => {
     const at = await injected();
     await at.makeNode(DEPLOYMENT, 'second');
     assert.match(
@@ -337,7 +337,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.match(await sources(), /second-sidecar/);
   });
 
-  it('stays, and nothing is restarted, whatever somebody writes down for a node that never was', async () => {
+  it('stays, and nothing is restarted, whatever somebody notes down for a node that never existed', async () => {
     const at = await injected();
     const nats = connectManifest({ kind: 'StatefulSet', name: 'nats' });
     await at.apply(nats);
@@ -355,13 +355,13 @@ describe('the sidecar that an operator puts into connect', function () {
       },
       data: { 'lfh-sync.conf': '', 'lfh-sync-peers.conf': '', 'ca.crt': note },
     });
-    // Of the one, whose name we may write, everything is done that is done for a node that is gone.
+    // For `second`, whose ConfigMap we may write, the operator does everything that it does for a node that is gone.
     for (const note of ['Restart StatefulSet/nats', 'Restart Deployment/connect']) {
       await at.apply(forged('second', note));
       const notes = `jsonpath={.metadata.annotations['sync\\.linuxforhealth\\.io/workload']}`;
       await until('it was looked at', async () => (await at.kubectl(`get configmap second-nats -o ${notes}`)) === '');
     }
-    // And what is not ours to write is let go.
+    // The operator gives up a ConfigMap that it may not write.
     await at.apply(forged('stranger', 'Restart StatefulSet/nats'));
     const refused = /"configMap":"stranger-nats".*forbidden.*cannot be revoked/;
     await until('the other was', async () => refused.test(await readFile(operator.logFile, 'utf8')));
@@ -370,7 +370,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.deepEqual(await generations(), before);
   });
 
-  it('is the same whatever peers come, and rolls once for a new image, and not at all for a new operator', async () => {
+  it('does not change with new peers, rolls out once for a new image, and not at all for a new operator', async () => {
     const at = await injected();
     await at.waitForReconcile();
     const sets = async (): Promise<number> =>
@@ -399,7 +399,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await operator.stop();
     await operator.start();
     await at.waitForReconcile();
-    // Not even the time of the write is new: nothing was written.
+    // Even the time of the write is the same, so nothing was written.
     assert.deepEqual(
       (await at.workload()).metadata.managedFields?.filter(ours),
       before.metadata.managedFields?.filter(ours),
@@ -417,7 +417,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await operator.start();
   });
 
-  it('asks which container is connect’s where that cannot be told, and is content with its name', async () => {
+  it("asks which container is connect's when that is unclear, and accepts its name", async () => {
     const at = space();
     const proxy = { name: 'proxy', image: 'proxy:1' };
     await at.apply(connectManifest({ container: 'app', more: [proxy] }));
@@ -431,7 +431,7 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.waitForInjection();
   });
 
-  it('says what is in its way: names that are none, its own container in there, a right that is missing', async () => {
+  it('reports what is in its way: an impossible name, a container of its name, a missing right', async () => {
     const at = space();
     const hostile = ['.', '..', '../../../api/v1/secrets', 'a/b?x=y#z', '%2e', 'connect\n', 'x'.repeat(253), '✓'];
     await at.makeNode({ workloadRef: { name: hostile[0] } });
@@ -446,13 +446,13 @@ describe('the sidecar that an operator puts into connect', function () {
     await at.apply(connectManifest({ name: 'unlisted' }));
     await at.patchNode({ connect: { workloadRef: { name: 'unlisted' } } });
     assert.match(await at.waitForReason('InjectionRefused'), /unlisted.*forbidden/);
-    // Nothing is in there that would keep the node.
+    // No sidecar is in a workload that would keep the node from being deleted.
     await at.kubectl('delete lfhnode local --timeout=30s');
   });
 
-  it('gives up for a while where somebody replaces the workload again and again', async () => {
+  it('gives up for a while when somebody replaces the workload again and again', async () => {
     const at = await injected();
-    // The controllers write to it as well, and then it must be tried again.
+    // The controllers write to it as well, and then the replace has to be tried again.
     const replace = (image: string): Promise<void> =>
       until(`it is replaced by ${image}`, async () => {
         await at.kubectl('replace -f -', connectManifest({ image }));
@@ -468,7 +468,7 @@ describe('the sidecar that an operator puts into connect', function () {
     assert.equal((await at.sidecarIn()).container, undefined);
   });
 
-  it('can be taken out by hand where there is no operator any more', async () => {
+  it('can be removed by hand, as docs/injection.md says, when there is no operator any more', async () => {
     const at = space();
     await at.kubectl(APPLY, connectManifest());
     await at.makeNode(DEPLOYMENT);
@@ -477,7 +477,7 @@ describe('the sidecar that an operator puts into connect', function () {
     const [, patch = ''] = /kubectl patch deployment connect -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
     await at.kubectl(`patch deployment connect -p ${JSON.stringify(JSON.parse(patch))}`);
     await at.waitForRemoval();
-    // What is left says that the name of connect's container is ours too, which gets in the way of who renames it.
+    // The managed fields that are left say that we own the container's name too, which keeps a person from renaming it.
     const renamed = connectManifest({ container: 'app' });
     await assert.rejects(at.kubectl(APPLY, renamed), /containers\[0\]\.image: Required value/);
     const [, steps = ''] = /--type=json -p '([^']+)'/.exec(await readFile(DOCS, 'utf8')) ?? [];
@@ -489,7 +489,7 @@ describe('the sidecar that an operator puts into connect', function () {
   });
 });
 
-/** One source of a projected volume, as the stand-in for the kubelet takes it. */
+/** Translates a source of a projected volume for the stand-in of the kubelet. */
 function sourceOf(source: object): VolumeSource {
   const { configMap, secret } = source as {
     readonly configMap?: { readonly name: string; readonly optional: boolean };

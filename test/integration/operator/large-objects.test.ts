@@ -15,14 +15,14 @@ import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { ControlPlane } from '../../kit/servers/control-plane.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
-/** More than an operator process may have here, which is what Node takes in a container of 256 MiB, the chart's limit. */
+/** Together these are larger than the heap that Node takes in a container of 256 MiB, which is the chart's limit. */
 const MANY = 160;
 const LARGE = 1_000_000;
 const KEPT = 32_768;
 
-/** On a control plane of its own: its memory is full of what others need not carry. */
-describe('a namespace full of large ConfigMaps and Secrets', function () {
-  this.timeout(180_000);
+/** This has a control plane of its own, so that other tests need not carry its large objects. */
+describe('an operator in a namespace full of large ConfigMaps and Secrets', function () {
+  this.timeout(240_000);
   let plane: ControlPlane;
   let namespace: string;
   let operator: OperatorProcess | undefined;
@@ -43,10 +43,6 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     for (let n = 0; n < 4; n += 1) await plane.api.create(secret(`release-${n}`, { release }, 'helm.sh/release.v1'));
   });
 
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') plane.keep();
-  });
-
   after(async () => {
     stopping.abort();
     await operator?.stop();
@@ -61,7 +57,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, data };
   }
 
-  it('does not exhaust the operator, which still reads and follows those that a peer speaks of', async () => {
+  it('stays within its memory, and still follows a large ConfigMap that a peer refers to', async () => {
     const own = await plane.createNamespace('operator');
     const kubeconfig = await grantOperatorRights(plane, own, [namespace]);
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces: [namespace] });
@@ -92,7 +88,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     });
   }
 
-  /** As the operator has it, but for what it does with what it is told. */
+  /** Lists objects with the operator's own informer. */
   async function listed<Value extends KubeObject>(kind: Kind, keeping: Keeping): Promise<Informer<Value>> {
     const log = createLogger({ name: 'test', level: 'fatal' });
     const informer = new Informer<Value>(plane.api, kind, namespace, log, { largest: KEPT, ...keeping });
@@ -101,7 +97,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     return informer;
   }
 
-  it('is listed in parts and kept by name, and what is asked for is kept and followed as a whole', async () => {
+  it('lists objects in parts, keeps only the names of large ones, and follows as a whole those it was asked for', async () => {
     const annotations = {
       [`${GROUP}/workload`]: 'Deployment/connect',
       [`${GROUP}/x`]: 'x'.repeat(LARGE / 5),
@@ -113,7 +109,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     const large = informer.all().filter(({ metadata }) => metadata.name.startsWith('large-'));
     assert.equal(large.length, MANY);
     assert.ok(large.every(({ data }) => data === undefined));
-    // Who has a sidecar is noted so, and asked of every node at once.
+    // The operator notes the workload that has a sidecar in this annotation, and reads it for all nodes at once.
     const noted = informer.get(namespace, 'noted')?.metadata.annotations;
     assert.deepEqual(noted, { [`${GROUP}/workload`]: 'Deployment/connect' });
     assert.equal(textOf(await informer.whole(namespace, 'large-7')).length, LARGE);
@@ -128,7 +124,7 @@ describe('a namespace full of large ConfigMaps and Secrets', function () {
     assert.ok(informer.all().every(({ metadata }) => metadata.managedFields === undefined));
   });
 
-  it('is not followed where Helm keeps its revisions', async () => {
+  it('does not follow the Secrets in which Helm keeps its revisions', async () => {
     const informer = await listed<Secret>(KINDS.secret, { fieldSelector: 'type!=helm.sh/release.v1' });
     await plane.api.create(secret('release-9', {}, 'helm.sh/release.v1'));
     await plane.api.create(secret('small', { a: 'YQ==' }, 'Opaque'));

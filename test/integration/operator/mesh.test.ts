@@ -3,12 +3,12 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 const MESSAGES = 300;
 
-describe('three sites that an operator peers, each with the others', function () {
+describe('three sites that an operator peers with each other', function () {
   this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
@@ -35,18 +35,18 @@ describe('three sites that an operator peers, each with the others', function ()
     await operator?.stop();
   });
 
-  it('have all that any of them takes in, each message once', async () => {
-    for (const site of sites) await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+  it('receive every message of the others once', async () => {
+    for (const site of sites) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     for (const from of sites) {
       const invitation = await from.invitation();
-      for (const to of sites) if (to !== from) await to.accept(invitation);
+      for (const to of sites) if (to !== from) await to.applyInvitation(invitation);
     }
     for (const site of sites) {
       await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
     }
-    const storm = new Storm();
+    const ledger = new MessageLedger();
     const sent = new Map<OperatedSite, string[]>();
-    await Promise.all(sites.map(async (site) => sent.set(site, await storm.send(site.site, MESSAGES))));
+    await Promise.all(sites.map(async (site) => sent.set(site, await ledger.send(site.site, MESSAGES))));
     for (const at of sites) {
       const expected = sites.filter((from) => from !== at).flatMap((from) => sent.get(from) ?? []);
       const found = (): Promise<string[]> => replayedUuids(at.site.kafka);
@@ -55,7 +55,7 @@ describe('three sites that an operator peers, each with the others', function ()
       assert.deepEqual((await replayedUuids(at.site.kafka, 'FHIR-R4')).sort(), expected.sort(), at.lfhId);
     }
     for (const from of sites) {
-      for (const to of sites) if (to !== from) await storm.acknowledged(from.site, to.site);
+      for (const to of sites) if (to !== from) await ledger.acknowledged(from.site, to.site);
     }
   });
 });

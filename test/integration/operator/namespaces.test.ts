@@ -6,7 +6,7 @@ import { OperatedWorkload } from '../../kit/sites/operated-workload.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
 describe('an operator of several namespaces', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess | undefined;
 
@@ -17,7 +17,7 @@ describe('an operator of several namespaces', function () {
 
   after(() => operator?.stop());
 
-  it('works in those that it may see, tells of the others, and takes them up when it may', async () => {
+  it('works in those that it may watch, reports the others, and takes them up when it gets the right', async () => {
     const own = await plane.createNamespace('several');
     const seen = await plane.createNamespace('seen');
     const unseen = await plane.createNamespace('unseen');

@@ -12,7 +12,7 @@ import { Site } from '../../kit/sites/site.ts';
 
 const STREAM = 'EVENTS';
 
-describe("a node's local JetStream", () => {
+describe("the operator's access to local JetStream", () => {
   const peerKey = createUser();
   const peer = { lfhId: 'hospital-b', publicKey: peerKey.getPublicKey() };
   const wanted = durableConfig(peer.lfhId);
@@ -89,14 +89,14 @@ describe("a node's local JetStream", () => {
     return { text: message.string(), ack: () => connection.publish(message.reply ?? '', '+ACK') };
   }
 
-  it('makes a durable, and leaves it alone while it is what it should be', async () => {
+  it('creates a durable, and leaves it alone while it is as it should be', async () => {
     await own.ensureDurable(STREAM, wanted);
     const first = await info();
     for (const [field, value] of Object.entries(wanted)) assert.deepEqual(first.config[field], value, field);
     await demandUnchanged();
   });
 
-  it('updates what can be updated, and what somebody added by hand, without losing what the durable knows', async () => {
+  it('updates a durable that was changed by hand in place, so that its position is kept', async () => {
     await site.announce([Buffer.from('one'), Buffer.from('two')]);
     const changes: readonly Partial<DurableConfig & Record<string, unknown>>[] = [
       { ack_wait: 5_000_000_000, max_batch: 10, max_expires: 1_000_000_000, max_ack_pending: 7, description: 'x' },
@@ -119,7 +119,7 @@ describe("a node's local JetStream", () => {
     }
   });
 
-  it('makes one anew that differs in more', async () => {
+  it('recreates a durable whose difference cannot be updated', async () => {
     const { max_waiting, max_batch, max_expires, ...push } = wanted;
     assert.ok(max_waiting && max_batch && max_expires);
     for (const config of [
@@ -139,7 +139,7 @@ describe("a node's local JetStream", () => {
     }
   });
 
-  it('removes a durable, also when it is gone already, with its stream too', async () => {
+  it('removes a durable, also one that is gone already or whose stream is gone', async () => {
     await own.ensureDurable(STREAM, wanted);
     await own.removeDurable(STREAM, name);
     assert.deepEqual(await own.durables(STREAM), []);
@@ -147,7 +147,7 @@ describe("a node's local JetStream", () => {
     await own.removeDurable('NOSUCH', name);
   });
 
-  it("never touches another's, and does not see it", async () => {
+  it('neither lists nor touches a durable that is not of lfh-sync', async () => {
     await make({ ...wanted, durable_name: 'SYNC' }, 'SYNC');
     assert.deepEqual(await own.durables(STREAM), []);
     await assert.rejects(own.removeDurable(STREAM, 'SYNC'), /not a durable of lfh-sync/);
@@ -164,7 +164,7 @@ describe("a node's local JetStream", () => {
     );
   });
 
-  it('tells what a peer has been handed, has acknowledged, and waits for', async () => {
+  it('reports what a peer was handed, has acknowledged, and waits for', async () => {
     await api(`STREAM.PURGE.${STREAM}`);
     await own.ensureDurable(STREAM, wanted);
     const last = (await stream()).state.last_seq;
@@ -191,8 +191,8 @@ describe("a node's local JetStream", () => {
     assert.equal((await parked).text, 'four');
   });
 
-  it('is what an admitted peer then has access to', async () => {
-    await site.admit(peer);
+  it('creates a durable that an admitted peer can pull from', async () => {
+    await site.grantAccess(peer);
     await site.deleteDurable(peer.lfhId);
     const connection = await site.connectAs({ lfhId: peer.lfhId, seed: peerKey.getSeed() });
     await assert.rejects(pull(connection), /503/);
@@ -206,7 +206,7 @@ describe("a node's local JetStream", () => {
     await until('the acknowledgement counts', async () => (await info()).num_ack_pending === 0);
   });
 
-  it('says which is the first message of a stream, or that there is no stream', async () => {
+  it('reports the first message of a stream, or that there is no stream', async () => {
     await site.announce([Buffer.from('x'), Buffer.from('y')]);
     const { first_seq, last_seq } = (await stream()).state;
     assert.equal(await own.firstSequence(STREAM), first_seq);
@@ -216,7 +216,7 @@ describe("a node's local JetStream", () => {
     assert.deepEqual(await own.durables('NOSUCH'), []);
   });
 
-  describe('says in words a person can act on', () => {
+  describe('says in words that a person can act on', () => {
     async function fails(attempt: Promise<unknown>, reason: Reason, ...says: RegExp[]): Promise<void> {
       const error = await attempt.then(
         () => assert.fail('it worked'),
@@ -231,7 +231,7 @@ describe("a node's local JetStream", () => {
       await fails(own.ensureDurable('NOSUCH', wanted), 'Unreachable', /NOSUCH.*stream not found/, /connect/);
     });
 
-    it('that no server lets it in, and why each does not; and goes on to the next that does', async () => {
+    it('why each server refuses it, and goes on to the next one that accepts it', async () => {
       const down = `tls://127.0.0.1:${await freePort()}`;
       const stranger = makeKey();
       await fails(
@@ -263,7 +263,7 @@ describe("a node's local JetStream", () => {
       }
     });
 
-    it('that the server went away, or stands still', async () => {
+    it('that the server went away or stands still', async () => {
       const there = await open();
       await site.nats.process.pause();
       await fails(there.firstSequence(STREAM), 'Unreachable', /does not answer/);

@@ -24,7 +24,7 @@ import {
 } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
 
-describe('signing in to the NATS servers of a node', () => {
+describe("the operator's sign-in at the NATS servers of a node", () => {
   const node = makeKey();
   const user = localNatsKey(node.seed);
   let directory: string;
@@ -85,8 +85,8 @@ describe('signing in to the NATS servers of a node', () => {
     for (const pattern of says) assert.match(only?.message ?? '', pattern);
   }
 
-  describe('to see which configuration they run', () => {
-    it('finds it live on the server that runs it, and on no other, until that is reloaded', async () => {
+  describe('for the configuration that they run', () => {
+    it('finds it live on the server that runs it, and on no other until that is reloaded', async () => {
       const [newer, older] = await Promise.all([serve(included('two')), serve(included('one'))]);
       isReported(await ask(newer, 'two'), 'Live', new RegExp(newer.host));
       isReported(await ask(newer, 'one'), 'ConfigNotLive');
@@ -102,12 +102,12 @@ describe('signing in to the NATS servers of a node', () => {
       );
     });
 
-    it('says that a server without any users lets everybody in, also to somebody who would be let in anyway', async () => {
+    it('reports NoAuthorization for a server without any users, also when our own key is accepted there', async () => {
       const server = await serve('');
       isReported(await ask(server, 'one'), 'NoAuthorization', /lets everybody in/, /include/);
     });
 
-    it('does not try a stranger on one that refused it a moment ago, unless something else is wrong there', async () => {
+    it("does not try a stranger's key where it was refused a moment ago, unless something else is wrong there", async () => {
       const server = await serve(included('one'));
       const refusals = (): number => server.process.output().split('authentication error').length - 1;
       isReported(await ask(server, 'one'), 'Live');
@@ -117,7 +117,7 @@ describe('signing in to the NATS servers of a node', () => {
       await until('its log tells of the canary', () => refusals() === 2);
     });
 
-    it('says that a server does not include it', async () => {
+    it('reports IncludeMissing for a server that does not include our files', async () => {
       const server = await serve(`LFH { users: [ { nkey: ${makeKey().publicKey} } ] }`);
       isReported(await ask(server, 'one'), 'IncludeMissing', /does not include/, /JWT/);
       assert.match((await ask(server, 'one')).servers[0]?.message ?? '', new RegExp(user.publicKey));
@@ -125,26 +125,26 @@ describe('signing in to the NATS servers of a node', () => {
       isReported(await ask(passwords, 'one'), 'IncludeMissing');
     });
 
-    it('cannot be there in operator mode, whose answer is that of a server that does not include it', async () => {
+    it('reports IncludeMissing for a server in operator (JWT) mode', async () => {
       const server = await serve('', undefined, operatorMode());
       isReported(await ask(server, 'one'), 'IncludeMissing', /operator \(JWT\) mode/);
     });
 
-    it('cannot be told by another node, nor by who only saw the configuration', async () => {
+    it('cannot be answered by another node, or by anyone who has only seen the configuration', async () => {
       const server = await serve(included('one'));
       isReported(await ask(server, 'one', {}), 'Live');
       const other = await whichConfig([server.url], { nodeSeed: makeKey().seed, hash: 'one', ca: ca.ca });
       isReported(other, 'IncludeMissing');
     });
 
-    it('knows an older configuration by the previous key, during a rotation', async () => {
+    it('recognises an older configuration by the previous key during a rotation', async () => {
       const previous = makeKey();
       const server = await serve(included('one', previous));
       isReported(await ask(server, 'two'), 'IncludeMissing');
       isReported(await ask(server, 'two', { previousSeed: previous.seed }), 'ConfigNotLive');
     });
 
-    it('has a canary that may do nothing at all', async () => {
+    it('uses a canary that may do nothing at all', async () => {
       const server = await serve(included('one'));
       const canary = canaryKey(node.seed, 'one');
       const connection = await connect({
@@ -176,7 +176,7 @@ describe('signing in to the NATS servers of a node', () => {
       }
     });
 
-    it('says of a server that is down, or not to be trusted, just that', async () => {
+    it('reports a server that is down as Unreachable, and one with a foreign CA as NotTrusted', async () => {
       const server = await serve(included('one'));
       const other = await createCertificateAuthority('hospital-c');
       isReported(await ask(server, 'one', { ca: other.ca }), 'NotTrusted', /nats\.ca/);
@@ -198,7 +198,7 @@ describe('signing in to the NATS servers of a node', () => {
       isReported(await ask('tls://nats.invalid:4222', 'one'), 'Unreachable', /nats\.invalid.*DNS/);
     });
 
-    it('asks every pod that Kubernetes knows behind a name, and demands the name of each', async () => {
+    it("asks every pod behind a Kubernetes Service, and demands the Service's name in its certificate", async () => {
       const names = { names: [{ type: 'dns' as const, value: 'nats' }] };
       const pods = [await serve(included('one'), names), await serve(included('two'), names)];
       const behind = pods.map(({ port }) => ({ address: '127.0.0.1', port }));
@@ -218,7 +218,7 @@ describe('signing in to the NATS servers of a node', () => {
     });
   });
 
-  describe('once', () => {
+  describe('at one server', () => {
     async function tries(
       server: string,
       outcome: SignIn['outcome'],
@@ -231,7 +231,7 @@ describe('signing in to the NATS servers of a node', () => {
       assert.doesNotMatch(found.message, new RegExp(user.seed));
     }
 
-    it('tells what is wrong with a certificate', async () => {
+    it('reports what is wrong with a certificate', async () => {
       const accounts = included('one');
       const [expired, early] = await Promise.all([
         serve(accounts, { notBefore: -3, notAfter: -1 }),
@@ -241,14 +241,14 @@ describe('signing in to the NATS servers of a node', () => {
       await tries(early.url, 'CertificateNotYetValid', /clocks/);
     });
 
-    it('tells who of both does not speak TLS', async () => {
+    it('reports which of the two sides does not speak TLS', async () => {
       const [plain, secure] = await Promise.all([serve(included('one'), 'plaintext'), serve(included('one'))]);
       await tries(plain.url, 'Accepted', /accepts/);
       await tries(`tls://${plain.host}`, 'TlsRequired', /does not speak TLS/);
       await tries(`nats://${secure.host}`, 'TlsRequired', /tls:\/\//);
     });
 
-    it('tells that a client certificate is demanded', async () => {
+    it('reports that the server demands a client certificate', async () => {
       const server = await NatsServer.start({
         directory: join(directory, 'verify'),
         name: 'verify',
@@ -263,7 +263,7 @@ describe('signing in to the NATS servers of a node', () => {
       });
     });
 
-    it('waits 5 s for a server that says nothing, and leaves nothing open', async () => {
+    it('gives up a server that stays silent for 5 s, and leaves nothing open', async () => {
       const server = createServer((socket) => sockets.push(socket));
       silent.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -273,7 +273,7 @@ describe('signing in to the NATS servers of a node', () => {
       await until('its socket is closed', () => sockets.length > 0 && sockets.every(({ destroyed }) => destroyed));
     });
 
-    it('refuses what is no server or no CA, without quoting it', async () => {
+    it('refuses an impossible server or CA without quoting it', async () => {
       const wrong: readonly (readonly [string, ServerTrust])[] = [
         ['tls://admin:hunter2@127.0.0.1:4222', {}],
         ['https://127.0.0.1:4222', {}],

@@ -20,7 +20,7 @@ import { NatsServer } from '../../kit/servers/nats-server.ts';
 
 const STREAM = EVENTS_STREAM.name;
 
-describe('what the operator learns over NATS', () => {
+describe('what the operator asks over NATS', () => {
   const node = makeKey();
   const user = localNatsKey(node.seed);
   const peer = { lfhId: 'hospital.b', stream: STREAM };
@@ -60,7 +60,7 @@ describe('what the operator learns over NATS', () => {
     return connection;
   }
 
-  it('ends, also where somebody else answers in the place of JetStream, and has always one durable more', async () => {
+  it('ends even where an impostor of JetStream always claims one durable more', async () => {
     const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
     const certificate = await ca.issue();
     const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
@@ -85,7 +85,7 @@ describe('what the operator learns over NATS', () => {
     }
   });
 
-  describe('from the sidecars', () => {
+  describe('of the sidecars', () => {
     /** As much of a status as is looked at on arrival. */
     function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
       const settings = { state: 'Current', message: '' };
@@ -123,11 +123,11 @@ describe('what the operator learns over NATS', () => {
       await connection.flush();
     }
 
-    it('is nothing where there are none', async () => {
+    it('is answered with nothing where there is no sidecar', async () => {
       assert.deepEqual(await askSidecars(own.connected, 'local', 1000), { statuses: [], unreadable: 0 });
     });
 
-    it('is the status of each of its node, also of the slower one', async () => {
+    it('is answered by each sidecar of the node, also by a slower one', async () => {
       await serve(JSON.stringify(statusOf('first')));
       await serve(JSON.stringify(statusOf('second')), 150);
       await serve(JSON.stringify(statusOf('foreign')), 0, 'other');
@@ -141,7 +141,7 @@ describe('what the operator learns over NATS', () => {
       assert.deepEqual(found, [[statusOf('first'), statusOf('second')], 0]);
     });
 
-    it('listens no longer than the deadline to one that never ends its answers', async () => {
+    it('ends with the deadline when a sidecar never stops answering', async () => {
       const connection = await signIn(user);
       const dripping: NodeJS.Timeout[] = [];
       connection.subscribe(statusSubject('local'), {
@@ -159,7 +159,7 @@ describe('what the operator learns over NATS', () => {
       }
     });
 
-    it('takes no more answers than a node can have sidecars', async () => {
+    it('accepts no more answers than a node can have sidecars', async () => {
       const connection = await signIn(user);
       connection.subscribe(statusSubject('local'), {
         callback: (_error, message) => {
@@ -170,7 +170,7 @@ describe('what the operator learns over NATS', () => {
       assert.equal((await askSidecars(own.connected, 'local', 5_000)).unreadable, 1_000);
     });
 
-    it('does not wait for one that is silent longer than the deadline, nor that long when others answered', async () => {
+    it('does not wait beyond the deadline for a silent sidecar, nor that long when others have answered', async () => {
       await serve(undefined);
       const none = await soonerThan(2_000, 'the silent one is given up', askSidecars(own.connected, 'local', 500));
       assert.deepEqual(none, { statuses: [], unreadable: 0 });
@@ -179,7 +179,7 @@ describe('what the operator learns over NATS', () => {
       assert.equal((await soonerThan(5_000, 'the answer of the other suffices', asking)).statuses.length, 1);
     });
 
-    it('is without what is no status, but that is counted', async () => {
+    it('counts answers that are not a status, and leaves them out', async () => {
       const status = statusOf('first', [ofPeer]);
       const { peers, ...withoutPeers } = status;
       assert.equal(peers.length, 1);
@@ -210,7 +210,7 @@ describe('what the operator learns over NATS', () => {
       });
     });
 
-    it('is an error, with the server in it, where the connection is gone', async () => {
+    it("fails with the server's name when the connection is gone", async () => {
       const closed = await openJetStream([server.url], { nodeSeed: node.seed, ca: ca.ca });
       await closed.close();
       await assert.rejects(askSidecars(closed.connected, 'local', 1000), (error) => {
@@ -221,7 +221,7 @@ describe('what the operator learns over NATS', () => {
     });
   });
 
-  describe("from inside a peer's account", () => {
+  describe("inside a peer's account", () => {
     const probe = probeKey(node.seed, peer.lfhId);
     const name = syncName(peer.lfhId);
 
@@ -242,7 +242,7 @@ describe('what the operator learns over NATS', () => {
       await own.ensureDurable(STREAM, durableConfig(peer.lfhId));
     });
 
-    it('is whether it is served: only after the second reload, and only with its durable', async () => {
+    it('is served only after the second reload, and only with its durable', async () => {
       await server.reload({ accounts: `LFH { jetstream: enabled, users: [ { nkey: ${user.publicKey} } ] }` });
       await assert.rejects(look(), { reason: 'KeyRefused' });
       await server.reload({ accounts: accounts('Accounts') });
@@ -253,7 +253,7 @@ describe('what the operator learns over NATS', () => {
       assert.equal((await look()).served, false);
     });
 
-    it('is with which of its keys the peer is connected; probing moves nothing', async () => {
+    it('shows which key the peer is connected with, and moves nothing', async () => {
       await server.reload({ accounts: accounts('Accounts') });
       await server.reload({});
       // The server may not have noticed yet that the connections of the test before are closed.
@@ -267,7 +267,7 @@ describe('what the operator learns over NATS', () => {
       assert.deepEqual([delivered.stream_seq, num_waiting], [0, 0]);
     });
 
-    it('is the same as the node itself, where peers have no accounts of their own', async () => {
+    it('is answered the same to the node itself where peers have no accounts of their own', async () => {
       await server.reload({ accounts: accounts('Users') });
       await signIn(oldKey);
       let found = await look(user);
@@ -300,7 +300,7 @@ describe('what the operator learns over NATS', () => {
       assert.ok(asked > 0);
     });
 
-    it('lets the probe do nothing else', async () => {
+    it('is all that the probe may do there', async () => {
       await server.reload({ accounts: accounts('Accounts') });
       await server.reload({});
       const connection = await signIn(probe, PROBE_INBOX);

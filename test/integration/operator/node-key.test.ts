@@ -10,7 +10,7 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';
 
 describe('the key of a node', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let namespace: string;
@@ -58,15 +58,15 @@ describe('the key of a node', function () {
     return objects.stdout + operator.process.output();
   }
 
-  it('is made where there is none, told to everybody who needs its public half, and stays when everything else goes', async () => {
+  it('is made where there is none, given to those who need its public half, and kept when everything else is deleted', async () => {
     const at = await start();
-    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     assert.match(message, /local-nkey/);
     const secret = await at.keySecret();
     const [seed, publicKey] = [textOf(secret, 'nats-server.nk'), textOf(secret, 'public-key')];
     assert.match(seed, /^SU[A-Z2-7]{56}$/);
     assert.equal(secret.metadata.ownerReferences, undefined);
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
     assert.match(await at.invitation(), new RegExp(publicKey));
     assert.deepEqual(await at.ownUsers(), [(await at.ownUser()).publicKey]);
@@ -74,19 +74,19 @@ describe('the key of a node', function () {
     assert.ok(!(await everythingButSecrets()).includes(seed));
   });
 
-  it('that is gone is not made anew but told, and goes on when it is restored', async () => {
+  it('is reported and not made again when it is lost, and works again when it is restored', async () => {
     const at = await start();
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const { data } = await at.keySecret();
     const [before] = (await at.node()).status?.publicKeys ?? [];
     const own = await at.ownUser();
     await at.kubectl('delete', 'secret', 'local-nkey');
-    const message = await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
     assert.match(
       message,
       new RegExp(`seed of ${before} is gone.*restore it from a backup, or raise spec.key.rotation`),
     );
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
     // Its sidecars go on, and so does their connection, whatever is written now.
     await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] } });
@@ -94,28 +94,28 @@ describe('the key of a node', function () {
     assert.deepEqual(await at.ownUsers(), [own.publicKey]);
     await at.kubectl('delete', 'lfhpeer', 'hospital-b');
     await at.apply(KINDS.secret, 'local-nkey', { data });
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
   });
 
-  it('that is gone is made anew where a person decides so', async () => {
+  it('is made again after a loss when a person raises spec.key.rotation', async () => {
     const at = await start();
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const [before] = (await at.node()).status?.publicKeys ?? [];
     await at.kubectl('delete', 'secret', 'local-nkey');
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
     await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     await until('the new one is told', async () => {
       const keys = (await at.node()).status?.publicKeys ?? [];
       return keys.length === 1 && keys[0] !== before;
     });
   });
 
-  it('may be brought; until it is there, and what is wrong with it, is told without a character of it', async () => {
+  it('may be brought by a person, and what is missing or wrong is reported without quoting it', async () => {
     const { seed, publicKey } = makeKey();
     const at = await start({ secretRef: { name: 'mine' } });
-    const missing = await at.becomes('lfhnode', 'local', 'KeyReady', 'MissingReference');
+    const missing = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'MissingReference');
     assert.match(missing, /spec.key.secretRef: there is no Secret mine/);
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
 
@@ -123,7 +123,7 @@ describe('the key of a node', function () {
       at.apply(KINDS.secret, 'mine', { stringData: { 'nats-server.nk': text } });
     const says = async (pattern: RegExp): Promise<void> =>
       until(`it says ${pattern}`, async () =>
-        pattern.test(await at.becomes('lfhnode', 'local', 'KeyReady', 'InvalidKey')),
+        pattern.test(await at.waitForReason('lfhnode', 'local', 'KeyReady', 'InvalidKey')),
       );
     await bring(publicKey);
     await says(/this is a public key: the seed belongs here/);
@@ -132,16 +132,16 @@ describe('the key of a node', function () {
     await bring('hunter2');
     await says(/this is no seed/);
     await bring(PUBLISHED_SEED);
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'PublishedKey');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'PublishedKey');
     await bring(seed);
-    await at.becomes('lfhnode', 'local', 'KeyReady', 'KeyBrought');
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyBrought');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const everything = await everythingButSecrets();
     assert.ok(![seed, 'hunter2', PUBLISHED_SEED].some((secret) => everything.includes(secret)));
     assert.deepEqual((await at.node()).status?.publicKeys, [publicKey]);
   });
 
-  it('that is brought may be replaced with an overlap: both count while the one before is beside it', async () => {
+  it('that was brought may be replaced with an overlap in which both keys are accepted', async () => {
     const [before, after] = [makeKey(), makeKey()];
     const at = await start({ secretRef: { name: 'overlapping' } });
     const bring = (seeds: object): Promise<void> => at.apply(KINDS.secret, 'overlapping', { stringData: seeds });
@@ -162,7 +162,7 @@ describe('the key of a node', function () {
     await bring({ 'nats-server.nk': after.seed, 'previous.nk': before.seed });
     await count(after.publicKey, before.publicKey);
     await letIn(after, before);
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await at.kubectl(
       'patch',
       'secret',
@@ -175,12 +175,12 @@ describe('the key of a node', function () {
     await letIn(after);
   });
 
-  it('lets nobody in at the local NATS with a previous one that everybody can look up', async () => {
+  it('never admits a published previous key at the local NATS', async () => {
     const key = makeKey();
     const at = await start({ secretRef: { name: 'after-published' } });
     const stringData = { 'nats-server.nk': key.seed, 'previous.nk': PUBLISHED_SEED };
     await at.apply(KINDS.secret, 'after-published', { stringData });
-    await at.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     assert.deepEqual(await at.ownUsers(), [localNatsKey(key.seed).publicKey]);
   });
 });

@@ -7,18 +7,18 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
 
 describe('two sites that were peered with kubectl', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let a: OperatedSite;
   let b: OperatedSite;
-  const toB = new Storm();
+  const toB = new MessageLedger();
 
   before(async function () {
     this.timeout(1_200_000);
@@ -31,10 +31,10 @@ describe('two sites that were peered with kubectl', function () {
     a = await OperatedSite.start(plane, inA, 'hospital-a', { spec });
     b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
     for (const site of [a, b]) await site.startSidecar(undefined, QUICK_MAIN);
-    for (const site of [a, b]) await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
-    await b.accept(await a.invitation());
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
-    await a.accept(await b.invitation());
+    for (const site of [a, b]) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
+    await b.applyInvitation(await a.invitation());
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
+    await a.applyInvitation(await b.invitation());
     for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 
@@ -52,7 +52,7 @@ describe('two sites that were peered with kubectl', function () {
     return Object.fromEntries(names.map((name, index) => [name, line.slice(starts[index], starts[index + 1]).trim()]));
   }
 
-  it('show in kubectl get whether they are ready, what waits and when something came last', async () => {
+  it('show in kubectl get whether they are ready, what waits, and when the last message came', async () => {
     await toB.send(a.site, 100);
     await toB.arrivedOnce(b.site);
     await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 100);
@@ -67,7 +67,7 @@ describe('two sites that were peered with kubectl', function () {
     assert.equal(status?.receive?.server, a.site.nats.host);
   });
 
-  it('have events of what a person should notice, each once', async () => {
+  it('have one event for each change that a person should notice', async () => {
     const query = ['get', 'events.events.k8s.io', '-o', 'json'];
     interface Event {
       readonly reason: string;
@@ -91,7 +91,7 @@ describe('two sites that were peered with kubectl', function () {
     assert.equal(events.find(({ reason }) => reason === 'Replaying')?.type, 'Normal');
   });
 
-  it('are current for kstatus while all is well, and stalled or in progress while it is not', async () => {
+  it('are current for kstatus while all is well, and stalled or in progress otherwise', async () => {
     const progressOf = async (): Promise<string[]> => {
       const { status } = await b.peer('hospital-a');
       const found = (status?.conditions ?? []).filter(({ type }) => type === 'Stalled' || type === 'Reconciling');
@@ -108,51 +108,51 @@ describe('two sites that were peered with kubectl', function () {
     const { ca } = await createCertificateAuthority('somebody else');
     const { spec } = await b.peer('hospital-a');
     await b.patch('lfhpeer', 'hospital-a', { ca: { inline: ca } });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NotTrusted');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NotTrusted');
     await inProgress('Stalled True NotTrusted');
     await b.patch('lfhpeer', 'hospital-a', { ca: spec.ca });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await inProgress();
   });
 
-  it('are never called ready without a fresh report, and tell on both sides what waits', async () => {
+  it('are never Ready without a fresh report, and show on both sides what waits', async () => {
     const [sidecar] = b.sidecars;
     assert.ok(sidecar);
     await sidecar.stop();
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
     const { status } = await b.peer('hospital-a');
     assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'Unknown');
-    await b.becomes('lfhnode', 'local', 'SidecarReady', 'NotRequested');
+    await b.waitForReason('lfhnode', 'local', 'SidecarReady', 'NotRequested');
     await toB.send(a.site, 40);
     await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
     await sidecar.start();
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await toB.arrivedOnce(b.site);
     await until('A tells that nothing waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
   });
 
   it('stop and go on by spec.receive.paused and spec.send.paused, and lose nothing', async () => {
     await b.patch('lfhpeer', 'hospital-a', { receive: { paused: true } });
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
     await toB.send(a.site, 20);
     await b.patch('lfhpeer', 'hospital-a', { receive: { paused: false } });
     await toB.arrivedOnce(b.site);
     await a.patch('lfhpeer', 'hospital-b', { send: { paused: true } });
-    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Paused');
-    await b.becomes('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Paused');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
     await toB.send(a.site, 20);
     await a.patch('lfhpeer', 'hospital-b', { send: { paused: false } });
-    await a.becomes('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
     await toB.arrivedOnce(b.site);
   });
 
-  it('replace a key while messages flow: the old one stays until no peer needs it, and nothing is lost or repeated', async () => {
+  it('replace a key while messages flow, accept the old one until no peer needs it, and lose and repeat nothing', async () => {
     const [old = ''] = (await b.node()).status?.publicKeys ?? [];
     const oldUser = await b.ownUser();
     let done = false;
     const flowing = toB.sendUntil(a.site, () => done);
     await b.patch('lfhnode', 'local', { key: { rotation: 1 } });
-    const message = await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating');
+    const message = await b.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
     assert.match(message, /previous key/);
     await until('the peer that knows only the old one is named', async () => {
       const { status } = await b.node();
@@ -166,14 +166,14 @@ describe('two sites that were peered with kubectl', function () {
     // The sidecar tries the new one now and then, and goes back to the old one.
     const usedKey = async (): Promise<unknown> => (await b.peer('hospital-a')).status?.receive?.key;
     await until('B signs in with the old one', async () => (await usedKey()) === old);
-    assert.match(await b.becomes('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
-    await a.becomes('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
+    assert.match(await b.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating'), /hospital-a|accepted until/);
+    await a.waitForReason('lfhpeer', 'hospital-b', 'Ready', 'AllReady');
 
     const invitation = await b.invitation();
     assert.ok(invitation.includes(current) && invitation.includes(old));
-    await a.accept(invitation);
+    await a.applyInvitation(invitation);
     await until('B signs in with the new one', async () => (await usedKey()) === current, 60_000);
-    await b.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
+    await b.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
     await until('the old one is gone', async () => (await b.node()).status?.publicKeys?.join() === current);
     const isRefused = async (): Promise<boolean> => {
       const { outcome } = await trySignIn(b.site.nats.url, oldUser, { ca: b.site.ca.ca });
@@ -184,7 +184,7 @@ describe('two sites that were peered with kubectl', function () {
     const last = await b.invitation();
     await until('the invitation is without it', async () => !(await b.invitation()).includes(old));
     assert.ok(last.includes(current));
-    await a.accept(await b.invitation());
+    await a.applyInvitation(await b.invitation());
     await until('A lets it in no more', async () => {
       const { data } = (await a.get<ConfigMap>(KINDS.configMap, 'local-nats')) ?? {};
       return !JSON.stringify(data).includes(old);
@@ -200,7 +200,7 @@ describe('two sites that were peered with kubectl', function () {
     for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 
-  it('have a new invitation when the CA changes, which holds nothing secret', async () => {
+  it('have a new invitation, which holds nothing secret, when the CA changes', async () => {
     const { ca } = await createCertificateAuthority('hospital-a anew');
     await a.patch('lfhnode', 'local', { nats: { ca: { inline: a.site.ca.ca + ca } } });
     const lines = ca.split('\n').slice(1, -2);
@@ -210,7 +210,7 @@ describe('two sites that were peered with kubectl', function () {
     });
     const invitation = await a.invitation();
     assert.doesNotMatch(invitation, /PRIVATE|SU[A-Z2-7]{56}|namespace:/);
-    await b.accept(invitation);
+    await b.applyInvitation(invitation);
     await b.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
 });

@@ -11,7 +11,7 @@ import { operatorRules } from '../../kit/sites/operator-rights.ts';
 
 const CONFIG_MAPS = ['local-nats', 'local-sidecar', 'local-invitation'];
 const KILLS = 8;
-/** Of the Lease; and what a busy machine, and looking for it every 2 s, take. */
+/** The duration of the Lease, and the time that polling it every 2 s on a busy machine may add. */
 const LEASE_MS = 15_000;
 const SLACK_MS = 10_000;
 
@@ -21,8 +21,8 @@ interface Objects {
   readonly durables: readonly object[];
 }
 
-describe('an operator around which things fail', function () {
-  this.timeout(180_000);
+describe('an operator', function () {
+  this.timeout(240_000);
   let plane: ControlPlane;
   let options: OperatorOptions;
   const operators: OperatorProcess[] = [];
@@ -45,7 +45,7 @@ describe('an operator around which things fail', function () {
     return started.operator;
   }
 
-  /** One that waits until the first does not lead any more. */
+  /** Starts an operator that waits until the first does not lead any more. */
   async function startAnother(): Promise<OperatorProcess> {
     const another = await OperatorProcess.start(plane, options);
     operators.push(another);
@@ -97,11 +97,11 @@ describe('an operator around which things fail', function () {
   }
 
   async function becomesLive(site: OperatedSite): Promise<void> {
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
-  describe('killed at any point of a turn', () => {
-    it('and started again comes to the same objects as one that was left alone', async () => {
+  describe('that is killed at any point of a reconcile', () => {
+    it('makes, once it is started again, the same objects as one that was left alone', async () => {
       const operator = await startOperator();
       const waited: number[] = [];
       const killSoon = async (): Promise<void> => {
@@ -111,13 +111,13 @@ describe('an operator around which things fail', function () {
         await operator.kill();
         await operator.start();
       };
-      // The first turns of all, in which the key is made.
+      // These are the very first reconciles, in which the key is made.
       await operator.kill();
       const starting = startSite();
       await operator.start();
       for (let kill = 0; kill < 2; kill += 1) await killSoon();
       const site = await starting;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
       const { data: firstKey = {} } = await site.keySecret();
 
       const { ca } = await createCertificateAuthority('hospital-c');
@@ -136,7 +136,7 @@ describe('an operator around which things fail', function () {
         await killSoon();
       }
       const told = `killed after ${waited.join(', ')} ms`;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'Rotating');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
       await settled(site, ['hospital-b', 'hospital-d'], told);
       const disturbed = await objectsOf(site);
       assert.equal(disturbed.secret?.['previous.nk'], firstKey['nats-server.nk'], told);
@@ -181,14 +181,14 @@ describe('an operator around which things fail', function () {
     }
   });
 
-  describe('of which there are two', () => {
-    it('lets the other begin at once when it ends, and within the time of its lease when it is killed', async () => {
+  describe('with a second one beside it', () => {
+    it('hands over at once when it ends, and within the time of its lease when it is killed', async () => {
       const first = await startOperator();
       await has(first, 'Working');
       const second = await startAnother();
       const site = await startSite();
       await admit(site, 'hospital-b');
-      await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
       assert.equal(await stateOf(second), 'Waiting');
       assert.ok(!second.process.output().includes('"written"'));
 
@@ -197,7 +197,7 @@ describe('an operator around which things fail', function () {
       // Sooner than a lease that nobody gave up would have ended.
       await has(second, 'Working', LEASE_MS - 5_000);
       await admit(site, 'hospital-c');
-      await site.becomes('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-c', 'SendReady', 'AwaitingPeer');
 
       await first.start();
       await has(first, 'Waiting');
@@ -208,10 +208,10 @@ describe('an operator around which things fail', function () {
       await has(first, 'Working', LEASE_MS + SLACK_MS);
       assert.ok(Date.now() - renewed >= LEASE_MS, 'while the other might still have worked');
       await admit(site, 'hospital-d');
-      await site.becomes('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-d', 'SendReady', 'AwaitingPeer');
     });
 
-    it('writes nothing from when another may lead', async () => {
+    it('writes nothing from the moment when the other may lead', async () => {
       const namespace = await plane.createNamespace('resilience');
       const late = new KubeClient(plane.kubeConfig(), () => false);
       const { apiVersion, kind } = KINDS.configMap;
@@ -231,7 +231,7 @@ describe('an operator around which things fail', function () {
       const second = await startAnother();
       await first.process.pause();
       await has(second, 'Working', LEASE_MS + SLACK_MS);
-      // What the first wakes up to is work that it would do at once, and nobody else does.
+      // When the first wakes up, there is work that it would do at once, and no other operator does it.
       await second.kill();
       await site.kubectl('delete', 'configmap', 'local-sidecar');
       await admit(site, 'hospital-c');
@@ -246,8 +246,8 @@ describe('an operator around which things fail', function () {
     });
   });
 
-  describe('without a right', () => {
-    /** Gives all rights but this one. */
+  describe('without the right', () => {
+    /** Grants all rights except this one. */
     async function grant(but?: { readonly verb: string; readonly resource: string }): Promise<void> {
       const { watched } = await operatorRules();
       const rules = (watched as readonly RoleRule[]).map((rule) => {
@@ -256,7 +256,7 @@ describe('an operator around which things fail', function () {
       });
       const metadata = { name: 'lfh-sync-operator-watched' };
       const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata };
-      // A rule without verbs is none.
+      // The API server refuses a rule without verbs.
       const [namespace = ''] = options.namespaces;
       await plane.apply([{ ...role, rules: rules.filter(({ verbs }) => verbs.length > 0) }], namespace);
       if (but) await until('the API server refuses it', async () => !(await may(but.verb, but.resource, namespace)));
@@ -271,20 +271,20 @@ describe('an operator around which things fail', function () {
       );
     }
 
-    it('to change its ConfigMaps says so in the words of the API server, and goes on when it has it', async () => {
+    it("to change its ConfigMaps reports the API server's words, and goes on when it gets the right", async () => {
       await startOperator();
       const site = await startSite();
       await becomesLive(site);
       await grant({ verb: 'patch', resource: 'configmaps' });
       await admit(site, 'hospital-b');
-      const message = await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
+      const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
       assert.match(message, /cannot patch resource "configmaps" in API group "" in the namespace/);
       await grant();
       await becomesLive(site);
-      await site.becomes('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+      await site.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
     });
 
-    it('to make a Secret says so in the words of the API server, and makes the key when it has it', async () => {
+    it("to create a Secret reports the API server's words, and makes the key when it gets the right", async () => {
       await startOperator();
       await grant({ verb: 'create', resource: 'secrets' });
       const starting = startSite();
@@ -300,7 +300,7 @@ describe('an operator around which things fail', function () {
       assert.match(message, /the key cannot be made: .*cannot create resource "secrets"/);
       await grant();
       const site = await starting;
-      await site.becomes('lfhnode', 'local', 'KeyReady', 'KeyMade');
+      await site.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
       await becomesLive(site);
     });
   });

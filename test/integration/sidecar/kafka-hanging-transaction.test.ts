@@ -3,15 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { positionTopic, syncName, transactionalId } from '../../../common/contract/names.ts';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
 import { until } from '../../kit/processes/process.ts';
 import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
 
-describe('a transaction that Kafka has left open for ever', () => {
+describe('a transaction that Kafka has left open', () => {
   let directory: string;
   let kafka: KafkaServer;
   let ours: OpenKafka;
@@ -20,9 +20,7 @@ describe('a transaction that Kafka has left open for ever', () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-hanging-'));
     kafka = await KafkaServer.start({ directory, properties: ALLOWS_HANGING });
-    const log = createLogger({ name: 'test', level: 'fatal' });
-    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka(kafka.brokers);
   });
 
   after(async () => {
@@ -56,7 +54,7 @@ describe('a transaction that Kafka has left open for ever', () => {
     return records;
   }
 
-  it('is aborted by the next take-over in every topic it wrote to, and the position before it counts', async () => {
+  it('is aborted by the next take-over in every topic it wrote to, so that the position before it counts', async () => {
     await replay('hung', 'one', first);
     // As the sidecar writes them: where, is taken from what it has just written.
     const [written] = await committed(positionTopic(syncName('hung')), 1);
@@ -84,7 +82,7 @@ describe('a transaction that Kafka has left open for ever', () => {
     assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
   });
 
-  it("of somebody else's in a position topic is left alone, and told of", async () => {
+  it('is left alone, and named in the error, where it belongs to somebody else', async () => {
     await replay('foreign', 'one', first);
     const value = encodePosition({ ...first, sequence: 2 });
     await leaveHanging(kafka, 'somebody-else', [

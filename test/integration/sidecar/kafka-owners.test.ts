@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import {
@@ -13,8 +12,9 @@ import {
   KafkaRelay,
   UNKNOWN_MEMBER_ID,
 } from '../../kit/servers/kafka-relay.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 
-describe('the group that spreads the peers over the sidecars', function () {
+describe('the owners group', function () {
   this.timeout(240_000);
   let directory: string;
   let kafka: KafkaServer;
@@ -27,9 +27,7 @@ describe('the group that spreads the peers over the sidecars', function () {
     relay = await KafkaRelay.start(relayPort, port);
     const properties = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${relayPort}` };
     kafka = await KafkaServer.start({ directory, port, properties });
-    const log = createLogger({ name: 'test', level: 'fatal' });
-    const topics = { partitions: 1, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: [`127.0.0.1:${relayPort}`], clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka([`127.0.0.1:${relayPort}`], 1);
     ours.owners.start();
   });
 
@@ -44,7 +42,7 @@ describe('the group that spreads the peers over the sidecars', function () {
     return `joined ${ours.owners.joined}, holds ${ours.owners.held.size > 0}`;
   }
 
-  it('is joined again where kafkajs has lost its membership and goes on without', async () => {
+  it('is joined again when kafkajs has lost its membership and fetches on without it', async () => {
     await until('joined', () => ours.owners.joined);
 
     const joining = relay.answerNext(JOIN_GROUP, COORDINATOR_LOAD_IN_PROGRESS);
@@ -59,7 +57,7 @@ describe('the group that spreads the peers over the sidecars', function () {
     await until('joined again', () => ours.owners.joined && ours.owners.held.size > 0, 60_000);
   });
 
-  it('is never in another state than it last told, while Kafka stands still and comes back', async () => {
+  it('reports every change of its state while Kafka stands still and comes back', async () => {
     let told = state();
     ours.owners.onChange(() => {
       told = state();

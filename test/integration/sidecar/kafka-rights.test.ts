@@ -10,7 +10,7 @@ const { CREATE, DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE } = AclOperationTypes;
 const { LITERAL, PREFIXED } = ResourcePatternTypes;
 
 const USER = { username: 'lfh-sync', password: 'correct-horse' };
-/** Whoever signs in has no rights but those given; the tests themselves do not sign in. */
+/** A client that signs in has only the rights that it is given. The tests themselves do not sign in, and have all. */
 const AUTHORIZER = {
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'super.users': 'User:ANONYMOUS',
@@ -27,7 +27,7 @@ describe('a Kafka with ACLs', () => {
       Site.start('hospital-a', { kafka: false }),
       Site.start('hospital-b', { kafkaUser: USER, kafkaProperties: AUTHORIZER }),
     ]);
-    await a.admit(b);
+    await a.grantAccess(b);
     admin = b.kafka.client().admin();
     await admin.connect();
   });
@@ -54,7 +54,7 @@ describe('a Kafka with ACLs', () => {
     ...['LFH_EXCEPTION', 'FHIR-R4'].flatMap((name) => allow(AclResourceTypes.TOPIC, name, LITERAL, ...operations)),
   ];
 
-  it('that does not let us describe configs is not replayed into, and the log names that right', async () => {
+  it('is not replayed into without the right to describe configs, and the log names that right', async () => {
     const acl = [
       ...topics(CREATE, DESCRIBE, READ, WRITE),
       ...allow(AclResourceTypes.GROUP, 'lfh-sync.local.owners', LITERAL, READ),
@@ -65,15 +65,15 @@ describe('a Kafka with ACLs', () => {
       peers: [{ site: a }],
       settings: await signsInAtKafka(b, USER),
     });
-    await sidecar.logs(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
-    await sidecar.peerBecomes(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
+    await sidecar.waitForLog(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
+    await sidecar.waitForPeer(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
   });
 
-  it('is replayed into with the rights that docs/sidecar.md lists, and no others', async () => {
+  it('is replayed into with exactly the rights that docs/sidecar.md lists', async () => {
     await admin.createAcls({ acl: topics(DESCRIBE_CONFIGS) });
     const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
     await a.announce([payload, Buffer.from('{')]);
-    await sidecar.peerBecomes(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
+    await sidecar.waitForPeer(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
     for (const topic of ['FHIR-R4', 'LFH_EXCEPTION']) {
       assert.equal((await readTopic(b.kafka, topic)).length, 1, topic);

@@ -16,7 +16,7 @@ describe('a Kafka with TLS and SASL', () => {
       Site.start('hospital-a', { kafka: false }),
       Site.start('hospital-b', { kafkaUser: USER }),
     ]);
-    await a.admit(b);
+    await a.grantAccess(b);
   });
 
   afterEach(() => Promise.all(running.splice(0).map((sidecar) => sidecar.stop())));
@@ -38,7 +38,7 @@ describe('a Kafka with TLS and SASL', () => {
     const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
     await a.announce([payload]);
     const sidecar = await start({});
-    await sidecar.peerBecomes(a, 'is replayed', ({ replayed }) => replayed === 1);
+    await sidecar.waitForPeer(a, 'is replayed', ({ replayed }) => replayed === 1);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
   });
 
@@ -48,15 +48,15 @@ describe('a Kafka with TLS and SASL', () => {
     ['TLS is not turned on', { LFH_SYNC_KAFKA_TLS: 'false' }, USER.password, /Kafka|Connection/i],
   ];
   for (const [what, settings, password, message] of refusals) {
-    it(`is said to refuse us when ${what}, without telling the password`, async () => {
+    it(`is reported as refusing us when ${what}, without showing the password`, async () => {
       const sidecar = await start(settings, password);
-      const { reason } = await sidecar.peerBecomes(
+      const { reason } = await sidecar.waitForPeer(
         a,
         'waits for Kafka',
         (status) => status.reason === 'KafkaUnavailable',
       );
       assert.equal(reason, 'KafkaUnavailable');
-      await sidecar.logs(/not a member of the owners group/);
+      await sidecar.waitForLog(/not a member of the owners group/);
       const log = await sidecar.log();
       const line = log.split('\n').find((text) => text.includes('not a member of the owners group')) ?? '';
       assert.match(line, message);

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import type { Consumer, Producer, Transaction } from 'kafkajs';
 import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { FencedError, TransientError, UncertainCommitError } from '../../../common/errors.ts';
-import { createLogger } from '../../../common/log.ts';
-import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
+import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { readWithJava } from '../../kit/servers/java-consumer.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
+import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
 
 describe('Kafka', () => {
@@ -18,14 +18,12 @@ describe('Kafka', () => {
   let kafka: KafkaServer;
   let ours: OpenKafka;
   const producers: Producer[] = [];
-  const log = createLogger({ name: 'test', level: 'fatal' });
   const first: Position = { stream: 'EVENTS', identity: 'i', sequence: 1, time: 5, consumerSequence: 1, from: 0 };
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lfh-sync-kafka-'));
     kafka = await KafkaServer.start({ directory });
-    const topics = { partitions: 3, replicationFactor: 1, maxTopics: 100 };
-    ours = openKafka({ brokers: kafka.brokers, clientId: 'test', node: 'local', log, ...topics });
+    ours = openSidecarKafka(kafka.brokers);
   });
 
   afterEach(() => Promise.all(producers.splice(0).map((producer) => producer.disconnect())));
@@ -65,8 +63,8 @@ describe('Kafka', () => {
     return values;
   }
 
-  describe('transactions that are aborted in each other', () => {
-    /** Who does what, in turn: letters are producers, `+` begins with a record, `.` sends another, `c` commits, `a` aborts. */
+  describe('transactions that are aborted inside each other', () => {
+    /** Steps in order. Letters are producers: `+` begins with a record, `.` sends another, `c` commits, `a` aborts. */
     const scripts: Record<string, string> = {
       'one inside another': 'A+ B+ A. B. Ba A. Aa C+ Cc',
       'the earlier one aborted last': 'A+ B+ C+ Ca B. Ba A. Aa D+ Dc',
@@ -76,7 +74,7 @@ describe('Kafka', () => {
       'and committed by the same producer afterwards': 'A+ B+ Ba Aa B+ A+ Ac Bc',
     };
     for (const [what, script] of Object.entries(scripts)) {
-      it(`are left out by kafkajs as by the Java consumer: ${what}`, async () => {
+      it(`are left out by kafkajs as by the Java consumer, for ${what}`, async () => {
         const topic = `aborted-${what.replaceAll(/\W/g, '-')}`;
         await createTopic(topic);
         const everybody = new Map<string, Producer>();
@@ -116,7 +114,7 @@ describe('Kafka', () => {
   });
 
   describe('a take-over', () => {
-    it('fences whoever wrote for the peer before: nothing of it is committed any more', async () => {
+    it('fences the earlier writer of the peer, so that nothing of it is committed any more', async () => {
       const old = await ours.takeOver(syncName('fenced'));
       assert.equal(old.position, undefined);
       await ours.ensureTopics(['LFH_SYNC']);
@@ -135,7 +133,7 @@ describe('Kafka', () => {
       assert.ok(!written.some(({ value }) => value.includes('never')));
     });
 
-    it('is not delayed or misled by the open transaction of another peer', async () => {
+    it('is neither delayed nor misled by the open transaction of another peer', async () => {
       const other = await ours.takeOver(syncName('other'));
       await ours.ensureTopics(['LFH_SYNC']);
       await other.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "open"}') }], first);
@@ -151,7 +149,7 @@ describe('Kafka', () => {
       await other.writer.close();
     });
 
-    it('waits for a foreign transaction in the position topic itself, and reads what comes of it', async () => {
+    it('waits for a foreign transaction in the position topic, and reads its outcome', async () => {
       const mine = await ours.takeOver(syncName('shared'));
       await mine.writer.send([], first);
       await mine.writer.commit();
@@ -167,7 +165,7 @@ describe('Kafka', () => {
       await writer.close();
     });
 
-    it('refuses a position topic that is not compacted, and one that holds something else', async () => {
+    it('refuses a position topic that is not compacted, or that holds something else', async () => {
       await createTopic(positionTopic(syncName('deleted')), [{ name: 'cleanup.policy', value: 'delete' }]);
       await assert.rejects(ours.takeOver(syncName('deleted')), { reason: 'TopicNotCompacted' });
       const { writer } = await ours.takeOver(syncName('nonsense'));
@@ -184,7 +182,7 @@ describe('Kafka', () => {
   });
 
   describe('a batch', () => {
-    it('of several megabytes is split, in order, and each record is where it is said to be', async () => {
+    it('of several megabytes is split in order, and each record is at its reported place', async () => {
       const { writer } = await ours.takeOver(syncName('large'));
       await ours.ensureTopics(['LFH_SYNC', 'FHIR-R4']);
       const records = Array.from({ length: 3_000 }, (_, n) => ({
@@ -204,7 +202,7 @@ describe('Kafka', () => {
       }
     });
 
-    it('with a record that just fits is taken, and one that does not is an error that names the reason', async () => {
+    it('with a record that just fits is accepted, and one that does not fails with KafkaRefused', async () => {
       await createTopic('SMALL', [{ name: 'max.message.bytes', value: '5000' }]);
       const limits = (await ours.ensureTopics(['SMALL'])).get('SMALL');
       assert.deepEqual(limits && 'maxMessageBytes' in limits && limits.maxMessageBytes, 5_000);
@@ -219,7 +217,7 @@ describe('Kafka', () => {
     });
   });
 
-  it('that falls silent in the middle of a batch is given up on, and what was sent then never shows', async () => {
+  it('is given up when it falls silent in the middle of a batch, and what was sent then never shows', async () => {
     const { writer } = await ours.takeOver(syncName('silent'));
     await ours.ensureTopics(['SILENT']);
     await kafka.pause();
@@ -240,7 +238,7 @@ describe('Kafka', () => {
     assert.deepEqual(await readWithKafkajs('SILENT', 'kept'), ['kept']);
   });
 
-  it('that is down is a transient error, within seconds', async () => {
+  it('is a transient error within seconds when it is down', async () => {
     await kafka.stop();
     const failing = assert.rejects(ours.takeOver(syncName('down')), TransientError);
     await soonerThan(30_000, 'the take-over fails', failing);

@@ -36,7 +36,7 @@ describe("a peer's messages", () => {
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
     sidecar = await SidecarProcess.start(b, {
       peers: [{ site: a, overrides: { allowFormats: ['*'], allowOrigins: ['clinic.a'] } }],
       settings: {
@@ -46,7 +46,7 @@ describe("a peer's messages", () => {
         LFH_SYNC_MAX_MESSAGE_BYTES: '600000',
       },
     });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
   });
 
   after(async () => {
@@ -58,7 +58,7 @@ describe("a peer's messages", () => {
   async function send(...payloads: readonly Uint8Array[]): Promise<void> {
     sent += payloads.length;
     await a.announce(payloads);
-    await sidecar.peerBecomes(a, 'has decided about all', ({ replayed, skipped, rejected }) => {
+    await sidecar.waitForPeer(a, 'has decided about all', ({ replayed, skipped, rejected }) => {
       const others = [...Object.values(skipped), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0);
       return replayed + others >= sent;
     });
@@ -119,7 +119,7 @@ describe("a peer's messages", () => {
     );
   });
 
-  it('are announced on the own EVENTS.app_sync, with an id, and ours are not', async () => {
+  it('are announced on the local EVENTS.app_sync with an id, and our own that come back are not', async () => {
     const { payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, url: '/announced' });
     const own = connectMessage({ lfhId: b.lfhId, content: { resourceType: 'Patient' }, url: '/announced' });
     const connection = await b.connect();
@@ -151,14 +151,14 @@ describe("a peer's messages", () => {
       return base({ padding: 'x'.repeat(bytes - empty) });
     };
     const bad: readonly [what: string, reason: string, payload: () => Buffer][] = [
-      ['what is empty', 'Empty', () => Buffer.alloc(0)],
-      ['what is not JSON', 'NotJson', () => Buffer.from(`{"name": "${MARKER}"`)],
-      ['what is not UTF-8', 'NotUtf8', () => Buffer.from([0x22, 0xff, 0xfe, 0x22])],
-      ['what is no object', 'NotAnObject', () => Buffer.from(`["${MARKER}"]`)],
-      ['what lacks its uuid', 'MissingField', () => base({ uuid: undefined })],
-      ['null everything', 'WrongType', () => base(Object.fromEntries(FIELDS.map((field) => [field, null])))],
-      ['a uuid that is none', 'InvalidField', () => base({ uuid: MARKER })],
-      ['what comes from a third node', 'ForeignOrigin', () => base({ lfh_id: MARKER })],
+      ['an empty message', 'Empty', () => Buffer.alloc(0)],
+      ['a message that is not JSON', 'NotJson', () => Buffer.from(`{"name": "${MARKER}"`)],
+      ['a message that is not UTF-8', 'NotUtf8', () => Buffer.from([0x22, 0xff, 0xfe, 0x22])],
+      ['a message that is not an object', 'NotAnObject', () => Buffer.from(`["${MARKER}"]`)],
+      ['a message without uuid', 'MissingField', () => base({ uuid: undefined })],
+      ['null in every field', 'WrongType', () => base(Object.fromEntries(FIELDS.map((field) => [field, null])))],
+      ['an invalid uuid', 'InvalidField', () => base({ uuid: MARKER })],
+      ['a message from a third node', 'ForeignOrigin', () => base({ lfh_id: MARKER })],
       ['bad base64', 'BadBase64', () => base({ data: `${MARKER}!` })],
       ['base64 of something else than the format says', 'ContentMismatch', () => base({ data: base64(MARKER) })],
       ['an illegal topic', 'IllegalTopic', () => base({ data_format: `${MARKER}/../x` })],
@@ -171,7 +171,7 @@ describe("a peer's messages", () => {
     ];
 
     for (const [what, reason, payload] of bad) {
-      it(`are kept in LFH_EXCEPTION: ${what}, ${reason}`, async () => {
+      it(`are kept in LFH_EXCEPTION as ${reason}: ${what}`, async () => {
         if (reason === 'TopicRefused') await send(base({ data_format: 'DIC_OM.X' }));
         const before = (await readTopic(b.kafka, 'LFH_EXCEPTION')).length;
         const good = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
@@ -192,7 +192,7 @@ describe("a peer's messages", () => {
       });
     }
 
-    it('are kept when a topic was made for smaller messages while we ran', async () => {
+    it('are kept when a topic was limited to smaller messages while the sidecar runs', async () => {
       await alterTopic('FHIR-R4', '2000');
       const large = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient', text: 'x'.repeat(5_000) } });
       const small = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
@@ -203,7 +203,7 @@ describe("a peer's messages", () => {
       await alterTopic('FHIR-R4', '1048588');
     });
 
-    it('are kept when they want more topics than are allowed', async () => {
+    it('are kept when they ask for more topics than are allowed', async () => {
       const payloads = Array.from({ length: 15 }, (_, n) => base({ data_format: `NEW-${n}`, data: base64('x') }));
       await send(...payloads);
       const admin = b.kafka.client().admin();
@@ -213,7 +213,7 @@ describe("a peer's messages", () => {
       assert.equal(topics.length, 12);
     });
 
-    it('and those that can leave no payload and no seed in the log, though it traces', async () => {
+    it('leave no payload and no seed in the log, even at level trace', async () => {
       const log = await sidecar.log();
       assert.ok(log.includes('"level":"trace"'));
       assert.ok(!log.includes(MARKER));
@@ -222,7 +222,7 @@ describe("a peer's messages", () => {
     });
   });
 
-  it('of exactly the size allowed are replayed', async () => {
+  it('are replayed when they have exactly the allowed size', async () => {
     const empty = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, overrides: { padding: '' } });
     const padding = 'x'.repeat(600_000 - empty.payload.length);
     const full = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, overrides: { padding } });
@@ -231,14 +231,14 @@ describe("a peer's messages", () => {
     assert.equal((await find('LFH_SYNC', full.uuid)).length, 1);
   });
 
-  it('of an allowed origin are replayed, with their own lfh_id', async () => {
+  it('are replayed from an allowed origin with their own lfh_id', async () => {
     const passedOn = connectMessage({ lfhId: 'clinic.a', content: { resourceType: 'Patient' } });
     await send(passedOn.payload);
     const [record] = await find('FHIR-R4', passedOn.uuid);
     assert.equal((JSON.parse(String(record?.value)) as { lfh_id: string }).lfh_id, 'clinic.a');
   });
 
-  it('with NATS headers of any kind are replayed like others', async () => {
+  it('are replayed with NATS headers of any kind', async () => {
     const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
     const connection = await a.connect();
     const fields = headers();

@@ -17,7 +17,7 @@ import {
 } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
 
-describe('connecting to a NATS server', () => {
+describe("the sidecar's connection to a NATS server", () => {
   const key = createUser();
   let directory: string;
   let ca: CertificateAuthority;
@@ -80,13 +80,13 @@ describe('connecting to a NATS server', () => {
     return error;
   }
 
-  it('takes a certificate of the CA given, for the address or the name in the URL', async () => {
+  it('accepts a certificate of the given CA for the address or the name in the URL', async () => {
     const server = await serve();
     await accepts(options(server.url));
     await accepts(options(`tls://localhost:${server.port}`));
   });
 
-  it('takes an address only where the certificate names it', async () => {
+  it('accepts an address only where the certificate names it', async () => {
     const server = await serve({ names: [{ type: 'ip', value: '127.0.0.1' }] });
     await accepts(options(server.url));
     await refuses(options(`tls://localhost:${server.port}`), 'HostNameMismatch', /127\.0\.0\.1/, /not for localhost/);
@@ -105,7 +105,7 @@ describe('connecting to a NATS server', () => {
     await accepts(options(`tls://localhost:${server.port}`));
   });
 
-  it('compares with tlsServerName where that is given, and with nothing else', async () => {
+  it('compares the certificate with tlsServerName where that is given, and with nothing else', async () => {
     const server = await serve({ names: [{ type: 'dns', value: 'nats.hospital-a.example' }] });
     await refuses(options(server.url), 'HostNameMismatch');
     await accepts(options(server.url, { tlsServerName: 'nats.hospital-a.example' }));
@@ -116,7 +116,7 @@ describe('connecting to a NATS server', () => {
     );
   });
 
-  it("says whose certificate is not the CA's, and who issued it", async () => {
+  it('names a certificate that is not of the CA, and its issuer', async () => {
     const server = await serve();
     const other = await createCertificateAuthority('hospital-c');
     await refuses(
@@ -129,7 +129,7 @@ describe('connecting to a NATS server', () => {
     await refuses(options(server.url, { ca: undefined }), 'NotTrusted');
   });
 
-  it('says when a certificate expired', async () => {
+  it('reports when a certificate has expired', async () => {
     const began = inDays(-1);
     const server = await serve({ notBefore: -3, notAfter: -1 });
     const yesterday = `(${began}|${inDays(-1)})`;
@@ -141,21 +141,21 @@ describe('connecting to a NATS server', () => {
     );
   });
 
-  it('says from when on a certificate is valid', async () => {
+  it('reports from when a certificate is valid', async () => {
     const began = inDays(1);
     const server = await serve({ notBefore: 1, notAfter: 3 });
     const tomorrow = `(${began}|${inDays(1)})`;
     await refuses(options(server.url), 'CertificateNotYetValid', new RegExp(`valid from ${tomorrow}`), /clocks/);
   });
 
-  it('speaks to no server in the clear, unless that is allowed', async () => {
+  it('is never in the clear unless that is allowed', async () => {
     const server = await serve('plaintext');
     await refuses(options(`tls://127.0.0.1:${server.port}`), 'TlsRequired', /does not speak TLS/, /hospital-a/);
     await refuses(options(server.url), 'TlsRequired', /write tls:\/\//);
     await accepts(options(server.url, { allowPlaintext: true, ca: undefined }));
   });
 
-  it('says that a server demands TLS where it was told to do without', async () => {
+  it('reports that a server demands TLS where it was configured without', async () => {
     const server = await serve();
     await refuses(
       options(`nats://127.0.0.1:${server.port}`, { allowPlaintext: true }),
@@ -187,7 +187,7 @@ describe('connecting to a NATS server', () => {
     await refuses(options(`tls://127.0.0.1:${port}`), 'TlsRequired', /TLS 1\.2/);
   });
 
-  it('tells our public key when it is refused, and never the seed', async () => {
+  it('shows our public key when it is refused, and never the seed', async () => {
     const server = await serve();
     const stranger = createUser();
     const seed = new TextDecoder().decode(stranger.getSeed());
@@ -200,7 +200,7 @@ describe('connecting to a NATS server', () => {
     assert.ok(!`${error.message}${error.stack}${String(error.cause)}`.includes(seed));
   });
 
-  it('says that nothing listens, or that nobody knows the name', async () => {
+  it('reports that nothing listens, or that DNS does not know the name', async () => {
     const port = await freePort();
     await refuses(
       options(`tls://127.0.0.1:${port}`),
@@ -211,7 +211,7 @@ describe('connecting to a NATS server', () => {
     await refuses(options('tls://no-such-host.invalid:4222'), 'Unreachable', /DNS/);
   });
 
-  it('gives up on a server that accepts and stays silent', async () => {
+  it('is given up when the server accepts it and stays silent', async () => {
     const port = await freePort();
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
@@ -221,7 +221,7 @@ describe('connecting to a NATS server', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('refuses what is no server, no CA and no seed of a user before it connects', async () => {
+  it('is refused before it begins for an impossible server, CA or seed', async () => {
     const bad: readonly Partial<NatsOptions>[] = [
       { server: 'http://127.0.0.1:4222' },
       { server: '127.0.0.1' },

@@ -11,8 +11,8 @@ import { createCertificateAuthority, type ServerCertificate } from '../../kit/se
 const INFO = 'INFO {"server_id":"x","version":"2.15.2","headers":true,"tls_required":true,"max_payload":1048576}\r\n';
 
 /** What a server can do to us below the level of messages; needs the patch of the client library in patches/. */
-describe('bytes that no NATS server would send', function () {
-  this.timeout(30_000);
+describe('the NATS client', function () {
+  this.timeout(240_000);
   let ca: string;
   let certificate: ServerCertificate;
   let server: Server;
@@ -78,7 +78,7 @@ describe('bytes that no NATS server would send', function () {
     await until('our end of the connection is closed', over);
   }
 
-  it('leave no connection behind when the server never says a word', async () => {
+  it('leaves no connection behind when the server never says a word', async () => {
     await assert.rejects(
       open(() => undefined),
       TransientError,
@@ -86,7 +86,7 @@ describe('bytes that no NATS server would send', function () {
     await weHungUp();
   });
 
-  it('leave no connection behind when the server never ends its handshake', async () => {
+  it('leaves no connection behind when the server never ends its handshake', async () => {
     await assert.rejects(
       open((socket) => void socket.write(INFO)),
       TransientError,
@@ -94,7 +94,7 @@ describe('bytes that no NATS server would send', function () {
     await weHungUp();
   });
 
-  it('are not taken for ever, and not kept, when they are a greeting without an end', async () => {
+  it('gives up a greeting without an end before it has kept much of it', async () => {
     let sent = 0;
     const opening = open((socket) => {
       const more = (): void => {
@@ -107,7 +107,7 @@ describe('bytes that no NATS server would send', function () {
     assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes were taken`);
   });
 
-  it('end the stream when they are no NATS protocol, and are not printed', async () => {
+  it('ends the stream at bytes that are not the NATS protocol, and does not print them', async () => {
     const printed: string[] = [];
     const { log } = console;
     // oxlint-disable-next-line no-console -- it is what the library would print with
@@ -121,11 +121,11 @@ describe('bytes that no NATS server would send', function () {
     assert.deepEqual(printed, []);
   });
 
-  it('end the stream when they announce a message of many gigabytes', async () => {
+  it('ends the stream at the announcement of a message of many gigabytes', async () => {
     await fails(await open(afterSigningIn((socket) => void socket.write('MSG a 1 b 99999999999\r\nx'))));
   });
 
-  it('end the stream when they are a line without an end', async () => {
+  it('ends the stream at a line without an end', async () => {
     const endless = afterSigningIn((socket) => {
       socket.write('MSG ');
       for (let at = 0; at < 64; at += 1) socket.write('x'.repeat(64 * 1024));

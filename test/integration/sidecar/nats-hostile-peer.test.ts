@@ -100,7 +100,7 @@ class HostileServer {
   }
 }
 
-describe('a server that was changed to do harm', () => {
+describe('a hostile server', () => {
   const key = createUser();
   let ca: string;
   let certificate: ServerCertificate;
@@ -134,7 +134,7 @@ describe('a server that was changed to do harm', () => {
     });
   }
 
-  it('gets nothing in with ack subjects that are not those of our durable, and nothing of it into the log', async () => {
+  it('gets nothing in by ack subjects that are not of our durable, and nothing into the log', async () => {
     const foreign = [
       '$JS.ACK.EVENTS.lfh-sync-other.1.1.1.1700000000000000000.0',
       `$JS.ACK.OTHER.${DURABLE}.1.1.1.1700000000000000000.0`,
@@ -160,7 +160,7 @@ describe('a server that was changed to do harm', () => {
     assert.doesNotMatch(log, /Jane/);
   });
 
-  it('is disconnected when it sends far more bytes than it is asked for', async () => {
+  it('is disconnected when it sends far more bytes than were asked for', async () => {
     const payload = Buffer.alloc(1_000_000);
     await begin(({ send }) => {
       for (let at = 1; at <= 20; at += 1) send(ackSubject(at, at), payload);
@@ -170,7 +170,7 @@ describe('a server that was changed to do harm', () => {
     assert.deepEqual(stream.take({ messages: 100, bytes: 1e9 }), [], 'nothing of it is kept');
   });
 
-  it('gets no more messages in than it is asked for', async () => {
+  it('gets no more messages in than were asked for', async () => {
     await begin(({ count, send, write }) => {
       if (count > 1) return;
       for (let at = 1; at <= 10_000; at += 1) send(ackSubject(at, at), '');
@@ -183,7 +183,7 @@ describe('a server that was changed to do harm', () => {
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 50, 'the first pull was for 50');
   });
 
-  it('sends us nowhere by naming other servers before it hangs up', async () => {
+  it('cannot send us to other servers by naming them before it hangs up', async () => {
     let visits = 0;
     const trap = createServer((socket) => {
       visits += 1;
@@ -221,7 +221,7 @@ function ackSubject(streamSequence: number, consumerSequence: number): string {
  * A real nats-server whose account has no JetStream: there `$JS.API…` are subjects like any other, and what answers on
  * them here is a peer that has gone bad.
  */
-describe('a peer that is up to no good', () => {
+describe('a hostile peer', () => {
   const [ours, theirs] = [createUser(), createUser()];
   let directory: string;
   let server: NatsServer;
@@ -300,7 +300,7 @@ describe('a peer that is up to no good', () => {
     });
   }
 
-  it("cannot write line ends or a novel into our status with an error's text", async () => {
+  it("cannot put line ends or a novel into our status by an error's text", async () => {
     await onReset(JSON.stringify({ error: { description: `a\nlfh-sync: all is well${'!'.repeat(5000)}` } }));
     await assert.rejects(stream.reset(), (error: unknown) => {
       assert.ok(error instanceof TransientError && error.reason === 'ConsumerMissing', String(error));

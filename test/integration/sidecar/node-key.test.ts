@@ -7,13 +7,13 @@ import { localNatsKey } from '../../../operator/nats/keys.ts';
 import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 import { KEY_RETRY_MS } from '../quick-key-retry-main.ts';
 
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
-/** Much longer than the retries of that main, and than a backoff after a few failures. */
-const SOON_MS = 20 * KEY_RETRY_MS;
+/** This is much longer than the retries of that main, and than the backoff after a few failures. */
+const SOON_MS = 60 * KEY_RETRY_MS;
 
 describe("a node's key that is replaced while its sidecar runs", () => {
   let b: Site;
@@ -22,7 +22,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   let startedAt: string;
   let oldKey: KeyPair;
   let newKey: KeyPair;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
   const peers: Site[] = [];
 
   before(async () => {
@@ -36,7 +36,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
 
   beforeEach(async () => {
     [oldKey, newKey] = [createUser(), createUser()];
-    await b.allowSidecars([oldKey, newKey]);
+    await b.setSidecarKeys([oldKey, newKey]);
     await useKeys(oldKey);
     await signsInWith(oldKey);
   });
@@ -56,7 +56,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   function keySettings(): Record<string, string> {
     return {
       NATS_NK_FILE: join(keys, 'nats-server.nk'),
-      // Named all the time, as the operator does, whether the file is there or not.
+      // The operator names this file all the time, whether it is there or not.
       LFH_SYNC_PREVIOUS_NK_FILE: join(keys, 'previous.nk'),
     };
   }
@@ -80,7 +80,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     return status;
   }
 
-  /** A new peer, which knows some of our keys; `lfhId` is also how it is told. */
+  /** Starts a new peer that knows some of our keys, and waits until the sidecar has it in its settings. */
   async function newPeer(lfhId: string, ...known: KeyPair[]): Promise<Site> {
     const site = await Site.start(lfhId, { kafka: false });
     peers.push(site);
@@ -94,41 +94,41 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   }
 
   function teach(site: Site, ...known: KeyPair[]): Promise<void> {
-    return site.admit({ lfhId: b.lfhId, publicKeys: publicKeysOf(...known) });
+    return site.grantAccess({ lfhId: b.lfhId, publicKeys: publicKeysOf(...known) });
   }
 
   async function replaysWith(site: Site, key: KeyPair): Promise<void> {
     const publicKey = key.getPublicKey();
     const wanted = `is replayed with ${publicKey}`;
-    await sidecar.peerBecomes(site, wanted, (peer) => peer.reason === 'Replaying' && peer.key === publicKey, SOON_MS);
+    await sidecar.waitForPeer(site, wanted, (peer) => peer.reason === 'Replaying' && peer.key === publicKey, SOON_MS);
   }
 
   it('is used at once where the peer knows it already', async () => {
     const site = await newPeer('prepared', oldKey, newKey);
     await replaysWith(site, oldKey);
-    await storm.send(site, 20);
+    await ledger.send(site, 20);
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 20);
+    await ledger.send(site, 20);
     await useKeys(newKey);
     await signsInWith(newKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 20);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 20);
+    await ledger.arrivedOnce(b);
   });
 
-  it('gives way to the previous one until the peer has learnt it, and is then used by itself, in the middle of messages', async () => {
+  it('is used, in the middle of messages, as soon as a peer that knew only the previous one accepts it', async () => {
     const site = await newPeer('late', oldKey);
     await replaysWith(site, oldKey);
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, oldKey);
-    await storm.send(site, 100);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 100);
+    await ledger.arrivedOnce(b);
     const { message } = await sidecar.peer(site);
     assert.match(message, /replaying/);
-    // It is tried again and again, and what is replayed with the previous one does not suffer from it.
+    // The sidecar tries the new key again and again, while the replay with the previous one goes on.
     const refusals = async (): Promise<number> =>
       (await readFile(site.nats.logFile, 'utf8')).match(/authentication error/gi)?.length ?? 0;
     const before = await refusals();
@@ -138,13 +138,13 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       await teach(site, oldKey, newKey);
       await replaysWith(site, newKey);
     });
-    await storm.arrivedOnce(b);
-    await storm.acknowledged(site, b);
+    await ledger.arrivedOnce(b);
+    await ledger.acknowledged(site, b);
     const { gaps, replayed } = await sidecar.peer(site);
     assert.deepEqual([gaps, replayed], [0, 100 + sent]);
   });
 
-  it('is used where the peer gives the previous one up for it, though that ends the connection', async () => {
+  it('is used when the peer drops the previous one for it, though that ends the connection', async () => {
     const site = await newPeer('abrupt', oldKey);
     await replaysWith(site, oldKey);
     await useKeys(newKey, oldKey);
@@ -154,16 +154,16 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       await teach(site, newKey);
       await replaysWith(site, newKey);
     });
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     assert.equal((await sidecar.peer(site)).gaps, 0);
   });
 
-  it('is refused with the previous one by a peer that knows neither: both are told, and what to do', async () => {
+  it('is reported together with the previous one, and what to do, when a peer knows neither', async () => {
     const site = await newPeer('stranger', createUser());
     await useKeys(newKey, oldKey);
     await signsInWith(newKey, oldKey);
     const isTold = ({ message }: { message: string }): boolean => message.includes('previous');
-    const { message, reason, key } = await sidecar.peerBecomes(site, 'refuses both', isTold, SOON_MS);
+    const { message, reason, key } = await sidecar.waitForPeer(site, 'refuses both', isTold, SOON_MS);
     assert.deepEqual([reason, key], ['KeyRefused', null]);
     const [current, previous] = publicKeysOf(newKey, oldKey);
     assert.match(message, new RegExp(`refuses our key ${current}, and the previous one ${previous} too`));
@@ -172,24 +172,24 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     assertNoSeed(`${message}${await sidecar.log()}`);
     await teach(site, newKey);
     await replaysWith(site, newKey);
-    await storm.send(site, 10);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 10);
+    await ledger.arrivedOnce(b);
   });
 
-  it("is used at the node's local NATS as soon as that knows it, and nothing is announced in vain", async () => {
+  it('is used at the local NATS as soon as that accepts it, and no announcement fails', async () => {
     const site = await newPeer('announced', oldKey, newKey);
     await replaysWith(site, oldKey);
     await ownNatsTakes(oldKey);
-    await b.allowSidecars([oldKey]);
+    await b.setSidecarKeys([oldKey]);
     const [announced, failed] = [await b.streamMessages(), await announceFailures()];
     const sent = await sendWhile(site, async () => {
       await useKeys(newKey, oldKey);
       await signsInWith(newKey, oldKey);
       await ownNatsTakes(oldKey);
-      await b.allowSidecars([oldKey, newKey]);
+      await b.setSidecarKeys([oldKey, newKey]);
       await ownNatsTakes(newKey);
     });
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     const all = async (): Promise<boolean> => (await b.streamMessages()) - announced >= sent;
     await until('all are announced', all, SOON_MS).catch(() => undefined);
     assert.deepEqual([(await b.streamMessages()) - announced, (await announceFailures()) - failed], [sent, 0]);
@@ -208,7 +208,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     'holds two seeds': [`${seedOf(createUser())}\n${seedOf(createUser())}\n`, /expected the seed of an NKey user/],
   };
 
-  it('stays in force beside a file of the previous one that is wrong: it is told, not quoted, and the last good ones stay', async () => {
+  it('waits, with the last good keys in force, while the file of the previous one is invalid, which is reported and not quoted', async () => {
     const site = await newPeer('patient', oldKey, newKey);
     await replaysWith(site, oldKey);
     for (const [what, [content, says]] of Object.entries(bad)) {
@@ -224,14 +224,14 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       assertNotQuoted(await sidecar.log(), content);
       await replaysWith(site, oldKey);
     }
-    await storm.send(site, 10);
-    await storm.arrivedOnce(b);
+    await ledger.send(site, 10);
+    await ledger.arrivedOnce(b);
     await useKeys(newKey, `${seedOf(oldKey)}\r\n`);
     await signsInWith(newKey, oldKey);
     await replaysWith(site, newKey);
   });
 
-  it('does not let a sidecar start beside such a file', async () => {
+  it('keeps a sidecar from starting while the file of the previous one is invalid', async () => {
     const [content, says] = [createUser().getPublicKey(), /holds a public key/];
     const settings = { LFH_SYNC_PREVIOUS_NK_FILE: await b.file('wrong.nk', content) };
     await assert.rejects(SidecarProcess.start(b, { peers: [], settings }), (error: Error) => {
@@ -245,7 +245,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   /** Sends for as long as something takes. @returns how many messages */
   async function sendWhile(site: Site, something: () => Promise<void>): Promise<number> {
     let over = false;
-    const sending = storm.sendUntil(site, () => over);
+    const sending = ledger.sendUntil(site, () => over);
     try {
       await something();
     } finally {

@@ -6,21 +6,21 @@ import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-describe('peers of one sidecar', () => {
+describe('a peer of a sidecar', () => {
   let b: Site;
   let healthy: Site;
   let sidecar: SidecarProcess;
-  const storm = new Storm();
+  const ledger = new MessageLedger();
   const others: Site[] = [];
 
   before(async () => {
     [b, healthy] = await Promise.all([Site.start('hospital-b'), Site.start('healthy', { kafka: false })]);
-    await healthy.admit(b);
+    await healthy.grantAccess(b);
     sidecar = await SidecarProcess.start(b, { peers: [{ site: healthy }] });
-    await sidecar.replaying(healthy);
+    await sidecar.waitUntilReplaying(healthy);
   });
 
   afterEach(async () => {
@@ -37,17 +37,17 @@ describe('peers of one sidecar', () => {
   async function newPeer(lfhId: string, admitted = true): Promise<Site> {
     const site = await Site.start(lfhId, { kafka: false });
     others.push(site);
-    if (admitted) await site.admit(b);
+    if (admitted) await site.grantAccess(b);
     return site;
   }
 
-  /** While another peer is in trouble, this one is replayed as if nothing were. */
+  /** While another peer is in trouble, the healthy one is replayed as usual. */
   async function healthyGoesOn(): Promise<void> {
-    await storm.send(healthy, 20);
-    await storm.arrivedOnce(b);
+    await ledger.send(healthy, 20);
+    await ledger.arrivedOnce(b);
   }
 
-  /** Adds a peer, expects what is told about it, and that the other goes on. */
+  /** Adds a peer, waits for the trouble that the status reports about it, and shows that the healthy peer goes on. */
   async function expectTrouble(
     site: Site,
     reason: string,
@@ -55,7 +55,7 @@ describe('peers of one sidecar', () => {
     how: { readonly ca?: string; readonly overrides?: Record<string, unknown> } = {},
   ): Promise<void> {
     await sidecar.configure([{ site: healthy }, { site, ...how }]);
-    const found = () => sidecar.peerBecomes(site, `is ${reason}`, (status) => status.reason === reason);
+    const found = () => sidecar.waitForPeer(site, `is ${reason}`, (status) => status.reason === reason);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
     const { message: told } = await found();
     assert.match(told, message);
@@ -64,12 +64,12 @@ describe('peers of one sidecar', () => {
   }
 
   async function recovers(site: Site): Promise<void> {
-    await sidecar.replaying(site, 45_000);
-    await storm.send(site, 5);
-    await storm.arrivedOnce(b);
+    await sidecar.waitUntilReplaying(site, 45_000);
+    await ledger.send(site, 5);
+    await ledger.arrivedOnce(b);
   }
 
-  it('one with a wrong CA, until the right one is put in place', async () => {
+  it('with a wrong CA is reported, disturbs no other, and recovers with the right one', async () => {
     const site = await newPeer('wrong-ca');
     const { ca } = await createCertificateAuthority('somebody else');
     await expectTrouble(site, 'NotTrusted', /127\.0\.0\.1.*(CA|certificate)/i, { ca });
@@ -77,7 +77,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one with an expired certificate, until it is renewed', async () => {
+  it('with an expired certificate is reported, disturbs no other, and recovers when it is renewed', async () => {
     const site = await newPeer('expired');
     await site.nats.reload({ certificate: await site.ca.issue({ notBefore: -10, notAfter: -1 }) });
     await expectTrouble(site, 'CertificateExpired', /expired.*administrator/is);
@@ -85,7 +85,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one whose certificate is for another host, until tlsServerName says so', async () => {
+  it('whose certificate is for another host is reported, disturbs no other, and recovers with tlsServerName', async () => {
     const site = await newPeer('other-host');
     const names = [{ type: 'dns', value: 'nats.hospital.example' }] as const;
     await site.nats.reload({ certificate: await site.ca.issue({ names }) });
@@ -94,24 +94,24 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one that does not know our key, until it lets us in', async () => {
+  it('that does not know our key is reported, disturbs no other, and recovers when it grants access', async () => {
     const site = await newPeer('stranger', false);
     await expectTrouble(site, 'KeyRefused', new RegExp(b.publicKey));
-    await site.admit(b);
+    await site.grantAccess(b);
     await recovers(site);
   });
 
-  it('one that revokes our key while we are connected', async () => {
+  it('that revokes our key cuts our live connection, is reported as KeyRefused, and disturbs no other', async () => {
     const site = await newPeer('revoking');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
-    await sidecar.replaying(site);
-    await site.expel(b.lfhId);
-    await sidecar.peerBecomes(site, 'refuses us', ({ reason }) => reason === 'KeyRefused');
+    await sidecar.waitUntilReplaying(site);
+    await site.revokeAccess(b.lfhId);
+    await sidecar.waitForPeer(site, 'refuses us', ({ reason }) => reason === 'KeyRefused');
     await healthyGoesOn();
   });
 
-  it('one without our durable, until it is made', async () => {
+  it('without our durable is reported, disturbs no other, and recovers when it is created', async () => {
     const site = await newPeer('no-durable');
     await site.deleteDurable(b.lfhId);
     await expectTrouble(site, 'ConsumerMissing', /administrator/);
@@ -119,7 +119,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one that is down, until it is up', async () => {
+  it('that is down is reported, disturbs no other, and recovers when it is up', async () => {
     const site = await newPeer('down');
     await site.nats.stop();
     await expectTrouble(site, 'Unreachable', /cannot be reached/);
@@ -127,7 +127,7 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one whose first server is down is replayed from its second', async () => {
+  it('whose first server is down is replayed from its second', async () => {
     const site = await newPeer('two-servers');
     const overrides = { servers: ['tls://127.0.0.1:1', site.nats.url] };
     await sidecar.configure([{ site: healthy }, { site, overrides }]);
@@ -135,31 +135,31 @@ describe('peers of one sidecar', () => {
     await recovers(site);
   });
 
-  it('one without TLS', async () => {
+  it('without TLS is reported and disturbs no other', async () => {
     const site = await newPeer('plaintext');
     const plain = await Site.startPlainNats(site);
     others.push({ stop: () => plain.stop() } as Site);
     await expectTrouble(site, 'TlsRequired', /TLS/, { overrides: { servers: [`tls://${plain.host}`] } });
   });
 
-  it('one whose CA file is missing', async () => {
+  it('whose CA file is missing is reported and disturbs no other', async () => {
     const site = await newPeer('no-ca');
     await expectTrouble(site, 'InvalidSettings', /cannot read the file .*nowhere\.crt/, {
       overrides: { caFile: 'nowhere.crt' },
     });
   });
 
-  it('whose ids differ by a dot or a dash only are not mixed up', async () => {
+  it('is not mixed up with one whose id differs only by a dot or a dash', async () => {
     const sites = [];
     for (const id of ['a', 'a.b', 'a-b']) sites.push(await newPeer(id));
     await sidecar.configure([healthy, ...sites].map((site) => ({ site })));
     await until('all are known', async () => (await sidecar.status()).peers.length === 4);
-    for (const site of sites) await sidecar.replaying(site);
-    for (const site of sites) await storm.send(site, 20);
-    await storm.arrivedOnce(b);
+    for (const site of sites) await sidecar.waitUntilReplaying(site);
+    for (const site of sites) await ledger.send(site, 20);
+    await ledger.arrivedOnce(b);
     for (const site of sites) {
       // What is in Kafka is counted a moment later.
-      await sidecar.peerBecomes(site, 'has counted all', ({ replayed }) => replayed === 20);
+      await sidecar.waitForPeer(site, 'has counted all', ({ replayed }) => replayed === 20);
       const records = await readTopic(b.kafka, positionTopic(syncName(site.lfhId)));
       const { sequence } = JSON.parse(String(records.at(-1)?.value)) as { sequence: number };
       assert.equal(sequence, 20);
@@ -168,8 +168,8 @@ describe('peers of one sidecar', () => {
 
   it('cannot have messages delivered into our stream, or to another peer, by a reply subject', async () => {
     const [one, two] = [await newPeer('reply-one', false), await newPeer('reply-two', false)];
-    await healthy.admit(one);
-    await healthy.admit(two);
+    await healthy.grantAccess(one);
+    await healthy.grantAccess(two);
     const connection = await healthy.connectAs(one);
     const victim = await healthy.connectAs(two);
     const stolen: string[] = [];
@@ -183,23 +183,23 @@ describe('peers of one sidecar', () => {
       connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${syncName(one.lfhId)}`, pull, { reply });
     }
     await connection.flush();
-    // What was asked for is delivered somewhere, in the peer's own account, where nobody listens.
+    // The messages are delivered inside the peer's own account, where nobody listens.
     await until('the pulls are over', async () => (await healthy.durableInfo(one.lfhId)).num_waiting === 0);
     assert.equal(await healthy.streamMessages(), before);
     assert.deepEqual(stolen, []);
-    await healthy.expel(one.lfhId);
-    await healthy.expel(two.lfhId);
-    await sidecar.replaying(healthy);
+    await healthy.revokeAccess(one.lfhId);
+    await healthy.revokeAccess(two.lfhId);
+    await sidecar.waitUntilReplaying(healthy);
   });
 
-  it('are told in the metrics, each with all its series, as long as they are peers', async () => {
+  it('has all its series in the metrics for as long as it is a peer', async () => {
     const site = await newPeer('measured');
     await sidecar.configure([{ site: healthy }, { site }]);
     await until('it is known', async () => (await sidecar.status()).peers.length === 2);
-    await storm.send(site, 7);
+    await ledger.send(site, 7);
     const own = connectMessage({ lfhId: b.lfhId, content: {} });
     await site.announce([own.payload, Buffer.from('nonsense')]);
-    await sidecar.peerBecomes(site, 'has decided', ({ rejected }) => rejected.NotJson === 1);
+    await sidecar.waitForPeer(site, 'has decided', ({ rejected }) => rejected.NotJson === 1);
     const text = await sidecar.metrics();
     const value = (name: string, labels = ''): string | undefined =>
       new RegExp(`^${name}\\{peer="lfh-sync-measured"${labels}\\} (.*)$`, 'm').exec(text)?.[1];
@@ -215,7 +215,7 @@ describe('peers of one sidecar', () => {
     assert.ok(Number(value(`${METRICS.batch.name}_sum`)) === 9);
     await sidecar.configure([{ site: healthy }]);
     await until('its series are gone', async () => !(await sidecar.metrics()).includes('lfh-sync-measured'));
-    // Before it stops, what it sent is no longer expected in LFH_EXCEPTION's way.
+    // Other tests expect an empty LFH_EXCEPTION.
     assert.equal((await readTopic(b.kafka, 'LFH_EXCEPTION')).length, 1);
     await b.deleteTopic('LFH_EXCEPTION');
   });

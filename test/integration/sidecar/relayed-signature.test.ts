@@ -88,7 +88,7 @@ function onLine(socket: Socket, wanted: RegExp, then: (match: RegExpExecArray) =
   socket.on('data', read);
 }
 
-describe("a peer's server that passes on our local NATS's number for our sidecar to sign", function () {
+describe("a peer's server that has our sidecar sign the number of our local NATS", function () {
   this.timeout(240_000);
   let operator: OperatorProcess;
   let site: OperatedSite;
@@ -102,7 +102,7 @@ describe("a peer's server that passes on our local NATS's number for our sidecar
     operator = started.operator;
     site = await OperatedSite.start(plane, started.options.namespaces[0] ?? '', 'hospital-a');
     await site.startSidecar();
-    await site.becomes('lfhnode', 'local', 'Ready', 'AllReady');
+    await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     authority = await createCertificateAuthority('hospital-b');
     relay = await RelayingServer.start(await authority.issue(), site.site.nats.port);
   });
@@ -113,7 +113,7 @@ describe("a peer's server that passes on our local NATS's number for our sidecar
     await operator?.stop();
   });
 
-  it('does get it signed, and is refused by our local NATS all the same', async () => {
+  it('gets the signature, and is refused by our local NATS all the same', async () => {
     const spec = { lfhId: 'hospital-b', servers: [relay.url], ca: { inline: authority.ca } };
     await site.apply(KINDS.peer, 'hospital-b', { spec });
     await until('two attempts', () => relay.attempts.length >= 2, 60_000);
@@ -125,7 +125,7 @@ describe("a peer's server that passes on our local NATS's number for our sidecar
     await site.kubectl('delete', 'lfhpeer', 'hospital-b');
   });
 
-  it('would be let in with the signature of anybody whom our local NATS knows', async () => {
+  it('would be let in with the signature of a key that our local NATS knows', async () => {
     const publicKey = site.site.administrator.getPublicKey();
     const attempt = (): Attempt | undefined => relay.attempts.find((each) => each.publicKey === publicKey);
     const authenticator = nkeyAuthenticator(site.site.administrator.getSeed());

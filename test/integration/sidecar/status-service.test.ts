@@ -11,13 +11,13 @@ import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type PeerOf, type SidecarOptions, SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-/** For whoever answers at all; on a busy machine. */
+/** Within this time a sidecar that runs answers, also on a busy machine. */
 const ANSWER_MS = 5_000;
 const NO_KAFKA = { KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' };
 const PASSWORD = 'not-for-anybody-else';
 
-/** Nothing here needs a Kafka: what a sidecar tells without one is a status as good as any. */
-describe('the status of sidecars, asked as the operator asks', () => {
+/** Nothing here needs a Kafka: the status of a sidecar without Kafka does as well. */
+describe('the status service of sidecars', () => {
   let b: Site;
   let peer: Site;
   const running: SidecarProcess[] = [];
@@ -58,7 +58,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     }
   }
 
-  /** Waits until exactly these answer, each with what it tells over HTTP. */
+  /** Waits until exactly these answer, each with the same status as over HTTP. */
   async function answer(...sidecars: SidecarProcess[]): Promise<void> {
     let [found, wanted]: SidecarStatus[][] = [[], []];
     const same = async (): Promise<boolean> => {
@@ -69,7 +69,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await until(`${sidecars.length} answer`, same, 30_000).catch(() => assert.deepEqual(found, wanted));
   }
 
-  it('is that of each of them, and the same as over HTTP', async () => {
+  it('returns the status of each of them, the same as over HTTP', async () => {
     await answer();
     const [one, two, three] = [await start(), await start({ peers: [] }), await start()];
     await answer(one, two, three);
@@ -79,7 +79,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await answer(three);
   });
 
-  it('costs no more than the time-out where one stands still, and nothing where others answer', async () => {
+  it('takes no longer than the time-out when one stands still, and does not wait for it when others answer', async () => {
     const [one, two] = [await start(), await start()];
     await answer(one, two);
     await one.process.pause();
@@ -94,11 +94,11 @@ describe('the status of sidecars, asked as the operator asks', () => {
     const none = await soonerThan(10_000, 'it ends with the time-out', ask(b, 1_000));
     assert.deepEqual(none, { statuses: [], unreadable: 0 });
     for (const { process } of [one, two]) process.resume();
-    // What was asked meanwhile is answered late, and to nobody.
+    // The requests that came meanwhile are answered late, when nobody waits for them.
     await answer(one, two);
   });
 
-  it("comes when the node's NATS does, and again after its restart", async () => {
+  it('is there as soon as the local NATS is, and again after its restart', async () => {
     await b.nats.stop();
     const sidecar = await start();
     const { nats, publicKeys } = await sidecar.status();
@@ -117,7 +117,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await answer(sidecar);
   });
 
-  it("says over HTTP that the node's NATS refuses the key, and what to do; until it takes it", async () => {
+  it('leaves it to HTTP to report that the local NATS refuses the key, until that accepts it', async () => {
     const key = createUser();
     const sidecar = await start({ settings: { 'nats-server.nk': new TextDecoder().decode(key.getSeed()) } });
     const { publicKey } = localNatsKey(new TextDecoder().decode(key.getSeed()));
@@ -127,14 +127,14 @@ describe('the status of sidecars, asked as the operator asks', () => {
     assert.match(message, /LfhSyncNode/);
     assert.doesNotMatch(message, /LfhSyncPeer|administrator of this node/);
     assert.deepEqual((await ask()).statuses, []);
-    await b.allowSidecars([key]);
+    await b.setSidecarKeys([key]);
     await natsBecomes(sidecar, publicKey, /^$/);
     await answer(sidecar);
-    await b.allowSidecars([]);
+    await b.setSidecarKeys([]);
     await natsBecomes(sidecar, null, /refuses our key/);
   });
 
-  it('is not told where it is larger than a message may be, but everything else goes on', async () => {
+  it('skips a status that is larger than a message may be, and everything else goes on', async () => {
     const small = await site('small', 'max_payload: 4KB');
     try {
       const peers = Array.from({ length: 8 }, (_, index): PeerOf => {
@@ -154,7 +154,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     }
   });
 
-  it('holds no secret', async () => {
+  it('returns no secret', async () => {
     const sidecar = await start({
       settings: {
         LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain',
@@ -175,7 +175,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     assert.ok(!log.includes(PASSWORD));
   });
 
-  describe('asked by a peer', () => {
+  describe('is closed to a peer', () => {
     let sidecar: SidecarProcess;
 
     beforeEach(async () => {
@@ -183,12 +183,12 @@ describe('the status of sidecars, asked as the operator asks', () => {
       await answer(sidecar);
     });
 
-    it('is refused: a peer may publish there as little as anywhere else', async () => {
-      await b.admit(peer);
+    it('that has an account of its own', async () => {
+      await b.grantAccess(peer);
       await isRefused(await b.connectAs(peer));
     });
 
-    it('is refused also where peers share our account', async () => {
+    it('that shares our account', async () => {
       const peers = [{ lfhId: peer.lfhId, publicKeys: [peer.publicKey] }];
       const shared = natsIncludes({ account: 'LFH', own: [b.own.publicKey], users: [], peers, isolation: 'Users' });
       await b.nats.reload({ accounts: `LFH {\n  jetstream: enabled\n${shared.mainAccount}}` });
@@ -196,11 +196,11 @@ describe('the status of sidecars, asked as the operator asks', () => {
         await answer(sidecar);
         await isRefused(await b.connectAs(peer));
       } finally {
-        await b.allowSidecars([]);
+        await b.setSidecarKeys([]);
       }
     });
 
-    it('does not arrive from another account, whatever its user may do', async () => {
+    it('and to any user of another account', async () => {
       const stranger = createUser();
       await b.nats.reload({
         accounts: `LFH { jetstream: enabled, users: [ { nkey: ${b.own.publicKey} } ] }
@@ -216,7 +216,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
         connections.push(connection);
         for (const subject of subjects()) await assert.rejects(connection.request(subject), { code: '503' }, subject);
       } finally {
-        await b.allowSidecars([]);
+        await b.setSidecarKeys([]);
       }
     });
 
@@ -240,7 +240,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
     await until(`our local NATS tells ${message}`, same, 30_000).catch(() => assert.deepEqual(last, { key, message }));
   }
 
-  /** Everything that the library's own part of a service tells. */
+  /** Everything that the library itself answers about a service. */
   async function servicesSay(connection: NatsConnection): Promise<unknown[]> {
     const client = connection.services.client();
     const told: unknown[] = [];
@@ -251,7 +251,7 @@ describe('the status of sidecars, asked as the operator asks', () => {
   }
 });
 
-/** Processes tell apart by when they started. */
+/** Sorts statuses by the start of their process, in which they differ. */
 function inOrder(statuses: readonly SidecarStatus[]): SidecarStatus[] {
   return [...statuses].sort((one, other) => (one.startedAt < other.startedAt ? -1 : 1));
 }

@@ -4,7 +4,7 @@ import { syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 import { ACK_WAIT_MS } from '../short-ack-wait-main.ts';
 
@@ -14,14 +14,14 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
   let a: Site;
   let b: Site;
   const running: SidecarProcess[] = [];
-  const storm = new Storm();
+  const ledger = new MessageLedger();
 
   before(async () => {
     [a, b] = await Promise.all([
       Site.start('hospital-a', { kafka: false, natsVersion: 'beforeReset' }),
       Site.start('hospital-b'),
     ]);
-    await a.admit(b, ACK_WAIT_MS);
+    await a.grantAccess(b, ACK_WAIT_MS);
   });
 
   afterEach(() => Promise.all(running.splice(0).map((sidecar) => sidecar.stop())));
@@ -47,55 +47,55 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     await dead.close();
   }
 
-  it('is replayed, and goes on at once after an orderly restart', async () => {
-    await storm.send(a, 100);
+  it('is replayed, and goes on without gaps after an orderly restart', async () => {
+    await ledger.send(a, 100);
     const first = await start();
-    await storm.arrivedOnce(b);
-    await storm.acknowledged(a, b);
+    await ledger.arrivedOnce(b);
+    await ledger.acknowledged(a, b);
     await running.splice(0)[0]?.stop();
-    await storm.send(a, 100);
+    await ledger.send(a, 100);
     const second = await start();
-    await storm.arrivedOnce(b);
+    await ledger.arrivedOnce(b);
     assert.equal((await second.peer(a)).gaps, 0);
     assert.equal(first.process.running, false);
   });
 
   it('is replayed once and in order after messages were handed out and never acknowledged', async () => {
-    await storm.acknowledged(a, b);
-    await storm.send(a, 100);
+    await ledger.acknowledged(a, b);
+    await ledger.send(a, 100);
     // A sidecar that died was handed these: they come back later, behind what is sent meanwhile.
     await handOut(a, 60);
     const sidecar = await start();
-    await storm.send(a, 20);
-    await storm.arrivedOnce(b, 60_000);
+    await ledger.send(a, 20);
+    await ledger.arrivedOnce(b, 60_000);
     assert.ok((await sidecar.peer(a)).gaps > 0);
   });
 
-  it('whose stream was made anew is known by the time stamps, and replayed anew', async () => {
+  it('is replayed from the start when its stream was recreated, which the time stamps show', async () => {
     const c = await Site.start('hospital-c', { kafka: false, natsVersion: 'beforeReset' });
     try {
-      await c.admit(b, ACK_WAIT_MS);
-      const before = await storm.send(c, 30);
+      await c.grantAccess(b, ACK_WAIT_MS);
+      const before = await ledger.send(c, 30);
       const sidecar = await start(c);
-      await storm.arrivedOnce(b);
+      await ledger.arrivedOnce(b);
       await c.recreateStream();
-      const after = await storm.send(c, 10);
-      await sidecar.peerBecomes(c, 'has noticed', ({ streamRecreated }) => streamRecreated > 0, 60_000);
-      await storm.arrivedOnce(b, 60_000);
+      const after = await ledger.send(c, 10);
+      await sidecar.waitForPeer(c, 'has noticed', ({ streamRecreated }) => streamRecreated > 0, 60_000);
+      await ledger.arrivedOnce(b, 60_000);
       assert.equal(before.length + after.length, 40);
     } finally {
       await c.stop();
     }
   });
 
-  it('without a position, although its durable was used before, replays nothing', async () => {
+  it('is not replayed without a position when its durable was used before', async () => {
     const d = await Site.start('hospital-d', { kafka: false, natsVersion: 'beforeReset' });
     try {
-      await d.admit(b, ACK_WAIT_MS);
-      const uuids = await new Storm().send(d, 20);
+      await d.grantAccess(b, ACK_WAIT_MS);
+      const uuids = await new MessageLedger().send(d, 20);
       await handOut(d, 1);
       const sidecar = await start(d);
-      const { message } = await sidecar.peerBecomes(d, 'has no position', ({ reason }) => reason === 'PositionLost');
+      const { message } = await sidecar.waitForPeer(d, 'has no position', ({ reason }) => reason === 'PositionLost');
       assert.match(message, /its durable has delivered messages before/);
       assert.deepEqual(
         (await replayedUuids(b.kafka)).filter((uuid) => uuids.includes(uuid)),

@@ -3,10 +3,10 @@ import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
-import { Storm } from '../../kit/sites/message-ledger.ts';
+import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
-describe('taking a peer over', () => {
+describe('a take-over', () => {
   let b: Site;
   const origins: Site[] = [];
   const running: SidecarProcess[] = [];
@@ -22,11 +22,11 @@ describe('taking a peer over', () => {
 
   after(() => b.stop());
 
-  /** A new peer for each test, so that none depends on another. */
+  /** Each test has a new peer, so that no test depends on another. */
   async function newOrigin(lfhId: string): Promise<Site> {
     const origin = await Site.start(lfhId, { kafka: false });
     origins.push(origin);
-    await origin.admit(b);
+    await origin.grantAccess(b);
     return origin;
   }
 
@@ -49,8 +49,8 @@ describe('taking a peer over', () => {
   }
 
   async function arrived(origin: Site): Promise<number> {
-    const storm = await replayedFrom(origin);
-    return storm.length;
+    const ledger = await replayedFrom(origin);
+    return ledger.length;
   }
 
   async function replayedFrom(origin: Site): Promise<string[]> {
@@ -61,7 +61,7 @@ describe('taking a peer over', () => {
   const sentBy = new Map<Site, string[]>();
 
   async function send(origin: Site, count: number): Promise<void> {
-    const uuids = await new Storm().send(origin, count);
+    const uuids = await new MessageLedger().send(origin, count);
     sentBy.set(origin, [...(sentBy.get(origin) ?? []), ...uuids]);
   }
 
@@ -71,7 +71,7 @@ describe('taking a peer over', () => {
     assert.deepEqual(await replayedFrom(origin), sent);
   }
 
-  it('whose position was deleted replays nothing, and says that a person has to decide', async () => {
+  it('replays nothing when the position was deleted, and asks a person to decide', async () => {
     const origin = await newOrigin('lost');
     await send(origin, 20);
     const first = await start(origin);
@@ -80,9 +80,9 @@ describe('taking a peer over', () => {
     await stop(first);
     await deletePosition(origin);
     const { ack_floor } = await origin.durableInfo(b.lfhId);
-    const uuids = await new Storm().send(origin, 5);
+    const uuids = await new MessageLedger().send(origin, 5);
     const second = await start(origin);
-    const { message } = await second.peerBecomes(
+    const { message } = await second.waitForPeer(
       origin,
       'has lost its position',
       ({ reason }) => reason === 'PositionLost',
@@ -95,9 +95,9 @@ describe('taking a peer over', () => {
     assert.deepEqual((await origin.durableInfo(b.lfhId)).ack_floor.stream_seq, ack_floor.stream_seq);
   });
 
-  it('whose first messages have expired replays what is left', async () => {
+  it('replays what is left when the first messages have expired', async () => {
     const origin = await newOrigin('expired');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     await origin.purge(11);
     await origin.deleteDurable(b.lfhId);
     await send(origin, 10);
@@ -106,14 +106,14 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose stream was made anew replays all that is new, and says so', async () => {
+  it('replays the whole new stream when it was recreated while the sidecar ran, and counts it', async () => {
     const origin = await newOrigin('recreated');
     await send(origin, 30);
     const sidecar = await start(origin);
     await allOnce(origin);
     await origin.recreateStream();
     await send(origin, 10);
-    const { streamRecreated } = await sidecar.peerBecomes(
+    const { streamRecreated } = await sidecar.waitForPeer(
       origin,
       'has noticed',
       (status) => status.streamRecreated === 1 && status.reason === 'Replaying',
@@ -123,7 +123,7 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose stream was made anew while nobody looked replays all that is new', async () => {
+  it('replays the whole new stream when it was recreated while the sidecar was down', async () => {
     const origin = await newOrigin('recreated-unseen');
     await send(origin, 5);
     const first = await start(origin);
@@ -135,23 +135,23 @@ describe('taking a peer over', () => {
     await allOnce(origin);
   });
 
-  it('whose durable was made anew goes on where it was', async () => {
+  it('goes on from the position when the durable was recreated', async () => {
     const origin = await newOrigin('durable');
     await send(origin, 20);
     const sidecar = await start(origin);
     await allOnce(origin);
     await origin.deleteDurable(b.lfhId);
-    await sidecar.peerBecomes(origin, 'misses its durable', ({ reason }) => reason === 'ConsumerMissing');
+    await sidecar.waitForPeer(origin, 'misses its durable', ({ reason }) => reason === 'ConsumerMissing');
     await send(origin, 5);
     await origin.createDurable(b.lfhId);
     await allOnce(origin);
   });
 
-  it('from the latest message on leaves out what was there before, also after a restart', async () => {
+  it('leaves out earlier messages with startFrom Latest, also after a restart', async () => {
     const origin = await newOrigin('latest');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     const first = await start(origin, { startFrom: { policy: 'Latest' } });
-    await first.replaying(origin);
+    await first.waitUntilReplaying(origin);
     await send(origin, 5);
     await allOnce(origin);
     await stop(first);
@@ -162,9 +162,9 @@ describe('taking a peer over', () => {
     assert.equal(skipped.BeforeStart, 0);
   });
 
-  it('from a time on leaves out what is older', async () => {
+  it('leaves out older messages with startFrom Time', async () => {
     const origin = await newOrigin('time');
-    await new Storm().send(origin, 10);
+    await new MessageLedger().send(origin, 10);
     const time = new Date(Date.now() + 1).toISOString();
     await until('the clock has moved on', () => new Date().toISOString() > time);
     await send(origin, 5);
@@ -173,19 +173,19 @@ describe('taking a peer over', () => {
     assert.equal((await sidecar.peer(origin)).skipped.BeforeStart, 10);
   });
 
-  it('that is paused does nothing until it is resumed', async () => {
+  it('waits while the peer is paused', async () => {
     const origin = await newOrigin('paused');
     const sidecar = await start(origin, { paused: true });
     await send(origin, 5);
-    await sidecar.peerBecomes(origin, 'is paused', ({ reason }) => reason === 'Paused');
+    await sidecar.waitForPeer(origin, 'is paused', ({ reason }) => reason === 'Paused');
     assert.equal((await origin.durableInfo(b.lfhId)).delivered.consumer_seq, 0);
     await sidecar.configure([{ site: origin }]);
     await allOnce(origin);
     await sidecar.configure([{ site: origin, overrides: { paused: true } }]);
-    await sidecar.peerBecomes(origin, 'is paused', ({ reason }) => reason === 'Paused');
+    await sidecar.waitForPeer(origin, 'is paused', ({ reason }) => reason === 'Paused');
   });
 
-  it('is not led astray by pulls that somebody else has parked on its durable', async () => {
+  it('is not misled by pulls that somebody else has parked on the durable', async () => {
     const origin = await newOrigin('zombie');
     const zombie = await origin.connectAs(b);
     const durable = syncName(b.lfhId);
@@ -197,7 +197,7 @@ describe('taking a peer over', () => {
       zombie.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${durable}`, JSON.stringify(pull), { reply: inbox });
     };
     const sidecar = await start(origin);
-    await sidecar.replaying(origin);
+    await sidecar.waitUntilReplaying(origin);
     for (let round = 0; round < 3; round += 1) {
       park();
       await zombie.flush();

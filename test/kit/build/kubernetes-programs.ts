@@ -19,7 +19,7 @@ type FindableProgram = KubernetesProgram | 'helm';
 /** What only a cluster with a node has. */
 export type NodeProgram = 'coredns' | 'kube-proxy' | 'kube-scheduler' | 'kubelet';
 
-/** How each tells its version, and what it prints then. */
+/** The arguments that make each print its version, and the text that it prints then. */
 const PROGRAMS: Readonly<Record<FindableProgram, { readonly ask: readonly string[]; readonly answer: string }>> = {
   etcd: { ask: ['--version'], answer: `etcd Version: ${ETCD.slice(1)}` },
   'kube-apiserver': { ask: ['--version'], answer: `Kubernetes ${KUBERNETES}` },

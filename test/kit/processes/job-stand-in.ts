@@ -28,7 +28,7 @@ interface Job extends KubeObject {
 
 /**
  * Stands in for kubelet and Job controller where none run: runs what a Job of the chart runs as a process of this tree, with the
- * rights of the Job's service account, and tells the API how it ended. So Helm's own hooks work against a bare control plane.
+ * rights of the Job's service account, and reports to the API how it ended. So Helm's own hooks work against a bare control plane.
  */
 export class JobStandIn {
   readonly #plane: ControlPlane;

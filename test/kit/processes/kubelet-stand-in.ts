@@ -101,7 +101,7 @@ export class KubeletStandIn {
     if (this.#problem && !(this.#problem instanceof MissingReferenceError)) throw this.#problem;
   }
 
-  /** Never throws: {@link mount} and {@link stop} tell. */
+  /** Never throws: {@link mount} and {@link stop} report errors. */
   async #write(): Promise<void> {
     const { directory, sources, onChange } = this.#options;
     try {

@@ -3,23 +3,23 @@ import type { ControlPlane } from '../servers/control-plane.ts';
 import { grantOperatorRights } from '../sites/operator-rights.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
-/** Else V8 lets garbage lie as long as this machine has room for it, which is no news of what the operator needs. */
+/** Without a limit V8 collects garbage only when this machine runs short, and the memory in use would say nothing. */
 const HEAP = '--max-old-space-size=128';
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'operator', 'main.ts');
 
 export interface OperatorOptions {
   readonly kubeconfig: string;
-  /** Its own; with it, those that it looks after. */
+  /** The operator's own namespace. */
   readonly namespace: string;
   readonly namespaces: readonly string[];
   readonly name?: string;
-  /** Of the sidecars that it injects; absent: it injects none. */
+  /** Image of the sidecars that it injects. Without it, it injects none. */
   readonly image?: string;
 }
 
 export interface OperatorInNamespaces {
   readonly operator: OperatorProcess;
-  /** To start another of the same. */
+  /** With these a test can start a second operator. */
   readonly options: OperatorOptions;
 }
 
@@ -37,9 +37,7 @@ export class OperatorProcess {
   }
 
   /**
-   * Starts one and waits until it works; with another that leads, until it waits.
-   *
-   * @param probe what tells that
+   * Starts an operator and waits until `probe` succeeds: `/readyz` when it leads, `/healthz` also while it waits or lacks something.
    */
   static async start(plane: ControlPlane, options: OperatorOptions, probe = '/readyz'): Promise<OperatorProcess> {
     const operator = new OperatorProcess(options, plane.directory, await freePort());
@@ -47,7 +45,7 @@ export class OperatorProcess {
     return operator;
   }
 
-  /** Starts one in a namespace of its own, with the rights that the chart gives it, to look after new namespaces. */
+  /** Starts an operator with the chart's rights in a namespace of its own. It watches new namespaces with these prefixes. */
   static async startOver(plane: ControlPlane, prefixes: readonly string[]): Promise<OperatorInNamespaces> {
     const namespace = await plane.createNamespace('operator');
     const namespaces: string[] = [];
@@ -66,7 +64,7 @@ export class OperatorProcess {
     return this.#process;
   }
 
-  /** @param image another one than before */
+  /** @param image replaces the one in its options */
   async start(image = this.#options.image, probe = '/readyz'): Promise<void> {
     const { kubeconfig, namespace, namespaces, name = `operator-${this.#port}` } = this.#options;
     this.#process = new ServerProcess('operator', [process.execPath, HEAP, MAIN], this.logFile, {
@@ -78,11 +76,11 @@ export class OperatorProcess {
       LFH_SYNC_LOG_LEVEL: 'debug',
       ...(image !== undefined && { LFH_SYNC_IMAGE: image }),
     });
-    await this.#process.ready(async () => (await this.get(probe)).ok, 30_000);
+    await this.#process.ready(async () => (await this.get(probe)).ok, 60_000);
   }
 
   stop(): Promise<void> {
-    return this.process.stop(15_000);
+    return this.process.stop(60_000);
   }
 
   kill(): Promise<void> {
@@ -106,6 +104,6 @@ export class OperatorProcess {
   }
 
   get(path: string): Promise<Response> {
-    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(10_000) });
   }
 }

@@ -3,16 +3,16 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync }
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One child process whose output goes to a file, and which does not outlive us. */
+/** A child process whose output goes to a file. It ends when this process ends. */
 export class ServerProcess {
   readonly name: string;
   readonly logFile: string;
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
-  /** How long the log was before. */
+  /** How long the log was before this process was started. */
   readonly #logStart: number;
 
-  /** @param logFile appended to, so that it tells the whole story over restarts */
+  /** @param logFile is appended to, so that it holds the output of every start */
   constructor(name: string, command: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}) {
     this.name = name;
     this.logFile = logFile;
@@ -51,14 +51,14 @@ export class ServerProcess {
    */
   async pause(): Promise<void> {
     this.signal('SIGSTOP');
-    await until(`${this.name} stands still`, () => !this.running || threadStates(this.pid).every(isStopped), 5_000, 1);
+    await until(`${this.name} stands still`, () => !this.running || threadStates(this.pid).every(isStopped), 30_000, 1);
   }
 
   resume(): void {
     this.signal('SIGCONT');
   }
 
-  /** Asks it to end, and makes it end after `graceMs`. */
+  /** Sends SIGTERM, and SIGKILL when it has not ended after `graceMs`. */
   async stop(graceMs = 10_000): Promise<void> {
     this.resume();
     this.signal('SIGTERM');
@@ -73,17 +73,17 @@ export class ServerProcess {
     await this.#exited;
   }
 
-  /** All that it has printed; not what those before it have, into the same file. */
+  /** All that this process has printed, without the output of earlier ones in the same file. */
   output(): string {
     return readFileSync(this.logFile).subarray(this.#logStart).toString('utf8');
   }
 
-  /** What it printed last, for an error message. */
+  /** The last lines of its log, for an error message. */
   tail(lines = 15): string {
     return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }
 
-  /** Waits until `ready` says so. @throws with the end of its log when it ends first, or after `timeoutMs` */
+  /** Waits until `ready` returns true. @throws with the end of its log when it ends first, or after `timeoutMs` */
   async ready(ready: () => Promise<boolean> | boolean, timeoutMs: number): Promise<this> {
     try {
       await until(`${this.name} is ready`, async () => !this.running || (await ready()), timeoutMs);
@@ -97,7 +97,7 @@ export class ServerProcess {
 }
 
 /**
- * Prefixes a command so that the kernel ends it with us, even when we are killed and can clean up nothing.
+ * Prefixes a command so that the kernel kills it when this process ends, even when this process is killed and cannot clean up.
  * `setpriv` is util-linux's and is on every Debian. The kernel watches the *thread* that started the child: here the main
  * one, which lives as long as the process. Started from a worker thread, a server would end with the worker.
  */
@@ -122,14 +122,14 @@ function isStopped(state: string): boolean {
 }
 
 /**
- * Waits for a condition. What a test waits for is named, so that its failure says what did not happen.
+ * Waits for a condition. `what` names the condition, so that the failure says what did not happen.
  *
  * @throws when it is not met within `timeoutMs`, with the last error `condition` threw as cause
  */
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
   pollMs = 25,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;

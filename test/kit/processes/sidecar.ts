@@ -7,11 +7,11 @@ import { freePort, ServerProcess, until } from './process.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
-/** Another site, as the settings of a sidecar name it; any field of a peer may be given differently. */
+/** Another site as a peer in the settings of a sidecar. Any field of the peer can be overridden. */
 export interface PeerOf {
   readonly site: Site;
   readonly overrides?: Readonly<Record<string, unknown>>;
-  /** The CA to trust it by, where that is not its own. */
+  /** The CA to trust, where it is not that of the site. */
   readonly ca?: string;
 }
 
@@ -19,13 +19,13 @@ export interface SidecarOptions {
   readonly peers: readonly PeerOf[];
   /** Any settings, by name. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** What is run, where it is not the product's own main. */
+  /** The program to run instead of the product's main. */
   readonly main?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly name?: string;
 }
 
-/** A sidecar of a site, as a process of its own, with its settings in a directory as a ConfigMap would be mounted. */
+/** A sidecar of a site as a process of its own. Its settings are in a directory, as if a ConfigMap were mounted. */
 export class SidecarProcess {
   readonly #site: Site;
   readonly #options: SidecarOptions;
@@ -40,7 +40,7 @@ export class SidecarProcess {
     this.#port = port;
   }
 
-  /** Starts one and waits until it answers; not until it replays. */
+  /** Starts a sidecar and waits until it answers over HTTP. It may not replay anything yet. */
   static async start(site: Site, options: SidecarOptions): Promise<SidecarProcess> {
     const port = await freePort();
     const sidecar = new SidecarProcess(site, options, join(site.directory, `sidecar-${port}`), port);
@@ -49,7 +49,7 @@ export class SidecarProcess {
     return sidecar;
   }
 
-  /** One whose settings are mounted below `directory`, in `settings`, by whoever keeps them. */
+  /** Starts a sidecar whose settings the caller mounts in `settings` below `directory`. */
   static async startMounted(site: Site, directory: string, main?: string): Promise<SidecarProcess> {
     const port = await freePort();
     const env = { LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${port}`, LFH_SYNC_LOG_LEVEL: 'trace' };
@@ -67,7 +67,7 @@ export class SidecarProcess {
     return this.#process;
   }
 
-  /** Writes the settings; a running sidecar takes them up by itself. */
+  /** Writes the settings. A running sidecar takes them up by itself. */
   async configure(peers: readonly PeerOf[], settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const directory = join(this.#directory, 'settings');
     await mkdir(directory, { recursive: true });
@@ -79,7 +79,7 @@ export class SidecarProcess {
       NATS_SERVERS: JSON.stringify([site.nats.url]),
       NATS_NK_FILE: 'nats-server.nk',
       'nats-server.nk': site.seed,
-      // A site without Kafka has to be given some.
+      // Where the site has no Kafka, the test names brokers.
       KAFKA_BOOTSTRAP_SERVERS: settings.KAFKA_BOOTSTRAP_SERVERS ?? JSON.stringify(site.kafka.brokers),
       LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${this.#port}`,
       LFH_SYNC_LOG_LEVEL: 'debug',
@@ -104,11 +104,11 @@ export class SidecarProcess {
       this.logFile,
       env,
     );
-    await this.#process.ready(async () => (await this.#get('/healthz')).ok, 20_000);
+    await this.#process.ready(async () => (await this.#get('/healthz')).ok, 60_000);
   }
 
   stop(): Promise<void> {
-    return this.process.stop(15_000);
+    return this.process.stop(60_000);
   }
 
   kill(): Promise<void> {
@@ -134,12 +134,12 @@ export class SidecarProcess {
     return found;
   }
 
-  /** Waits until a peer's status is as wanted; a failure tells what it was instead. */
-  async peerBecomes(
+  /** Waits until a peer's status is as wanted. @throws with the status that it has instead */
+  async waitForPeer(
     site: Site,
     what: string,
     wanted: (status: PeerStatus) => boolean,
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<PeerStatus> {
     let last: PeerStatus | undefined;
     const condition = async (): Promise<boolean> => {
@@ -152,12 +152,12 @@ export class SidecarProcess {
     return last as PeerStatus;
   }
 
-  replaying(site: Site, timeoutMs?: number): Promise<PeerStatus> {
-    return this.peerBecomes(site, 'is replayed', ({ reason }) => reason === 'Replaying', timeoutMs);
+  waitUntilReplaying(site: Site, timeoutMs?: number): Promise<PeerStatus> {
+    return this.waitForPeer(site, 'is replayed', ({ reason }) => reason === 'Replaying', timeoutMs);
   }
 
-  /** Waits until its log has something. */
-  logs(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+  /** Waits until a line of its log matches. */
+  waitForLog(pattern: RegExp, timeoutMs = 60_000): Promise<void> {
     return until(`the log says ${pattern}`, async () => pattern.test(await this.log()), timeoutMs, 100);
   }
 
@@ -166,11 +166,11 @@ export class SidecarProcess {
   }
 
   #get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(10_000) });
   }
 }
 
-/** Settings want a Kubernetes name. */
+/** The name of a peer in the settings has to be a Kubernetes name. */
 function nameOf(site: Site): string {
   return syncName(site.lfhId).toLowerCase().replaceAll('_', '-');
 }

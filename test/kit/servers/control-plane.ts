@@ -8,6 +8,7 @@ import { loadAll } from 'js-yaml';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import { type KubernetesProgram, kubernetesPrograms } from '../build/kubernetes-programs.ts';
 import { freePort, ServerProcess, until } from '../processes/process.ts';
+import { runningWithLogs, sharedByTests } from '../running.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
 import {
   apiServerOptions,
@@ -36,7 +37,7 @@ export class ControlPlane {
   /** Of its files and logs, and of those who run with it. */
   readonly directory: string;
   readonly url: string;
-  /** PEM; what it is to be trusted by. */
+  /** The CA of its certificates, as PEM. */
   readonly ca: string;
   readonly etcd: ControlPlaneProcess;
   readonly apiServer: ControlPlaneProcess;
@@ -64,7 +65,7 @@ export class ControlPlane {
     this.etcd = new ControlPlaneProcess(() =>
       run('etcd', etcdOptions(directory, etcdUrl, etcdPeerUrl)).ready(
         async () => (await fetch(`${etcdUrl}/health`)).ok,
-        20_000,
+        60_000,
       ),
     );
     this.apiServer = new ControlPlaneProcess(() =>
@@ -74,11 +75,11 @@ export class ControlPlane {
       ),
     );
     this.controllers = new ControlPlaneProcess(() =>
-      run('kube-controller-manager', controllersOptions(directory)).ready(() => this.#isComplete('default'), 30_000),
+      run('kube-controller-manager', controllersOptions(directory)).ready(() => this.#isComplete('default'), 60_000),
     );
   }
 
-  /** Starts all of it. What did start ends when something else does not. */
+  /** Starts all its servers. When one fails to start, it stops the others. */
   static async start(): Promise<ControlPlane> {
     const programs = await kubernetesPrograms();
     const directory = await mkdtemp(join(tmpdir(), 'lfh-sync-control-plane-'));
@@ -86,6 +87,7 @@ export class ControlPlane {
     const ports = { etcd: await freePort(), etcdPeer: await freePort(), api: await freePort() };
     const plane = new ControlPlane(directory, authority.ca, ports, programs);
     try {
+      runningWithLogs.add(plane);
       await plane.#writeFiles(authority);
       for (const server of [plane.etcd, plane.apiServer, plane.controllers]) await server.start();
       return plane;
@@ -97,14 +99,15 @@ export class ControlPlane {
 
   /** Stops everything. The directory stays, for its logs, when a test failed meanwhile or LFH_SYNC_KEEP is set. */
   async stop(): Promise<void> {
+    runningWithLogs.delete(this);
     for (const server of [this.controllers, this.apiServer, this.etcd]) await server.stop(3_000);
     if (this.#failed || process.env.LFH_SYNC_KEEP) {
       process.stderr.write(`kept the logs of the control plane in ${this.directory}\n`);
     } else await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** Keeps the directory: a test failed while it ran. */
-  keep(): void {
+  /** Keeps the directory, because a test failed while this ran. */
+  keepLogs(): void {
     this.#failed = true;
   }
 
@@ -259,7 +262,7 @@ async function crdsOfTree(): Promise<string> {
 
 let shared: Promise<ControlPlane> | undefined;
 
-/** The one of this process, with the CRDs of this tree: started when it is first asked for, stopped after the last test. */
+/** The control plane that all tests of a process share. It has the CRDs of this tree, and is stopped after the last test. */
 export function sharedControlPlane(): Promise<ControlPlane> {
   shared ??= startShared();
   return shared;
@@ -267,19 +270,7 @@ export function sharedControlPlane(): Promise<ControlPlane> {
 
 async function startShared(): Promise<ControlPlane> {
   const plane = await ControlPlane.start();
-  running.add(plane);
+  sharedByTests.add(plane);
   await plane.installCrds();
   return plane;
-}
-
-const running = new Set<ControlPlane>();
-
-// Hooks around every test, since this is evaluated outside of any `describe`. There are none in the demo and in benches.
-if (typeof after === 'function') {
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') for (const plane of running) plane.keep();
-  });
-  after(async () => {
-    for (const plane of running) await plane.stop();
-  });
 }

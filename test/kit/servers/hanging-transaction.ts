@@ -19,7 +19,7 @@ interface Broker {
 
 /**
  * Leaves Kafka with records in a transaction that nobody will ever end, since the coordinator does not know of it: what
- * Kafka's own mistakes come to. Fences whoever used the transactional id before.
+ * Kafka's own mistakes come to. It fences the producer that used the transactional id before.
  */
 export async function leaveHanging(
   kafka: KafkaServer,

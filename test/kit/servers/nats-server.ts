@@ -32,7 +32,7 @@ export interface NatsOptions {
   readonly certificate?: ServerCertificate;
   /** What goes inside `accounts { … }`. */
   readonly accounts: string;
-  /** More of the configuration, as it is. */
+  /** Further lines of the configuration, as they are. */
   readonly extra?: string;
 }
 
@@ -46,7 +46,7 @@ export class NatsServer {
   #certificate: ServerCertificate | undefined;
   #process: ServerProcess | undefined;
   #isReady = false;
-  #hangUpWhenReady = false;
+  #reloadWhenReady = false;
 
   private constructor(options: NatsOptions, program: string, port: number) {
     this.#options = options;
@@ -90,14 +90,14 @@ export class NatsServer {
     const server = new ServerProcess(this.#options.name, [this.#program, '-c', this.#configFile], this.logFile);
     this.#process = server;
     this.#isReady = false;
-    await server.ready(() => server.output().includes(READY), 20_000);
+    await server.ready(() => server.output().includes(READY), 60_000);
     this.#isReady = true;
-    if (this.#hangUpWhenReady) this.hangUp();
+    if (this.#reloadWhenReady) this.signalReload();
   }
 
-  /** Has it read its configuration again; one that is just starting when it has, since the signal would end it before. */
-  hangUp(): void {
-    this.#hangUpWhenReady = !this.#isReady;
+  /** Makes it reload its configuration. While it is starting, the signal would end it, so it is sent when it is ready. */
+  signalReload(): void {
+    this.#reloadWhenReady = !this.#isReady;
     if (this.#isReady) this.process.signal('SIGHUP');
   }
 
@@ -127,7 +127,7 @@ export class NatsServer {
     const outcomes = (): string[] => this.process.output().match(RELOAD_ENDED) ?? [];
     const before = outcomes().length;
     this.process.signal('SIGHUP');
-    await until('nats-server reloaded', () => outcomes().length > before, 10_000);
+    await until('nats-server reloaded', () => outcomes().length > before);
     const outcome = outcomes().at(-1) ?? '';
     if (outcome.startsWith('Reloaded')) return;
     [this.#accounts, this.#certificate] = [accounts, certificate];

@@ -5,8 +5,8 @@ import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
 import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import type { Site } from './site.ts';
 
-/** Messages sent through some sites, and what must come of them at another. */
-export class Storm {
+/** Records the messages that were sent through some sites, and checks what has become of them at another. */
+export class MessageLedger {
   readonly #sent = new Map<Site, string[]>();
 
   /** Announces `count` more messages at a site, as connect does. @returns their uuids */
@@ -16,7 +16,7 @@ export class Storm {
     return this.#note(from, messages);
   }
 
-  /** Goes on announcing messages until `done`, all over a connection that stood before. @returns how many */
+  /** Announces messages over one open connection until `done`. @returns how many */
   async sendUntil(from: Site, done: () => boolean): Promise<number> {
     const connection = await from.connect();
     const jetstream = connection.jetstream();
@@ -34,8 +34,8 @@ export class Storm {
     return [...this.#sent.values()].reduce((sum, uuids) => sum + uuids.length, 0);
   }
 
-  /** Waits until as many have arrived, then demands that each is there once, in its origin's order, in both topics. */
-  async arrivedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
+  /** Waits until that many messages have arrived. Then each has to be there once, in its origin's order, in both topics. */
+  async arrivedOnce(at: Site, timeoutMs = 120_000): Promise<void> {
     const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
     await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
     for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
@@ -53,8 +53,8 @@ export class Storm {
     assert.deepEqual(await readTopic(at.kafka, 'LFH_EXCEPTION'), []);
   }
 
-  /** Waits until the durable of `receiver` at a site has nothing left, acknowledged to the end. */
-  async acknowledged(from: Site, receiver: Site, timeoutMs = 30_000): Promise<void> {
+  /** Waits until everything in the durable of `receiver` at a site is acknowledged. */
+  async acknowledged(from: Site, receiver: Site, timeoutMs = 60_000): Promise<void> {
     const done = async (): Promise<boolean> => {
       const { num_pending, num_ack_pending } = await from.durableInfo(receiver.lfhId);
       return num_pending === 0 && num_ack_pending === 0;

@@ -15,7 +15,7 @@ import type { ControlPlane } from '../servers/control-plane.ts';
 import { type PreparedSite, Site } from './site.ts';
 
 const NODE = 'local';
-/** What is mounted where nothing else is said. */
+/** The sources that are mounted by default. */
 const SIDECAR_SOURCES: readonly VolumeSource[] = [
   { configMap: `${NODE}-sidecar` },
   {
@@ -34,17 +34,17 @@ export interface OperatedSiteOptions {
     readonly key?: object;
     readonly [field: string]: unknown;
   };
-  /** `Users`: the stream lives in the default account, and everybody is a user of that. */
+  /** With `Users` the stream lives in the default account, and everyone is a user of that account. */
   readonly isolation?: 'Accounts' | 'Users';
-  /** Whether a change of the mounted files makes nats-server reload; as the reloader beside it does. */
+  /** Whether nats-server reloads when the mounted files change, as the reloader beside it makes it do. */
   readonly reloads?: boolean;
 }
 
 type Written<Value> = Value & KubeObject;
 
 /**
- * A site in a namespace, looked after by an operator that must be running: its nats-server includes what the operator writes,
- * and its sidecars read it, mounted by the stand-in for the kubelet.
+ * A site in a namespace that a running operator watches. Its nats-server includes the files that the operator writes, and its
+ * sidecars read them. The stand-in for the kubelet mounts the files.
  */
 export class OperatedSite {
   readonly site: Site;
@@ -91,9 +91,9 @@ export class OperatedSite {
       onChange: () => onChange(),
     });
     const site = await Site.start(lfhId, { kafka, prepared: { ...prepared, ...includes(directory, isolation) } });
-    if (reloads) onChange = () => site.nats.hangUp();
+    if (reloads) onChange = () => site.nats.signalReload();
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
-    // What came while it started.
+    // The files may have changed while the server was starting.
     onChange();
     return operated;
   }
@@ -103,10 +103,10 @@ export class OperatedSite {
   }
 
   /**
-   * A sidecar, as one that is injected beside a connect pod: it knows nothing of Kubernetes.
+   * Starts a sidecar like one that is injected into a connect pod. It knows nothing of Kubernetes.
    *
    * @param sources of its settings
-   * @param main what is run, where it is not the product's own
+   * @param main the program to run instead of the product's main
    */
   async startSidecar(sources: readonly VolumeSource[] = SIDECAR_SOURCES, main?: string): Promise<SidecarProcess> {
     const directory = join(this.site.directory, `sidecar-${this.sidecars.length + 1}`);
@@ -120,7 +120,7 @@ export class OperatedSite {
     return sidecar;
   }
 
-  /** The text that another site applies to have this one as its peer; waits until there is one. */
+  /** Waits for the text that another site applies to have this one as its peer. */
   async invitation(): Promise<string> {
     let text: string | undefined;
     await until(`${this.lfhId} has an invitation`, async () => {
@@ -131,18 +131,18 @@ export class OperatedSite {
     return text ?? '';
   }
 
-  /** Applies the LfhSyncNode again, as it was first. */
+  /** Applies the first version of the LfhSyncNode again. */
   recreateNode(): Promise<void> {
     return this.#plane.apply([this.#node], this.namespace);
   }
 
-  /** Applies an object of this namespace, by its administrator. */
+  /** Applies an object in this namespace as its administrator. */
   async apply({ apiVersion, kind }: Kind, name: string, fields: object): Promise<void> {
     await this.#plane.apply([{ apiVersion, kind, metadata: { name }, ...fields }], this.namespace);
   }
 
   /** Applies another site's invitation, as a person does: `kubectl apply -f syncpeer.yaml`. */
-  async accept(invitation: string): Promise<void> {
+  async applyInvitation(invitation: string): Promise<void> {
     await this.#plane.kubectl(['apply', '-n', this.namespace, '-f', '-'], invitation);
   }
 
@@ -175,13 +175,13 @@ export class OperatedSite {
     return demand(await this.get<Secret>(KINDS.secret, `${NODE}-nkey`));
   }
 
-  /** As whom the node signs in at its local NATS with the key that it has now. */
+  /** The user that the node signs in as at its local NATS, with its present key. */
   async ownUser(): Promise<UserKey> {
     const { data } = await this.keySecret();
     return localNatsKey(Buffer.from(data?.['nats-server.nk'] ?? '', 'base64').toString('utf8'));
   }
 
-  /** Public keys that the node itself is let in with there, as it stands in what nats-server includes. */
+  /** The public keys with which nats-server's included files admit the node itself. */
   async ownUsers(): Promise<string[]> {
     return ownUsersIn((await this.get<ConfigMap>(KINDS.configMap, `${NODE}-nats`))?.data);
   }
@@ -192,16 +192,17 @@ export class OperatedSite {
   }
 
   /**
-   * Waits until a condition has this reason, with `kubectl` as the judge of nothing: the message is returned for the test to read.
+   * Waits until a condition has this reason.
    *
-   * @throws with all conditions there are
+   * @returns the condition's message
+   * @throws with all conditions that there are instead
    */
-  async becomes(
+  async waitForReason(
     kind: 'lfhnode' | 'lfhpeer',
     name: string,
     type: string,
     reason: string,
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<string> {
     let message = '';
     let seen = '';
@@ -222,7 +223,7 @@ export class OperatedSite {
     return message;
   }
 
-  /** Ends everything that runs; the namespace stays. */
+  /** Stops everything that runs. The namespace stays. */
   async stop(): Promise<void> {
     for (const sidecar of this.sidecars) await sidecar.stop();
     for (const mount of this.#mounts) await mount.stop();
@@ -231,7 +232,7 @@ export class OperatedSite {
   }
 }
 
-/** What is known before the operator has written anything. */
+/** Makes what is known before the operator has written anything. */
 async function prepare(lfhId: string): Promise<Omit<PreparedSite, 'accounts' | 'natsConfig'>> {
   return {
     ca: await createCertificateAuthority(lfhId),

@@ -11,11 +11,11 @@ type Node = LfhSyncNode & { readonly apiVersion: string };
 export interface SidecarState {
   readonly container: { readonly image: string; readonly [field: string]: unknown } | undefined;
   readonly volume: { readonly projected: { readonly sources: readonly object[] } } | undefined;
-  /** connect's own NATS_SYNC_SUBSCRIBERS. */
+  /** The value of NATS_SYNC_SUBSCRIBERS in connect's own container. */
   readonly subscribers: string | undefined;
 }
 
-/** A manifest of connect as a person would write it, with whatever is to be different. */
+/** A manifest of connect as a person would write it. The options say what is different. */
 export function connectManifest({
   kind = 'Deployment',
   name = 'connect',
@@ -53,7 +53,7 @@ export function connectManifest({
   };
 }
 
-/** A namespace with workloads and a node that wants its sidecar in one of them. No NATS runs there. */
+/** A namespace with workloads, and a node that asks for a sidecar in one of them. No NATS runs there. */
 export class OperatedWorkload {
   readonly namespace: string;
   readonly #plane: ControlPlane;
@@ -69,7 +69,7 @@ export class OperatedWorkload {
     return (await this.#plane.kubectl(['-n', this.namespace, ...args.split(' ')], text)).stdout.trim();
   }
 
-  /** As a person does. */
+  /** Applies a manifest as a person does. */
   async apply(manifest: object): Promise<void> {
     await this.kubectl('apply -f -', manifest);
   }

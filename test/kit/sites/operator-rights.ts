@@ -10,7 +10,7 @@ interface Rule {
   readonly resourceNames?: readonly string[];
 }
 
-/** Rules of Roles: in the operator's own namespace, and in each that it looks after. */
+/** The rules of its Roles in the operator's own namespace, and in each namespace that it watches. */
 export interface Rules {
   readonly own: readonly Rule[];
   readonly watched: readonly Rule[];

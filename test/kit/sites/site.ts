@@ -7,6 +7,7 @@ import { durableConfig } from '../../../common/contract/durable.ts';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
 import { localNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { runningWithLogs } from '../running.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -28,14 +29,14 @@ export interface SiteOptions {
   readonly kafkaUser?: { readonly username: string; readonly password: string };
   /** More of nats-server.conf. */
   readonly natsConfig?: string;
-  /** What somebody had to know before it started. */
+  /** What had to be known before the site was started. */
   readonly prepared?: PreparedSite;
 }
 
-/** A site that an operator looks after: named in its LfhSyncNode before it is there, and its accounts are included. */
+/** A site of which an LfhSyncNode speaks before it is started. Its nats-server includes the accounts that an operator writes. */
 export interface PreparedSite {
   readonly ca: CertificateAuthority;
-  /** In whose name the test does what connect and its administrator do. */
+  /** The key that the test signs in with where it acts as connect or as its administrator. */
   readonly administrator: KeyPair;
   readonly natsPort: number;
   readonly kafkaPort: number;
@@ -53,9 +54,9 @@ export class Site {
   readonly directory: string;
   readonly ca: CertificateAuthority;
   readonly nats: NatsServer;
-  /** As peers know it; of no use where an operator makes one. */
+  /** The key that peers know. Where an operator makes the key, this one is not used. */
   readonly key: KeyPair;
-  /** Who may do everything in its account. */
+  /** The key of a user who may do everything in the site's account. */
   readonly administrator: KeyPair;
   readonly #kafka: KafkaServer | undefined;
   readonly #peers = new Map<string, AdmittedPeer>();
@@ -94,12 +95,12 @@ export class Site {
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
     const site = new Site({ lfhId, directory, ca, nats, key, administrator, kafka });
-    running.add(site);
+    runningWithLogs.add(site);
     await site.createStream();
     return site;
   }
 
-  /** A nats-server without TLS, as one that was never configured. */
+  /** Starts a nats-server without TLS, like one that was never configured. */
   static startPlainNats(site: Site): Promise<NatsServer> {
     const accounts = accountsOf(site.administrator, [site.key], []);
     return NatsServer.start({ directory: join(site.directory, 'plain'), name: 'plain', accounts });
@@ -118,12 +119,12 @@ export class Site {
     return this.key.getSeed();
   }
 
-  /** What its sidecars, and an operator, sign in with here. */
+  /** The key that its sidecars and its operator sign in with at this site. */
   get own(): UserKey {
     return ownKeyOf(this.key);
   }
 
-  /** Signs in as its administrator; also where the certificate is one that nobody else should trust. */
+  /** Signs in as the administrator, whatever certificate the server has. */
   async connect(): Promise<NatsConnection> {
     const connection = await connect({
       servers: [this.nats.url],
@@ -141,7 +142,7 @@ export class Site {
     await this.#request('$JS.API.STREAM.CREATE.EVENTS', EVENTS_STREAM);
   }
 
-  /** Deletes the stream with all its durables and makes both anew: everything counts from 1 again. */
+  /** Deletes the stream with all its durables and creates both again. All sequences start at 1. */
   async recreateStream(): Promise<void> {
     await this.#request('$JS.API.STREAM.DELETE.EVENTS', {});
     await this.createStream();
@@ -153,8 +154,8 @@ export class Site {
     await this.#request('$JS.API.STREAM.PURGE.EVENTS', { seq: firstKept });
   }
 
-  /** Lets another node receive from this one: account, user, permissions and durable, as the operator will make them. */
-  async admit(
+  /** Lets another node receive from this one. Account, user, permissions and durable are those that the operator makes. */
+  async grantAccess(
     peer: { readonly lfhId: string } & ({ readonly publicKey: string } | { readonly publicKeys: readonly string[] }),
     ackWaitMs?: number,
   ): Promise<void> {
@@ -167,14 +168,14 @@ export class Site {
     await this.nats.reload({});
   }
 
-  /** Takes the access away again; the live connection ends with it. */
-  async expel(lfhId: string): Promise<void> {
+  /** Revokes that access. The server then closes the peer's live connection. */
+  async revokeAccess(lfhId: string): Promise<void> {
     this.#peers.delete(lfhId);
     await this.#reloadAccounts();
   }
 
-  /** With which node's keys its sidecars may run here, besides the site's own. */
-  async allowSidecars(keys: readonly KeyPair[]): Promise<void> {
+  /** Sets the keys, besides the site's own, that its sidecars may use here. */
+  async setSidecarKeys(keys: readonly KeyPair[]): Promise<void> {
     this.#sidecarKeys = keys;
     await this.#reloadAccounts();
   }
@@ -210,7 +211,7 @@ export class Site {
     await this.#request(`$JS.API.CONSUMER.PAUSE.EVENTS.${syncName(lfhId)}`, body);
   }
 
-  /** What the durable of a peer says of itself. */
+  /** The server's own report on the durable of a peer. */
   async durableInfo(lfhId: string): Promise<DurableInfo> {
     return (await this.#request(`$JS.API.CONSUMER.INFO.EVENTS.${syncName(lfhId)}`, {})) as DurableInfo;
   }
@@ -239,7 +240,7 @@ export class Site {
     return connection;
   }
 
-  /** Writes a file into the site's directory and tells its path. */
+  /** Writes a file into the site's directory. @returns its path */
   async file(name: string, content: string | Uint8Array): Promise<string> {
     const path = join(this.directory, name);
     await writeFile(path, content);
@@ -248,19 +249,19 @@ export class Site {
 
   /** Stops everything. The directory stays, for its logs, when a test failed meanwhile or LFH_SYNC_KEEP is set. */
   async stop(): Promise<void> {
-    running.delete(this);
+    runningWithLogs.delete(this);
     await Promise.all(this.#connections.map((connection) => connection.close()));
     await Promise.all([this.nats.stop(), this.#kafka?.stop()]);
-    if (this.#failed || process.env.LFH_SYNC_KEEP) await this.#tellLogs();
+    if (this.#failed || process.env.LFH_SYNC_KEEP) await this.#printLogs();
     else await rm(this.directory, { recursive: true, force: true });
   }
 
   /** Keeps the directory: a test failed while this site ran. */
-  keep(): void {
+  keepLogs(): void {
     this.#failed = true;
   }
 
-  async #tellLogs(): Promise<void> {
+  async #printLogs(): Promise<void> {
     const files = await readdir(this.directory, { recursive: true });
     const logs = files.filter((file) => file.endsWith('.log') && !file.includes('records/')).sort();
     const paths = logs.map((file) => `  ${join(this.directory, file)}\n`);
@@ -275,7 +276,7 @@ export class Site {
   async #request(subject: string, body: unknown): Promise<unknown> {
     const connection = await this.connect();
     try {
-      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 5_000 });
+      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 20_000 });
       const parsed = answer.json<{ error?: { description: string } }>();
       if (parsed.error) throw new Error(`${subject}: ${parsed.error.description}`);
       return parsed;
@@ -314,15 +315,6 @@ function startKafka(directory: string, certificate: ServerCertificate, options: 
   });
 }
 
-const running = new Set<Site>();
-
-// A hook of every test, since this is evaluated outside of any `describe`. There is none in the demo and in benches.
-if (typeof afterEach === 'function') {
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') for (const site of running) site.keep();
-  });
-}
-
 export interface DurableInfo {
   readonly delivered: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly ack_floor: { readonly consumer_seq: number; readonly stream_seq: number };
@@ -331,7 +323,7 @@ export interface DurableInfo {
   readonly num_waiting: number;
 }
 
-/** @param nodeKeys as peers know them; whom they let in here is derived */
+/** @param nodeKeys the keys that peers know. The users that are admitted here are derived from them. */
 function accountsOf(administrator: KeyPair, nodeKeys: readonly KeyPair[], peers: readonly AdmittedPeer[]): string {
   const own = nodeKeys.map((key) => ownKeyOf(key).publicKey);
   const includes = natsIncludes({ account: ACCOUNT, own, users: [administrator.getPublicKey()], peers });
@@ -342,7 +334,7 @@ function ownKeyOf(key: KeyPair): UserKey {
   return localNatsKey(new TextDecoder().decode(key.getSeed()));
 }
 
-/** Like Promise.all, but stops what did start when something else did not: it would keep the process from ending. */
+/** Like Promise.all. When one of them fails, it stops the other, which would otherwise keep the process from ending. */
 async function allOrNone<A extends Stoppable, B extends Stoppable | undefined>(
   one: Promise<A>,
   other: Promise<B>,

@@ -11,8 +11,8 @@ interface Message {
   readonly lfh_id: string;
 }
 
-/** What each hospital took in, against what is in the other's Kafka. */
-export class Ledger {
+/** Compares what each hospital took in with what is in the other's Kafka. */
+export class HospitalLedger {
   readonly #hospitals: readonly [Hospital, Hospital];
   readonly #taken = new Map<Hospital, string[]>();
   readonly #refused = new Map<Hospital, number>();

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { createUser } from 'nkeys.js';
+import { inboxPrefix, syncName } from '../../../common/contract/names.ts';
+import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { until } from '../../kit/processes/process.ts';
+import { numbered, pullAs, stranger } from '../../kit/servers/nats-peer.ts';
+import { NatsServer } from '../../kit/servers/nats-server.ts';
+import { Site } from '../../kit/sites/site.ts';
+
+const B = { lfhId: 'hospital-b', durable: syncName('hospital-b') };
+
+describe('the access of a peer with an account of its own', () => {
+  let a: Site;
+  let b: Site;
+
+  before(async () => {
+    [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start(B.lfhId, { kafka: false })]);
+    await a.grantAccess(b);
+  });
+  after(() => Promise.all([a.stop(), b.stop()]));
+
+  it('lets it pull, acknowledge and reset its own durable from inside its own account', async () => {
+    await a.recreateStream();
+    await a.announce(numbered(1, 2, 3, 4, 5));
+    const connection = await a.connectAs(b);
+    const first = await pullAs(connection, B.durable, 4);
+    assert.deepEqual(
+      first.map(({ text }) => text),
+      ['message 1', 'message 2', 'message 3', 'message 4'],
+    );
+    connection.publish(first[1]?.subject ?? '');
+    await until('two are acknowledged', async () => (await a.durableInfo(B.lfhId)).ack_floor.stream_seq === 2);
+    const answer = await connection.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 3}');
+    assert.equal(answer.json<{ error?: unknown }>().error, undefined);
+    const again = await pullAs(connection, B.durable, 3);
+    assert.deepEqual(
+      again.map(({ text }) => text),
+      ['message 3', 'message 4', 'message 5'],
+    );
+    // $JS.ACK.<stream>.<durable>.<deliveries>.<stream sequence>.<consumer sequence>…: counted from 1 after a reset.
+    assert.match(again[0]?.subject ?? '', /^\$JS\.ACK\.EVENTS\.lfh-sync-hospital-b\.\d+\.3\.1\./);
+  });
+
+  const forbidden: readonly string[] = [
+    'EVENTS.sync',
+    'EVENTS.app_sync',
+    '$JS.API.INFO',
+    '$JS.API.STREAM.INFO.EVENTS',
+    '$JS.API.STREAM.DELETE.EVENTS',
+    '$JS.API.STREAM.MSG.GET.EVENTS',
+    `$JS.API.CONSUMER.INFO.EVENTS.${B.durable}`,
+    `$JS.API.CONSUMER.DELETE.EVENTS.${B.durable}`,
+    '$JS.API.CONSUMER.CREATE.EVENTS.mine',
+    '$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-c',
+    '$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-c',
+    '$JS.ACK.EVENTS.lfh-sync-hospital-c.1.1.1.1.0',
+    '_INBOX.lfh-sync-hospital-c.x',
+    '$SYS.REQ.SERVER.PING',
+  ];
+  for (const subject of forbidden) {
+    it(`does not let it publish to ${subject}`, async () => {
+      const connection = await a.connectAs(b);
+      await assert.rejects(connection.request(subject, '', { timeout: 5_000 }), { code: 'PERMISSIONS_VIOLATION' });
+      await connection.close();
+    });
+  }
+
+  for (const subject of ['>', 'EVENTS.>', '_INBOX.>', '_INBOX.lfh-sync-hospital-c.>', '$JS.>', '$SYS.>']) {
+    it(`does not let it subscribe to ${subject}`, async () => {
+      const connection = await a.connectAs(b);
+      let code: string | undefined;
+      connection.subscribe(subject, { callback: (error) => void (code = error?.code) });
+      await until('it is refused', () => code === 'PERMISSIONS_VIOLATION');
+      await connection.close();
+    });
+  }
+
+  it('does not let it have messages delivered into the stream by a reply subject', async () => {
+    await a.announce(numbered(6, 7, 8));
+    const before = await a.streamMessages();
+    const connection = await a.connectAs(b);
+    await misdirect(connection);
+    // The server answers this after the one before, and stores that after whatever came of it.
+    await a.announce(numbered(9));
+    await pullAs(connection, B.durable, 1);
+    await a.announce(numbered(10));
+    assert.equal(await a.streamMessages(), before + 2);
+  });
+
+  it('cuts its live connection at once when the access is revoked, and no other connection', async () => {
+    const other = stranger('hospital-d');
+    await a.grantAccess(other);
+    const [expelled, stays, own] = [await a.connectAs(b), await a.connectAs(other), await a.connect()];
+    // A connection that was lost and made again has another one.
+    const ids = (): unknown[] => [stays.info?.client_id, own.info?.client_id];
+    const before = ids();
+    try {
+      await a.revokeAccess(B.lfhId);
+      await expelled.closed();
+      await assert.rejects(a.connectAs(b), { code: 'AUTHORIZATION_VIOLATION' });
+      await a.announce(numbered(11));
+      await pullAs(stays, syncName(other.lfhId), 1);
+      await own.flush();
+      assert.deepEqual(ids(), before);
+    } finally {
+      await a.revokeAccess(other.lfhId);
+      await a.grantAccess(b);
+    }
+  });
+});
+
+/** Asks that what the durable has is delivered to the stream's own subject. */
+async function misdirect(connection: NatsConnection): Promise<void> {
+  const body = JSON.stringify({ batch: 3, expires: 500_000_000 });
+  connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${B.durable}`, body, { reply: 'EVENTS.sync' });
+  await connection.flush();
+}
+
+describe('the access of a peer as a user of the default account', () => {
+  const [own, peer] = [createUser(), createUser()];
+  let directory: string;
+  let nats: NatsServer;
+  let ours: NatsConnection;
+  let theirs: NatsConnection;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lfh-sync-users-'));
+    const { mainAccount } = natsIncludes({
+      isolation: 'Users',
+      account: 'unused',
+      own: [own.getPublicKey()],
+      users: [],
+      peers: [{ lfhId: B.lfhId, publicKeys: [peer.getPublicKey()] }],
+    });
+    const extra = `authorization {\n${mainAccount}}`;
+    nats = await NatsServer.start({ directory: join(directory, 'nats'), name: 'users', accounts: '', extra });
+    ours = await signIn(own.getSeed());
+    theirs = await signIn(peer.getSeed());
+  });
+  after(async () => {
+    await Promise.all([ours.close(), theirs.close()]);
+    await nats.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  function signIn(seed: Uint8Array): Promise<NatsConnection> {
+    return connect({
+      servers: [nats.url],
+      authenticator: nkeyAuthenticator(seed),
+      inboxPrefix: inboxPrefix(B.durable),
+    });
+  }
+
+  it('lets it pull and reset, but also reach the stream by a reply subject, which is why accounts are the default', async () => {
+    const manager = await ours.jetstreamManager();
+    await manager.streams.add({ name: 'EVENTS', subjects: ['EVENTS.*'] });
+    await manager.consumers.add('EVENTS', { durable_name: B.durable, filter_subject: 'EVENTS.sync' });
+    for (const payload of numbered(1, 2, 3)) await ours.jetstream().publish('EVENTS.sync', payload);
+    assert.equal((await pullAs(theirs, B.durable, 3)).length, 3);
+    await theirs.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 1}');
+    for (const subject of ['EVENTS.sync', `$JS.API.CONSUMER.INFO.EVENTS.${B.durable}`]) {
+      await assert.rejects(theirs.request(subject), { code: 'PERMISSIONS_VIOLATION' });
+    }
+    await misdirect(theirs);
+    // Why accounts are the default; also shows that the same request of a peer in its own account would be seen.
+    await until('the stream grew', async () => (await manager.streams.info('EVENTS')).state.messages === 6);
+  });
+});
