@@ -212,7 +212,7 @@ describe("the operator's NATS configuration", function () {
 
   it('has unreadable answers of its sidecars in the log once, and again when their number changes', async () => {
     const site = await start();
-    await site.becomes('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const { seed } = await site.ownUser();
     const tls = { ca: site.site.ca.ca };
     const authenticator = nkeyAuthenticator(Buffer.from(seed));
@@ -235,7 +235,7 @@ describe("the operator's NATS configuration", function () {
       await connection.close();
     }
     await until('it is noticed that they ended', () => logged('can be read again') === 1, 60_000);
-    await site.becomes('lfhnode', 'local', 'SidecarReady', 'NotRequested');
+    await site.waitForReason('lfhnode', 'local', 'SidecarReady', 'NotRequested');
   });
 
   it('has users in one account, as connect is shipped, where the stream lives in the default account', async () => {
