@@ -264,7 +264,7 @@ describe('signing in to the NATS servers of a node', () => {
     });
 
     it('waits 5 s for a server that says nothing, and leaves nothing open', async () => {
-      const server = createServer((socket) => sockets.push(socket));
+      const server = createServer((socket) => sockets.push(socket.resume()));
       silent.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as { port: number };

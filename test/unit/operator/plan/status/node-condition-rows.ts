@@ -167,6 +167,7 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
   ['its certificate is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
   ['it speaks no TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
   ['it demands a client certificate', 'False', 'ClientCertificateRequired', servers('ClientCertificateRequired')],
+  ['it is too old', 'False', 'ServerTooOld', servers('ServerTooOld')],
   ['its certificate has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
   ['its certificate is not valid yet', 'False', 'CertificateNotYetValid', servers('CertificateNotYetValid')],
   [
