@@ -77,7 +77,7 @@ const NO_KNOWN_ISSUER = 'its certificate is not signed by a CA that is trusted f
 const FAILURES: readonly (readonly [codes: RegExp, reason: TlsReason, what: string])[] = [
   [/^CERT_HAS_EXPIRED$/, 'CertificateExpired', 'its certificate, or that of its CA, has expired'],
   [/^CERT_NOT_YET_VALID$/, 'CertificateNotYetValid', 'its certificate, or that of its CA, is not valid yet'],
-  [/^ERR_TLS_CERT_ALTNAME_(?:INVALID|FORMAT)$/, 'HostNameMismatch', 'its certificate is for another name'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'HostNameMismatch', 'its certificate is for another name'],
   // A proxy that serves many names and does not know this one.
   [/^ERR_SSL_TLSV1_UNRECOGNIZED_NAME$/, 'HostNameMismatch', 'it has no certificate for the name it was asked for'],
   // The first one where no CA was given, the second one where there was.
@@ -110,7 +110,7 @@ const FAILURES: readonly (readonly [codes: RegExp, reason: TlsReason, what: stri
     'it ended the TLS handshake: either it demands a client certificate, or it knows none of our ciphers',
   ],
   [/^ERR_SSL_WRONG_VERSION_NUMBER$/, 'TlsRequired', 'what it answers is not TLS'],
-  [/^(?:ERR_SSL_|ERR_TLS_|EPROTO$)/, 'TlsRequired', 'the TLS handshake failed'],
+  [/^ERR_SSL_/, 'TlsRequired', 'the TLS handshake failed'],
 ];
 
 /**
