@@ -140,6 +140,13 @@ export function isCertificateReason(reason: TlsReason | undefined): boolean {
   return reason !== undefined && reason !== 'ClientCertificateRequired' && reason !== 'TlsRequired';
 }
 
+/** Whether the other side closed the connection before TLS was agreed on. Node's code for that, ECONNRESET, has other meanings. */
+export function hungUpInHandshake(error: unknown): boolean {
+  return errorChain(error).some(({ message }) => message.includes(HUNG_UP));
+}
+
+const HUNG_UP = 'disconnected before secure TLS connection was established';
+
 interface LibraryError extends Error {
   readonly code?: unknown;
   /** Of the NATS client. */

@@ -4,7 +4,7 @@ import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
-import { errorCodes, isCertificateReason, type TlsReason, tlsFailure } from '../../common/tls.ts';
+import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsReason, tlsFailure } from '../../common/tls.ts';
 import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
 
 /** Which server an error is about. */
@@ -117,6 +117,11 @@ const HUNG_UP: Saying = {
     (secure ? ', also when TLS was offered first' : '; if it waits for TLS first, write tls:// in nats.servers'),
 };
 
+const HUNG_UP_IN_HANDSHAKE: Saying = {
+  reason: 'Unreachable',
+  says: () => 'it broke off the connection in the middle of the TLS handshake; its log should say why',
+};
+
 /** OpenSSL's words are not for people, and the client library's do not mean what they say. */
 function readable(error: unknown): unknown {
   return tlsFailure(error) || hungUpAtOnce(error) ? new Error(errorCodes(error).join(': ')) : error;
@@ -124,6 +129,7 @@ function readable(error: unknown): unknown {
 
 function ruleOf(error: unknown): Saying | undefined {
   if (hungUpAtOnce(error)) return HUNG_UP;
+  if (hungUpInHandshake(error)) return HUNG_UP_IN_HANDSHAKE;
   if (isNotNats(error)) return NOT_NATS;
   const codes = errorCodes(error);
   return RULES.find((candidate) => codes.some((code) => candidate.codes.test(code)));

@@ -1,7 +1,7 @@
 import { type ConnectionOptions as TlsOptions } from 'node:tls';
 import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../../common/log.ts';
-import { anchors, type TlsReason, tlsFailure } from '../../common/tls.ts';
+import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
 
 /** How to reach the node's own Kafka. */
 export interface KafkaConnection {
@@ -75,8 +75,16 @@ const TLS_ADVICE: Readonly<Record<TlsReason, string>> = {
   TlsRequired: 'compare LFH_SYNC_KAFKA_TLS with the listener in KAFKA_BOOTSTRAP_SERVERS',
 };
 
-/** What a failure of TLS with a broker means and what to do; undefined where the error is about something else. */
-export function tlsProblem(error: unknown): string | undefined {
+/**
+ * An error with what a failure of TLS with a broker means and what to do, without OpenSSL's words; undefined where the error is
+ * about something else.
+ */
+export function tlsProblem(error: unknown): Error | undefined {
+  // What a listener without TLS does, since it takes the handshake for the size of a request that is too large.
+  if (hungUpInHandshake(error)) {
+    return new Error(`the broker hung up in the middle of the TLS handshake: ${TLS_ADVICE.TlsRequired}`);
+  }
   const failure = tlsFailure(error);
-  return failure && `TLS with the broker failed, ${failure.what} (${failure.code}): ${TLS_ADVICE[failure.reason]}`;
+  if (!failure) return undefined;
+  return new Error(`TLS with the broker failed, ${failure.what} (${failure.code}): ${TLS_ADVICE[failure.reason]}`);
 }

@@ -4,7 +4,7 @@ import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
-import { errorCodes, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
+import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
 import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
 
 /** Whose the node's own server is, as a {@link Remote} names it. */
@@ -149,6 +149,7 @@ function connectionProblem(error: unknown, { server, owner, secure }: Remote): P
 }
 
 function whyUnreachable(error: unknown): string {
+  if (hungUpInHandshake(error)) return 'it broke off the connection in the middle of the TLS handshake';
   const why = errorCodes(error)
     .map((code) => UNREACHABLE[code])
     .find((text) => text !== undefined);

@@ -409,7 +409,7 @@ describe("what both programs say of a server's TLS", function () {
           socket.once('data', () => socket.end());
         }),
       reason: 'Unreachable',
-      says: /broke off the connection/,
+      says: /broke off the connection in the middle of the TLS handshake/,
     },
     {
       server: 'that hangs up at once',
@@ -452,6 +452,17 @@ describe("what both programs say of a server's TLS", function () {
     const closing = await impostor((socket) => socket.end());
     for (const connect of Object.values(PROGRAMS)) {
       assert.doesNotMatch(messageOf(await failure(connect(`tls://${closing}`, { ca: root.ca }))), /nothing listens/);
+    }
+  });
+
+  it('names the version of a server that is too old, and the one that is needed', async () => {
+    const old = await impostor((socket) => {
+      socket.write(INFO.replace('2.15.2', '2.6.6').replace('"tls_required":true', '"tls_required":false'));
+      socket.on('data', () => socket.write('PONG\r\n'));
+    });
+    for (const connect of Object.values(PROGRAMS)) {
+      const error = await failure(connect(`nats://${old}`, {}));
+      isFailure(error, 'ServerTooOld', /nats-server 2\.6\.6, and 2\.10 or later is needed/);
     }
   });
 });

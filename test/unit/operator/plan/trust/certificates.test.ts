@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import { bundle, type ReadCertificates, readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
-import { createCertificateAuthority, createSelfSigned, createVersion1Authority } from '../../../../kit/servers/certificates.ts';
+import {
+  createCertificateAuthority,
+  createSelfSigned,
+  createVersion1Authority,
+} from '../../../../kit/servers/certificates.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
