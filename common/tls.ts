@@ -70,7 +70,7 @@ const NO_KNOWN_ISSUER = 'its certificate is not signed by a CA that is trusted f
 
 /**
  * What Node 24 (OpenSSL 3.5) throws at a client, with what it means. Each row is provoked on a real server in
- * `test/integration/tls-errors.test.ts`. Node names certificate errors by `X509ErrorCode` (`crypto_common.cc`) and calls those
+ * `test/integration/common/tls-errors.test.ts`. Node names certificate errors by `X509ErrorCode` (`crypto_common.cc`) and calls those
  * that it has no name for UNSPECIFIED; other errors have OpenSSL's words. Node has names for more, which need revocation lists
  * or settings that we do not use.
  */

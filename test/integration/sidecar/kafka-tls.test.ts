@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket, type Server as TcpServer } from 'node:net';
 import { createServer as createTlsServer, type Server, type TlsOptions } from 'node:tls';
 import { pino } from 'pino';
-import { messageOf, TransientError } from '../../common/errors.ts';
-import { createClient } from '../../sidecar/kafka/client.ts';
-import { translate } from '../../sidecar/kafka/errors.ts';
+import { messageOf, TransientError } from '../../../common/errors.ts';
+import { createClient } from '../../../sidecar/kafka/client.ts';
+import { translate } from '../../../sidecar/kafka/errors.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
   createSelfSigned,
   type ServerCertificate,
-} from '../kit/servers/certificates.ts';
+} from '../../kit/servers/certificates.ts';
 
 /** What the sidecar says of a broker's TLS. The handshake fails before Kafka's protocol begins, so any server with TLS will do. */
 

@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { TransientError } from '../../common/errors.ts';
-import { connectOnce } from '../../operator/nats/connection.ts';
-import { makeKey, type UserKey } from '../../operator/nats/keys.ts';
-import { connectNats } from '../../sidecar/nats/connection.ts';
-import { type CertificateAuthority, createCertificateAuthority } from '../kit/servers/certificates.ts';
-import { NatsServer, type NatsVersion } from '../kit/servers/nats-server.ts';
+import { TransientError } from '../../../common/errors.ts';
+import { connectOnce } from '../../../operator/nats/connection.ts';
+import { makeKey, type UserKey } from '../../../operator/nats/keys.ts';
+import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import { NatsServer, type NatsVersion } from '../../kit/servers/nats-server.ts';
 
 /** Connects, and says which version the server has. */
 type Connect = (server: string, key: UserKey, ca: string) => Promise<string | undefined>;

@@ -5,20 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket, type TLSSocketOptions } from 'node:tls';
 import { pino } from 'pino';
-import type { Reason } from '../../common/contract/reasons.ts';
-import { messageOf, TransientError } from '../../common/errors.ts';
-import { connectOnce } from '../../operator/nats/connection.ts';
-import { makeKey } from '../../operator/nats/keys.ts';
-import { connectNats } from '../../sidecar/nats/connection.ts';
-import { until } from '../kit/processes/process.ts';
+import type { Reason } from '../../../common/contract/reasons.ts';
+import { messageOf, TransientError } from '../../../common/errors.ts';
+import { connectOnce } from '../../../operator/nats/connection.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { until } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
   createSelfSigned,
   createVersion1Authority,
   type ServerCertificate,
-} from '../kit/servers/certificates.ts';
-import { NatsServer } from '../kit/servers/nats-server.ts';
+} from '../../kit/servers/certificates.ts';
+import { NatsServer } from '../../kit/servers/nats-server.ts';
 
 /** What both programs say of a server: each row of the table in common/tls.ts is provoked on a real one. */
 
