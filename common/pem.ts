@@ -37,7 +37,7 @@ export function readCertificate(block: string): X509Certificate | undefined {
 }
 
 /**
- * The certificates in a text, in canonical PEM and in their order.
+ * The certificates in a text, in their order.
  *
  * A CA without a certificate would make Node trust every public one, and Node passes over a block that it cannot read.
  * So both are refused here.
@@ -45,7 +45,7 @@ export function readCertificate(block: string): X509Certificate | undefined {
  * @param where the text is from, for the messages: `CONNECT_CA_FILE`
  * @throws InvalidInputError; a private key pasted by mistake is named as what it is, and never shown
  */
-export function requireCertificates(text: string, where: string): string {
+export function certificatesOf(text: string, where: string): X509Certificate[] {
   const blocks = pemBlocks(text);
   if (blocks.some(isPrivateKey)) {
     throw new InvalidInputError(
@@ -54,18 +54,30 @@ export function requireCertificates(text: string, where: string): string {
   }
   const certificates = blocks.filter(({ label }) => label === 'CERTIFICATE');
   if (certificates.length === 0) throw new InvalidInputError(`${where}: holds no CERTIFICATE block; expected PEM`);
-  return certificates
-    .map((block, index) => {
-      const certificate = readCertificate(block.text);
-      if (certificate) return canonicalPem(certificate);
-      throw new InvalidInputError(`${where}: block ${index + 1} is not a certificate`);
-    })
-    .join('');
+  return certificates.map((block, index) => {
+    const certificate = readCertificate(block.text);
+    if (certificate) return certificate;
+    throw new InvalidInputError(`${where}: block ${index + 1} is not a certificate`);
+  });
+}
+
+/** As {@link certificatesOf}, in canonical PEM. */
+export function requireCertificates(text: string, where: string): string {
+  return certificatesOf(text, where).map(canonicalPem).join('');
+}
+
+/**
+ * Whether servers can be verified with a certificate that is given as their CA: with a CA's, and with one that is self-signed.
+ * The latter is what OpenSSL takes as well, whatever else the certificate says: a server's own certificate (`CA:FALSE`), and a
+ * CA of X.509 version 1, which has no field to say that it is one.
+ */
+export function isAnchor(certificate: X509Certificate): boolean {
+  return certificate.ca || (certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey));
 }
 
 const BASE64_LINE = 64;
 
-/** A certificate in PEM that does not depend on the blanks and line ends of whoever pasted it; ends with a line end. */
+/** A certificate in PEM that does not depend on the blanks and line ends of the text it was read from; ends with a line end. */
 export function canonicalPem(certificate: X509Certificate): string {
   const lines = certificate.raw.toString('base64').match(new RegExp(`.{1,${BASE64_LINE}}`, 'g')) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import type { Reason } from './contract/reasons.ts';
-import { requireCertificates } from './pem.ts';
+import { canonicalPem, certificatesOf, isAnchor } from './pem.ts';
 
 /** How servers with TLS are verified, and what a failure means. One place, since a difference would be a hole. */
 
@@ -22,8 +22,29 @@ export function verification(expectedName: string, ca: string | undefined): Conn
     // TLS allows no IP address there.
     servername: isIP(expectedName) ? '' : expectedName,
     checkServerIdentity: (_host, certificate) => checkServerIdentity(expectedName, certificate),
-    ...(ca === undefined ? {} : { ca: requireCertificates(ca, 'the CA') }),
+    ...(ca !== undefined && anchors(ca)),
   };
+}
+
+/**
+ * The settings with which only the given certificates count.
+ *
+ * With `allowPartialTrustChain` each of them is an anchor, also one that is not self-signed: who gives an issuing CA trusts
+ * what that CA issues, and its root need not be there. This never trusts more than was given. OpenSSL still demands that an
+ * issuer is a CA, so that a server's own certificate vouches for itself and for nothing else.
+ *
+ * A server's certificate that another CA issued is left out, although the flag would let it count. It would work until the
+ * server has its next certificate; the operator refuses it as well.
+ *
+ * @param ca PEM
+ * @throws InvalidInputError where it holds no certificate, or none that can be an anchor
+ */
+export function anchors(ca: string): Pick<ConnectionOptions, 'ca' | 'allowPartialTrustChain'> {
+  const given = certificatesOf(ca, 'the CA');
+  const counting = given.filter(isAnchor);
+  // Node takes its own roots where it is given none, so a refusal is left to the handshake with what was given.
+  if (counting.length === 0) return { ca: given.map(canonicalPem) };
+  return { ca: counting.map(canonicalPem), allowPartialTrustChain: true };
 }
 
 /** Why a connection with TLS failed. */
@@ -37,25 +58,117 @@ export type TlsReason = Extract<
   | 'TlsRequired'
 >;
 
-/** The codes of Node's errors (`X509ErrorCode` in `crypto_common.cc`, OpenSSL's alerts), the first that fits. */
-const RULES: readonly (readonly [codes: RegExp, reason: TlsReason])[] = [
-  [/^CERT_HAS_EXPIRED$/, 'CertificateExpired'],
-  [/^CERT_NOT_YET_VALID$/, 'CertificateNotYetValid'],
-  [/^ERR_TLS_CERT_ALTNAME_/, 'HostNameMismatch'],
+/** A failure of TLS: its reason, and what was seen, as the end of a sentence that begins with the server. */
+export interface TlsFailure {
+  readonly reason: TlsReason;
+  /** The first code that told. */
+  readonly code: string;
+  readonly what: string;
+}
+
+const NO_KNOWN_ISSUER = 'its certificate is not signed by a CA that is trusted for it';
+
+/**
+ * What Node 24 (OpenSSL 3.5) throws at a client, with what it means. Each row is provoked on a real server in
+ * `test/integration/common/tls-errors.test.ts`. Node names certificate errors by `X509ErrorCode` (`crypto_common.cc`) and calls those
+ * that it has no name for UNSPECIFIED; other errors have OpenSSL's words. Node has names for more, which need revocation lists
+ * or settings that we do not use.
+ */
+const FAILURES: readonly (readonly [codes: RegExp, reason: TlsReason, what: string])[] = [
+  [/^CERT_HAS_EXPIRED$/, 'CertificateExpired', 'its certificate, or that of its CA, has expired'],
+  [/^CERT_NOT_YET_VALID$/, 'CertificateNotYetValid', 'its certificate, or that of its CA, is not valid yet'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'HostNameMismatch', 'its certificate is for another name'],
+  // A proxy that serves many names and does not know this one.
+  [/^ERR_SSL_TLSV1_UNRECOGNIZED_NAME$/, 'HostNameMismatch', 'it has no certificate for the name it was asked for'],
+  // The first one where no CA was given, the second one where there was.
+  [/^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/, 'NotTrusted', NO_KNOWN_ISSUER],
+  [/^UNABLE_TO_GET_ISSUER_CERT_LOCALLY$/, 'NotTrusted', NO_KNOWN_ISSUER],
+  [/^SELF_SIGNED_CERT_IN_CHAIN$/, 'NotTrusted', NO_KNOWN_ISSUER],
+  [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, 'NotTrusted', 'its certificate is self-signed, and is not itself given as the CA'],
   [
-    /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_|EE_KEY_|CA_(?:KEY|MD)_|ERROR_IN_)/,
+    /^CERT_SIGNATURE_FAILURE$/,
     'NotTrusted',
+    'the CA given has the name of the one that issued its certificate, but another key: has that CA been made again?',
   ],
-  [/^ERR_SSL.*(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE)/, 'ClientCertificateRequired'],
-  [/^(?:ERR_SSL|ERR_TLS|EPROTO$)/, 'TlsRequired'],
+  [
+    /^INVALID_PURPOSE$/,
+    'NotTrusted',
+    'its certificate is not one for servers, or was issued by a certificate that may not issue any',
+  ],
+  [/^PATH_LENGTH_EXCEEDED$/, 'NotTrusted', 'there are more intermediate CAs above its certificate than its CA allows'],
+  // A key or a signature that is too weak, a critical extension that nobody knows, a name that its CA may not certify.
+  [/^UNSPECIFIED$/, 'NotTrusted', 'its certificate is refused by OpenSSL'],
+  // With TLS 1.3 this comes after the handshake.
+  [/^ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED$/, 'ClientCertificateRequired', 'it demands a client certificate'],
+  // What Java's servers say with TLS 1.2.
+  [/^ERR_SSL_SSL\/TLS_ALERT_BAD_CERTIFICATE$/, 'ClientCertificateRequired', 'it demands a client certificate'],
+  [/^ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION$/, 'TlsRequired', 'it does not speak TLS 1.2 or later'],
+  // Go and OpenSSL say the same for both.
+  [
+    /^ERR_SSL_SSL\/TLS_ALERT_HANDSHAKE_FAILURE$/,
+    'TlsRequired',
+    'it ended the TLS handshake: either it demands a client certificate, or it knows none of our ciphers',
+  ],
+  [/^ERR_SSL_WRONG_VERSION_NUMBER$/, 'TlsRequired', 'what it answers is not TLS'],
+  [/^ERR_SSL_/, 'TlsRequired', 'the TLS handshake failed'],
 ];
 
-/** What the code of an error says about TLS; undefined where the error is about something else. */
-export function tlsReason(code: string): TlsReason | undefined {
-  return RULES.find(([codes]) => codes.test(code))?.[1];
+/**
+ * What an error says about TLS; undefined where it is about something else.
+ *
+ * @param error of Node, or of a client library that holds one
+ */
+export function tlsFailure(error: unknown): TlsFailure | undefined {
+  for (const each of errorChain(error)) {
+    const { code } = each;
+    const found = typeof code === 'string' ? FAILURES.find(([codes]) => codes.test(code)) : undefined;
+    if (found) return { reason: found[1], code: String(code), what: inWords(String(code), found[2], each.message) };
+  }
+  return undefined;
+}
+
+/** OpenSSL's own words are added where the code alone says nothing, after the prefix that kafkajs puts before them. */
+function inWords(code: string, what: string, message: string): string {
+  if (code === 'UNSPECIFIED') return `${what}: ${message.replace(/^Connection error: /, '')}`;
+  if (what !== 'the TLS handshake failed') return what;
+  const [, words] = /SSL routines:[^:]*:([^:]+)/.exec(message) ?? [];
+  return words === undefined ? `${what} (${code})` : `${what}: ${words}`;
 }
 
 /** Whether it was the server's certificate that was refused. */
 export function isCertificateReason(reason: TlsReason | undefined): boolean {
   return reason !== undefined && reason !== 'ClientCertificateRequired' && reason !== 'TlsRequired';
+}
+
+/** Whether the other side closed the connection before TLS was agreed on. Node's code for that, ECONNRESET, has other meanings. */
+export function hungUpInHandshake(error: unknown): boolean {
+  return errorChain(error).some(({ message }) => message.includes(HUNG_UP));
+}
+
+const HUNG_UP = 'disconnected before secure TLS connection was established';
+
+interface LibraryError extends Error {
+  readonly code?: unknown;
+  /** Of the NATS client. */
+  readonly chainedError?: unknown;
+  /** Of kafkajs. */
+  readonly originalError?: unknown;
+}
+
+const MAX_DEPTH = 10;
+
+/** An error and those inside it, from the outside: client libraries hold Node's error in a field of their own. */
+export function errorChain(error: unknown): readonly LibraryError[] {
+  const chain: LibraryError[] = [];
+  for (let next = error; next instanceof Error && chain.length < MAX_DEPTH; ) {
+    const each: LibraryError = next;
+    chain.push(each);
+    next = each.chainedError ?? each.cause ?? each.originalError;
+  }
+  return chain;
+}
+
+/** The codes of an error and of those inside it, from the outside. */
+export function errorCodes(error: unknown): readonly string[] {
+  return errorChain(error).flatMap(({ code }) => (typeof code === 'string' ? [code] : []));
 }

@@ -15,6 +15,8 @@ export const REASON_TEXTS = {
   TlsRequired: "The peer's server does not speak TLS. Its administrator must turn it on.",
   ClientCertificateRequired:
     "The peer's server demands a client certificate, and lfh-sync has none. Its administrator must not demand one.",
+  ServerTooOld:
+    "The peer's nats-server is too old; the message says which version it has and which it needs. Its administrator must update it.",
   KeyRefused:
     "The peer's server does not accept this node's key. Ask its administrator to add the public key in the message.",
   PermissionDenied:

@@ -69,6 +69,10 @@ export const NATS_CONFIG = {
     'A nats-server demands a client certificate, and lfh-sync has none: it signs in with its key. Remove `verify` (or ' +
       '`verify_and_map`) from the `tls` block of that server.',
   ),
+  ServerTooOld: bad(
+    'we',
+    'A nats-server is too old; the message says which version it has and which it needs. Update it.',
+  ),
   NatsRefusedConfig: bad(
     'we',
     'A nats-server has not taken up the configuration for over two minutes, and runs the previous one. Most likely it ' +

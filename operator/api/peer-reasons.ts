@@ -29,6 +29,7 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
       "The peer's server demands a client certificate, and lfh-sync has none: it signs in with its key. The peer's administrator " +
         'must remove `verify` (or `verify_and_map`) from the `tls` block of that server.',
     ),
+    ServerTooOld: says('peer', 'ServerTooOld'),
     KeyRefused: says('peer', 'KeyRefused'),
     PermissionDenied: says('peer', 'PermissionDenied'),
     Unreachable: says('passes', 'Unreachable'),

@@ -1,7 +1,10 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { isTooOld } from '../../common/nats-version.ts';
+import { fetchCertificates } from '../../common/served-certificates.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
 import { verification } from '../../common/tls.ts';
-import { type Place, translate } from './errors.ts';
+import { type Attempt, CONNECT_TIMEOUT_MS, connectEitherWay } from '../../common/tls-first.ts';
+import { isCertificateRefused, type Place, serverTooOld, translate } from './errors.ts';
 import type { UserKey } from './keys.ts';
 
 /** How a server with TLS is verified. */
@@ -17,17 +20,16 @@ export interface Connected {
   readonly place: Place;
 }
 
-const CONNECT_TIMEOUT_MS = 5000;
-/** A server that disappears without closing the connection is noticed after three of these at the latest. */
+/** A server that vanishes without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
 /**
- * Signs in to exactly one server, once. It never reconnects, and ignores what the server says of others: a question
- * about *this* server must not be answered by another one.
+ * Signs in to exactly one server, once. Never reconnects, and never listens to the server about others: the question is what
+ * *this* server does, and no other one may answer it.
  *
  * @param inboxPrefix the only inboxes that the user may listen on, where its permissions name some
- * @throws TransientError saying why not, after 5 s at the latest
- * @throws InvalidInputError where the server's URL or the CA cannot be read
+ * @throws TransientError saying why not, after 6.5 s at the latest
+ * @throws InvalidInputError for a server or a CA that cannot be read as one
  */
 export async function connectOnce(
   server: string,
@@ -42,27 +44,38 @@ export async function connectOnce(
     expectedName: trust.tlsServerName ?? address.host,
     publicKey: key.publicKey,
   };
-  // The library passes more on to Node than its type knows.
-  const tls = address.secure
-    ? { tls: verification(place.expectedName, trust.ca) as NonNullable<ConnectionOptions['tls']> }
-    : {};
-  try {
-    const connection = await connect({
+  const tls = address.secure ? verification(place.expectedName, trust.ca) : undefined;
+  let attempted: Attempt['tls'] | undefined;
+  const attempt = (how: Attempt): Promise<NatsConnection> => {
+    attempted = how.tls;
+    return connect({
       servers: place.server,
       name: 'lfh-sync operator',
       inboxPrefix,
       authenticator: nkeyAuthenticator(new TextEncoder().encode(key.seed)),
-      ...tls,
+      // The library's type knows only some of what it passes on to Node.
+      ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       resolve: false,
       reconnect: false,
       ignoreClusterUpdates: true,
-      timeout: CONNECT_TIMEOUT_MS,
+      timeout: how.timeoutMs,
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: 2,
       noAsyncTraces: true,
     });
-    return { connection, place };
+  };
+  try {
+    const connection = await connectEitherWay(address, attempt);
+    const version = connection.info?.version;
+    if (!isTooOld(version)) return { connection, place };
+    await connection.close();
+    throw serverTooOld(place, version);
   } catch (error) {
-    throw translate(error, place);
+    const request = { servername: tls?.servername ?? '', handshakeFirst: attempted?.handshakeFirst === true };
+    const chain =
+      tls && isCertificateRefused(error)
+        ? await fetchCertificates(address, { ...request, timeoutMs: CONNECT_TIMEOUT_MS })
+        : [];
+    throw translate(error, place, { chain, expectedName: place.expectedName, ca: trust.ca });
   }
 }

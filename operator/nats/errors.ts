@@ -1,7 +1,11 @@
-import { ErrorCode, type NatsError } from 'nats';
+import { ErrorCode } from 'nats';
+import { clean } from '../../common/clean.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
-import { type TlsReason, tlsReason } from '../../common/tls.ts';
+import { OLDEST_NATS } from '../../common/nats-version.ts';
+import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
+import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsReason, tlsFailure } from '../../common/tls.ts';
+import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
 
 /** Which server an error is about. */
 export interface Place {
@@ -20,16 +24,14 @@ interface Rule {
   readonly says: (place: Place) => string;
 }
 
-/** What this node's administrator should do about a failure of TLS. */
-const TLS_ADVICE: Readonly<Record<TlsReason, (place: Place) => string>> = {
-  CertificateExpired: () => "its certificate, or its CA's, has expired: renew it",
-  CertificateNotYetValid: () => 'its certificate is not valid yet: compare the clocks',
-  HostNameMismatch: ({ expectedName }) =>
-    `its certificate is not for ${expectedName}: have that name put into it, or correct nats.servers`,
-  NotTrusted: () => 'its certificate is not from the CA that nats.ca names: put the CA that issued it there',
-  ClientCertificateRequired: () =>
-    'it demands a client certificate, and lfh-sync has none: remove "verify" from its tls block',
-  TlsRequired: () => 'it does not speak TLS 1.2 or later',
+/** What this node's administrator should do about a failure of TLS; the sentence before it says what is wrong. */
+const TLS_ADVICE: Readonly<Record<TlsReason, string>> = {
+  CertificateExpired: 'renew it',
+  CertificateNotYetValid: 'compare the clocks',
+  HostNameMismatch: 'have that name put into it, or correct nats.servers',
+  NotTrusted: 'put the CA that issued it into nats.ca, or give the server a certificate from a CA that is there',
+  ClientCertificateRequired: 'lfh-sync has none, so remove "verify" from its tls block',
+  TlsRequired: 'compare its tls block',
 };
 
 const RULES: readonly Rule[] = [
@@ -38,7 +40,6 @@ const RULES: readonly Rule[] = [
     'TlsRequired',
     () => 'it does not speak TLS: give it a tls block, or write nats:// in nats.servers',
   ),
-  rule(/^TLS$/, 'TlsRequired', TLS_ADVICE.TlsRequired),
   rule(
     /^(?:AUTHORIZATION_VIOLATION|AUTHENTICATION_EXPIRED|ACCOUNT_EXPIRED)$/,
     'KeyRefused',
@@ -49,7 +50,7 @@ const RULES: readonly Rule[] = [
     'PermissionDenied',
     ({ publicKey }) => `it does not let ${publicKey} do this: that user must be without permissions of its own`,
   ),
-  unreachable(/^(?:ECONNREFUSED|CONNECTION_REFUSED)$/, 'nothing listens there'),
+  unreachable(/^ECONNREFUSED$/, 'nothing listens there'),
   unreachable(/^ENOTFOUND$/, 'the name is not known to DNS'),
   unreachable(/^EAI_AGAIN$/, 'DNS does not answer'),
   unreachable(/^E(?:HOST|NET)UNREACH$/, 'there is no route to it'),
@@ -58,31 +59,79 @@ const RULES: readonly Rule[] = [
 ];
 const OTHERWISE = rule(/^/, 'Unreachable', () => 'it broke off the connection; its log should say why');
 
+const NOT_NATS: Saying = {
+  reason: 'Unreachable',
+  says: () => 'what answers there is not a NATS server: correct nats.servers',
+};
+
 /**
  * Translates what ended a connection to one of the node's own servers, or a request on it.
  *
  * Shorter than what the sidecar says of peers' servers: this one's administrator is who reads it.
+ *
+ * @param refused the server's certificates, where it was one of them that was refused
  */
-export function translate(error: unknown, place: Place): TransientError {
+export function translate(error: unknown, place: Place, refused?: RefusedCertificate): TransientError {
   if (error instanceof TransientError) return error;
-  const codes = codesOf(error);
-  const { reason, says } = tlsRuleOf(codes, place) ?? ruleOf(codes) ?? OTHERWISE;
-  const options = error === undefined ? undefined : { cause: error };
+  const { reason, says } = tlsRuleOf(error, place, refused) ?? ruleOf(error) ?? OTHERWISE;
+  const options = error === undefined ? undefined : { cause: readable(error) };
   return new TransientError(reason, `NATS server ${place.server}: ${says(place)}`, options);
 }
 
-function tlsRuleOf(codes: readonly string[], { secure }: Place): Pick<Rule, 'reason' | 'says'> | undefined {
-  const reason = codes.map(tlsReason).find((found) => found !== undefined);
-  if (!secure && (reason !== undefined || codes.includes(ErrorCode.Tls))) return PLAINTEXT;
-  return reason && { reason, says: TLS_ADVICE[reason] };
+/** Whether it was the server's certificate that was refused. */
+export function isCertificateRefused(error: unknown): boolean {
+  return isCertificateReason(tlsFailure(error)?.reason);
 }
 
-const PLAINTEXT: Pick<Rule, 'reason' | 'says'> = {
+/** The error for a nats-server that is older than the oldest that will do. */
+export function serverTooOld({ server }: Place, version: string | undefined): TransientError {
+  return new TransientError(
+    'ServerTooOld',
+    `NATS server ${server}: it is nats-server ${clean(version ?? '')}, and ${OLDEST_NATS} or later is needed: update it`,
+  );
+}
+
+type Saying = Pick<Rule, 'reason' | 'says'>;
+
+function tlsRuleOf(
+  error: unknown,
+  { secure, expectedName }: Place,
+  refused: RefusedCertificate = { chain: [], expectedName },
+): Saying | undefined {
+  const failure = tlsFailure(error);
+  if (!failure) return undefined;
+  if (!secure) return PLAINTEXT;
+  const { reason } = failure;
+  return { reason, says: () => `${describeRefusal(failure, refused, Date.now())}: ${TLS_ADVICE[reason]}` };
+}
+
+const PLAINTEXT: Saying = {
   reason: 'TlsRequired',
   says: () => 'it demands TLS: write tls:// instead of nats:// in nats.servers',
 };
 
-function ruleOf(codes: readonly string[]): Rule | undefined {
+const HUNG_UP: Saying = {
+  reason: 'Unreachable',
+  says: ({ secure }) =>
+    'it accepted the connection and closed it before it said anything' +
+    (secure ? ', also when TLS was offered first' : '; if it waits for TLS first, write tls:// in nats.servers'),
+};
+
+const HUNG_UP_IN_HANDSHAKE: Saying = {
+  reason: 'Unreachable',
+  says: () => 'it broke off the connection in the middle of the TLS handshake; its log should say why',
+};
+
+/** OpenSSL's words are not for people, and the client library's do not mean what they say. */
+function readable(error: unknown): unknown {
+  return tlsFailure(error) || hungUpAtOnce(error) ? new Error(errorCodes(error).join(': ')) : error;
+}
+
+function ruleOf(error: unknown): Saying | undefined {
+  if (hungUpAtOnce(error)) return HUNG_UP;
+  if (hungUpInHandshake(error)) return HUNG_UP_IN_HANDSHAKE;
+  if (isNotNats(error)) return NOT_NATS;
+  const codes = errorCodes(error);
   return RULES.find((candidate) => codes.some((code) => candidate.codes.test(code)));
 }
 
@@ -94,17 +143,7 @@ function unreachable(codes: RegExp, why: string): Rule {
   return rule(codes, 'Unreachable', () => `it cannot be reached, ${why}: is it running?`);
 }
 
-/** Node's and the library's errors both carry one, and the latter may hold one of the former. */
-function codesOf(error: unknown): string[] {
-  const codes: string[] = [];
-  for (let next = error; next instanceof Error; next = (next as NatsError).chainedError ?? next.cause) {
-    const { code } = next as { code?: unknown };
-    if (typeof code === 'string') codes.push(code);
-  }
-  return codes;
-}
-
 /** Whether nobody listens on the subject of a request. */
 export function isNoResponders(error: unknown): boolean {
-  return codesOf(error).includes(ErrorCode.NoResponders);
+  return errorCodes(error).includes(ErrorCode.NoResponders);
 }

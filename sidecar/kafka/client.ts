@@ -1,6 +1,7 @@
 import { type ConnectionOptions as TlsOptions } from 'node:tls';
 import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../../common/log.ts';
+import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
 
 /** How to reach the node's own Kafka. */
 export interface KafkaConnection {
@@ -62,5 +63,28 @@ export function createClient(connection: KafkaConnection, retry: RetryOptions): 
 }
 
 function tlsOptions(tls: { readonly ca?: string | undefined }): TlsOptions {
-  return { minVersion: 'TLSv1.2', ...(tls.ca !== undefined && { ca: tls.ca }) };
+  return { minVersion: 'TLSv1.2', ...(tls.ca !== undefined && anchors(tls.ca)) };
+}
+
+const TLS_ADVICE: Readonly<Record<TlsReason, string>> = {
+  CertificateExpired: 'renew it',
+  CertificateNotYetValid: 'compare the clocks',
+  HostNameMismatch: 'have the host in KAFKA_BOOTSTRAP_SERVERS and in advertised.listeners put into it',
+  NotTrusted: 'LFH_SYNC_KAFKA_CA_FILE must hold the CA that issued it',
+  ClientCertificateRequired: 'lfh-sync has none, so set ssl.client.auth=none for that listener',
+  TlsRequired: 'compare LFH_SYNC_KAFKA_TLS with the listener in KAFKA_BOOTSTRAP_SERVERS',
+};
+
+/**
+ * An error with what a failure of TLS with a broker means and what to do, without OpenSSL's words; undefined where the error is
+ * about something else.
+ */
+export function tlsProblem(error: unknown): Error | undefined {
+  // What a listener without TLS does, since it takes the handshake for the size of a request that is too large.
+  if (hungUpInHandshake(error)) {
+    return new Error(`the broker hung up in the middle of the TLS handshake: ${TLS_ADVICE.TlsRequired}`);
+  }
+  const failure = tlsFailure(error);
+  if (!failure) return undefined;
+  return new Error(`TLS with the broker failed, ${failure.what} (${failure.code}): ${TLS_ADVICE[failure.reason]}`);
 }

@@ -1,4 +1,5 @@
 import { FencedError, messageOf, TransientError, UncertainCommitError } from '../../common/errors.ts';
+import { tlsProblem } from './client.ts';
 
 /** Translates what kafkajs throws. It wraps errors in errors; the protocol's own error type is somewhere in the chain. */
 
@@ -67,7 +68,8 @@ export function translate(error: unknown, doing: string): Error {
   if (advice !== undefined)
     return new TransientError('KafkaRefused', `could not ${doing}: ${type}; ${advice}`, options);
   if (!isOfKafka(error)) return error as Error;
-  return new TransientError('KafkaUnavailable', `could not ${doing}: ${messageOf(error)}`, options);
+  const cause = tlsProblem(error) ?? error;
+  return new TransientError('KafkaUnavailable', `could not ${doing}: ${messageOf(cause)}`, { cause });
 }
 
 /** For sending and committing: a failure that is not clearly a fence leaves the outcome to the next take-over to find out. */

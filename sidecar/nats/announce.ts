@@ -1,8 +1,9 @@
 import { headers, type MsgHdrs, type NatsConnection } from 'nats';
+import { clean } from '../../common/clean.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Announcement } from '../ports.ts';
 import type { Connected } from './connection.ts';
-import { clean, LOCAL_NATS, translate } from './errors.ts';
+import { LOCAL_NATS, translate } from './errors.ts';
 import { ask } from './request.ts';
 
 /** What is sent before the server is asked whether it keeps up; the library would hold all of it otherwise. */

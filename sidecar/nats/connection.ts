@@ -1,10 +1,12 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import { isTooOld } from '../../common/nats-version.ts';
+import { fetchCertificates } from '../../common/served-certificates.ts';
 import { hostAndPort, requireServerUrl, type ServerAddress } from '../../common/server-url.ts';
 import { verification } from '../../common/tls.ts';
-import { fetchCertificates } from './certificate.ts';
-import { certificateReason, type Remote, translate } from './errors.ts';
+import { type Attempt, CONNECT_TIMEOUT_MS, connectEitherWay } from '../../common/tls-first.ts';
+import { isCertificateRefused, type Remote, serverTooOld, translate } from './errors.ts';
 import { publicKeyOf } from './public-key.ts';
 
 export interface NatsOptions {
@@ -36,21 +38,20 @@ export interface Connected {
   readonly onPreviousKey: boolean;
 }
 
-const CONNECT_TIMEOUT_MS = 5000;
-/** A server that is gone without a word is noticed after three of these at the latest. */
+/** A server that vanishes without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
 /**
  * Connects to exactly one server, with the current key, or where that is refused with the previous one.
  *
- * What a server accepted before is not remembered: it takes up a new key at a moment that nobody tells us, and the current
- * key must come to be used by itself.
+ * What a server accepted before is not remembered: we do not learn when it takes up a new key, and the current key must come
+ * to be used without anybody's help.
  *
- * Never reconnects by itself, because after any break the peer must be taken over anew; and never listens to the server
+ * Never reconnects by itself, because after any break the peer must be taken over again; and never listens to the server
  * about other servers, because a peer could send us anywhere.
  *
- * @throws TransientError telling what is wrong and who can help
- * @throws InvalidInputError for a server, CA or seed that is none
+ * @throws TransientError saying what is wrong and who can help
+ * @throws InvalidInputError for a server, a CA or a seed that cannot be read as one
  */
 export async function connectNats(options: NatsOptions): Promise<Connected> {
   const { seed, previousSeed, log } = options;
@@ -80,28 +81,40 @@ async function signIn(
     );
   }
   const tls = address.secure ? verification(remote.expectedName, options.ca) : undefined;
-  try {
-    const connection = await connect({
+  let attempted: Attempt['tls'] | undefined;
+  const attempt = (how: Attempt): Promise<NatsConnection> => {
+    attempted = how.tls;
+    return connect({
       servers: remote.server,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
       authenticator: nkeyAuthenticator(seed),
       // The library's type knows only some of what it passes on to Node.
-      ...(tls ? { tls: tls as NonNullable<ConnectionOptions['tls']> } : {}),
+      ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       // Node tries all addresses of a name itself.
       resolve: false,
       reconnect: false,
       ignoreClusterUpdates: true,
-      timeout: CONNECT_TIMEOUT_MS,
+      timeout: how.timeoutMs,
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: 2,
       noAsyncTraces: true,
     });
-    options.log.debug({ server: remote.server, version: connection.info?.version }, 'connected to NATS');
-    return { connection, remote };
+  };
+  try {
+    const connection = await connectEitherWay(address, attempt);
+    const version = connection.info?.version;
+    options.log.debug({ server: remote.server, version }, 'connected to NATS');
+    if (!isTooOld(version)) return { connection, remote };
+    await connection.close();
+    throw serverTooOld(remote, version);
   } catch (error) {
-    const chain = certificateReason(error) ? await certificatesOf(address, tls?.servername ?? '') : [];
-    throw translate(error, remote, chain);
+    const request = { servername: tls?.servername ?? '', handshakeFirst: attempted?.handshakeFirst === true };
+    const chain =
+      tls && isCertificateRefused(error)
+        ? await fetchCertificates(address, { ...request, timeoutMs: CONNECT_TIMEOUT_MS })
+        : [];
+    throw translate(error, remote, { chain, expectedName: remote.expectedName, ca: options.ca });
   }
 }
 
@@ -114,8 +127,4 @@ function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: strin
     expectedName: options.tlsServerName ?? address.host,
     secure: address.secure,
   };
-}
-
-function certificatesOf(address: ServerAddress, servername: string): ReturnType<typeof fetchCertificates> {
-  return address.secure ? fetchCertificates(address, servername, CONNECT_TIMEOUT_MS) : Promise.resolve([]);
 }

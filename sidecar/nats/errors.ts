@@ -1,8 +1,11 @@
-import type { X509Certificate } from 'node:crypto';
 import { ErrorCode, type NatsError } from 'nats';
+import { clean } from '../../common/clean.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
-import { isCertificateReason, tlsReason } from '../../common/tls.ts';
+import { OLDEST_NATS } from '../../common/nats-version.ts';
+import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
+import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
+import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
 
 /** Whose the node's own server is, as a {@link Remote} names it. */
 export const LOCAL_NATS = "this node's NATS";
@@ -22,33 +25,34 @@ export interface Remote {
   readonly secure: boolean;
 }
 
+/** By Node's and the client library's codes. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
-  [ErrorCode.ConnectionRefused]: 'nothing listens there',
   ENOTFOUND: 'the name is not known to DNS',
   EAI_AGAIN: 'DNS does not answer',
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
   ETIMEDOUT: 'it does not answer',
+  ECONNRESET: 'it broke off the connection',
+  EPIPE: 'it broke off the connection',
   [ErrorCode.Timeout]: 'it does not answer as a NATS server does',
   [ErrorCode.AuthenticationTimeout]: 'signing in took too long',
 };
 
-/** Why a server's certificate was refused, or undefined where the error is about something else. */
-export function certificateReason(error: unknown): Reason | undefined {
-  const reason = tlsReason(codeOf(error));
-  return isCertificateReason(reason) ? reason : undefined;
+/** Whether it was the server's certificate that was refused. */
+export function isCertificateRefused(error: unknown): boolean {
+  return isCertificateReason(tlsFailure(error)?.reason);
 }
 
 /**
  * Translates whatever ended a connection, or kept it from being made.
  *
- * @param chain the server's certificates where it was one of them that was refused
+ * @param refused the server's certificates, where it was one of them that was refused
  */
-export function translate(error: unknown, remote: Remote, chain: readonly X509Certificate[] = []): TransientError {
+export function translate(error: unknown, remote: Remote, refused?: RefusedCertificate): TransientError {
   if (error instanceof TransientError) return error;
   const { reason, message } =
-    tlsProblem(error, remote, chain) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
+    tlsProblem(error, remote, refused) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
   return new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
 }
 
@@ -57,35 +61,55 @@ interface Problem {
   readonly message: string;
 }
 
-function tlsProblem(error: unknown, remote: Remote, chain: readonly X509Certificate[]): Problem | undefined {
-  const { server, owner, secure } = remote;
-  const code = codeOf(error);
-  const reason = tlsReason(code);
-  const failed = reason ?? (code === ErrorCode.Tls ? 'TlsRequired' : undefined);
-  if (!secure && failed) {
-    return { reason: 'TlsRequired', message: `${server} demands TLS: write tls:// instead of nats://` };
-  }
-  if (code === ErrorCode.ServerOptionNotAvailable) {
+function tlsProblem(error: unknown, remote: Remote, refused: RefusedCertificate | undefined): Problem | undefined {
+  const { server, owner, secure, expectedName } = remote;
+  if (errorCodes(error).includes(ErrorCode.ServerOptionNotAvailable)) {
     const message = `${server} does not speak TLS: ask the administrator of ${owner} to switch it on`;
     return { reason: 'TlsRequired', message };
   }
-  if (failed === undefined) return undefined;
-  if (failed === 'ClientCertificateRequired') {
-    const message =
-      `${server} demands a client certificate, and lfh-sync signs in with an NKey: ask the administrator of ${owner} to ` +
-      'remove "verify" from the tls block of the NATS server';
-    return { reason: failed, message };
+  const failure = tlsFailure(error);
+  if (!failure) return undefined;
+  if (!secure) return { reason: 'TlsRequired', message: `${server} demands TLS: write tls:// instead of nats://` };
+  const what = describeRefusal(failure, refused ?? { chain: [], expectedName }, Date.now());
+  return { reason: failure.reason, message: `${server} is refused: ${what}. ${remedy(failure, remote)}` };
+}
+
+function remedy({ reason, code }: TlsFailure, { owner }: Remote): string {
+  const ask = `Ask the administrator of ${owner}`;
+  switch (reason) {
+    case 'CertificateExpired':
+      return `${ask} to renew it; if it is their CA, put the new one into the peer's ca`;
+    case 'CertificateNotYetValid':
+      return `Check the clocks here and there. ${ask}`;
+    case 'HostNameMismatch':
+      return `${ask} for a certificate with that name, or set tlsServerName to one of its names`;
+    case 'NotTrusted':
+      return BROKEN_CERTIFICATE.has(code)
+        ? `${ask} for another certificate`
+        : `${ask} for the CA, and put it into the peer's ca`;
+    case 'ClientCertificateRequired':
+      return `lfh-sync signs in with an NKey and has none. ${ask} to remove "verify" from the tls block of the NATS server`;
+    default:
+      return ask;
   }
-  if (failed === 'TlsRequired') {
-    return { reason: failed, message: `${server} does not speak TLS 1.2 or later: ask the administrator of ${owner}` };
-  }
-  return { reason: failed, message: certificateMessage(failed, remote, chain) };
+}
+
+/** Where no other CA helps. */
+const BROKEN_CERTIFICATE: ReadonlySet<string> = new Set(['INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED', 'UNSPECIFIED']);
+
+/** The error for a nats-server that is older than the oldest that will do. */
+export function serverTooOld({ server, owner }: Remote, version: string | undefined): TransientError {
+  return new TransientError(
+    'ServerTooOld',
+    `${server} runs nats-server ${clean(version ?? '')}, and ${OLDEST_NATS} or later is needed: ask the administrator of ` +
+      `${owner} to update it`,
+  );
 }
 
 function accessProblem(error: unknown, remote: Remote): Problem | undefined {
-  const code = codeOf(error);
-  if (isKeyRefusal(code)) return { reason: 'KeyRefused', message: refusalMessage(remote) };
-  if (code === ErrorCode.PermissionsViolation) {
+  const codes = errorCodes(error);
+  if (codes.some(isKeyRefusal)) return { reason: 'KeyRefused', message: refusalMessage(remote) };
+  if (codes.includes(ErrorCode.PermissionsViolation)) {
     const { permissionContext } = error as NatsError;
     return { reason: 'PermissionDenied', message: permissionMessage(remote, permissionContext) };
   }
@@ -105,17 +129,31 @@ function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): strin
   return `${server} refuses ${refused}: ${remedy}`;
 }
 
-function connectionProblem(error: unknown, { server, owner }: Remote): Problem {
+function connectionProblem(error: unknown, { server, owner, secure }: Remote): Problem {
   const reason = 'Unreachable';
   if (error === undefined) {
-    // A server that takes a user's key away closes the connection without a word; the next attempt tells.
-    return { reason, message: `${server} closed the connection without saying why; trying again will tell` };
+    // A server that takes a user's key away closes the connection without a word; the next attempt shows why.
+    return { reason, message: `${server} closed the connection without saying why; the next attempt may show it` };
   }
-  const why = UNREACHABLE[codeOf(error)] ?? 'the connection was broken off';
+  if (hungUpAtOnce(error)) {
+    const tried = secure ? ', also when TLS was offered first' : '; if it waits for TLS first, write tls://';
+    const message =
+      `${server} accepted the connection and closed it before it said anything${tried}. Check the address, or ask the ` +
+      `administrator of ${owner} what listens there`;
+    return { reason, message };
+  }
   const message =
-    `${server} cannot be reached: ${why}. Check the address and the firewalls, or ask the administrator of ${owner} whether ` +
-    'the NATS server is running';
+    `${server} cannot be reached: ${whyUnreachable(error)}. Check the address and the firewalls, or ask the administrator of ` +
+    `${owner} whether the NATS server is running`;
   return { reason, message };
+}
+
+function whyUnreachable(error: unknown): string {
+  if (hungUpInHandshake(error)) return 'it broke off the connection in the middle of the TLS handshake';
+  const why = errorCodes(error)
+    .map((code) => UNREACHABLE[code])
+    .find((text) => text !== undefined);
+  return why ?? (isNotNats(error) ? 'what answers there is not a NATS server' : 'the connection was broken off');
 }
 
 /** The error for a durable that is not there, or is not as it must be. */
@@ -139,14 +177,9 @@ export function permissionMessage(remote: Remote, context: NatsError['permission
   );
 }
 
-/** Text that came from the other side, fit for a log line or a status: printable, and short. */
-export function clean(text: string): string {
-  const printable = text.replace(/[^\x20-\x7e]/g, '?');
-  return printable.length > 300 ? `${printable.slice(0, 300)}…` : printable;
-}
-
-/** The error as a cause that may be shown: a server chooses the text of its own errors. */
+/** The error as a cause that may be shown: a server chooses the text of its own errors, and OpenSSL's are not for people. */
 function harmless(error: unknown): Error {
+  if (tlsFailure(error) || hungUpAtOnce(error)) return new Error(errorCodes(error).join(': '));
   const text = error instanceof Error ? error.message : String(error);
   return error instanceof Error && clean(text) === text ? error : new Error(clean(text));
 }
@@ -157,60 +190,4 @@ function isKeyRefusal(code: string): boolean {
     code === ErrorCode.AuthenticationExpired ||
     code === ErrorCode.AccountExpired
   );
-}
-
-/** Node's and the client library's errors both carry one; some of the latter hold one of the former. */
-function codeOf(error: unknown): string {
-  for (let next = error; next instanceof Error; next = (next as NatsError).chainedError ?? next.cause) {
-    const { code } = next as { code?: unknown };
-    if (typeof code === 'string' && code !== ErrorCode.Tls) return code;
-    if (!(next as NatsError).chainedError && !next.cause) return typeof code === 'string' ? code : '';
-  }
-  return '';
-}
-
-function certificateMessage(reason: Reason, remote: Remote, chain: readonly X509Certificate[]): string {
-  const { server, owner, expectedName } = remote;
-  const now = Date.now();
-  const leaf = chain[0];
-  const ask = `Ask the administrator of ${owner}`;
-  switch (reason) {
-    case 'CertificateExpired': {
-      const expired = chain.find(({ validTo }) => Date.parse(validTo) < now);
-      const when = expired
-        ? `${describe(expired)} expired on ${day(expired.validTo)}`
-        : 'a certificate (or its CA) has expired';
-      return `${server} is refused: ${when}. ${ask} to renew it; if it is their CA, put the new one into the peer's ca`;
-    }
-    case 'CertificateNotYetValid': {
-      const early = chain.find(({ validFrom }) => Date.parse(validFrom) > now);
-      const when = early
-        ? `${describe(early)} is valid from ${day(early.validFrom)}`
-        : 'a certificate is not valid yet';
-      return `${server} is refused: ${when}, and it is ${day(now)} here. Check the clocks here and there. ${ask}`;
-    }
-    case 'HostNameMismatch': {
-      const names = leaf?.subjectAltName ? clean(leaf.subjectAltName) : 'no name or address at all';
-      return (
-        `${server} is refused: its certificate${leaf ? ` (${describe(leaf)})` : ''} is for ${names}, not for ` +
-        `${expectedName}. ${ask} for a certificate with that name, or set tlsServerName to one of its names`
-      );
-    }
-    default: {
-      const issuer = leaf ? `: ${describe(leaf)}, issued by "${oneLine(leaf.issuer)}",` : '';
-      return `${server} is refused${issuer} is not signed by the CA given for it. ${ask} for the CA, and put it into the peer's ca`;
-    }
-  }
-}
-
-function describe(certificate: X509Certificate): string {
-  return `the certificate of "${oneLine(certificate.subject)}"`;
-}
-
-function oneLine(distinguishedName: string): string {
-  return clean(distinguishedName.replaceAll('\n', ', '));
-}
-
-function day(time: string | number): string {
-  return new Date(time).toISOString().replace('T', ' ').slice(0, 16).concat(' UTC');
 }

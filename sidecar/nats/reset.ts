@@ -1,10 +1,11 @@
 import { headers, type Msg } from 'nats';
+import { clean } from '../../common/clean.ts';
 import { DURABLE, resetSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Connected } from './connection.ts';
 import { type DurableName, demandDurable } from './durable.ts';
-import { clean, consumerMissing, type Remote } from './errors.ts';
+import { consumerMissing, type Remote } from './errors.ts';
 import { ask } from './request.ts';
 
 const IDENTITY_HEADER = 'Nats-Stream-Identity';

@@ -1,13 +1,15 @@
-import { canonicalPem, readCertificate } from '../../../common/pem.ts';
+import { canonicalPem, isAnchor, readCertificate } from '../../../common/pem.ts';
 
 /** What matters of a certificate when it is decided whether it is a usable certificate authority. */
 export interface Certificate {
   /** SHA-256 of the whole certificate. */
   readonly fingerprint: string;
   readonly pem: string;
-  /** In one line. */
+  /** In one line, as the issuer is. */
   readonly subject: string;
-  readonly isAuthority: boolean;
+  readonly issuer: string;
+  /** Whether sidecars verify servers with it. */
+  readonly isAnchor: boolean;
   /** In milliseconds since 1970. */
   readonly validFrom: number;
   readonly validTo: number;
@@ -23,7 +25,8 @@ export function parseCertificate(block: string): Certificate | undefined {
       fingerprint: certificate.fingerprint256,
       pem: canonicalPem(certificate),
       subject: certificate.subject.replaceAll('\n', ', '),
-      isAuthority: certificate.ca,
+      issuer: certificate.issuer.replaceAll('\n', ', '),
+      isAnchor: isAnchor(certificate),
       validFrom: certificate.validFromDate.getTime(),
       validTo: certificate.validToDate.getTime(),
     }

@@ -96,6 +96,7 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   CertificateExpired: 'CertificateExpired',
   CertificateNotYetValid: 'CertificateNotYetValid',
   ClientCertificateRequired: 'ClientCertificateRequired',
+  ServerTooOld: 'ServerTooOld',
   KeyRefused: 'NatsUnreachable',
   PermissionDenied: 'NatsUnreachable',
   Unreachable: 'NatsUnreachable',

@@ -79,10 +79,10 @@ function check(block: PemBlock, place: string, now: number, read: CertificateRea
   if (!certificate)
     return { reason: 'CertificateInvalid', message: `${place} cannot be read as a certificate; was all of it copied?` };
   const name = `${place} (${certificate.subject})`;
-  if (!certificate.isAuthority) {
+  if (!certificate.isAnchor) {
     return {
       reason: 'NotACertificateAuthority',
-      message: `${name} is not a certificate authority: give the CA that signed the server's certificate`,
+      message: `${name} is not a certificate authority: give the CA that signed it, "${certificate.issuer}"`,
     };
   }
   if (certificate.validTo < now) {

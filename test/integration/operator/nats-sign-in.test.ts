@@ -264,7 +264,7 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
     });
 
     it('gives up a server that stays silent for 5 s, and leaves nothing open', async () => {
-      const server = createServer((socket) => sockets.push(socket));
+      const server = createServer((socket) => sockets.push(socket.resume()));
       silent.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as { port: number };

@@ -190,6 +190,7 @@ export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [
   ['the certificate of a server is for another name', 'False', 'NatsNotTrusted', servers('HostNameMismatch')],
   ['a server does not speak TLS', 'False', 'NatsNotTrusted', servers('TlsRequired')],
   ['a server demands a client certificate', 'False', 'ClientCertificateRequired', servers('ClientCertificateRequired')],
+  ['a server is too old', 'False', 'ServerTooOld', servers('ServerTooOld')],
   ['the certificate of a server has expired', 'False', 'CertificateExpired', servers('CertificateExpired')],
   [
     'the certificate of a server is not valid yet',

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
 import { bundle, type ReadCertificates, readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
-import { createCertificateAuthority } from '../../../../kit/servers/certificates.ts';
+import {
+  createCertificateAuthority,
+  createSelfSigned,
+  createVersion1Authority,
+} from '../../../../kit/servers/certificates.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -68,6 +72,24 @@ describe('readCertificates', () => {
       assert.equal(problems.length, pem().includes('BEGIN') ? 1 : 0);
     });
   }
+
+  it('takes what sidecars verify servers with: intermediate CAs, self-signed certificates of servers, CAs of version 1', async () => {
+    const authority = await createCertificateAuthority('hospital-a');
+    const taken = [
+      (await authority.issueAuthority('issuing CA of hospital-a')).ca,
+      (await createSelfSigned('nats.hospital-a')).cert,
+      (await createVersion1Authority('old CA of hospital-a')).ca,
+    ];
+    for (const pem of taken) {
+      const { authorities, problems } = read(pem);
+      assert.deepEqual([authorities.map((each) => each.pem), problems], [[pem], []]);
+    }
+  });
+
+  it("names the CA that issued a server's certificate, where that certificate is given in its stead", () => {
+    const [problem] = read(server.cert).problems;
+    assert.match(problem?.message ?? '', /\(CN=nats\) is not a certificate authority: give the CA .*"CN=hospital-a"/);
+  });
 
   it('says which certificate has expired, and which is not valid yet', () => {
     assert.deepEqual(problemsOf(other + ca, 400), ['CertificateExpired', 'CertificateExpired']);
