@@ -79,6 +79,15 @@ export function isNotNats(error: unknown): boolean {
   );
 }
 
+/**
+ * Whether more than the server's first line was sent before TLS. A nats-server never does that. Somebody between us and it
+ * can, without any key, and what they add would count as said by the server inside TLS. Thrown by our patch of the client
+ * library (patches/).
+ */
+export function spokeBeforeTls(error: unknown): boolean {
+  return errorChain(error).some(({ message }) => message === 'bytes before TLS');
+}
+
 /** Whether the attempt with TLS first came as far as a handshake, or further, to what NATS says. */
 function spokeTls(error: unknown): boolean {
   const failure = tlsFailure(error);

@@ -32,6 +32,19 @@ export function derivedSeed(nodeSeed: string | Uint8Array, purpose: string): str
   return encodeUserSeed(new Uint8Array(hkdfSync('sha256', nodeSeed, '', purpose, 32)));
 }
 
+/** nats-server's nonces are 11 random bytes in base64url, and those of other versions not much longer. */
+const NONCE = /^[A-Za-z0-9_-]{11,64}$/;
+
+/**
+ * The nonce that a server asks us to sign, where it is one; undefined for any other text, which is then not signed.
+ *
+ * A server chooses what it calls a nonce. A key that signed anything could be made to sign a document of the server's making.
+ * So a user's key signs nonces and nothing else, and nothing but a user's key may sign nonces.
+ */
+export function signableNonce(nonce: string | undefined): string | undefined {
+  return nonce !== undefined && NONCE.test(nonce) ? nonce : undefined;
+}
+
 /** Makes a user's seed from 32 given bytes, with prefix and checksum around them. nkeys.js can do this but does not export it. */
 function encodeUserSeed(raw: Uint8Array): string {
   const body = [...USER_SEED_PREFIX, ...raw];

@@ -1,4 +1,5 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { signableNonce } from '../../common/contract/nkeys.ts';
 import { isTooOld } from '../../common/nats-version.ts';
 import { fetchCertificates } from '../../common/served-certificates.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
@@ -46,13 +47,14 @@ export async function connectOnce(
   };
   const tls = address.secure ? verification(place.expectedName, trust.ca) : undefined;
   let attempted: Attempt['tls'] | undefined;
+  const sign = nkeyAuthenticator(new TextEncoder().encode(key.seed));
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
     return connect({
       servers: place.server,
       name: 'lfh-sync operator',
       inboxPrefix,
-      authenticator: nkeyAuthenticator(new TextEncoder().encode(key.seed)),
+      authenticator: (nonce) => sign(signableNonce(nonce)),
       // The library's type knows only some of what it passes on to Node.
       ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       resolve: false,

@@ -5,7 +5,7 @@ import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
 import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsReason, tlsFailure } from '../../common/tls.ts';
-import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
+import { hungUpAtOnce, isNotNats, spokeBeforeTls } from '../../common/tls-first.ts';
 
 /** Which server an error is about. */
 export interface Place {
@@ -110,6 +110,13 @@ const PLAINTEXT: Saying = {
   says: () => 'it demands TLS: write tls:// instead of nats:// in nats.servers',
 };
 
+const SPOKE_BEFORE_TLS: Saying = {
+  reason: 'Unreachable',
+  says: () =>
+    'more than a nats-server says came before the TLS handshake: somebody on the way may be adding to it. Look at what is ' +
+    'between the operator and this server',
+};
+
 const HUNG_UP: Saying = {
   reason: 'Unreachable',
   says: ({ secure }) =>
@@ -130,6 +137,7 @@ function readable(error: unknown): unknown {
 function ruleOf(error: unknown): Saying | undefined {
   if (hungUpAtOnce(error)) return HUNG_UP;
   if (hungUpInHandshake(error)) return HUNG_UP_IN_HANDSHAKE;
+  if (spokeBeforeTls(error)) return SPOKE_BEFORE_TLS;
   if (isNotNats(error)) return NOT_NATS;
   const codes = errorCodes(error);
   return RULES.find((candidate) => codes.some((code) => candidate.codes.test(code)));

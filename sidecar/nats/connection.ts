@@ -1,4 +1,5 @@
 import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { signableNonce } from '../../common/contract/nkeys.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isTooOld } from '../../common/nats-version.ts';
@@ -82,13 +83,14 @@ async function signIn(
   }
   const tls = address.secure ? verification(remote.expectedName, options.ca) : undefined;
   let attempted: Attempt['tls'] | undefined;
+  const sign = nkeyAuthenticator(seed);
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
     return connect({
       servers: remote.server,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
-      authenticator: nkeyAuthenticator(seed),
+      authenticator: (nonce) => sign(signableNonce(nonce)),
       // The library's type knows only some of what it passes on to Node.
       ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       // Node tries all addresses of a name itself.

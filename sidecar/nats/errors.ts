@@ -5,7 +5,7 @@ import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
 import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
-import { hungUpAtOnce, isNotNats } from '../../common/tls-first.ts';
+import { hungUpAtOnce, isNotNats, spokeBeforeTls } from '../../common/tls-first.ts';
 
 /** Whose the node's own server is, as a {@link Remote} names it. */
 export const LOCAL_NATS = "this node's NATS";
@@ -140,6 +140,12 @@ function connectionProblem(error: unknown, { server, owner, secure }: Remote): P
     const message =
       `${server} accepted the connection and closed it before it said anything${tried}. Check the address, or ask the ` +
       `administrator of ${owner} what listens there`;
+    return { reason, message };
+  }
+  if (spokeBeforeTls(error)) {
+    const message =
+      `${server} is not connected to: more than a nats-server says came before the TLS handshake, so somebody on the way may ` +
+      `be adding to it. Look at what is between this sidecar and the server, with the administrator of ${owner}`;
     return { reason, message };
   }
   const message =

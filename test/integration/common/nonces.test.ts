@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { createServer, type Socket } from 'node:net';
+import { pino } from 'pino';
+import { connectOnce } from '../../../operator/nats/connection.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { connectNats } from '../../../sidecar/nats/connection.ts';
+
+const key = makeKey();
+
+const PROGRAMS: Readonly<Record<string, (server: string) => Promise<unknown>>> = {
+  sidecar: (server) =>
+    connectNats({
+      server,
+      seed: new TextEncoder().encode(key.seed),
+      inboxPrefix: '_INBOX.test',
+      name: 'lfh-sync test',
+      allowPlaintext: true,
+      log: pino({ level: 'silent' }),
+    }),
+  operator: (server) => connectOnce(server, key, {}),
+};
+
+/** Texts that a server may call a nonce, to have our key sign them. */
+const DOCUMENTS: readonly string[] = [
+  '{"from":"hospital-a"}',
+  'a line\nof text',
+  'x'.repeat(65),
+  'short',
+  'lfhsync1.e30.AA',
+];
+
+describe('what a server asks a user key to sign', () => {
+  /** What a program sends as its CONNECT to a server that asks for a signature of `nonce`, and then refuses it. */
+  async function connectTo(nonce: string, connect: (server: string) => Promise<unknown>): Promise<{ sig?: string }> {
+    const sent = Promise.withResolvers<{ sig?: string }>();
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk) => {
+        const [, json] = /^CONNECT (\{.*\})\r\n/.exec(chunk.toString('utf8')) ?? [];
+        if (json === undefined) return;
+        sent.resolve(JSON.parse(json) as { sig?: string });
+        socket.end("-ERR 'Authorization Violation'\r\n");
+      });
+      const info = { server_id: 'x', version: '2.15.2', auth_required: true, headers: true, max_payload: 1024, nonce };
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      await assert.rejects(connect(`nats://127.0.0.1:${(server.address() as { port: number }).port}`));
+      return await sent.promise;
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+
+  for (const [program, connect] of Object.entries(PROGRAMS)) {
+    it(`is signed by the ${program} where it is a nonce such as nats-server makes`, async () => {
+      assert.match((await connectTo('xqhcmVUBCzRvCFw', connect)).sig ?? '', /^[\w+/]{80,}=*$/);
+    });
+
+    for (const nonce of DOCUMENTS) {
+      it(`is not signed by the ${program} where it is another text: ${JSON.stringify(nonce).slice(0, 30)}`, async () => {
+        assert.equal((await connectTo(nonce, connect)).sig ?? '', '');
+      });
+    }
+  }
+});
