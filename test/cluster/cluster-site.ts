@@ -20,10 +20,10 @@ export class ClusterSite {
   }
 
   /**
-   * Applies all of it. The pod of NATS starts when the operator, or a test in its place, has made the ConfigMap `local-nats`, and
-   * connect is ready when that lets its key in.
+   * Applies the whole site. The pod of NATS starts when the operator, or a test in its place, has made the ConfigMap `local-nats`.
+   * connect is ready when NATS accepts its key.
    *
-   * @param namespace one that is there; pods run as its Pod Security `restricted` demands
+   * @param namespace exists already; its pods run as Pod Security `restricted` demands
    */
   static async create(cluster: Cluster, namespace: string, lfhId: string): Promise<ClusterSite> {
     const site = new ClusterSite(cluster, namespace, lfhId, await createCertificateAuthority(lfhId));
@@ -37,12 +37,12 @@ export class ClusterSite {
     return this.#connectKey.getPublicKey();
   }
 
-  /** Where other namespaces of the cluster find its NATS. */
+  /** The URL of its NATS for other namespaces of the cluster. */
   get natsUrl(): string {
     return `tls://nats.${this.namespace}.svc:4222`;
   }
 
-  /** Resolves when every pod is ready, and connect answers by its Service, whose rules come a moment later. */
+  /** Resolves when every pod is ready and connect answers through its Service, whose rules are in place a moment later. */
   async running(timeoutMs?: number): Promise<void> {
     for (const workload of ['statefulset/kafka', 'statefulset/nats', 'deployment/connect']) {
       await this.cluster.rolledOut(workload, this.namespace, timeoutMs);
@@ -66,7 +66,7 @@ export class ClusterSite {
     content: unknown,
   ): Promise<{ readonly uuid: string; readonly data_record_location: string }> {
     const body = typeof content === 'string' ? content : JSON.stringify(content);
-    // A pod may go while it is asked, without a word.
+    // A pod may end during a request without answering.
     const signal = AbortSignal.timeout(30_000);
     const response = await fetch(`${await this.#connectUrl()}${path}`, { method: 'POST', body, signal });
     const answer = await response.text();
@@ -74,7 +74,7 @@ export class ClusterSite {
     return JSON.parse(answer) as { uuid: string; data_record_location: string };
   }
 
-  /** For {@link readTopic}: a client on this machine, by the address of the pod as it is now. */
+  /** Kafka for {@link readTopic} on this machine, at the present address of the pod. */
   async kafka(): Promise<{ client(): Kafka }> {
     const { status } = await this.cluster.get<{ status: { podIP: string } }>('pod/kafka-0', '-n', this.namespace);
     const brokers = [`${status.podIP}:9094`];

@@ -18,7 +18,7 @@ function node(name: string, script: string, more: object = {}): object {
   return { name, image, imagePullPolicy: 'Never', args, securityContext: RESTRICTED, ...more };
 }
 
-/** A server that closes each connection, so that a Service may send the next one to another pod. */
+/** A server that closes each connection, so that a Service can send the next one to another pod. */
 const answering = (expression: string): string =>
   `import{createServer}from'node:http';import{readFileSync}from'node:fs';import{hostname}from'node:os';
    const server=createServer((q,r)=>r.setHeader('connection','close').end(String(${expression}))).listen(8080);

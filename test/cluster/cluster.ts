@@ -29,12 +29,12 @@ export class Cluster {
     return new Cluster(kubeconfigFile, (await kubernetesPrograms()).kubectl);
   }
 
-  /** As the administrator. @throws with what it says on stderr */
+  /** Runs kubectl as the administrator. @throws with its stderr */
   kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
     return runKubectl(this.#kubectl, this.kubeconfigFile, args, input);
   }
 
-  /** Server-side apply, by the field manager `test`. @param what YAML, or objects */
+  /** Applies on the server side, as the field manager `test`. @param what YAML, or objects */
   async apply(what: string | readonly object[], namespace?: string): Promise<void> {
     await applyTo((args, input) => this.kubectl(args, input), what, namespace);
   }
@@ -44,7 +44,7 @@ export class Cluster {
     await this.apply(await readFile(join(import.meta.dirname, 'manifests', name), 'utf8'), namespace);
   }
 
-  /** One object, as JSON. */
+  /** Reads one object. */
   async get<Kind>(...args: string[]): Promise<Kind> {
     return JSON.parse((await this.kubectl(['get', '-o', 'json', ...args])).stdout) as Kind;
   }
@@ -54,14 +54,14 @@ export class Cluster {
     await this.kubectl(['rollout', 'status', what, '-n', namespace, `--timeout=${timeoutMs / 1000}s`]);
   }
 
-  /** The address of a Service, which this machine reaches, too. */
+  /** The address of a Service. This machine reaches it too. */
   async serviceAddress(name: string, namespace: string): Promise<string> {
     const { spec } = await this.get<{ spec: { clusterIP: string } }>(`service/${name}`, '-n', namespace);
     return spec.clusterIP;
   }
 
   /**
-   * A namespace of a test's own, where Pod Security enforces `restricted`, as a hospital's administrator should.
+   * Creates a namespace for one test, where Pod Security enforces `restricted`, as a hospital's administrator should.
    *
    * @returns its name
    */
@@ -74,7 +74,7 @@ export class Cluster {
     return name;
   }
 
-  /** Resolves when it is gone, with all its pods; what they had stored is gone, too, and its place is free for others. */
+  /** Resolves when a namespace is gone with its pods and all that they have stored, so that others can claim the volumes. */
   async removeNamespace(name: string): Promise<void> {
     await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s']);
     const { items } = await this.get<{ items: Volume[] }>('persistentvolumes');

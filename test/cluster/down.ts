@@ -1,6 +1,6 @@
 import { assertFit, clearMachine } from './machine.ts';
 import { step } from './steps.ts';
 
-/** Ends the cluster, and takes away everything that it had of this machine. */
+/** Stops the cluster, and removes everything that it used on this machine. */
 assertFit();
 await step('the machine is clear', clearMachine);

@@ -6,11 +6,11 @@ import { cached, execute, exists } from '../../image/cache.ts';
 import { CONTAINERD, COREDNS_IMAGE, PAUSE_IMAGE } from './layout.ts';
 import { type ClusterPrograms, kindProgram } from './programs.ts';
 
-/** Images for pods of the cluster: nothing can be pulled, so each is made from a program and nothing else. */
+/** Images for pods of the cluster. Nothing can be pulled, so each image holds a program and nothing else. */
 
 export interface TestImage {
   readonly name: string;
-  /** Paths in the image, and what is copied there: a file or a directory of this machine. */
+  /** Maps a path in the image to the file or directory of this machine that is copied there. */
   readonly files: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
 }
@@ -43,7 +43,7 @@ async function writeImage({ name, files, entrypoint }: TestImage, archive: strin
   }
 }
 
-/** Puts images where the kubelet finds them, with `imagePullPolicy: Never` or `IfNotPresent`. */
+/** Imports images, so that the kubelet finds them with `imagePullPolicy: Never` or `IfNotPresent`. */
 export async function importImages(archives: readonly string[]): Promise<void> {
   const kind = (await exists(CONTAINERD)) ? undefined : await kindProgram();
   for (const archive of archives) {
@@ -52,7 +52,7 @@ export async function importImages(archives: readonly string[]): Promise<void> {
   }
 }
 
-/** What the cluster itself runs. @returns archives */
+/** The images that the cluster itself runs. @returns archives */
 export async function clusterImages(programs: ClusterPrograms): Promise<readonly string[]> {
   const pause = await cached('pause-1', 'pause with Go, 5 s', async (into) => {
     const source = join(import.meta.dirname, 'pause');

@@ -8,8 +8,8 @@ import { kindProgram } from './programs.ts';
 import { step } from './steps.ts';
 
 /**
- * The same with kind, where Docker is: `node test/cluster/kind.ts up` and `down`. With the networks of the other cluster, and a
- * route to them, so that the same tests run; that route needs root and a Docker whose containers this machine reaches (Linux).
+ * Starts and stops a cluster with kind, where Docker is: `node test/cluster/kind.ts up` and `down`. It has the networks of the other
+ * cluster and a route to them, so that the same tests run. The route needs root, and a Docker whose containers this machine reaches (Linux).
  */
 const NAME = 'lfh-sync';
 
@@ -36,7 +36,7 @@ async function route(): Promise<void> {
 
 async function down(): Promise<void> {
   const kind = await kindProgram();
-  // The route goes with the network that it leads through.
+  // The route disappears with the network that it leads through.
   await step('the cluster is gone', () => execute(kind, ['delete', 'cluster', '--name', NAME]));
   await rm(STATE, { recursive: true, force: true });
 }

@@ -5,12 +5,12 @@ import { execute, exists } from '../../image/cache.ts';
 import { until } from '../kit/processes/process.ts';
 import { CGROUP, LINK, NAMESPACE, NETWORK, STATE } from './layout.ts';
 
-/** What the cluster has of this machine: a network namespace with one cable to it, cgroups, processes, and one directory. */
+/** What the cluster uses on this machine: a network namespace with one cable to it, cgroups, processes, and one directory. */
 
 const NAMESPACES = '/run/netns';
 const CGROUPS = '/sys/fs/cgroup';
 const NODE = join(import.meta.dirname, 'node.sh');
-/** What only Debian's packages bring; everything else is on every machine, or is built. */
+/** Programs that come only with packages of Debian. Everything else is on every machine, or is built. */
 const PACKAGES: Readonly<Record<string, string>> = {
   containerd: 'containerd',
   runc: 'runc',
@@ -21,7 +21,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
 };
 
-/** @throws with what to do, where this machine cannot run a node */
+/** @throws with what to do when this machine cannot run a node */
 export function assertFit(): void {
   if (process.platform !== 'linux') throw new Error('a cluster needs Linux; elsewhere there is `make kind-up`');
   if (process.getuid?.() !== 0)
@@ -46,14 +46,14 @@ async function isThere(program: string): Promise<boolean> {
   return false;
 }
 
-/** Lays the cable and makes the cgroups. Whatever was there before is to be gone. */
+/** Lays the cable and makes the cgroups. Remains of an earlier cluster have to be removed before. */
 export async function prepareMachine(): Promise<void> {
   const { all, machine, node, prefix } = NETWORK;
   await ip('netns', 'add', NAMESPACE);
   await ip('link', 'add', LINK, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', NAMESPACE);
   await ip('-n', NAMESPACE, 'address', 'add', `${node}/${prefix}`, 'dev', 'eth0');
   await ip('-n', NAMESPACE, 'link', 'set', 'eth0', 'up');
-  // kubelet and kube-proxy want to know by which way one would leave.
+  // kubelet and kube-proxy need a default route.
   await ip('-n', NAMESPACE, 'route', 'add', 'default', 'via', machine);
   await ip('address', 'add', `${machine}/${prefix}`, 'dev', LINK);
   await ip('link', 'set', LINK, 'up');
@@ -61,15 +61,15 @@ export async function prepareMachine(): Promise<void> {
   for (const parent of await cgroupParents()) await execute('mkdir', ['-p', join(parent, CGROUP)]);
 }
 
-/** Starts the node's first process, which goes on without us. */
+/** Starts the node's first process, which goes on when this process ends. */
 export function startNode(): void {
   const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  // Not `ip netns exec`, which mounts another /sys, without cgroups.
+  // `ip netns exec` would mount another /sys, without cgroups.
   const command = [`--net=${join(NAMESPACES, NAMESPACE)}`, ...namespaces, NODE, STATE];
   spawn('nsenter', command, { detached: true, stdio: 'ignore' }).unref();
 }
 
-/** Ends every process and takes everything away. Does nothing where there is nothing. */
+/** Ends every process and removes everything. It does nothing where there is nothing. */
 export async function clearMachine(): Promise<void> {
   const { stdout: namespaces } = await ip('netns', 'list');
   if (namespaces.split('\n').some((line) => line.split(' ')[0] === NAMESPACE)) {
@@ -77,7 +77,7 @@ export async function clearMachine(): Promise<void> {
       const { stdout } = await ip('netns', 'pids', NAMESPACE);
       return stdout.split('\n').filter(Boolean).map(Number);
     };
-    // The first one's end is the end of all, also of those in networks of pods.
+    // When the first process ends, all others end too, also those in the networks of pods.
     const ended = async (): Promise<boolean> => {
       const left = await pids();
       for (const pid of left) end(pid);
@@ -85,13 +85,13 @@ export async function clearMachine(): Promise<void> {
     };
     await until(`nothing runs in ${NAMESPACE}`, ended, 60_000, 100);
     await ip('netns', 'delete', NAMESPACE);
-    // iproute mounts it when it makes the first namespace, and never takes it away.
+    // iproute mounts this when it makes the first namespace, and never unmounts it.
     if ((await readdir(NAMESPACES)).length === 0) {
       await execute('umount', [NAMESPACES]).catch(() => undefined);
       await rmdir(NAMESPACES).catch(() => undefined);
     }
   }
-  // The cable goes with the namespace, a moment later; and is left alone where somebody cut us off between both.
+  // The cable disappears a moment after the namespace. It is still there when an earlier run was cut off between the two.
   await ip('link', 'delete', LINK).catch(() => undefined);
   for (const parent of await cgroupParents()) await removeCgroup(join(parent, CGROUP));
   await rm(STATE, { recursive: true, force: true });
@@ -112,7 +112,7 @@ async function cgroupParents(): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory()).map((entry) => join(CGROUPS, entry.name));
 }
 
-/** From the leaves; a process that has just been killed keeps its cgroup for a moment. */
+/** Removes cgroups from the leaves upwards. A process that has just been killed keeps its cgroup for a moment. */
 async function removeCgroup(path: string): Promise<void> {
   if (!(await exists(path))) return;
   const entries = await readdir(path, { withFileTypes: true });

@@ -12,7 +12,7 @@ import {
 import { API_URL, CGROUP, CLUSTER_DOMAIN, CONTAINERD, NETWORK, NODE_NAME, PAUSE_IMAGE, STATE } from './layout.ts';
 import type { ClusterPrograms } from './programs.ts';
 
-/** Everything that the node's programs read at their start: keys, tokens, configurations, and their command lines. */
+/** The files that the node's programs read when they start: keys, tokens, configurations, and their command lines. */
 
 interface User {
   readonly name: string;
@@ -26,7 +26,7 @@ const USERS = {
   kubelet: { name: `system:node:${NODE_NAME}`, group: 'system:nodes' },
 } as const satisfies Record<string, User>;
 
-/** Writes them all. Whatever was there is to be gone. */
+/** Writes all the files. Those of an earlier cluster have to be removed before. */
 export async function writeNodeFiles(programs: ClusterPrograms): Promise<void> {
   for (const name of ['', 'commands', 'log', 'settings', 'cni', 'containerd', 'volumes', 'manifests']) {
     await mkdir(join(STATE, name), { recursive: true, mode: 0o755 });
@@ -37,7 +37,7 @@ export async function writeNodeFiles(programs: ClusterPrograms): Promise<void> {
     'cni/pods.conflist': JSON.stringify(POD_NETWORK),
     'kubelet.json': JSON.stringify(KUBELET_CONFIGURATION),
     'kube-proxy.json': JSON.stringify(KUBE_PROXY_CONFIGURATION),
-    // Nobody is asked beyond the cluster: there is no way out.
+    // DNS asks nobody outside the cluster, because there is no way out.
     'resolv.conf': '',
   };
   for (const [name, text] of Object.entries(configurations)) await writeFile(join(STATE, name), text);
@@ -89,7 +89,7 @@ function kubeconfig({ name, token }: { readonly name: string; readonly token: st
   return config.exportConfig();
 }
 
-/** One a program, in the order in which they are started; each waits for what it needs, or is started again. */
+/** One command line for each program, in the order of their start. A program waits for what it needs, or is started again. */
 function commands(programs: ClusterPrograms): Readonly<Record<string, readonly string[]>> {
   const etcd = 'http://127.0.0.1:2379';
   const run = (program: keyof ClusterPrograms, options: Options): string[] => [
@@ -104,7 +104,7 @@ function commands(programs: ClusterPrograms): Readonly<Record<string, readonly s
       'advertise-address': NETWORK.node,
       'service-cluster-ip-range': NETWORK.services,
       'authorization-mode': 'Node,RBAC',
-      // The Service `kubernetes` is how pods find it.
+      // Pods find it by the Service `kubernetes`.
       'endpoint-reconciler-type': 'lease',
       'kubelet-preferred-address-types': 'InternalIP',
       'allow-privileged': 'true',
@@ -163,7 +163,7 @@ const POD_NETWORK = {
 const KUBELET_CONFIGURATION = {
   apiVersion: 'kubelet.config.k8s.io/v1beta1',
   kind: 'KubeletConfiguration',
-  // Only this cluster's pods and this machine reach it, and it is gone when they are.
+  // Only this cluster's pods and this machine can reach it, and it ends with them.
   authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
   authorization: { mode: 'AlwaysAllow' },
   cgroupDriver: 'cgroupfs',
@@ -175,7 +175,7 @@ const KUBELET_CONFIGURATION = {
   clusterDNS: [NETWORK.dns],
   clusterDomain: CLUSTER_DOMAIN,
   resolvConf: join(STATE, 'resolv.conf'),
-  // The machine has other things on its disks; a full one is not this cluster's to mend.
+  // The disks hold other things of this machine. The kubelet must not evict pods because a disk is full.
   evictionHard: {
     'memory.available': '50Mi',
     'nodefs.available': '0%',
@@ -195,6 +195,6 @@ const KUBE_PROXY_CONFIGURATION = {
   clusterCIDR: NETWORK.pods,
   oomScoreAdj: 0,
   conntrack: { maxPerCore: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
-  // Rules are in place at once, not up to a second later.
+  // Rules are written at once, and not up to a second later.
   iptables: { minSyncPeriod: '0s' },
 };

@@ -8,21 +8,21 @@ import {
   nodePrograms,
 } from '../kit/build/kubernetes-programs.ts';
 
-/** What a node of a cluster runs, beyond what tests of a control plane alone need. Built once, kept in the same cache. */
+/** The programs of a node that tests with a control plane alone do not need. They are built once and kept in the same cache. */
 
 const KIND = 'v0.33.0';
-/** Of nats-io/nack, the same as in its go.mod. `go install` would first ask for a list of versions, which proxies may refuse. */
+/** The version of nats-io/nack, as in its go.mod. `go install` would first ask for a list of versions, which proxies may refuse. */
 const NACK = 'v0.23.0';
 const RELOADER = join(import.meta.dirname, '..', 'kit', 'build', 'kubernetes', 'reloader');
 
 export type ClusterPrograms = Readonly<Record<KubernetesProgram | NodeProgram, string>>;
 
-/** Finds or builds all of them. @throws what a build says that fails */
+/** Finds or builds all of them. @throws with the output of a build that fails */
 export async function clusterPrograms(): Promise<ClusterPrograms> {
   return { ...(await kubernetesPrograms()), ...(await nodePrograms()) };
 }
 
-/** What the official chart runs beside nats-server. */
+/** The reloader that NATS's official chart runs beside nats-server. */
 export async function reloaderProgram(): Promise<string> {
   const program = 'nats-server-config-reloader';
   const source = `github.com/nats-io/nack/cmd/${program}`;

@@ -10,12 +10,12 @@ import { natsServerProgram } from '../kit/servers/nats-server.ts';
 import { testImage } from './images.ts';
 import { reloaderProgram } from './programs.ts';
 
-/** Images of what a site has besides lfh-sync: NATS with its reloader, Kafka, and a stand-in for connect. */
+/** Images of what a site runs besides lfh-sync: NATS with its reloader, Kafka, and a stand-in for connect. */
 
 const TREE = join(import.meta.dirname, '..', '..');
 const SITE_IMAGE = 'docker.io/library/lfh-sync-test-site:1';
 const KAFKA_IMAGE = 'docker.io/library/lfh-sync-test-kafka:1';
-/** What the stand-ins are made of; Node runs it as it is. */
+/** The sources of the stand-ins. Node runs them as they are. */
 const SOURCES = [
   'package.json',
   'common',
@@ -23,13 +23,13 @@ const SOURCES = [
   'test/kit/sites/connect-message.ts',
   'test/kit/servers/events-stream.ts',
 ];
-/** What Kafka's broker and its tool for formatting load (`jdeps`, and what they ask for by name). */
+/** The modules that Kafka's broker and its formatting tool load: those that `jdeps` finds, and those they load by name. */
 const JAVA_MODULES = [
   'java.base,java.compiler,java.desktop,java.logging,java.management,java.naming,java.security.jgss,java.security.sasl',
   'java.sql,java.xml,jdk.crypto.ec,jdk.management,jdk.unsupported',
 ].join(',');
 
-/** Builds them, each again only where something in it changed. @returns archives */
+/** Builds the images. An image is built again only when something in it has changed. @returns archives */
 export async function siteImages(): Promise<readonly string[]> {
   const workshop = await mkdtemp(join(tmpdir(), 'lfh-sync-site-'));
   try {
@@ -68,7 +68,7 @@ async function kafkaImage(base: string): Promise<string> {
   return testImage(image, await digestOf([java, jars]));
 }
 
-/** As much of the machine's JDK as Kafka needs, with the libraries that it links. */
+/** The part of this machine's JDK that Kafka needs, with the libraries that it links. */
 async function javaRuntime(): Promise<string> {
   const { stdout } = await execute('java', ['-version']).then(({ stderr }) => ({ stdout: stderr }));
   const key = (await digestOf([stdout, JAVA_MODULES])).slice(0, 12);

@@ -1,6 +1,6 @@
 let passed = 0;
 
-/** How many steps have passed until now. */
+/** How many steps have passed so far. */
 export function passedSteps(): number {
   return passed;
 }

@@ -8,9 +8,9 @@ import { writeNodeFiles } from './node-files.ts';
 import { clusterPrograms } from './programs.ts';
 import { step } from './steps.ts';
 
-/** Starts a cluster of one node on this machine. One that is there already is replaced. */
+/** Starts a cluster of one node on this machine. It replaces a cluster that is there already. */
 
-/** On a machine that does other things, too. */
+/** This is enough on a machine that does other things too. */
 const PATIENCE_MS = 300_000;
 const VOLUME_COUNT = 24;
 
@@ -39,7 +39,7 @@ try {
 }
 console.log(`export KUBECONFIG=${KUBECONFIG}`);
 
-/** For claims of StatefulSets: directories that are there already, since nothing here makes volumes when they are asked for. */
+/** Volumes for the claims of StatefulSets. They are made beforehand, because nothing here makes a volume when it is claimed. */
 async function volumes(): Promise<object[]> {
   const names = Array.from({ length: VOLUME_COUNT }, (_, index) => `volume-${index + 1}`);
   for (const name of names) {

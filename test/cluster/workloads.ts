@@ -2,7 +2,7 @@ import type { Cluster } from './cluster.ts';
 
 /** Objects that tests of the cluster apply. */
 
-/** What Pod Security's `restricted` asks of a container, and a root that is not writable. */
+/** The settings that Pod Security's `restricted` demands of a container, and a root that is not writable. */
 export const RESTRICTED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -11,7 +11,7 @@ export const RESTRICTED = {
   seccompProfile: { type: 'RuntimeDefault' },
 };
 
-/** @param kind Job, Deployment or StatefulSet; @param spec more of it than its pods */
+/** @param kind Job, Deployment or StatefulSet; @param spec fields besides the pod template */
 export function workload(kind: string, name: string, podSpec: object, spec: object = {}): object {
   const labels = { app: name };
   const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 5, ...podSpec } };
@@ -20,7 +20,7 @@ export function workload(kind: string, name: string, podSpec: object, spec: obje
   return { apiVersion, kind, metadata: { name }, spec: { ...selector, ...spec, template } };
 }
 
-/** Resolves when a Job is through. @returns what its container `main` printed */
+/** Resolves when a Job has finished. @returns the output of its container `main` */
 export async function finished(cluster: Cluster, namespace: string, job: string): Promise<string> {
   await cluster.kubectl(['wait', '-n', namespace, '--for=condition=complete', `job/${job}`, '--timeout=180s']);
   return (await cluster.kubectl(['logs', '-n', namespace, `job/${job}`, '-c', 'main'])).stdout.trim();

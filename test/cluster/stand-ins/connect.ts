@@ -37,7 +37,7 @@ const nats = await connectNats({
 });
 await nats.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM), { timeout: 10_000 });
 
-/** Stores, then announces; only then is the answer sent. @returns what is announced */
+/** Stores a message and then announces it. The caller answers after that. @returns what is announced */
 async function takeIn(url: string, format: string, body: Buffer): Promise<string> {
   const content: unknown = format === 'FHIR-R4' ? JSON.parse(body.toString('utf8')) : body;
   const unknownYet = {
@@ -50,7 +50,7 @@ async function takeIn(url: string, format: string, body: Buffer): Promise<string
   const record = connectMessage({ lfhId: CONNECT_LFH_ID, content, format, url, overrides: unknownYet });
   const topics = await admin.listTopics();
   if (!topics.includes(format)) await admin.createTopics({ topics: [{ topic: format, numPartitions: 1 }] });
-  // Neither key nor headers: connect finds only such records again.
+  // Without key and headers, because connect finds only such records again.
   const [stored] = await producer.send({ topic: format, acks: -1, messages: [{ key: null, value: record.payload }] });
   const location = `${format}:${stored?.partition ?? 0}:${stored?.baseOffset ?? 0}`;
   const overrides = { uuid: record.uuid, data_record_location: location };
@@ -88,7 +88,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A JSON list, or as its manifests have it. */
+/** Reads a JSON list, or the form that connect's manifests have. */
 function list(value: string | undefined, fallback: string): string[] {
   if (!value) return [fallback];
   return value.startsWith('[') ? (JSON.parse(value) as string[]) : value.split(',');

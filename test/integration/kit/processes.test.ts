@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ServerProcess, until } from '../../kit/processes/process.ts';
+import { ServerProcess, soonerThan, until } from '../../kit/processes/process.ts';
 import { processStatus } from '../../kit/processes/process-status.ts';
 
 const PROCESS = join(import.meta.dirname, '..', '..', 'kit', 'processes', 'process.ts');
@@ -58,6 +58,21 @@ describe('a process that is started for a test', () => {
       /failing ended instead of starting; it said:\nno such thing/,
     );
     assert.equal(await failing.exited(), 3);
+  });
+});
+
+describe('soonerThan', () => {
+  it('returns what the work returns when that is sooner than the timer', async () => {
+    assert.equal(await soonerThan(60_000, 'it is there', Promise.resolve('result')), 'result');
+  });
+
+  it('throws what the work throws', async () => {
+    await assert.rejects(soonerThan(60_000, 'it is there', Promise.reject(new Error('broken'))), /^Error: broken$/);
+  });
+
+  it('throws when the timer ends first, and says what was waited for', async () => {
+    const never = new Promise<void>(() => undefined);
+    await assert.rejects(soonerThan(20, 'it is there', never), /not sooner than in 0\.02 s: it is there/);
   });
 });
 

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { execute } from '../../../image/cache.ts';
 
 /**
- * How programs are built with Go here. Niced: a build takes minutes of every core, and somebody may be working on this machine.
- * Without C, as their makers build them: static, as an image that holds nothing else needs them, and the standard library is
- * compiled once for all of them.
+ * The command and environment of every build with Go. It is niced, because a build takes minutes of every core, and a person may be
+ * working on this machine. It is without C, as the programs' makers build them: an image that holds nothing else needs a static program,
+ * and the standard library is compiled once for all of them.
  */
 
 /**
- * On a copy, so that nothing that Go does touches the tree; `-mod=readonly` makes what is built what go.sum says.
+ * Builds in a copy, so that Go touches nothing in the tree. With `-mod=readonly` it builds exactly what go.sum says.
  *
- * @param args more of `go build`'s, with what to build
+ * @param args further arguments of `go build`, among them what to build
  */
 export async function goBuild(module: string, into: string, args: readonly string[]): Promise<void> {
   const copy = join(into, 'module');
@@ -20,7 +20,7 @@ export async function goBuild(module: string, into: string, args: readonly strin
   await rm(copy, { recursive: true });
 }
 
-/** @param program a package with its version, as `example.org/cmd/x@v1.2.3`: its own go.mod says what it is built from */
+/** @param program a package with its version, as `example.org/cmd/x@v1.2.3`: its own go.mod names its dependencies */
 export async function goInstall(program: string, into: string, args: readonly string[] = []): Promise<void> {
   await go(['install', ...args, program], { env: { GOBIN: into, GOFLAGS: '-buildvcs=false' } });
 }

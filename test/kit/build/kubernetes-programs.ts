@@ -2,21 +2,21 @@ import { join } from 'node:path';
 import { cached, execute, exists } from '../../../image/cache.ts';
 import { goBuild } from './go-build.ts';
 
-/** The versions that everything was tried with; the same as in kubernetes/go.mod. */
+/** The versions that everything was tried with. They are those in kubernetes/go.mod. */
 const KUBERNETES = 'v1.37.2';
 const ETCD = 'v3.7.3';
 const HELM = 'v4.3.1';
 const COREDNS = 'v1.15.0';
 /**
- * The Go module that says what they are built from, with its sums. One for all of them, so that each dependency has one version and
- * is compiled once: Kubernetes, etcd, helm and CoreDNS have most of theirs in common.
- * So each has the newest that any of them asks for, which can be newer than in its own releases.
+ * The Go module that they are built from, with its sums. They share one module, so that each dependency has one version and is compiled
+ * once: Kubernetes, etcd, helm and CoreDNS have most of theirs in common. Each dependency has the newest version that any of them
+ * asks for, which can be newer than in a program's own releases.
  */
 const MODULE = join(import.meta.dirname, 'kubernetes');
 
 export type KubernetesProgram = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
 type FindableProgram = KubernetesProgram | 'helm';
-/** What only a cluster with a node has. */
+/** The programs that only a cluster with a node runs. */
 export type NodeProgram = 'coredns' | 'kube-proxy' | 'kube-scheduler' | 'kubelet';
 
 /** The arguments that make each print its version, and the text that it prints then. */
@@ -29,11 +29,11 @@ const PROGRAMS: Readonly<Record<FindableProgram, { readonly ask: readonly string
 };
 
 /**
- * Finds the programs of a control plane, each by itself: in the directory that KUBEBUILDER_ASSETS names, whatever version
- * is there; then on PATH when its version is the one wanted; then in the cache, or builds it.
+ * Finds each program of a control plane: in the directory that KUBEBUILDER_ASSETS names, in any version; or else on PATH in the wanted
+ * version; or else in the cache. A program that is nowhere is built.
  *
  * @returns each program's path, or its name where it is on PATH
- * @throws what a build says that fails
+ * @throws with the output of a build that fails
  */
 export async function kubernetesPrograms(): Promise<Readonly<Record<KubernetesProgram, string>>> {
   return {
@@ -45,10 +45,10 @@ export async function kubernetesPrograms(): Promise<Readonly<Record<KubernetesPr
 }
 
 /**
- * Finds helm: what HELM names, whatever version that is; then as {@link kubernetesPrograms} do.
+ * Finds helm: the file that HELM names, in any version; or else in the same way as {@link kubernetesPrograms}.
  *
  * @returns its path, or its name where it is on PATH
- * @throws where HELM names no file, or with what a build says that fails
+ * @throws when HELM does not name a file, or with the output of a build that fails
  */
 export async function helmProgram(): Promise<string> {
   const named = process.env.HELM;
@@ -57,7 +57,7 @@ export async function helmProgram(): Promise<string> {
   return named;
 }
 
-/** Finds in the cache, or builds, what a node runs. @throws what a build says that fails */
+/** Finds in the cache, or builds, the programs of a node. @throws with the output of a build that fails */
 export async function nodePrograms(): Promise<Readonly<Record<NodeProgram, string>>> {
   const place = await cached(
     `node-${KUBERNETES}-coredns-${COREDNS}`,
@@ -84,7 +84,7 @@ async function find(program: FindableProgram): Promise<string | undefined> {
   return found?.stdout.split('\n').includes(answer) ? program : undefined;
 }
 
-/** All at once, also where only one is wanted: most of what they are compiled from is the same. */
+/** Builds all of them at once, also when only one is wanted, because they share most of their dependencies. */
 function buildControlPlane(): Promise<string> {
   const about = `kube-apiserver, kube-controller-manager and kubectl ${KUBERNETES}, etcd ${ETCD} and helm ${HELM} with Go, 9 to 14 min`;
   const packages = [
@@ -100,7 +100,7 @@ function commands(names: readonly string[]): string[] {
 }
 
 function build(into: string, packages: readonly string[]): Promise<void> {
-  // Without their versions Kubernetes' say v0.0.0, and helm v4.0 and something, by which it refuses charts that ask for a newer one.
+  // Without these flags Kubernetes' programs report v0.0.0, and helm reports v4.0.x and refuses charts that ask for a newer version.
   const kubernetes = `-X k8s.io/component-base/version.gitVersion=${KUBERNETES}`;
   const helm = `-X helm.sh/helm/v4/internal/version.version=${HELM}`;
   return goBuild(MODULE, into, ['-ldflags', `-s -w ${kubernetes} ${helm}`, '-o', `${into}/`, ...packages]);

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { cached, execute } from '../../../image/cache.ts';
 import { goBuild } from './go-build.ts';
 
-/** The same as in prometheus/go.mod. */
+/** This is the version in prometheus/go.mod. */
 const VERSION = 'v0.305.0';
 
-/** Builds, once, what reads rules as Prometheus does. @returns its path */
+/** Builds once a program that reads rules as Prometheus does. @returns its path */
 export async function rulesProgram(): Promise<string> {
   const place = await cached(
     `prometheus-rules-${VERSION}`,
@@ -15,7 +15,7 @@ export async function rulesProgram(): Promise<string> {
   return join(place, 'check-rules');
 }
 
-/** @throws with Prometheus's words about each rule that it does not take: its expression, its labels, its templates */
+/** @throws with what Prometheus says about each expression, label or template that it refuses */
 export async function checkRules(rules: readonly object[]): Promise<void> {
   const command = execute(await rulesProgram(), []);
   command.child.stdin?.end(JSON.stringify({ groups: [{ name: 'checked', rules }] }));

@@ -4,7 +4,7 @@ import { helmProgram, kubernetesPrograms } from './kubernetes-programs.ts';
 import { prometheusCrds } from './prometheus-crds.ts';
 import { rulesProgram } from './prometheus-rules.ts';
 
-/** Finds or builds everything that tests, demo and benches start, so that none of them has to wait for it later. */
+/** Finds or builds everything that tests, demo and benches start, so that they need not wait for it later. */
 await natsServerProgram('current');
 await natsServerProgram('beforeReset');
 await kafkaClassPath();

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ServerProcess } from '../processes/process.ts';
 
-/** One program of a control plane, stopped and started at will with the same ports and files. */
+/** One program of a control plane. It can be stopped and started with the same ports and files. */
 export class ControlPlaneProcess {
   readonly #start: () => Promise<ServerProcess>;
   #process: ServerProcess | undefined;
@@ -81,7 +81,7 @@ export function apiServerOptions(directory: string, etcd: string, port: number):
     'service-account-issuer': 'https://kubernetes.default.svc',
     'service-account-key-file': join(directory, 'service-accounts.pub'),
     'service-account-signing-key-file': join(directory, 'service-accounts.key'),
-    // A loopback address is no endpoint of the Service `kubernetes`; nobody here asks for it.
+    // A loopback address cannot be an endpoint of the Service `kubernetes`, which nothing here uses.
     'endpoint-reconciler-type': 'none',
     // Else it waits for its open watches, for longer than a stop may take.
     'shutdown-watch-termination-grace-period': '1s',

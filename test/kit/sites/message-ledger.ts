@@ -19,7 +19,7 @@ export class MessageLedger {
   /** Announces messages over one open connection until `done`. @returns how many */
   async sendUntil(from: Site, done: () => boolean): Promise<number> {
     const connection = await from.connect();
-    const jetstream = connection.jetstream();
+    const jetstream = connection.jetstream({ timeout: 60_000 });
     let count = 0;
     while (!done()) {
       const messages = makeMessages(from, 20, 200);

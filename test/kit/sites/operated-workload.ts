@@ -4,7 +4,7 @@ import { freePort, until } from '../processes/process.ts';
 import type { ControlPlane } from '../servers/control-plane.ts';
 
 /** How the operator reports a write that the API server has refused because somebody else wrote first. */
-const PUT_OFF = /could not be looked at or changed just now/;
+const PUT_OFF = /could not be \w+ or changed just now/;
 
 type Node = LfhSyncNode & { readonly apiVersion: string };
 

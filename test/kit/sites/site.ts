@@ -18,6 +18,8 @@ import { KafkaServer } from '../servers/kafka.ts';
 import { NatsServer, type NatsVersion } from '../servers/nats-server.ts';
 
 const ACCOUNT = 'LFH';
+/** How long the test's own connections wait for nats-server. At a load of 40 the 20 s of the library were too short. */
+const PATIENCE_MS = 60_000;
 
 export interface SiteOptions {
   readonly natsVersion?: NatsVersion;
@@ -131,6 +133,7 @@ export class Site {
       tls: { rejectUnauthorized: false } as TlsOptions,
       authenticator: nkeyAuthenticator(this.administrator.getSeed()),
       maxReconnectAttempts: -1,
+      timeout: PATIENCE_MS,
       reconnectTimeWait: 100,
     });
     this.#connections.push(connection);
@@ -219,7 +222,7 @@ export class Site {
   /** Announces messages on EVENTS.sync as connect does: no headers, no message id, each stored before the next. */
   async announce(payloads: readonly Uint8Array[], subject = SYNC_SUBJECT): Promise<void> {
     const connection = await this.connect();
-    const jetstream = connection.jetstream();
+    const jetstream = connection.jetstream({ timeout: PATIENCE_MS });
     const flight = 500;
     for (let start = 0; start < payloads.length; start += flight) {
       await Promise.all(payloads.slice(start, start + flight).map((payload) => jetstream.publish(subject, payload)));
@@ -235,6 +238,7 @@ export class Site {
       authenticator: nkeyAuthenticator(peer.seed),
       inboxPrefix: inboxPrefix(syncName(peer.lfhId)),
       reconnect: false,
+      timeout: PATIENCE_MS,
     });
     this.#connections.push(connection);
     return connection;
@@ -276,7 +280,7 @@ export class Site {
   async #request(subject: string, body: unknown): Promise<unknown> {
     const connection = await this.connect();
     try {
-      const answer = await connection.request(subject, JSON.stringify(body), { timeout: 20_000 });
+      const answer = await connection.request(subject, JSON.stringify(body), { timeout: PATIENCE_MS });
       const parsed = answer.json<{ error?: { description: string } }>();
       if (parsed.error) throw new Error(`${subject}: ${parsed.error.description}`);
       return parsed;
