@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
 
-/** What is used of kafkajs's own cluster object, by hand since it has no types; see docs/adr/0003-kafkajs-internals.md. */
+/** The part of kafkajs's internal cluster object that we use. kafkajs publishes no types for it; see docs/adr/0003-kafkajs-internals.md. */
 export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -21,7 +21,7 @@ export interface FetchedPartition {
   readonly messages: readonly { readonly offset: string }[];
 }
 
-/** Makes the object through which kafkajs itself asks a cluster; nothing connects yet. */
+/** Makes the object through which kafkajs itself sends requests to a cluster; nothing connects yet. */
 export function createCluster(kafka: Kafka): Cluster {
   const symbol = Object.getOwnPropertySymbols(kafka).find(
     ({ description }) => description === 'private:Kafka:createCluster',

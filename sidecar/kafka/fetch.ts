@@ -17,16 +17,16 @@ export interface FetchedRecord {
 }
 
 export interface Fetched {
-  /** In order; without control records and, where only what is committed was asked for, without aborted ones. */
+  /** In order, without control records. A fetch of committed records leaves out aborted ones as well. */
   readonly records: readonly FetchedRecord[];
-  /** Where the next fetch begins. */
+  /** The offset at which the next fetch begins. */
   readonly next: bigint;
   readonly highWatermark: bigint;
   /** Below the high watermark while somebody's transaction is open. */
   readonly lastStable: bigint;
 }
 
-/** In Kafka's protocol: up to the high watermark, or only up to the last stable offset and with what was aborted named. */
+/** Kafka's isolation levels. `committed` reads only up to the last stable offset, and the answer names aborted transactions. */
 const ISOLATION = { uncommitted: 0, committed: 1 };
 const MAX_BYTES = 8 * 1024 * 1024;
 
@@ -67,20 +67,20 @@ export class Fetcher {
       ],
     });
     const fetched = responses[0]?.partitions[0];
-    // A broker that throttles us answers so.
+    // A broker that throttles us answers without any partition.
     if (!fetched)
       throw new TransientError('KafkaUnavailable', `Kafka did not answer a fetch of ${topic}; trying again`);
     const last = fetched.messages.at(-1);
     return {
       records: new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[],
-      // Nothing where there should be something: batches that compaction has emptied.
+      // There can be no messages where there should be some: compaction has emptied these batches.
       next: last ? BigInt(last.offset) + 1n : BigInt(fetched.lastStableOffset),
       highWatermark: BigInt(fetched.highWatermark),
       lastStable: BigInt(fetched.lastStableOffset),
     };
   }
 
-  /** What there is from one offset up to another, or up to where it is not stable. @throws what {@link fetch} throws */
+  /** Reads from one offset up to another, or up to the last stable offset. @throws what {@link fetch} throws */
   async read(topic: string, partition: number, from: bigint, to: bigint): Promise<FetchedRecord[]> {
     const records: FetchedRecord[] = [];
     for (let next = from; next < to; ) {

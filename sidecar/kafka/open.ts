@@ -5,17 +5,17 @@ import { Owners } from './owners.ts';
 import { type TopicDefaults, Topics } from './topics.ts';
 
 export interface KafkaOptions extends KafkaConnection, TopicDefaults {
-  /** The node's name; part of transactional ids and of the group's. */
+  /** The node's name. It is part of the transactional ids and of the group's id. */
   readonly node: string;
 }
 
 export interface OpenKafka extends KafkaPort {
   readonly owners: Owners;
-  /** Leaves the group and closes what is shared; the writers are closed by those who took them over. */
+  /** Leaves the group and closes the shared clients. Each writer is closed by the session that took it over. */
   close(): Promise<void>;
 }
 
-/** The node's Kafka. Connects when first needed, and again after every failure; nothing is thrown here. */
+/** Opens the local Kafka. It connects when it is first needed and reconnects after every failure; nothing is thrown here. */
 export function openKafka(options: KafkaOptions): OpenKafka {
   const patient = createClient(options, PATIENT_RETRY);
   const quick = createClient(options, QUICK_RETRY);

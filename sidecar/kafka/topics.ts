@@ -3,7 +3,7 @@ import { isPositionTopic, OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/c
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import { protocolType, translate } from './errors.ts';
-import { closed } from './within.ts';
+import { closed } from './timeout.ts';
 
 export interface TopicDefaults {
   readonly partitions: number;

@@ -6,12 +6,12 @@ import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.t
 import { encodePosition, type Position } from '../replay/position.ts';
 import { RecordTooLargeError, translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
+import { closed, withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
-import { closed, withTimeout } from './within.ts';
 
 /**
  * Longest that sending or committing a batch may take. Kafka aborts a transaction by itself when it is older than its
- * time-out (10 s, see take-over.ts), so that nothing slower could commit.
+ * time-out (10 s, see fence.ts), so that nothing slower could commit.
  */
 const STEP_DEADLINE_MS = 12_000;
 
@@ -40,7 +40,7 @@ export class TransactionalWriter implements ReplayWriter {
 
   async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
     try {
-      return await withTimeout(STEP_DEADLINE_MS, this.#send(records, position), fellSilent);
+      return await withTimeout(STEP_DEADLINE_MS, this.#send(records, position), timedOut);
     } catch (error) {
       const translated = translateInTransaction(error, 'send a batch to Kafka');
       // The limit was lowered since it was read; the next take-over reads it again and rejects the record.
@@ -63,7 +63,7 @@ export class TransactionalWriter implements ReplayWriter {
   async commit(): Promise<void> {
     if (!this.#transaction) throw new Error('nothing was sent that could be committed');
     try {
-      await withTimeout(STEP_DEADLINE_MS, this.#transaction.commit(), fellSilent);
+      await withTimeout(STEP_DEADLINE_MS, this.#transaction.commit(), timedOut);
       this.#transaction = undefined;
     } catch (error) {
       throw translateInTransaction(error, 'commit a batch in Kafka');
@@ -134,9 +134,9 @@ export class TransactionalWriter implements ReplayWriter {
   }
 }
 
-function fellSilent(): Error {
+function timedOut(): Error {
   return new UncertainCommitError(
-    `Kafka has not answered withTimeout ${STEP_DEADLINE_MS / 1000} s; what became of the batch is found out at the next take-over`,
+    `Kafka has not answered for ${STEP_DEADLINE_MS / 1000} s; the next take-over finds out whether the batch was committed`,
   );
 }
 
