@@ -34,7 +34,7 @@ export interface KafkaTakeOver {
 export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncName): Promise<TakenOverInKafka> {
   const { kafka, topics, node, log } = options;
   const topic = positionTopic(peer);
-  await requireCompaction(topics, topic);
+  await topics.ensure([topic], { maxAgeMs: 0 });
   try {
     return await fenceAndRead(options, peer, 0);
   } catch (error) {
@@ -43,6 +43,7 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
     const id = transactionalId(node, peer);
     const hanging = {
       kafka,
+      topics,
       transactionalId: id,
       transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
       positionTopic: topic,
@@ -87,7 +88,7 @@ async function fenceAndRead(
   const writer = new TransactionalWriter(producer, topics, peer, topic);
   const read = async (): Promise<Position | undefined> => {
     await fence(producer);
-    return readPosition(kafka, topic, await topics.firstOffset(topic), stableMs);
+    return readPosition(kafka, topic, stableMs);
   };
   try {
     return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, read(), timedOut) };
@@ -127,30 +128,15 @@ async function fence(producer: Producer): Promise<void> {
   await transaction.abort();
 }
 
-async function requireCompaction(topics: Topics, topic: string): Promise<void> {
-  const found = (await topics.ensure([topic], { fresh: true })).get(topic);
-  if (found && 'cleanupPolicy' in found && found.cleanupPolicy === 'compact') return;
-  throw new TransientError(
-    'TopicNotCompacted',
-    `${topic} must have cleanup.policy=compact and nothing else: otherwise Kafka would delete the position of a peer that ` +
-      'sends nothing for a long time. Set it with kafka-configs.sh',
-  );
-}
-
 /**
  * Reads up to the high watermark of the first fetch. That fetch is made after fencing, so everything that an earlier
  * writer committed is below it. The last stable offset is not enough: it stays behind while any transaction is open.
  */
-async function readPosition(
-  kafka: Kafka,
-  topic: string,
-  first: bigint,
-  stableMs: number,
-): Promise<Position | undefined> {
+async function readPosition(kafka: Kafka, topic: string, stableMs: number): Promise<Position | undefined> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    const newest = await readNewest(fetcher, topic, first, stableMs);
+    const newest = await readNewest(fetcher, topic, await fetcher.firstOffset(topic, 0), stableMs);
     if (!newest?.value) return undefined;
     const position = decodePosition(newest.value.toString('utf8'));
     if (position) return position;

@@ -48,6 +48,18 @@ export class Fetcher {
     return this.#cluster.disconnect();
   }
 
+  /** The oldest offset that a partition still has. @throws TransientError when Kafka does not say, and what kafkajs throws */
+  async firstOffset(topic: string, partition: number): Promise<bigint> {
+    await this.#cluster.addTargetTopic(topic);
+    const asked = { topic, partitions: [{ partition }], fromBeginning: true };
+    const answers = await this.#cluster.fetchTopicsOffset([asked]);
+    const partitions = answers.find((answer) => answer.topic === topic)?.partitions;
+    const offset = partitions?.find((answer) => answer.partition === partition)?.offset;
+    // Not known is not 0: what is read from a wrong offset is not the position.
+    if (offset !== undefined && /^\d+$/.test(offset)) return BigInt(offset);
+    throw new TransientError('KafkaUnavailable', `Kafka does not say where partition ${partition} of ${topic} begins`);
+  }
+
   /** Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
   async fetch(topic: string, partition: number, offset: bigint, waitMs = 0): Promise<Fetched> {
     const broker = await leaderOf(this.#cluster, topic, partition);
@@ -66,7 +78,9 @@ export class Fetcher {
         },
       ],
     });
-    const fetched = responses[0]?.partitions[0];
+    const fetched = responses
+      .find(({ topicName }) => topicName === topic)
+      ?.partitions.find((answer) => answer.partition === partition);
     // A broker that throttles us answers without any partition.
     if (!fetched)
       throw new TransientError('KafkaUnavailable', `Kafka did not answer a fetch of ${topic}; trying again`);

@@ -3,12 +3,14 @@ import type { Kafka } from 'kafkajs';
 import createEosManager from 'kafkajs/src/producer/eosManager/index.js';
 import { createCluster } from './cluster.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
+import type { Topics } from './topics.ts';
 
 /** A header of each position record. It holds, as JSON, the partition of each topic that the transaction wrote to. */
 export const PARTITIONS_HEADER = 'partitions';
 
 export interface Hanging {
   readonly kafka: Kafka;
+  readonly topics: Topics;
   readonly transactionalId: string;
   readonly transactionTimeoutMs: number;
   readonly positionTopic: string;
@@ -35,7 +37,7 @@ export interface Hanging {
  * @throws what kafkajs throws
  */
 export async function endHangingTransaction(hanging: Hanging): Promise<number> {
-  const { kafka, transactionalId, transactionTimeoutMs: transactionTimeout, positionTopic } = hanging;
+  const { kafka, topics, transactionalId, transactionTimeoutMs: transactionTimeout, positionTopic } = hanging;
   const cluster = createCluster(kafka);
   try {
     await cluster.connect();
@@ -51,7 +53,7 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
     const ours = found.filter(({ batchContext }) => batchContext.producerId === manager.getProducerId());
     if (ours.length === 0) return 0;
     manager.beginTransaction();
-    const partitions = [[positionTopic, 0] as const, ...ours.flatMap(partitionsOf)];
+    const partitions = await existing(topics, [[positionTopic, 0], ...ours.flatMap(partitionsOf)]);
     await manager.addPartitionsToTransaction(
       partitions.map(([topic, partition]) => ({ topic, partitions: [{ partition }] })),
     );
@@ -60,6 +62,12 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
   } finally {
     await cluster.disconnect();
   }
+}
+
+/** Leaves out what was deleted since, or was made again with fewer partitions: nobody waits there, and Kafka would refuse all. */
+async function existing(topics: Topics, places: readonly [string, number][]): Promise<readonly [string, number][]> {
+  const counts = await topics.count(new Set(places.map(([topic]) => topic)));
+  return places.filter(([topic, partition]) => partition < (counts.get(topic) ?? 0));
 }
 
 async function readOpen({ kafka, positionTopic, from, to }: Hanging): Promise<FetchedRecord[]> {

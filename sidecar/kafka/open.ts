@@ -2,7 +2,8 @@ import type { KafkaPort } from '../ports.ts';
 import { createClient, type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
-import { type TopicDefaults, Topics } from './topics.ts';
+import type { TopicDefaults } from './topic-rules.ts';
+import { Topics } from './topics.ts';
 
 export interface KafkaOptions extends KafkaConnection, TopicDefaults {
   /** The node's name. It is part of the transactional ids and of the group's id. */

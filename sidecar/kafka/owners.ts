@@ -1,6 +1,6 @@
 import type { Consumer, Kafka } from 'kafkajs';
 import { delay, sleep } from '../../common/backoff.ts';
-import { OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
+import { OWNERS_PARTITIONS, OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OwnersPort } from '../ports.ts';
@@ -21,6 +21,8 @@ const WATCH_MS = 500;
  * This happens when the coordinator has forgotten the member and is not ready at the moment when it joins again.
  */
 const SILENT_MS = 15_000;
+/** kafkajs goes on as a member when the topic was made again with fewer partitions; some peers would then be nobody's. */
+const CHECK_TOPIC_MS = 15_000;
 
 /**
  * Membership in the consumer group that spreads a node's peers over its sidecars.
@@ -39,6 +41,8 @@ export class Owners implements OwnersPort {
   #assigned: ReadonlySet<number> = new Set();
   #held: ReadonlySet<number> = new Set();
   #joined = false;
+  #problem: TransientError | undefined;
+  #toldProblem: string | undefined;
   /** The times of the last two answers of the group. The request for the last one was sent after the one before it. */
   #answered = Number.NEGATIVE_INFINITY;
   #answeredBefore = Number.NEGATIVE_INFINITY;
@@ -59,6 +63,11 @@ export class Owners implements OwnersPort {
   /** As of the last call of the listeners, like {@link held}. The listeners are called after every change of either. */
   get joined(): boolean {
     return this.#joined;
+  }
+
+  /** Like {@link joined}, as of the last call of the listeners. */
+  get problem(): TransientError | undefined {
+    return this.#problem;
   }
 
   onChange(listener: () => void): void {
@@ -90,13 +99,17 @@ export class Owners implements OwnersPort {
     for (let failures = 0; !signal.aborted; ) {
       const started = performance.now();
       try {
-        await this.#topics.ensure([OWNERS_TOPIC]);
+        await this.#topics.ensure([OWNERS_TOPIC], { maxAgeMs: 0 });
         await this.#member();
       } catch (error) {
         if (performance.now() - started > 60_000) failures = 0;
         failures += 1;
-        const problem = messageOf(translate(error, `join the consumer group ${this.#group}`));
-        this.#log.warn({ group: this.#group, problem }, 'not a member of the owners group; trying again');
+        const problem = translate(error, `join the consumer group ${this.#group}`);
+        this.#log.warn(
+          { group: this.#group, problem: messageOf(problem) },
+          'not a member of the owners group; trying again',
+        );
+        this.#problem = problem instanceof TransientError ? problem : undefined;
         this.#forget();
         await sleep(delay(failures, Math.random()), signal);
       }
@@ -123,6 +136,7 @@ export class Owners implements OwnersPort {
     const watch = setInterval(() => {
       if (performance.now() - Math.max(started, this.#answered) > SILENT_MS) ended.reject(timedOut());
     }, WATCH_MS);
+    const check = setInterval(() => void this.#checkTopic(ended.reject), CHECK_TOPIC_MS);
     this.#stop.signal.addEventListener('abort', end);
     try {
       await Promise.race([this.#join(consumer), ended.promise]);
@@ -130,6 +144,7 @@ export class Owners implements OwnersPort {
     } finally {
       this.#stop.signal.removeEventListener('abort', end);
       clearInterval(watch);
+      clearInterval(check);
       unfollow();
       await closed(consumer.disconnect());
     }
@@ -139,6 +154,16 @@ export class Owners implements OwnersPort {
     await consumer.connect();
     await consumer.subscribe({ topic: OWNERS_TOPIC });
     await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+  }
+
+  /** Ends the membership when the topic is not as it was joined on; the next one begins by making it again. */
+  async #checkTopic(failed: (error: Error) => void): Promise<void> {
+    try {
+      const partitions = (await this.#topics.count([OWNERS_TOPIC])).get(OWNERS_TOPIC) ?? 0;
+      if (partitions < OWNERS_PARTITIONS) failed(ownersTopicChanged());
+    } catch {
+      // A Kafka that cannot be asked is noticed by the heartbeats.
+    }
   }
 
   /** @returns a function that removes the listeners, because a discarded consumer must not report for its successor */
@@ -179,14 +204,20 @@ export class Owners implements OwnersPort {
     const joined = this.#reliable();
     const held = joined ? this.#assigned : new Set<number>();
     if (joined) {
+      this.#problem = undefined;
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
     const sameHeld = held.size === this.#held.size && [...held].every((partition) => this.#held.has(partition));
-    if (sameHeld && joined === this.#joined) return;
+    if (sameHeld && joined === this.#joined && this.#problem?.message === this.#toldProblem) return;
+    this.#toldProblem = this.#problem?.message;
     this.#held = held;
     this.#joined = joined;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function ownersTopicChanged(): Error {
+  return new TransientError('KafkaUnavailable', `${OWNERS_TOPIC} was deleted or made again while we were a member`);
 }
 
 function timedOut(): Error {
