@@ -43,6 +43,9 @@ const NOT_ATTEMPTED = 'OPERATION_NOT_ATTEMPTED';
 /** Thrown when a topic takes smaller records than it did when its limits were read. */
 export class RecordTooLargeError extends TransientError {}
 
+/** The name of what kafkajs throws when a broker does not accept a user and password. */
+const SIGN_IN_FAILED = 'KafkaJSSASLAuthenticationError';
+
 /** An error of Kafka's protocol. */
 export interface ProtocolError {
   /** Its name, such as `TOPIC_AUTHORIZATION_FAILED`. */
@@ -74,6 +77,8 @@ export function protocolError(error: unknown): ProtocolError | undefined {
     if (!(at instanceof Error)) continue;
     const { type, topic, brokerMessage, cause, originalError, errors } = at as Wrapped;
     if (typeof type === 'string') found.push({ type, topic: text(topic), brokerMessage: text(brokerMessage) });
+    // kafkajs makes it of Kafka's code and text, and keeps only the text.
+    if (at.name === SIGN_IN_FAILED) found.push({ type: 'SASL_AUTHENTICATION_FAILED', brokerMessage: text(at.message) });
     open.push(cause, originalError, ...(Array.isArray(errors) ? errors : []));
   }
   const causes = found.filter(({ type }) => type !== NOT_ATTEMPTED);

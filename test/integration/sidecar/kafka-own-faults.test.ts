@@ -110,10 +110,10 @@ describe('a fault of our own Kafka', () => {
   });
 
   it('is none when a name collides with another topic: that message is rejected, and the next is replayed', async () => {
-    await admin.createTopics({ topics: [{ topic: 'COLLIDES_1' }] });
-    await announce(c, 'COLLIDES.1');
+    await admin.createTopics({ topics: [{ topic: 'DICOM-COLLIDES_1' }] });
+    await announce(c, 'DICOM-COLLIDES.1');
     await isThereOnce(await announce(c));
-    assert.equal((await sidecar.peer(c)).rejected.TopicRefused, 1);
+    await sidecar.peerBecomes(c, 'has rejected one', ({ rejected }) => rejected.TopicRefused === 1);
     const [record] = (await readTopic(b.kafka, 'LFH_EXCEPTION')).filter(({ value }) => value.includes('TopicRefused'));
     assert.ok(record, 'it is in LFH_EXCEPTION');
   });
