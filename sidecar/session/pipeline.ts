@@ -2,7 +2,14 @@ import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
-import { advancePosition, type BatchPlan, type Judged, judgeBatch, planBatch, topicsNamed } from '../replay/batch-plan.ts';
+import {
+  advancePosition,
+  type BatchPlan,
+  type Judged,
+  judgeBatch,
+  planBatch,
+  topicsNamed,
+} from '../replay/batch-plan.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';

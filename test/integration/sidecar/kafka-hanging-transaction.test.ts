@@ -84,6 +84,22 @@ describe('a transaction that Kafka has left open for ever', () => {
     assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
   });
 
+  it('is aborted in the topics that are left when one of them was deleted since', async () => {
+    await replay('deleted', 'four', first);
+    const position = positionTopic(syncName('deleted'));
+    await leaveHanging(kafka, transactionalId('local', syncName('deleted')), [
+      {
+        topic: position,
+        partition: 0,
+        key: 'position',
+        value: encodePosition({ ...first, sequence: 2 }),
+        headers: { partitions: JSON.stringify({ GONE: 1 }) },
+      },
+    ]);
+
+    assert.equal((await replay('deleted', 'five', { ...first, sequence: 3 }))?.sequence, 1);
+  });
+
   it("of somebody else's in a position topic is left alone, and told of", async () => {
     await replay('foreign', 'one', first);
     const value = encodePosition({ ...first, sequence: 2 });

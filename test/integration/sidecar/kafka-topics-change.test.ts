@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Admin } from 'kafkajs';
+import { OWNERS_PARTITIONS, positionTopic, syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
@@ -123,6 +124,20 @@ describe('a topic of the local Kafka that changes while the sidecar runs', () =>
   }
 
   for (const [what, change] of changes) {
+    it(`and ${what}, and the peer is replayed on: LFH_SYNC_OWNERS`, async () => {
+      await change('LFH_SYNC_OWNERS');
+      const allPartitions = async (): Promise<boolean> => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: ['LFH_SYNC_OWNERS'] });
+        return topics[0]?.partitions.length === OWNERS_PARTITIONS;
+      };
+      await until('it has all partitions', () => allPartitions().catch(() => false), GOES_ON_MS);
+      const uuids = await announce(4);
+      await allIsReplayed();
+      await isOnceInEachTopic(uuids);
+    });
+  }
+
+  for (const [what, change] of changes) {
     it(`and ${what}, and every rejected message is there once: LFH_EXCEPTION`, async () => {
       await change('LFH_EXCEPTION');
       await announceBroken();
@@ -135,4 +150,15 @@ describe('a topic of the local Kafka that changes while the sidecar runs', () =>
       assert.equal(await rejected(), 1);
     });
   }
+
+  it('and was deleted leaves the decision to a person where it holds the position, and nothing is written twice', async () => {
+    await deleteTopic(positionTopic(syncName(a.lfhId)));
+    const uuids = await announce(1);
+    await sidecar.peerBecomes(a, 'has lost its position', ({ reason }) => reason === 'PositionLost', GOES_ON_MS);
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      const found = await replayedUuids(b.kafka, topic);
+      assert.equal(new Set(found).size, found.length, `${topic} has repeats`);
+      assert.ok(!found.some((uuid) => uuids.includes(uuid)), `${topic} has what was sent after`);
+    }
+  });
 });
