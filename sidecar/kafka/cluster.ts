@@ -6,6 +6,7 @@ export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];

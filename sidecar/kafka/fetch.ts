@@ -3,6 +3,7 @@ import type { Kafka } from 'kafkajs';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import { TransientError } from '../../common/errors.ts';
 import { type Cluster, createCluster, leaderOf } from './cluster.ts';
+import { protocolError } from './errors.ts';
 
 /** One record. */
 export interface FetchedRecord {
@@ -30,6 +31,12 @@ export interface Fetched {
 const ISOLATION = { uncommitted: 0, committed: 1 };
 const MAX_BYTES = 8 * 1024 * 1024;
 
+/** Errors that pass when the metadata are read again. */
+const STALE_METADATA = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION']);
+/** A broker that stood still is let in again within its session, 9 s by default. */
+const LEADER_WITHIN_MS = 10_000;
+const RETRY_MS = 200;
+
 /** Reads partitions without being a member of any group. */
 export class Fetcher {
   readonly #cluster: Cluster;
@@ -48,9 +55,26 @@ export class Fetcher {
     return this.#cluster.disconnect();
   }
 
-  /** The oldest offset that a partition still has. @throws TransientError when Kafka does not say, and what kafkajs throws */
+  /**
+   * The oldest offset that a partition still has. Waits for the partition's leader: a broker that stood still has none
+   * for some seconds.
+   * @throws TransientError when Kafka does not say, and what kafkajs throws
+   */
   async firstOffset(topic: string, partition: number): Promise<bigint> {
+    for (const deadline = performance.now() + LEADER_WITHIN_MS; ; ) {
+      try {
+        return await this.#askFirstOffset(topic, partition);
+      } catch (error) {
+        const isStale = STALE_METADATA.has(protocolError(error)?.type ?? '');
+        if (!isStale || performance.now() >= deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  async #askFirstOffset(topic: string, partition: number): Promise<bigint> {
     await this.#cluster.addTargetTopic(topic);
+    await this.#cluster.refreshMetadata();
     const asked = { topic, partitions: [{ partition }], fromBeginning: true };
     const answers = await this.#cluster.fetchTopicsOffset([asked]);
     const partitions = answers.find((answer) => answer.topic === topic)?.partitions;
