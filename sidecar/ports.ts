@@ -1,4 +1,5 @@
 import type { SyncName } from '../common/contract/names.ts';
+import type { Reason } from '../common/contract/reasons.ts';
 import type { Delivered, ResetAnswer } from './replay/delivered.ts';
 import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
 import type { Position } from './replay/position.ts';
@@ -34,12 +35,15 @@ export interface KafkaPort {
    */
   takeOver(peer: SyncName): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
   /**
-   * Makes topics that are missing, and returns for each its limits, or why it cannot be had. Cached; `fresh` asks again.
-   * @param options.capped the topics are named by a peer: refuse new ones beyond the configured number
+   * Makes topics that are missing, and returns each one's limits, or why no topic can have that name. Answers are cached
+   * for seconds.
+   * @param options.peer the peer whose messages name the topics: only so many are made for each peer
+   * @param options.maxAgeMs how old an answer of Kafka may be; 0 asks in any case
+   * @throws TransientError when our own Kafka keeps us from having or using one: nothing is wrong with the messages
    */
   ensureTopics(
     topics: readonly string[],
-    options?: { capped?: boolean; fresh?: boolean },
+    options?: { peer?: string; maxAgeMs?: number },
   ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
 }
 
@@ -47,9 +51,11 @@ export interface KafkaPort {
 export interface OwnersPort {
   /** Whether this sidecar is a member of the group and in contact with it. */
   readonly joined: boolean;
+  /** Why this sidecar is not a member, once joining has failed. */
+  readonly problem: { readonly reason: Reason; readonly message: string } | undefined;
   /** Partitions held now; empty while not joined. */
   readonly held: ReadonlySet<number>;
-  /** Called after every change of {@link held} or {@link joined}. */
+  /** Called after every change of {@link held}, {@link joined} or {@link problem}. */
   onChange(listener: () => void): void;
   /**
    * Resolves when {@link held} can be relied on, because the group cannot have given a partition to another sidecar yet, or

@@ -30,7 +30,8 @@ export const REASON_TEXTS = {
   ChainBroken: 'Another process was handed messages of ours; they are being asked for again. Passes by itself.',
   KafkaUnavailable:
     "This node's Kafka cannot be reached, does not answer, or does not let us in: the log of the container lfh-sync says which. Tried again.",
-  KafkaRefused: "This node's Kafka refuses: rights, disk or limits. The message says which.",
+  KafkaRefused:
+    "This node's Kafka or its settings keep us from writing: a right, a topic's settings, a policy, disk or a limit. The message names the topic and what to change. No message is lost; it goes on by itself.",
   TopicNotCompacted:
     'A position topic is not compacted, so Kafka would delete the position. Set cleanup.policy=compact.',
   Fenced: 'Another sidecar of this node took the peer over in between. Passes by itself.',
@@ -69,6 +70,6 @@ export const REJECT_REASONS = {
   IllegalTopic: 'data_format is not a name that Kafka allows for a topic.',
   ForbiddenTopic: "data_format names one of our own, connect's or Kafka's topics. Ask the peer's administrator why.",
   FormatNotAllowed: 'data_format is not in allowFormats. Add it there if it is wanted.',
-  TopicRefused: 'The topic named by data_format cannot be had; error_msg says why.',
+  TopicRefused: 'No topic can have the name in data_format here: it differs from another only by . and _.',
 } as const;
 export type RejectReason = keyof typeof REJECT_REASONS;

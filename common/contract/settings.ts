@@ -114,8 +114,8 @@ export const SETTINGS = {
   maxTopics: setting(
     'LFH_SYNC_MAX_TOPICS',
     wholeNumber(0, 100_000),
-    1000,
-    "No topic is made for a peer's new data_format when Kafka has this many; such messages are rejected.",
+    100,
+    "So many topics are made for one peer's new data_formats while a sidecar runs. After that the peer waits as KafkaRefused.",
   ),
   batchMaxMessages: setting(
     'LFH_SYNC_BATCH_MAX_MESSAGES',

@@ -3,11 +3,11 @@ import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions 
 import type { Logger } from '../../common/log.ts';
 import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
 
-/** How to reach the node's own Kafka. */
+/** How to reach the local Kafka. */
 export interface KafkaConnection {
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** Absent: no TLS. `ca` in PEM; without it the system's roots count. */
+  /** Absent means no TLS. `ca` is PEM; without it the system's root certificates are trusted. */
   readonly tls?: { readonly ca?: string | undefined } | undefined;
   readonly sasl?: KafkaSasl | undefined;
   readonly log: Logger;
@@ -20,8 +20,9 @@ export interface KafkaSasl {
 }
 
 /**
- * For what happens many times a second: a broker answers CONCURRENT_TRANSACTIONS for the few milliseconds in which it
- * finishes the transaction before, and kafkajs's own 300 ms would allow 4 transactions a second. About 1 s in all.
+ * Retries for requests that are made many times a second. A broker answers CONCURRENT_TRANSACTIONS for the few
+ * milliseconds in which it finishes the previous transaction, and kafkajs's default wait of 300 ms would allow only 4
+ * transactions a second. All retries together take about 1 s.
  */
 export const QUICK_RETRY: RetryOptions = {
   initialRetryTime: 2,
@@ -31,7 +32,10 @@ export const QUICK_RETRY: RetryOptions = {
   retries: 20,
 };
 
-/** For what may wait: about 5 s in all, after which our own backoff takes over and the status says so. */
+/**
+ * Retries for requests that are not urgent. All retries together take about 5 s; after that our own backoff takes over and
+ * the status says so.
+ */
 export const PATIENT_RETRY: RetryOptions = {
   initialRetryTime: 100,
   multiplier: 2,
@@ -50,8 +54,8 @@ export function createClient(connection: KafkaConnection, retry: RetryOptions): 
     requestTimeout: 10_000,
     retry,
     logLevel: logLevel.INFO,
-    // Everything that matters comes back as an error of ours; the library's own view of it is for debugging. Its entries
-    // are made of names, numbers and stacks; only these are passed on.
+    // Everything that matters is thrown and reported by us; kafkajs's own log lines are for debugging only. Its entries hold
+    // names, numbers and stacks. Only the fields below are passed on.
     logCreator: () => (entry) => {
       const { message, groupId, broker, error, retryCount } = entry.log as Record<string, unknown>;
       connection.log.debug({ kafkajs: entry.namespace, groupId, broker, error, retryCount }, String(message));

@@ -1,7 +1,7 @@
 import { FencedError, messageOf, TransientError, UncertainCommitError } from '../../common/errors.ts';
 import { tlsProblem } from './client.ts';
 
-/** Translates what kafkajs throws. It wraps errors in errors; the protocol's own error type is somewhere in the chain. */
+/** Translates what kafkajs throws into our own errors. kafkajs wraps errors in errors; the cause that counts is inside. */
 
 const FENCED = new Set([
   'INVALID_PRODUCER_EPOCH',
@@ -11,6 +11,7 @@ const FENCED = new Set([
   'INVALID_TXN_STATE',
 ]);
 
+/** What somebody has to change at our own Kafka, by the error type of Kafka's protocol. */
 const REFUSED: Readonly<Record<string, string>> = {
   SASL_AUTHENTICATION_FAILED: 'check LFH_SYNC_KAFKA_SASL_USERNAME and the password file',
   ILLEGAL_SASL_STATE: 'check LFH_SYNC_KAFKA_SASL_MECHANISM',
@@ -18,70 +19,137 @@ const REFUSED: Readonly<Record<string, string>> = {
   TOPIC_AUTHORIZATION_FAILED: 'allow this sidecar to create, describe, describe-configs, read and write its topics',
   GROUP_AUTHORIZATION_FAILED: 'allow this sidecar to read the consumer groups that begin with lfh-sync.',
   CLUSTER_AUTHORIZATION_FAILED: 'allow this sidecar idempotent writes',
-  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'allow this sidecar the transactional ids that begin with lfh-sync.',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    'allow this sidecar to write (and describe) the transactional ids that begin with lfh-sync.',
   KAFKA_STORAGE_ERROR: "Kafka cannot write to its disk: make room or look at the broker's log",
-  POLICY_VIOLATION: "a policy of the broker forbids it: look at the broker's log",
+  POLICY_VIOLATION: 'a policy of the broker (create.topic.policy.class.name) forbids it',
+  INVALID_CONFIG: 'the broker does not accept the settings of a new topic',
+  INVALID_PARTITIONS: 'correct KAFKA_ADMIN_NEW_TOPIC_PARTITIONS',
   INVALID_REPLICATION_FACTOR: 'set KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR to at most the number of brokers',
   NOT_ENOUGH_REPLICAS: 'too few brokers are up for min.insync.replicas',
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'too few brokers are up for min.insync.replicas',
+  INVALID_RECORD:
+    'set cleanup.policy=delete there: a compacted topic takes no record without a key, and messages have none',
+  INVALID_TIMESTAMP:
+    "compare the clocks of this machine and of the broker, and see the topic's message.timestamp.*.max.ms",
+  INVALID_TRANSACTION_TIMEOUT: 'set transaction.max.timeout.ms of the brokers to at least 10000',
+  INVALID_SESSION_TIMEOUT: 'group.min.session.timeout.ms of the brokers may be at most 6000',
 };
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
+/** Kafka answers so for each part of a request that it did not try because of another part. It is never the cause. */
+const NOT_ATTEMPTED = 'OPERATION_NOT_ATTEMPTED';
+
 /** Thrown when a topic takes smaller records than it did when its limits were read. */
 export class RecordTooLargeError extends TransientError {}
 
-/** The Kafka protocol's name of an error, wherever in the chain it is. */
-export function protocolType(error: unknown): string | undefined {
-  for (
-    let at = error, depth = 0;
-    at instanceof Error && depth < 10;
-    at = at.cause ?? (at as Wrapped).originalError, depth += 1
-  ) {
-    const { type } = at as Wrapped;
-    if (typeof type === 'string') return type;
-  }
-  return undefined;
+/** The name of what kafkajs throws when a broker does not accept a user and password. */
+const SIGN_IN_FAILED = 'KafkaJSSASLAuthenticationError';
+
+/** An error of Kafka's protocol. */
+export interface ProtocolError {
+  /** Its name, such as `TOPIC_AUTHORIZATION_FAILED`. */
+  readonly type: string;
+  /** The topic that the broker answered so for, where patches/kafkajs+2.2.4.patch keeps it. */
+  readonly topic?: string | undefined;
+  /** What the broker says about it, such as the text of a policy. */
+  readonly brokerMessage?: string | undefined;
 }
 
 interface Wrapped extends Error {
-  type?: unknown;
-  originalError?: unknown;
+  readonly type?: unknown;
+  readonly topic?: unknown;
+  readonly brokerMessage?: unknown;
+  readonly originalError?: unknown;
+  /** Of an aggregate error. */
+  readonly errors?: unknown;
+}
+
+/** Enough for every chain that kafkajs makes; an error that contains itself ends here. */
+const MAX_WRAPPED = 50;
+
+/** The protocol error that is the cause, wherever kafkajs has put it: behind `cause` or `originalError`, or in an aggregate. */
+export function protocolError(error: unknown): ProtocolError | undefined {
+  const found: ProtocolError[] = [];
+  const open: unknown[] = [error];
+  for (let seen = 0; open.length > 0 && seen < MAX_WRAPPED; seen += 1) {
+    const at = open.shift();
+    if (!(at instanceof Error)) continue;
+    const { type, topic, brokerMessage, cause, originalError, errors } = at as Wrapped;
+    if (typeof type === 'string') found.push({ type, topic: text(topic), brokerMessage: text(brokerMessage) });
+    // kafkajs makes it of Kafka's code and text, and keeps only the text.
+    if (at.name === SIGN_IN_FAILED) found.push({ type: 'SASL_AUTHENTICATION_FAILED', brokerMessage: text(at.message) });
+    open.push(cause, originalError, ...(Array.isArray(errors) ? errors : []));
+  }
+  const causes = found.filter(({ type }) => type !== NOT_ATTEMPTED);
+  // The same error may be wrapped with its type and without its topic.
+  return causes.find(({ topic }) => topic !== undefined) ?? causes[0] ?? found[0];
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** What a request was about, for errors whose answer does not say it. */
+export interface Requested {
+  readonly topic?: string;
+  /** Kafka's name of the right that the request needs on a topic, such as `WRITE`. */
+  readonly right?: string;
 }
 
 /** For requests whose failure leaves nothing behind. `doing` completes "could not …". */
-export function translate(error: unknown, doing: string): Error {
+export function translate(error: unknown, doing: string, requested: Requested = {}): Error {
   if (error instanceof TransientError || error instanceof FencedError || error instanceof UncertainCommitError)
     return error;
-  const type = protocolType(error);
   const options = { cause: error };
-  if (type !== undefined && FENCED.has(type)) {
-    return new FencedError(`another sidecar has taken this peer over (${type} while trying to ${doing})`, options);
+  const found = protocolError(error);
+  if (found === undefined) {
+    if (!isOfKafka(error)) return error as Error;
+    const cause = tlsProblem(error) ?? error;
+    return new TransientError('KafkaUnavailable', `could not ${doing}: ${messageOf(cause)}`, { cause });
   }
-  if (type !== undefined && TOO_LARGE.has(type)) {
-    return new RecordTooLargeError(
-      'KafkaRefused',
-      `Kafka took a record for too large while trying to ${doing}`,
+  if (FENCED.has(found.type)) {
+    return new FencedError(
+      `another sidecar has taken this peer over (${found.type} while trying to ${doing})`,
       options,
     );
   }
-  const advice = type === undefined ? undefined : REFUSED[type];
-  if (advice !== undefined)
-    return new TransientError('KafkaRefused', `could not ${doing}: ${type}; ${advice}`, options);
-  if (!isOfKafka(error)) return error as Error;
-  const cause = tlsProblem(error) ?? error;
-  return new TransientError('KafkaUnavailable', `could not ${doing}: ${messageOf(cause)}`, { cause });
+  const topic = found.topic ?? requested.topic;
+  const problem = `could not ${doing}: ${describe(found, topic)}`;
+  if (TOO_LARGE.has(found.type)) {
+    return new RecordTooLargeError('KafkaRefused', `${problem}; Kafka took a record for too large`, options);
+  }
+  const advice = adviceFor(found.type, topic, requested.right);
+  if (advice !== undefined) return new TransientError('KafkaRefused', `${problem}; ${advice}`, options);
+  return new TransientError('KafkaUnavailable', `${problem}: ${messageOf(error)}`, options);
 }
 
-/** For sending and committing: a failure that is not clearly a fence leaves the outcome to the next take-over to find out. */
-export function translateInTransaction(error: unknown, doing: string): Error {
-  const translated = translate(error, doing);
+function describe({ type, brokerMessage }: ProtocolError, topic: string | undefined): string {
+  const of = topic === undefined ? '' : ` for the topic ${topic}`;
+  return `${type}${of}${brokerMessage === undefined ? '' : ` (${brokerMessage})`}`;
+}
+
+function adviceFor(type: string, topic: string | undefined, right: string | undefined): string | undefined {
+  if (type === 'TOPIC_AUTHORIZATION_FAILED' && topic !== undefined && right !== undefined) {
+    return `allow this sidecar ${right} on the topic ${topic}`;
+  }
+  return REFUSED[type];
+}
+
+/**
+ * For sending and committing. A failure that is neither a fence nor a refusal leaves open whether the batch was committed,
+ * and the next take-over finds out.
+ */
+export function translateInTransaction(error: unknown, doing: string, requested: Requested = {}): Error {
+  const translated = translate(error, doing, requested);
   if (!(translated instanceof TransientError) || translated.reason === 'KafkaRefused') return translated;
-  return new UncertainCommitError(`${translated.message}; what became of it is found out at the next take-over`, {
+  return new UncertainCommitError(`${translated.message}; the next take-over finds out whether it was committed`, {
     cause: error,
   });
 }
 
-/** kafkajs names all its errors alike; what is named otherwise is a bug of ours or of its, and is no reason to retry. */
+/** kafkajs names all its errors alike. An error with another name is a bug of ours or of kafkajs, and retrying would hide it. */
 function isOfKafka(error: unknown): boolean {
   return error instanceof Error && (error.name.startsWith('KafkaJS') || 'code' in error);
 }

@@ -7,16 +7,16 @@ import { decodePosition, type Position } from '../replay/position.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import { endHangingTransaction } from './hanging-transaction.ts';
+import { withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
-import { withTimeout } from './within.ts';
 import { POSITION_KEY, TransactionalWriter } from './writer.ts';
 
-/** After this Kafka aborts what a crashed sidecar left open, which readers of the same topics wait for. */
+/** Kafka aborts a transaction that is older than this. After a crash, readers of the same topics wait that long. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
-/** How long to wait for somebody else's transaction in a position topic, where nobody but us should write. */
+/** How long to wait for the end of a foreign transaction in a position topic. Nobody but us should write there. */
 const STABLE_DEADLINE_MS = 15_000;
 const POLL_MS = 50;
-/** Longest that a take-over may take, the wait for a foreign transaction included. */
+/** The longest time that a take-over may take, including the wait for a foreign transaction. */
 const TAKE_OVER_DEADLINE_MS = 30_000;
 
 export interface KafkaTakeOver {
@@ -26,11 +26,15 @@ export interface KafkaTakeOver {
   readonly log: Logger;
 }
 
-/** Fences every earlier writer of a peer and then, not before, reads the peer's position. */
+/**
+ * Fences every earlier writer of a peer, and only then reads the peer's position.
+ *
+ * The order matters: an earlier writer that is not fenced yet could still commit a newer position.
+ */
 export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncName): Promise<TakenOverInKafka> {
   const { kafka, topics, node, log } = options;
   const topic = positionTopic(peer);
-  await requireCompaction(topics, topic);
+  await topics.ensure([topic], { maxAgeMs: 0 });
   try {
     return await fenceAndRead(options, peer, 0);
   } catch (error) {
@@ -39,6 +43,7 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
     const id = transactionalId(node, peer);
     const hanging = {
       kafka,
+      topics,
       transactionalId: id,
       transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
       positionTopic: topic,
@@ -46,7 +51,7 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
       to,
     };
     const doing = `end a transaction that Kafka has left open in ${topic}`;
-    const ended = await withTimeout(TAKE_OVER_DEADLINE_MS, endHangingTransaction(hanging), fellSilent).catch(
+    const ended = await withTimeout(TAKE_OVER_DEADLINE_MS, endHangingTransaction(hanging), timedOut).catch(
       (problem: unknown) => {
         throw translate(problem, doing);
       },
@@ -57,7 +62,7 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
 }
 
 const ENDED =
-  'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and what it held is ' +
+  'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';
 
 interface TakenOverInKafka {
@@ -65,7 +70,7 @@ interface TakenOverInKafka {
   readonly position: Position | undefined;
 }
 
-/** @param stableMs how long a transaction that is open in the position topic is waited for */
+/** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
 async function fenceAndRead(
   { kafka, topics, node }: KafkaTakeOver,
   peer: SyncName,
@@ -83,17 +88,17 @@ async function fenceAndRead(
   const writer = new TransactionalWriter(producer, topics, peer, topic);
   const read = async (): Promise<Position | undefined> => {
     await fence(producer);
-    return readPosition(kafka, topic, await topics.firstOffset(topic), stableMs);
+    return readPosition(kafka, topic, stableMs);
   };
   try {
-    return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, read(), fellSilent) };
+    return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, read(), timedOut) };
   } catch (error) {
     await writer.close();
     throw translate(error, `take over ${peer}`);
   }
 }
 
-/** Thrown while something is open in a position topic, from its last stable offset to its end. */
+/** Thrown while a transaction is open in a position topic. `from` is the last stable offset, `to` the high watermark. */
 class OpenTransactionError extends TransientError {
   readonly from: bigint;
   readonly to: bigint;
@@ -102,51 +107,36 @@ class OpenTransactionError extends TransientError {
     super(
       'KafkaUnavailable',
       `a transaction that is not ours is open in ${topic}; waiting for its end. If it does not end, ` +
-        'kafka-transactions.sh find-hanging tells whose it is',
+        'kafka-transactions.sh find-hanging shows whose it is',
     );
     this.from = from;
     this.to = to;
   }
 }
 
-function fellSilent(): Error {
+function timedOut(): Error {
   return new TransientError(
     'KafkaUnavailable',
-    `Kafka has not answered withTimeout ${TAKE_OVER_DEADLINE_MS / 1000} s of a take-over`,
+    `Kafka did not complete a take-over within ${TAKE_OVER_DEADLINE_MS / 1000} s`,
   );
 }
 
-/** kafkajs asks for a producer id, which is what fences, only with the first transaction. */
+/** Requesting a producer id is what fences. kafkajs requests it only when the first transaction begins. */
 async function fence(producer: Producer): Promise<void> {
   await producer.connect();
   const transaction = await producer.transaction();
   await transaction.abort();
 }
 
-async function requireCompaction(topics: Topics, topic: string): Promise<void> {
-  const found = (await topics.ensure([topic], { fresh: true })).get(topic);
-  if (found && 'cleanupPolicy' in found && found.cleanupPolicy === 'compact') return;
-  throw new TransientError(
-    'TopicNotCompacted',
-    `${topic} must have cleanup.policy=compact and nothing else: Kafka would delete the position of a peer that is silent for ` +
-      'long. Set it with kafka-configs.sh',
-  );
-}
-
 /**
- * Reads to the high watermark of the first fetch, which was made after fencing: whatever our predecessor committed is
- * below it. The last stable offset would not do, since it stays behind while any transaction is open.
+ * Reads up to the high watermark of the first fetch. That fetch is made after fencing, so everything that an earlier
+ * writer committed is below it. The last stable offset is not enough: it stays behind while any transaction is open.
  */
-async function readPosition(
-  kafka: Kafka,
-  topic: string,
-  first: bigint,
-  stableMs: number,
-): Promise<Position | undefined> {
+async function readPosition(kafka: Kafka, topic: string, stableMs: number): Promise<Position | undefined> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    const newest = await readNewest(fetcher, topic, first, stableMs);
+    const newest = await readNewest(fetcher, topic, await fetcher.firstOffset(topic, 0), stableMs);
     if (!newest?.value) return undefined;
     const position = decodePosition(newest.value.toString('utf8'));
     if (position) return position;

@@ -3,6 +3,7 @@ import type { Kafka } from 'kafkajs';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import { TransientError } from '../../common/errors.ts';
 import { type Cluster, createCluster, leaderOf } from './cluster.ts';
+import { protocolError } from './errors.ts';
 
 /** One record. */
 export interface FetchedRecord {
@@ -17,18 +18,24 @@ export interface FetchedRecord {
 }
 
 export interface Fetched {
-  /** In order; without control records and, where only what is committed was asked for, without aborted ones. */
+  /** In order, without control records. A fetch of committed records leaves out aborted ones as well. */
   readonly records: readonly FetchedRecord[];
-  /** Where the next fetch begins. */
+  /** The offset at which the next fetch begins. */
   readonly next: bigint;
   readonly highWatermark: bigint;
   /** Below the high watermark while somebody's transaction is open. */
   readonly lastStable: bigint;
 }
 
-/** In Kafka's protocol: up to the high watermark, or only up to the last stable offset and with what was aborted named. */
+/** Kafka's isolation levels. `committed` reads only up to the last stable offset, and the answer names aborted transactions. */
 const ISOLATION = { uncommitted: 0, committed: 1 };
 const MAX_BYTES = 8 * 1024 * 1024;
+
+/** Errors that pass when the metadata are read again. */
+const STALE_METADATA = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION']);
+/** A broker that stood still is let in again within its session, 9 s by default. */
+const LEADER_WITHIN_MS = 10_000;
+const RETRY_MS = 200;
 
 /** Reads partitions without being a member of any group. */
 export class Fetcher {
@@ -46,6 +53,35 @@ export class Fetcher {
 
   disconnect(): Promise<void> {
     return this.#cluster.disconnect();
+  }
+
+  /**
+   * The oldest offset that a partition still has. Waits for the partition's leader: a broker that stood still has none
+   * for some seconds.
+   * @throws TransientError when Kafka does not say, and what kafkajs throws
+   */
+  async firstOffset(topic: string, partition: number): Promise<bigint> {
+    for (const deadline = performance.now() + LEADER_WITHIN_MS; ; ) {
+      try {
+        return await this.#askFirstOffset(topic, partition);
+      } catch (error) {
+        const isStale = STALE_METADATA.has(protocolError(error)?.type ?? '');
+        if (!isStale || performance.now() >= deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  async #askFirstOffset(topic: string, partition: number): Promise<bigint> {
+    await this.#cluster.addTargetTopic(topic);
+    await this.#cluster.refreshMetadata();
+    const asked = { topic, partitions: [{ partition }], fromBeginning: true };
+    const answers = await this.#cluster.fetchTopicsOffset([asked]);
+    const partitions = answers.find((answer) => answer.topic === topic)?.partitions;
+    const offset = partitions?.find((answer) => answer.partition === partition)?.offset;
+    // Not known is not 0: what is read from a wrong offset is not the position.
+    if (offset !== undefined && /^\d+$/.test(offset)) return BigInt(offset);
+    throw new TransientError('KafkaUnavailable', `Kafka does not say where partition ${partition} of ${topic} begins`);
   }
 
   /** Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
@@ -66,21 +102,23 @@ export class Fetcher {
         },
       ],
     });
-    const fetched = responses[0]?.partitions[0];
-    // A broker that throttles us answers so.
+    const fetched = responses
+      .find(({ topicName }) => topicName === topic)
+      ?.partitions.find((answer) => answer.partition === partition);
+    // A broker that throttles us answers without any partition.
     if (!fetched)
       throw new TransientError('KafkaUnavailable', `Kafka did not answer a fetch of ${topic}; trying again`);
     const last = fetched.messages.at(-1);
     return {
       records: new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[],
-      // Nothing where there should be something: batches that compaction has emptied.
+      // There can be no messages where there should be some: compaction has emptied these batches.
       next: last ? BigInt(last.offset) + 1n : BigInt(fetched.lastStableOffset),
       highWatermark: BigInt(fetched.highWatermark),
       lastStable: BigInt(fetched.lastStableOffset),
     };
   }
 
-  /** What there is from one offset up to another, or up to where it is not stable. @throws what {@link fetch} throws */
+  /** Reads from one offset up to another, or up to the last stable offset. @throws what {@link fetch} throws */
   async read(topic: string, partition: number, from: bigint, to: bigint): Promise<FetchedRecord[]> {
     const records: FetchedRecord[] = [];
     for (let next = from; next < to; ) {

@@ -3,39 +3,41 @@ import type { Kafka } from 'kafkajs';
 import createEosManager from 'kafkajs/src/producer/eosManager/index.js';
 import { createCluster } from './cluster.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
+import type { Topics } from './topics.ts';
 
-/** On a position record: the partition of each topic that its transaction wrote to, in JSON. */
+/** A header of each position record. It holds, as JSON, the partition of each topic that the transaction wrote to. */
 export const PARTITIONS_HEADER = 'partitions';
 
 export interface Hanging {
   readonly kafka: Kafka;
+  readonly topics: Topics;
   readonly transactionalId: string;
   readonly transactionTimeoutMs: number;
   readonly positionTopic: string;
-  /** The last stable offset of the position topic, behind which something is open, and where it ends. */
+  /** The last stable offset of the position topic, where the open transaction begins, and the high watermark. */
   readonly from: bigint;
   readonly to: bigint;
 }
 
 /**
- * Ends what Kafka has left open of our own transactions in a position topic, as aborted, in every partition it wrote to.
+ * Aborts our own transactions that Kafka has left open, in every partition that they wrote to.
  *
- * Once a producer id was asked for anew nothing of ours can be open, and yet it happens: where a partition has no leader
- * at the moment of a commit or an abort, Kafka 4.3 takes it for deleted, says that the transaction is complete and writes
- * no marker there (`KRaftMetadataCache.getPartitionLeaderEndpoint`). That takes no more than a single broker that stands
- * still for longer than its session. Readers of committed records then wait in all these topics for ever, and the next
- * transaction of the same producer would carry the forgotten records along.
+ * After a new producer id was requested no transaction of ours should be open, and yet it happens. When a partition has
+ * no leader at the moment of a commit or an abort, Kafka 4.3 mistakes it for a deleted partition, reports the transaction
+ * as complete and writes no marker there (`KRaftMetadataCache.getPartitionLeaderEndpoint`). A single broker that stands
+ * still for longer than its session is enough. Readers of committed records then wait for ever in all these topics, and
+ * the next transaction of the same producer would carry the forgotten records along.
  *
- * Aborted and not committed, since who reads the transaction cannot know that it was whole. What it held is replayed
- * again from the position before it.
+ * The transaction is aborted and not committed, because a reader cannot know whether it was complete. Its messages are
+ * replayed again from the position before it.
  *
  * Fences every producer with this transactional id.
  *
- * @returns how many transactions' positions were found open; 0 when what is open is somebody else's
+ * @returns how many open position records are ours; 0 means that the open transaction is somebody else's
  * @throws what kafkajs throws
  */
 export async function endHangingTransaction(hanging: Hanging): Promise<number> {
-  const { kafka, transactionalId, transactionTimeoutMs: transactionTimeout, positionTopic } = hanging;
+  const { kafka, topics, transactionalId, transactionTimeoutMs: transactionTimeout, positionTopic } = hanging;
   const cluster = createCluster(kafka);
   try {
     await cluster.connect();
@@ -51,7 +53,7 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
     const ours = found.filter(({ batchContext }) => batchContext.producerId === manager.getProducerId());
     if (ours.length === 0) return 0;
     manager.beginTransaction();
-    const partitions = [[positionTopic, 0] as const, ...ours.flatMap(partitionsOf)];
+    const partitions = await existing(topics, [[positionTopic, 0], ...ours.flatMap(partitionsOf)]);
     await manager.addPartitionsToTransaction(
       partitions.map(([topic, partition]) => ({ topic, partitions: [{ partition }] })),
     );
@@ -60,6 +62,12 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
   } finally {
     await cluster.disconnect();
   }
+}
+
+/** Leaves out what was deleted since, or was made again with fewer partitions: nobody waits there, and Kafka would refuse all. */
+async function existing(topics: Topics, places: readonly [string, number][]): Promise<readonly [string, number][]> {
+  const counts = await topics.count(new Set(places.map(([topic]) => topic)));
+  return places.filter(([topic, partition]) => partition < (counts.get(topic) ?? 0));
 }
 
 async function readOpen({ kafka, positionTopic, from, to }: Hanging): Promise<FetchedRecord[]> {

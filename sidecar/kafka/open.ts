@@ -2,20 +2,21 @@ import type { KafkaPort } from '../ports.ts';
 import { createClient, type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
-import { type TopicDefaults, Topics } from './topics.ts';
+import type { TopicDefaults } from './topic-rules.ts';
+import { Topics } from './topics.ts';
 
 export interface KafkaOptions extends KafkaConnection, TopicDefaults {
-  /** The node's name; part of transactional ids and of the group's. */
+  /** The node's name. It is part of the transactional ids and of the group's id. */
   readonly node: string;
 }
 
 export interface OpenKafka extends KafkaPort {
   readonly owners: Owners;
-  /** Leaves the group and closes what is shared; the writers are closed by those who took them over. */
+  /** Leaves the group and closes the shared clients. Each writer is closed by the session that took it over. */
   close(): Promise<void>;
 }
 
-/** The node's Kafka. Connects when first needed, and again after every failure; nothing is thrown here. */
+/** Opens the local Kafka. It connects when it is first needed and reconnects after every failure; nothing is thrown here. */
 export function openKafka(options: KafkaOptions): OpenKafka {
   const patient = createClient(options, PATIENT_RETRY);
   const quick = createClient(options, QUICK_RETRY);

@@ -1,185 +1,144 @@
-import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
-import { isPositionTopic, OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
-import { messageOf, TransientError } from '../../common/errors.ts';
-import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
-import { protocolType, translate } from './errors.ts';
-import { closed } from './within.ts';
+import type { Kafka } from 'kafkajs';
+import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
+import { TransientError } from '../../common/errors.ts';
+import type { TopicRefusal } from '../replay/outgoing-record.ts';
+import { protocolError } from './errors.ts';
+import { TopicRequests } from './topic-requests.ts';
+import { findTopicProblem, type Topic, type TopicDefaults, topicConfigs } from './topic-rules.ts';
 
-export interface TopicDefaults {
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  /** No topic is made for a peer's format when Kafka has this many already. */
-  readonly maxTopics: number;
+/** Any topic can be deleted, made again or set up differently at any time, so it is asked for again after this. */
+const MAX_AGE_MS = 30_000;
+
+interface Known {
+  readonly topic: Topic;
+  /** As of `performance.now()`. */
+  readAt: number;
 }
 
-export interface Topic extends TopicLimits {
-  readonly partitions: number;
-  readonly cleanupPolicy: string;
+export interface EnsureOptions {
+  /** The peer whose messages name the topics. What is made for it counts towards its share. */
+  readonly peer?: string;
+  /** How old an answer of Kafka may be; 0 asks in any case. */
+  readonly maxAgeMs?: number;
 }
 
-/** Topics that are not messages': ours, connect's own and Kafka's. */
-const INTERNAL = /^(?:LFH_|__|RETRANSMIT$)/;
-
-/** What peers' names can run into; not having such a topic is the message's problem and not ours. */
-const REFUSALS = new Set([
-  'INVALID_TOPIC_EXCEPTION',
-  'TOPIC_AUTHORIZATION_FAILED',
-  'CLUSTER_AUTHORIZATION_FAILED',
-  'POLICY_VIOLATION',
-]);
-
-/** Makes topics that are missing, and knows what those that exist take. */
+/**
+ * Makes topics that are missing, and knows how those that exist are set up.
+ *
+ * What is wrong with our own Kafka (a right, a policy, a limit, how a topic is set up) is thrown, and costs no message.
+ * Only a name that cannot be a topic's here is returned as a refusal, since no change but another message would help.
+ */
 export class Topics {
-  readonly #kafka: Kafka;
+  readonly #requests: TopicRequests;
   readonly #defaults: TopicDefaults;
-  readonly #known = new Map<string, Topic>();
+  readonly #known = new Map<string, Known>();
   readonly #asked = new Map<string, Promise<Topic | TopicRefusal>>();
-  #admin: Promise<Admin> | undefined;
+  /** For each peer, the names that its messages made us try to make since the process began. */
+  readonly #shares = new Map<string, Set<string>>();
 
   constructor(kafka: Kafka, defaults: TopicDefaults) {
-    this.#kafka = kafka;
+    this.#requests = new TopicRequests(kafka);
     this.#defaults = defaults;
   }
 
-  /** See `KafkaPort.ensureTopics`. */
-  async ensure(
-    names: readonly string[],
-    options: { readonly capped?: boolean; readonly fresh?: boolean } = {},
-  ): Promise<Map<string, Topic | TopicRefusal>> {
-    if (options.fresh) for (const name of names) this.#known.delete(name);
-    // One after the other: topics are made a few times in a node's life, and the limit counts them.
+  /**
+   * See `KafkaPort.ensureTopics`.
+   * @throws TransientError when a topic cannot be had or used here
+   */
+  async ensure(names: readonly string[], options: EnsureOptions = {}): Promise<Map<string, Topic | TopicRefusal>> {
+    const { peer, maxAgeMs = MAX_AGE_MS } = options;
     const found = new Map<string, Topic | TopicRefusal>();
-    for (const name of names)
-      found.set(name, this.#known.get(name) ?? (await this.#ask(name, options.capped ?? false)));
+    // One after the other: topics are made a few times in a node's life, and the share counts them.
+    for (const name of names) {
+      const known = this.#known.get(name);
+      const isFresh = known !== undefined && performance.now() - known.readAt < maxAgeMs;
+      found.set(name, isFresh ? known.topic : await this.#ask(name, peer));
+    }
     return found;
   }
 
-  /** Forgets what topics take: somebody has changed one of them. */
+  /** Lets every topic be asked for again. For after any failure: a changed topic may be its cause. */
   forget(): void {
-    this.#known.clear();
+    // What a batch was planned with must stay: another peer may be about to send.
+    for (const known of this.#known.values()) known.readAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Number of partitions of a topic that {@link ensure} has found. */
+  /** What {@link ensure} last found; a batch that is sent by it may turn out to be wrong, and then is not committed. */
   known(name: string): Topic {
-    const topic = this.#known.get(name);
-    if (!topic) throw new Error(`${name} is sent to before it was ensured`);
+    const known = this.#known.get(name);
+    if (!known) throw new Error(`${name} is sent to before it was ensured`);
+    return known.topic;
+  }
+
+  /** How many partitions topics have now; 0 for one that does not exist. Makes none, and does not ask how they are set up. */
+  async count(names: Iterable<string>): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (const name of names) counts.set(name, await this.#requests.countPartitions(name));
+    return counts;
+  }
+
+  disconnect(): Promise<void> {
+    return this.#requests.disconnect();
+  }
+
+  /** Several callers may want one topic at the same time; it is asked for once. */
+  async #ask(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
+    // A topic's name has no space. One peer's share must not end another's request.
+    const request = `${name} ${peer ?? ''}`;
+    const asked = this.#asked.get(request) ?? this.#findOrMake(name, peer);
+    this.#asked.set(request, asked);
+    try {
+      return await asked;
+    } finally {
+      this.#asked.delete(request);
+    }
+  }
+
+  async #findOrMake(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
+    const found = (await this.#requests.describe(name)) ?? (await this.#make(name, peer));
+    if ('refused' in found) return found;
+    const topic = name === OWNERS_TOPIC ? await this.#withAllPartitions(found) : found;
+    const problem = findTopicProblem(name, topic);
+    if (problem) throw problem;
+    this.#known.set(name, { topic, readAt: performance.now() });
     return topic;
   }
 
-  /** The oldest offset that a topic of one partition still has. */
-  async firstOffset(name: string): Promise<bigint> {
-    const admin = await this.#connected();
+  async #make(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
+    const configs = topicConfigs(name, this.#defaults);
+    if (peer === undefined) return this.#requests.create(configs);
+    const share = this.#shares.get(peer) ?? new Set();
+    const { maxTopics } = this.#defaults;
+    if (!share.has(name) && share.size >= maxTopics) throw shareUsedUp(name, maxTopics);
     try {
-      const [offsets] = await admin.fetchTopicOffsets(name);
-      return BigInt(offsets?.low ?? 0);
-    } catch (error) {
-      // kafkajs trips over a topic that was made just now, and that the broker which it asks does not know yet.
-      if (!(error instanceof TypeError)) throw error;
-      throw new TransientError('KafkaUnavailable', `Kafka does not tell the offsets of ${name} yet`, { cause: error });
-    }
-  }
-
-  async disconnect(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = undefined;
-    if (admin) await closed(admin.then((connected) => connected.disconnect()));
-  }
-
-  /** Several peers may want one topic at the same time; it is made once. */
-  async #ask(name: string, capped: boolean): Promise<Topic | TopicRefusal> {
-    const asked = this.#asked.get(name);
-    if (asked) return asked;
-    const answer = this.#findOrMake(name, capped);
-    this.#asked.set(name, answer);
-    try {
-      const topic = await answer;
-      if (!('refused' in topic)) this.#known.set(name, topic);
+      const topic = await this.#requests.create(configs);
+      this.#shares.set(peer, share.add(name));
       return topic;
-    } finally {
-      this.#asked.delete(name);
-    }
-  }
-
-  async #findOrMake(name: string, capped: boolean): Promise<Topic | TopicRefusal> {
-    const wasConnected = this.#admin !== undefined;
-    try {
-      const admin = await this.#connected();
-      const existing = await admin.listTopics();
-      if (!existing.includes(name)) {
-        const count = existing.filter((topic) => !INTERNAL.test(topic)).length;
-        if (capped && count >= this.#defaults.maxTopics) {
-          return { refused: `Kafka has ${count} topics already, and LFH_SYNC_MAX_TOPICS allows no more` };
-        }
-        await admin.createTopics({ topics: [this.#configOf(name)], waitForLeaders: true });
-      }
-      return await describe(admin, name);
     } catch (error) {
-      const type = typeOfCreation(error);
-      if (capped && type !== undefined && REFUSALS.has(type)) {
-        // The topic's name comes from the peer, and Kafka's messages quote it.
-        return { refused: `Kafka refuses the topic: ${type}` };
-      }
-      await this.disconnect();
-      // Kafka ends what was idle for long, and kafkajs may notice only as it writes: that is no reason to give a peer up.
-      if (wasConnected && error instanceof kafkajs.KafkaJSConnectionError) return this.#findOrMake(name, capped);
-      if (type === 'INVALID_REPLICATION_FACTOR') throw translateType(type, `make the topic ${name}`, error);
-      throw translate(error, `find or make the topic ${capped ? 'of a data_format' : name}`);
+      if (protocolError(error)?.type !== 'INVALID_TOPIC_EXCEPTION') throw error;
+      this.#shares.set(peer, share.add(name));
+      return { refused: 'Kafka does not take the name for a topic: it may differ from another only by . and _' };
     }
   }
 
-  #configOf(name: string): ITopicConfig {
-    const { partitions, replicationFactor } = this.#defaults;
-    if (name === OWNERS_TOPIC) return { topic: name, numPartitions: OWNERS_PARTITIONS, replicationFactor };
-    if (isPositionTopic(name)) {
-      return { topic: name, numPartitions: 1, replicationFactor, configEntries: COMPACTED };
+  /** A client that made the topic before us may have made it too small. It holds no records, so it can simply grow. */
+  async #withAllPartitions(topic: Topic): Promise<Topic> {
+    if (topic.partitions >= OWNERS_PARTITIONS) return topic;
+    try {
+      await this.#requests.extend(OWNERS_TOPIC, OWNERS_PARTITIONS);
+    } catch (error) {
+      // Where that is not ours to do, the problem with the topic says what a person has to do.
+      if (error instanceof TransientError && error.reason === 'KafkaRefused') return topic;
+      throw error;
     }
-    return { topic: name, numPartitions: partitions, replicationFactor };
-  }
-
-  #connected(): Promise<Admin> {
-    this.#admin ??= (async () => {
-      const admin = this.#kafka.admin();
-      await admin.connect();
-      return admin;
-    })();
-    return this.#admin;
+    return { ...topic, partitions: OWNERS_PARTITIONS };
   }
 }
 
-/** Small segments, since only closed ones are compacted, and a take-over reads all that is left. */
-const COMPACTED = [
-  { name: 'cleanup.policy', value: 'compact' },
-  { name: 'segment.bytes', value: String(1024 * 1024) },
-  { name: 'min.cleanable.dirty.ratio', value: '0.1' },
-];
-
-async function describe(admin: Admin, name: string): Promise<Topic> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [
-      { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] },
-    ],
-  });
-  const entries = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
-  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-  const maxMessageBytes = Number(entries.get('max.message.bytes'));
-  const partitions = topics[0]?.partitions.length;
-  if (!Number.isSafeInteger(maxMessageBytes) || !partitions) {
-    throw new TransientError('KafkaUnavailable', `Kafka does not tell the limits of ${name} yet`);
-  }
-  return { maxMessageBytes, partitions, cleanupPolicy: entries.get('cleanup.policy') ?? '' };
-}
-
-/** createTopics throws one error that holds one for each topic. */
-function typeOfCreation(error: unknown): string | undefined {
-  const inner = (error as { errors?: unknown[] }).errors?.[0];
-  return protocolType(inner) ?? protocolType(error);
-}
-
-function translateType(type: string, doing: string, cause: unknown): TransientError {
+function shareUsedUp(topic: string, maxTopics: number): TransientError {
   return new TransientError(
     'KafkaRefused',
-    `could not ${doing}: ${type}; set KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR to at most the number of brokers`,
-    { cause: messageOf(cause) },
+    `the topic ${topic} is not made: LFH_SYNC_MAX_TOPICS=${maxTopics} allows no more new topics for this peer since this ` +
+      'sidecar started. Make the topic by hand, raise the setting, or name in allowFormats what is wanted',
   );
 }

@@ -61,8 +61,9 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
 /**
  * Makes the records of one transaction.
  *
- * A message can still turn out here to be one that Kafka does not take, because its topic cannot be had or is made for
- * smaller records. Such a message is rejected like any other, since waiting would stop the stream behind it.
+ * A message can still turn out here to be one that Kafka does not take, because no topic can have the name of its format or
+ * the topic takes only smaller records. Such a message is rejected like any other, since waiting would stop the stream
+ * behind it.
  *
  * @param topics limits of LFH_SYNC, LFH_EXCEPTION and every topic of {@link topicsNamed}
  * @param before the position before the batch; `stream`, `identity` and `from` are carried on

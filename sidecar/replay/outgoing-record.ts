@@ -17,7 +17,7 @@ export interface TopicLimits {
   readonly maxMessageBytes: number;
 }
 
-/** A topic that cannot be had, with the reason in words: an illegal or colliding name, or the limit on new topics. */
+/** A name that no topic can have here, with the reason in words: Kafka does not allow it, or it collides with another topic. */
 export interface TopicRefusal {
   readonly refused: string;
 }

@@ -2,7 +2,14 @@ import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
-import { advancePosition, judgeBatch, planBatch, topicsNamed } from '../replay/batch-plan.ts';
+import {
+  advancePosition,
+  type BatchPlan,
+  type Judged,
+  judgeBatch,
+  planBatch,
+  topicsNamed,
+} from '../replay/batch-plan.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
@@ -149,20 +156,34 @@ function verify({ chain, position }: SessionStart, delivered: Delivered): void {
   if (position.identity === null && isOfAnotherStream(delivered, position)) throw new AnotherStreamError(delivered);
 }
 
+/** Plans a batch by what Kafka says about its topics. A limit that was read a while ago never rejects a message: it is read again. */
+async function planWithTopics(
+  { kafka, peer }: SessionContext,
+  judged: readonly Judged[],
+  before: Position,
+): Promise<BatchPlan> {
+  const plan = async (options: { maxAgeMs?: number }): Promise<BatchPlan> => {
+    const topics = new Map<string, TopicLimits | TopicRefusal>([
+      ...(await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], options)),
+      ...(await kafka.ensureTopics(topicsNamed(judged), { ...options, peer })),
+    ]);
+    return planBatch(judged, topics, before, peer, Date.now());
+  };
+  const planned = await plan({});
+  const isTooLarge = planned.rejections.some(({ rejection }) => rejection.reason === 'TooLargeForKafka');
+  return isTooLarge ? plan({ maxAgeMs: 0 }) : planned;
+}
+
 async function commitBatch(
   context: SessionContext,
   writer: ReplayWriter,
   before: Position,
   batch: readonly Delivered[],
 ): Promise<void> {
-  const { report, kafka, rules, peer, log } = context;
+  const { report, rules, peer, log } = context;
   const started = performance.now();
   const judged = judgeBatch(batch, before, rules);
-  const topics = new Map<string, TopicLimits | TopicRefusal>([
-    ...(await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC])),
-    ...(await kafka.ensureTopics(topicsNamed(judged), { capped: true })),
-  ]);
-  const planned = planBatch(judged, topics, before, peer, Date.now());
+  const planned = await planWithTopics(context, judged, before);
   const locations = await writer.send(planned.records, planned.position);
   await writer.commit();
   batch.at(-1)?.ack();

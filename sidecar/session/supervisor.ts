@@ -110,14 +110,19 @@ export class Supervisor {
     report.owned(owned);
     if (this.#running.has(peer.name)) {
       // It was asked to end, but with a Kafka that does not answer that takes time, and the outcome of its last batch is unknown.
-      if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
+      if (!this.#ports.owners.joined) this.#reportNotJoined(report);
       return;
     }
     if (peer.paused) report.state('Paused', 'paused in the settings');
     else if (peer.problem !== undefined) report.state('InvalidSettings', peer.problem);
-    else if (!this.#ports.owners.joined) report.state('KafkaUnavailable', NOT_JOINED);
+    else if (!this.#ports.owners.joined) this.#reportNotJoined(report);
     else if (!owned) report.state('NotOwned', 'another sidecar of this node replays this peer');
     else this.#start(peer, report);
+  }
+
+  #reportNotJoined(report: PeerReport): void {
+    const { problem } = this.#ports.owners;
+    report.state(problem?.reason ?? 'KafkaUnavailable', problem?.message ?? NOT_JOINED);
   }
 
   #start(peer: LoadedPeer, report: PeerReport): void {

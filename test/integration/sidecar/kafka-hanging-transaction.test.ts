@@ -82,7 +82,23 @@ describe('a transaction that Kafka has left open', () => {
     assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
   });
 
-  it('is left alone, and named in the error, where it belongs to somebody else', async () => {
+  it('is aborted in the topics that are left when one of them was deleted since', async () => {
+    await replay('deleted', 'four', first);
+    const position = positionTopic(syncName('deleted'));
+    await leaveHanging(kafka, transactionalId('local', syncName('deleted')), [
+      {
+        topic: position,
+        partition: 0,
+        key: 'position',
+        value: encodePosition({ ...first, sequence: 2 }),
+        headers: { partitions: JSON.stringify({ GONE: 1 }) },
+      },
+    ]);
+
+    assert.equal((await replay('deleted', 'five', { ...first, sequence: 3 }))?.sequence, 1);
+  });
+
+  it("of somebody else's in a position topic is left alone, and told of", async () => {
     await replay('foreign', 'one', first);
     const value = encodePosition({ ...first, sequence: 2 });
     await leaveHanging(kafka, 'somebody-else', [

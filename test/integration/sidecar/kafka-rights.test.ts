@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
+import type { PeerStatus } from '../../../common/contract/status.ts';
 import { SidecarProcess, signsInAtKafka } from '../../kit/processes/sidecar.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
@@ -49,30 +50,77 @@ describe('a Kafka with ACLs', () => {
       return { ...who, resourceType, resourceName, resourcePatternType, operation };
     });
 
-  const topics = (...operations: AclEntry['operation'][]): AclEntry[] => [
-    ...allow(AclResourceTypes.TOPIC, 'LFH_SYNC', PREFIXED, ...operations),
-    ...['LFH_EXCEPTION', 'FHIR-R4'].flatMap((name) => allow(AclResourceTypes.TOPIC, name, LITERAL, ...operations)),
+  const owners = (): AclEntry[] => allow(AclResourceTypes.GROUP, 'lfh-sync.local.owners', LITERAL, READ);
+  const transactions = (): AclEntry[] => allow(AclResourceTypes.TRANSACTIONAL_ID, 'lfh-sync.', PREFIXED, WRITE);
+  const on = (topic: string, operation: AclEntry['operation']): AclEntry[] =>
+    allow(AclResourceTypes.TOPIC, topic, LITERAL, operation);
+
+  /** All rights that docs/sidecar.md lists, in the order in which the sidecar needs them, and what is said without each. */
+  const steps: readonly [right: string, message: RegExp, acl: () => AclEntry[]][] = [
+    [
+      'DESCRIBE on LFH_SYNC_OWNERS',
+      /allow this sidecar DESCRIBE on the topic LFH_SYNC_OWNERS/,
+      () => on('LFH_SYNC_OWNERS', DESCRIBE),
+    ],
+    [
+      'CREATE on LFH_SYNC_OWNERS',
+      /allow this sidecar CREATE on the topic LFH_SYNC_OWNERS/,
+      () => on('LFH_SYNC_OWNERS', CREATE),
+    ],
+    [
+      'DESCRIBE_CONFIGS on LFH_SYNC_OWNERS',
+      /allow this sidecar DESCRIBE_CONFIGS on the topic LFH_SYNC_OWNERS/,
+      () => [...on('LFH_SYNC_OWNERS', DESCRIBE_CONFIGS), ...on('LFH_SYNC_OWNERS', READ)],
+    ],
+    ['READ on the group', /GROUP_AUTHORIZATION_FAILED; allow this sidecar to read the consumer groups/, owners],
+    [
+      'any on the position topic',
+      /allow this sidecar DESCRIBE on the topic LFH_SYNC_POSITION_lfh-sync-hospital-a/,
+      () => allow(AclResourceTypes.TOPIC, 'LFH_SYNC', PREFIXED, CREATE, DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE),
+    ],
+    [
+      'WRITE on the transactional id',
+      /TRANSACTIONAL_ID_AUTHORIZATION_FAILED; allow this sidecar to write/,
+      transactions,
+    ],
+    [
+      'any on LFH_EXCEPTION',
+      /allow this sidecar DESCRIBE on the topic LFH_EXCEPTION/,
+      () => allow(AclResourceTypes.TOPIC, 'LFH_EXCEPTION', LITERAL, CREATE, DESCRIBE, DESCRIBE_CONFIGS, WRITE),
+    ],
+    ['DESCRIBE on FHIR-R4', /allow this sidecar DESCRIBE on the topic FHIR-R4/, () => on('FHIR-R4', DESCRIBE)],
+    ['CREATE on FHIR-R4', /allow this sidecar CREATE on the topic FHIR-R4/, () => on('FHIR-R4', CREATE)],
+    [
+      'DESCRIBE_CONFIGS on FHIR-R4',
+      /allow this sidecar DESCRIBE_CONFIGS on the topic FHIR-R4/,
+      () => on('FHIR-R4', DESCRIBE_CONFIGS),
+    ],
+    [
+      'WRITE on FHIR-R4',
+      /TOPIC_AUTHORIZATION_FAILED for the topic FHIR-R4; allow this sidecar WRITE on the topic FHIR-R4/,
+      () => on('FHIR-R4', WRITE),
+    ],
   ];
 
-  it('is not replayed into without the right to describe configs, and the log names that right', async () => {
-    const acl = [
-      ...topics(CREATE, DESCRIBE, READ, WRITE),
-      ...allow(AclResourceTypes.GROUP, 'lfh-sync.local.owners', LITERAL, READ),
-      ...allow(AclResourceTypes.TRANSACTIONAL_ID, 'lfh-sync.', PREFIXED, WRITE),
-    ];
-    await admin.createAcls({ acl });
-    sidecar = await SidecarProcess.start(b, {
-      peers: [{ site: a }],
-      settings: await signsInAtKafka(b, USER),
-    });
-    await sidecar.waitForLog(/TOPIC_AUTHORIZATION_FAILED; allow this sidecar to create, describe, describe-configs/);
-    await sidecar.waitForPeer(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaUnavailable');
+  let uuid: string;
+
+  it('and no right at all makes the peer wait, and costs no message', async () => {
+    const message = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
+    uuid = message.uuid;
+    await a.announce([message.payload, Buffer.from('{')]);
+    sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings: await signsInAtKafka(b, USER) });
+    await sidecar.waitForPeer(a, 'waits for Kafka', ({ reason }) => reason === 'KafkaRefused');
   });
 
-  it('is replayed into with exactly the rights that docs/sidecar.md lists', async () => {
-    await admin.createAcls({ acl: topics(DESCRIBE_CONFIGS) });
-    const { uuid, payload } = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
-    await a.announce([payload, Buffer.from('{')]);
+  for (const [right, message, acl] of steps) {
+    it(`and without the right ${right} makes the peer wait as KafkaRefused, with a message that names it`, async () => {
+      const waits = ({ reason, message: text }: PeerStatus): boolean => reason === 'KafkaRefused' && message.test(text);
+      await sidecar.waitForPeer(a, `waits for ${right}`, waits, 60_000);
+      await admin.createAcls({ acl: acl() });
+    });
+  }
+
+  it('is replayed into with the rights that docs/sidecar.md lists, and nothing was rejected for want of one', async () => {
     await sidecar.waitForPeer(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
     for (const topic of ['FHIR-R4', 'LFH_EXCEPTION']) {

@@ -42,7 +42,6 @@ describe("a peer's messages", () => {
       settings: {
         LFH_SYNC_LOG_LEVEL: 'trace',
         KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
-        LFH_SYNC_MAX_TOPICS: '12',
         LFH_SYNC_MAX_MESSAGE_BYTES: '600000',
       },
     });
@@ -203,17 +202,7 @@ describe("a peer's messages", () => {
       await alterTopic('FHIR-R4', '1048588');
     });
 
-    it('are kept when they ask for more topics than are allowed', async () => {
-      const payloads = Array.from({ length: 15 }, (_, n) => base({ data_format: `NEW-${n}`, data: base64('x') }));
-      await send(...payloads);
-      const admin = b.kafka.client().admin();
-      await admin.connect();
-      const topics = (await admin.listTopics()).filter((topic) => !/^(LFH_|__)/.test(topic));
-      await admin.disconnect();
-      assert.equal(topics.length, 12);
-    });
-
-    it('leave no payload and no seed in the log, even at level trace', async () => {
+    it('and those that can leave no payload and no seed in the log, though it traces', async () => {
       const log = await sidecar.log();
       assert.ok(log.includes('"level":"trace"'));
       assert.ok(!log.includes(MARKER));

@@ -1,5 +1,5 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { cached, execute } from '../../../image/cache.ts';
 import { freePort, ServerProcess } from '../processes/process.ts';
@@ -28,6 +28,8 @@ export interface KafkaOptions {
   /** Where the records are kept; by default in `directory`. A small file system here makes a Kafka that is full. */
   readonly logDirectory?: string;
   readonly properties?: Readonly<Record<string, string>>;
+  /** A directory of further classes, for what `properties` name. */
+  readonly classes?: string;
   /** Adds a listener with TLS on which a user has to sign in, beside the one without. */
   readonly secure?: {
     readonly certificate: ServerCertificate;
@@ -56,7 +58,8 @@ export class KafkaServer {
 
   static async start(options: KafkaOptions): Promise<KafkaServer> {
     await mkdir(options.directory, { recursive: true });
-    const kafka = new KafkaServer(options, await kafkaClassPath(), [
+    const classPath = [await kafkaClassPath(), options.classes].filter(Boolean).join(delimiter);
+    const kafka = new KafkaServer(options, classPath, [
       options.port ?? (await freePort()),
       await freePort(),
       await freePort(),

@@ -1,0 +1,131 @@
+import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
+import { TransientError } from '../../common/errors.ts';
+import { protocolError, translate } from './errors.ts';
+import { closed } from './timeout.ts';
+import type { Topic } from './topic-rules.ts';
+
+const POLL_MS = 100;
+/** After a topic was made, a broker may need this long to know it. */
+const KNOWN_WITHIN_MS = 5_000;
+
+/**
+ * Asks Kafka about topics and makes them, one topic with each request, so that a refusal is always that topic's. Nothing
+ * is remembered here. Connects when first needed, and again after every failure.
+ */
+export class TopicRequests {
+  readonly #kafka: Kafka;
+  #admin: Promise<Admin> | undefined;
+
+  constructor(kafka: Kafka) {
+    this.#kafka = kafka;
+  }
+
+  /** @returns undefined when there is no such topic */
+  async describe(name: string): Promise<Topic | undefined> {
+    const doing = `describe the topic ${name}`;
+    const partitions = await this.countPartitions(name);
+    if (partitions === 0) return undefined;
+    const configs = await this.#request(doing, { topic: name, right: 'DESCRIBE_CONFIGS' }, (admin) =>
+      readConfigs(admin, name),
+    );
+    const maxMessageBytes = Number(configs.get('max.message.bytes'));
+    const cleanupPolicy = configs.get('cleanup.policy');
+    // An answer without what was asked for is no answer: with a guess in its place records could be lost.
+    if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes <= 0 || !cleanupPolicy) {
+      throw new TransientError('KafkaUnavailable', `Kafka does not say yet how the topic ${name} is set up`);
+    }
+    return { maxMessageBytes, partitions, cleanupPolicy };
+  }
+
+  /** How many partitions a topic has; 0 when it does not exist. */
+  countPartitions(name: string): Promise<number> {
+    return this.#request(`describe the topic ${name}`, { topic: name, right: 'DESCRIBE' }, (admin) =>
+      countPartitions(admin, name).catch((error: unknown) => {
+        if (protocolError(error)?.type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
+        throw error;
+      }),
+    );
+  }
+
+  /**
+   * Makes a topic, with the first of some configurations that no policy of the brokers forbids. A topic that somebody else
+   * has made meanwhile is left as it is.
+   */
+  async create([config, ...others]: readonly ITopicConfig[]): Promise<Topic> {
+    if (!config) throw new Error('a topic is made from at least one configuration');
+    const { topic } = config;
+    try {
+      await this.#request(`make the topic ${topic}`, { topic, right: 'CREATE' }, (admin) =>
+        admin.createTopics({ topics: [config], waitForLeaders: false }),
+      );
+    } catch (error) {
+      if (others.length === 0 || protocolError(error)?.type !== 'POLICY_VIOLATION') throw error;
+      return this.create(others);
+    }
+    for (const deadline = performance.now() + KNOWN_WITHIN_MS; performance.now() < deadline; ) {
+      const made = await this.describe(topic);
+      if (made) return made;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new TransientError('KafkaUnavailable', `Kafka made the topic ${topic} and does not know it yet`);
+  }
+
+  /** Gives a topic more partitions. */
+  async extend(topic: string, count: number): Promise<void> {
+    await this.#request(`add partitions to the topic ${topic}`, { topic, right: 'ALTER' }, (admin) =>
+      admin.createPartitions({ topicPartitions: [{ topic, count }] }),
+    );
+  }
+
+  async disconnect(): Promise<void> {
+    const admin = this.#admin;
+    this.#admin = undefined;
+    if (admin) await closed(admin.then((connected) => connected.disconnect()));
+  }
+
+  async #request<Answer>(
+    doing: string,
+    requested: { topic: string; right: string },
+    request: (admin: Admin) => Promise<Answer>,
+  ): Promise<Answer> {
+    const wasConnected = this.#admin !== undefined;
+    try {
+      return await request(await this.#connected());
+    } catch (error) {
+      await this.disconnect();
+      // Kafka closes connections that were idle for long, and kafkajs may notice only when it writes.
+      if (wasConnected && error instanceof kafkajs.KafkaJSConnectionError) {
+        return this.#request(doing, requested, request);
+      }
+      throw translate(error, doing, requested);
+    }
+  }
+
+  #connected(): Promise<Admin> {
+    this.#admin ??= (async () => {
+      const admin = this.#kafka.admin();
+      await admin.connect();
+      return admin;
+    })();
+    return this.#admin;
+  }
+}
+
+async function countPartitions(admin: Admin, name: string): Promise<number> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+  const count = topics.find((topic) => topic.name === name)?.partitions.length;
+  // Only UNKNOWN_TOPIC_OR_PARTITION says that there is none. An answer without the topic says nothing.
+  if (!count) throw new TransientError('KafkaUnavailable', `Kafka does not say which partitions ${name} has`);
+  return count;
+}
+
+async function readConfigs(admin: Admin, name: string): Promise<Map<string, string>> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [
+      { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] },
+    ],
+  });
+  const described = resources.find(({ resourceName }) => resourceName === name);
+  return new Map(described?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+}
