@@ -94,7 +94,7 @@ async function fenceAndRead(
     return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, read(), timedOut) };
   } catch (error) {
     await writer.close();
-    throw translate(error, `take over ${peer}`);
+    throw translate(error, `take over ${peer} in Kafka`);
   }
 }
 

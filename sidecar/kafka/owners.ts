@@ -104,7 +104,7 @@ export class Owners implements OwnersPort {
       } catch (error) {
         if (performance.now() - started > 60_000) failures = 0;
         failures += 1;
-        const problem = translate(error, `join the consumer group ${this.#group}`);
+        const problem = translate(error, `join the consumer group ${this.#group} in Kafka`);
         this.#log.warn(
           { group: this.#group, problem: messageOf(problem) },
           'not a member of the owners group; trying again',

@@ -22,7 +22,7 @@ export class TopicRequests {
 
   /** @returns undefined when there is no such topic */
   async describe(name: string): Promise<Topic | undefined> {
-    const doing = `describe the topic ${name}`;
+    const doing = `describe the topic ${name} in Kafka`;
     const partitions = await this.countPartitions(name);
     if (partitions === 0) return undefined;
     const configs = await this.#request(doing, { topic: name, right: 'DESCRIBE_CONFIGS' }, (admin) =>
@@ -39,7 +39,7 @@ export class TopicRequests {
 
   /** How many partitions a topic has; 0 when it does not exist. */
   countPartitions(name: string): Promise<number> {
-    return this.#request(`describe the topic ${name}`, { topic: name, right: 'DESCRIBE' }, (admin) =>
+    return this.#request(`describe the topic ${name} in Kafka`, { topic: name, right: 'DESCRIBE' }, (admin) =>
       countPartitions(admin, name).catch((error: unknown) => {
         if (protocolError(error)?.type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
         throw error;
@@ -55,7 +55,7 @@ export class TopicRequests {
     if (!config) throw new Error('a topic is made from at least one configuration');
     const { topic } = config;
     try {
-      await this.#request(`make the topic ${topic}`, { topic, right: 'CREATE' }, (admin) =>
+      await this.#request(`make the topic ${topic} in Kafka`, { topic, right: 'CREATE' }, (admin) =>
         admin.createTopics({ topics: [config], waitForLeaders: false }),
       );
     } catch (error) {
@@ -72,7 +72,7 @@ export class TopicRequests {
 
   /** Gives a topic more partitions. */
   async extend(topic: string, count: number): Promise<void> {
-    await this.#request(`add partitions to the topic ${topic}`, { topic, right: 'ALTER' }, (admin) =>
+    await this.#request(`add partitions to the topic ${topic} in Kafka`, { topic, right: 'ALTER' }, (admin) =>
       admin.createPartitions({ topicPartitions: [{ topic, count }] }),
     );
   }

@@ -94,7 +94,10 @@ describe('a replay', function () {
     });
     await ledger.send(a, 500);
     await nothingIsAcknowledged();
-    assert.match((await sidecar.peer(a)).message, /TOPIC_AUTHORIZATION_FAILED; allow this sidecar/);
+    assert.match(
+      (await sidecar.peer(a)).message,
+      /TOPIC_AUTHORIZATION_FAILED for the topic LFH_SYNC; allow this sidecar WRITE on the topic LFH_SYNC/,
+    );
     await admin.deleteAcls({
       filters: [{ ...anybody, operation: AclOperationTypes.WRITE, permissionType: AclPermissionTypes.DENY }],
     });
