@@ -26,7 +26,10 @@ interface Memory {
   sweepFrom: number | undefined;
 }
 
-/** A session that lasted this long was a working one: the next failure counts as the first, and is retried soon. */
+/**
+ * A session that lasted this long was a working one, and so was one that moved the position: the next failure counts as the
+ * first, and is retried soon.
+ */
 const STABLE_MS = 30_000;
 
 /**
@@ -42,11 +45,13 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
   let attempts = 0;
   while (!signal.aborted) {
     const started = performance.now();
+    const before = replay.report.status.position?.sequence;
     try {
       const server = replay.settings.servers[attempts % replay.settings.servers.length] as string;
       await runOnce(replay, server, memory, signal);
     } catch (error) {
-      if (performance.now() - started > STABLE_MS) failures = 0;
+      const progress = before !== undefined && replay.report.status.position?.sequence !== before;
+      if (progress || performance.now() - started > STABLE_MS) failures = 0;
       failures += 1;
       attempts += 1;
       report(replay, error);
