@@ -117,7 +117,7 @@ class DurablePull implements OpenPeerStream {
       inboxPrefix,
       limits,
       held: () => this.#buffer.held,
-      onMessage: (message) => this.#receive(message),
+      onMessage: (message, endedEarly) => this.#receive(message, endedEarly),
       onEnd: (why) => void explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure)),
     });
   }
@@ -162,7 +162,7 @@ class DurablePull implements OpenPeerStream {
   }
 
   /** @returns the durable's pending messages after this one; undefined for a message that is dropped */
-  #receive(message: Msg): number | undefined {
+  #receive(message: Msg, endedEarly: boolean): number | undefined {
     const { reply, data: payload } = message;
     const ack = this.#parseAck(reply as string);
     if (ack === undefined) {
@@ -175,7 +175,8 @@ class DurablePull implements OpenPeerStream {
       this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
       return undefined;
     }
-    this.#buffer.push(new DeliveredMessage(payload, ack, reply as string, this));
+    const cutOff = endedEarly && ack.pending > 0;
+    this.#buffer.push(new DeliveredMessage(payload, ack, cutOff, reply as string, this));
     if (this.#waiters.size > 0 && !this.#waking) this.#wakeSoon();
     return ack.pending;
   }
@@ -246,16 +247,18 @@ class DeliveredMessage implements Delivered {
   readonly deliveryCount: number;
   readonly time: number;
   readonly pending: number;
+  readonly cutOff: boolean;
   readonly #reply: string;
   readonly #stream: DurablePull;
 
-  constructor(payload: Uint8Array, ack: AckSubject, reply: string, stream: DurablePull) {
+  constructor(payload: Uint8Array, ack: AckSubject, cutOff: boolean, reply: string, stream: DurablePull) {
     this.payload = payload;
     this.streamSequence = ack.streamSequence;
     this.consumerSequence = ack.consumerSequence;
     this.deliveryCount = ack.deliveryCount;
     this.time = ack.time;
     this.pending = ack.pending;
+    this.cutOff = cutOff;
     this.#reply = reply;
     this.#stream = stream;
   }

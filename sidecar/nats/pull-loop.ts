@@ -19,8 +19,11 @@ export interface PullLoopOptions extends PullOptions {
   readonly inboxPrefix: string;
   readonly limits: Amount;
   readonly held: () => Amount;
-  /** Called with each message. @returns how many messages the durable had not delivered yet; undefined for a foreign one */
-  readonly onMessage: (message: Msg) => number | undefined;
+  /**
+   * Called with each message, and whether the server ended the pull with it before the pull was complete.
+   * @returns how many messages the durable had not delivered yet; undefined for a foreign one
+   */
+  readonly onMessage: (message: Msg, endedEarly: boolean) => number | undefined;
   /** Called with what ends the loop: a status, an error of the library, or undefined when the server fell silent. */
   readonly onEnd: (why: PullStatus | NatsError | undefined) => void;
 }
@@ -133,22 +136,31 @@ export class PullLoop {
     if (this.#stopped) return;
     if (error) return this.#end(error);
     this.#silentTicks = 0;
-    if (!message.reply) return this.#onStatus(pull, message);
+    if (message.reply) this.#onMessage(pull, message);
+    else this.#onStatus(pull, message);
+  }
+
+  #onMessage(pull: Pull, message: Msg): void {
     const size = message.data.byteLength;
     if (pull.bounded && size > pull.bytes) return this.#end({ kind: 'gone', what: 'sends more than it is asked for' });
+    this.#count(pull, size);
+    if (!pull.bounded) this.#oversized = false;
+    const last = endsPull(message);
+    if (this.#options.onMessage(message, last && pull.messages > 0) === 0) pull.backlog = false;
+    this.#pace.received(last ? 0 : Math.max(size, 1));
+    if (pull.messages > 0 && !last) return;
+    if (!last) this.#answered(pull);
+    this.#finish(pull);
+  }
+
+  /** Counts a message as received and not as outstanding any more. */
+  #count(pull: Pull, size: number): void {
     const setAside = Math.min(pull.bytes, size);
     pull.messages -= 1;
     pull.bytes -= setAside;
     pull.received = { messages: pull.received.messages + 1, bytes: pull.received.bytes + size };
     this.#outstanding.messages -= 1;
     this.#outstanding.bytes -= setAside;
-    if (!pull.bounded) this.#oversized = false;
-    if (this.#options.onMessage(message) === 0) pull.backlog = false;
-    const last = endsPull(message);
-    this.#pace.received(last ? 0 : Math.max(size, 1));
-    if (pull.messages > 0 && !last) return;
-    if (!last) this.#answered(pull);
-    this.#finish(pull);
   }
 
   #onStatus(pull: Pull, message: Msg): void {

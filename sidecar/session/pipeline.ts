@@ -174,6 +174,7 @@ class OpenBatch {
       this.deliveries.push(delivered);
       this.#bytes += delivered.payload.byteLength;
       session.backlog.delivered(delivered.pending);
+      if (delivered.cutOff) return this.fail(new ChainBrokenError(delivered));
     }
     session.context.report.lag(session.backlog.lag);
   }
