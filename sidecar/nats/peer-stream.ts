@@ -12,7 +12,7 @@ import { explainEnd } from './durable.ts';
 import { permissionMessage, translate } from './errors.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
-import { resetDurable } from './reset.ts';
+import { canReset, resetDurable } from './reset.ts';
 
 export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
   readonly stream: string;
@@ -116,6 +116,7 @@ class DurablePull implements OpenPeerStream {
       subject: pullSubject(this.#options.stream, this.#options.durable),
       inboxPrefix,
       limits,
+      gradual: canReset(this.#connected.connection.info?.version),
       held: () => this.#buffer.held,
       onMessage: (message, endedEarly) => this.#receive(message, endedEarly),
       onEnd: (why) => void explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure)),

@@ -18,6 +18,8 @@ export interface PullLoopOptions extends PullOptions {
   readonly subject: string;
   readonly inboxPrefix: string;
   readonly limits: Amount;
+  /** Whether pulls begin small; see `PullPace`. */
+  readonly gradual: boolean;
   readonly held: () => Amount;
   /**
    * Called with each message, and whether the server ended the pull with it before the pull was complete.
@@ -59,7 +61,7 @@ const SILENT_TICKS = 3;
 export class PullLoop {
   readonly #options: PullLoopOptions;
   readonly #pulls = new Set<Pull>();
-  readonly #pace = new PullPace();
+  readonly #pace: PullPace;
   readonly #heartbeatMs: number;
   readonly #clock: NodeJS.Timeout;
   #outstanding = { messages: 0, bytes: 0 };
@@ -72,6 +74,7 @@ export class PullLoop {
 
   constructor(options: PullLoopOptions) {
     this.#options = options;
+    this.#pace = new PullPace(options.gradual);
     this.#heartbeatMs = Math.floor(options.expiresMs / HEARTBEATS_PER_PULL);
     this.#clock = setInterval(() => this.#tick(), this.#heartbeatMs);
     this.refill();

@@ -33,9 +33,18 @@ const SLOW_MS = 3_000;
  * again after an empty one, and they grow only after a number of messages that were not empty.
  */
 export class PullPace {
-  #messages = 1;
-  #bytes = MIN_BYTES;
+  #messages: number;
+  #bytes: number;
   #calm = 0;
+
+  /**
+   * @param gradual false to begin with pulls as large as there is room for. A server that cannot reset needs that: it hands out
+   *   again in the stream's order only what was handed out at the same time, and a sweep relies on this order (ADR 0008)
+   */
+  constructor(gradual = true) {
+    this.#messages = gradual ? 1 : Number.MAX_SAFE_INTEGER;
+    this.#bytes = gradual ? MIN_BYTES : Number.MAX_SAFE_INTEGER;
+  }
 
   /** The most that the next pull should ask for. */
   get most(): Amount {
