@@ -28,9 +28,9 @@ describe('whatever sequence of messages a peer has, the sidecar', function () {
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
-    await a.admit(b);
+    await a.grantAccess(b);
     sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings: settings(500) });
-    await sidecar.replaying(a);
+    await sidecar.waitUntilReplaying(a);
   });
 
   after(async () => {
@@ -71,7 +71,7 @@ describe('whatever sequence of messages a peer has, the sidecar', function () {
   }
 
   async function allIsDecided(timeoutMs: number): Promise<void> {
-    await sidecar.peerBecomes(
+    await sidecar.waitForPeer(
       a,
       `has decided about ${decided} messages`,
       (status) =>

@@ -29,7 +29,7 @@ for (const { flag, form, says } of FORMS) {
         kafka: false,
         natsConfig: `feature_flags { js_ack_fc_v2: ${flag} }`,
       });
-      for (const [lfhId, key] of Object.entries(keys)) await site.admit({ lfhId, publicKey: key.getPublicKey() });
+      for (const [lfhId, key] of Object.entries(keys)) await site.grantAccess({ lfhId, publicKey: key.getPublicKey() });
       await site.announce(Array.from({ length: MESSAGES }, (_, index) => Buffer.from(`message ${index}`)));
     });
     after(() => site.stop());

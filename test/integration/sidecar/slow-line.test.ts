@@ -26,7 +26,7 @@ describe('over a slow line, a sidecar', function () {
   async function originOver(lfhId: string, bytesPerSecond: number): Promise<{ site: Site; overrides: object }> {
     const site = await Site.start(lfhId, { kafka: false });
     origins.push(site);
-    await site.admit(b);
+    await site.grantAccess(b);
     const line = await startSlowLine(site.nats.port, bytesPerSecond);
     lines.push(line);
     return { site, overrides: { servers: [`tls://127.0.0.1:${line.port}`] } };
@@ -57,8 +57,8 @@ describe('over a slow line, a sidecar', function () {
       return replayed === count && lag === 0 && reason === 'Replaying';
     };
     await Promise.all([
-      sidecar.peerBecomes(large.site, 'is replayed', (status) => complete(status, 1), 90_000),
-      sidecar.peerBecomes(many.site, 'is replayed', (status) => complete(status, MANY.count), 120_000),
+      sidecar.waitForPeer(large.site, 'is replayed', (status) => complete(status, 1), 90_000),
+      sidecar.waitForPeer(many.site, 'is replayed', (status) => complete(status, MANY.count), 120_000),
     ]);
     assert.deepEqual(wrong.slice(0, 3), [], `${wrong.length} times the lag left out messages that were still to come`);
     const found = await replayedUuids(b.kafka);
