@@ -91,7 +91,10 @@ export interface PeerStream {
   start(limits: { messages: number; bytes: number }): void;
   /** Stops pulling. Resolves when everything that was asked for is buffered or has expired. */
   stop(): Promise<void>;
-  /** Resolves when a message is buffered, or after `timeoutMs`; throws when the stream has failed. */
+  /**
+   * Resolves when a message is buffered, or after `timeoutMs`. Throws when the stream has failed and nothing is buffered any
+   * more: what was received before a failure can still be taken.
+   */
   available(timeoutMs: number): Promise<void>;
   /** Removes up to `limits` from the buffer, at least one message when there is one. */
   take(limits: { messages: number; bytes: number }): Delivered[];

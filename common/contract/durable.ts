@@ -36,9 +36,18 @@ export function resetSubject(stream: string, durable: string): string {
   return `$JS.API.CONSUMER.RESET.${stream}.${durable}`;
 }
 
-/** Acknowledgements of a durable's messages go to subjects that match this one. */
-export function ackSubjects(stream: string, durable: string): string {
-  return `$JS.ACK.${stream}.${durable}.>`;
+/**
+ * Acknowledgements of a durable's messages go to subjects that match one of these. The server chooses the form: it writes
+ * the second one, with its domain (or `_`) and a hash of the account, when its feature flag `js_ack_fc_v2` is on
+ * (nats-server 2.14 and later).
+ *
+ * The second one demands eleven tokens or more. Without that it would also match the first form for another peer's durable:
+ * `$JS.ACK.EVENTS.<other durable>.EVENTS.<durable>.1.2.3` has the nine tokens on which the server listens for the other
+ * durable, and with `+NXT` as its body it fetches messages there (tried). With eleven tokens or more, of which the fifth and
+ * sixth are fixed, only this durable listens (nats-server 2.15.2, `consumer.go`, `ackSubjOld` and `ackSubj`).
+ */
+export function ackSubjects(stream: string, durable: string): readonly [first: string, second: string] {
+  return [`$JS.ACK.${stream}.${durable}.>`, `$JS.ACK.*.*.${stream}.${durable}.*.*.*.*.>`];
 }
 
 /**

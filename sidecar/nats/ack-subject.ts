@@ -1,4 +1,4 @@
-/** What an ack subject tells about the message that carries it. */
+/** What an ack subject says about the message that carries it. */
 export interface AckSubject {
   readonly deliveryCount: number;
   readonly streamSequence: number;
@@ -14,12 +14,12 @@ const ZERO = 48;
 const MAX_TIME_DIGITS = 19;
 
 /**
- * Makes a parser for the ack subjects of one durable; anything else gives undefined.
+ * Makes a parser for the ack subjects of one durable. It returns undefined for any other subject.
  *
  * The server writes `$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<ns>.<pending>`, or, with a domain and an
- * account hash before the stream, eleven tokens, which may be followed by a random twelfth. The subject is the only
- * place where the sequences are, and it comes from another organisation: a sequence that is no number, or too large to
- * be counted with, must not get as far as the position.
+ * account hash before the stream, eleven tokens, which may be followed by a random twelfth. The sequences are nowhere but
+ * in the subject, and the subject comes from another organisation: a sequence that is not a number, or is too large for
+ * exact arithmetic, must never reach the position.
  */
 export function ackSubjectParser(stream: string, durable: string): (subject: string) => AckSubject | undefined {
   const plain = `$JS.ACK.${stream}.${durable}.`;
@@ -36,7 +36,7 @@ export function ackSubjectParser(stream: string, durable: string): (subject: str
   };
 }
 
-/** Where `$JS.ACK.<domain>.<account hash>` ends. */
+/** Finds where `$JS.ACK.<domain>.<account hash>` ends. */
 function afterDomain(subject: string): number | undefined {
   if (!subject.startsWith('$JS.ACK.')) return undefined;
   const domainEnd = subject.indexOf('.', 8);
@@ -57,7 +57,7 @@ function parseNumbers(subject: string, start: number, mayEndInToken: boolean): A
   return ended || random ? { deliveryCount, streamSequence, consumerSequence, time, pending } : undefined;
 }
 
-/** Reads the token at `reader.at` and moves behind the dot after it; -1 for what is no number to count with. */
+/** Reads the token at `reader.at` and moves behind the dot after it. Returns -1 for anything but an exact whole number. */
 function readNumber(subject: string, reader: { at: number }): number {
   let value = 0;
   const start = reader.at;
@@ -73,7 +73,7 @@ function readNumber(subject: string, reader: { at: number }): number {
   return at > start && Number.isSafeInteger(value) ? value : -1;
 }
 
-/** Nanoseconds are beyond what a number holds exactly: the last six digits are cut off before it becomes one. */
+/** A number cannot hold nanoseconds exactly, so the last six digits are cut off before the text becomes a number. */
 function readTime(subject: string, reader: { at: number }): number {
   const dot = subject.indexOf('.', reader.at);
   const token = dot < 0 ? '' : subject.slice(reader.at, dot);

@@ -6,14 +6,14 @@ import type { Connected } from './connection.ts';
 import { LOCAL_NATS, translate } from './errors.ts';
 import { ask } from './request.ts';
 
-/** What is sent before the server is asked whether it keeps up; the library would hold all of it otherwise. */
+/** How much is sent before we wait for the server to keep up. Without a limit the library would hold all of it in memory. */
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Publishes every message for itself. Only the last of a chunk asks for JetStream's confirmation: the stream takes them in
- * order, so that one stands for all, and a stream or a permission that is missing shows.
+ * Publishes each message on its own. Only the last message of a chunk asks for JetStream's confirmation. The stream stores
+ * messages in order, so this confirmation covers the whole chunk, and a missing stream or permission shows.
  *
- * @throws TransientError also where all but some, which are too large, were published
+ * @throws TransientError also when only the messages that are too large for the server could not be published
  */
 export async function announce(
   connected: Connected,
@@ -60,7 +60,7 @@ function* chunks(messages: readonly Announcement[]): Generator<readonly Announce
   if (chunk.length > 0) yield chunk;
 }
 
-/** As the server counts it: `NATS/1.0`, the one header and the line ends included. */
+/** The size as the server counts it: with `NATS/1.0`, the one header and the line ends. */
 function sizeOf({ id, payload }: Announcement): number {
   return payload.byteLength + Buffer.byteLength(id) + 27;
 }

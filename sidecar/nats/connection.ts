@@ -29,6 +29,8 @@ export interface NatsOptions {
   readonly owner?: string | undefined;
   /** For the node's own server only: messages of patients never cross to a peer in the clear. */
   readonly allowPlaintext?: boolean | undefined;
+  /** How many pings may stay unanswered until the connection counts as dead. 2, unless something else watches over it. */
+  readonly maxPingsUnanswered?: number | undefined;
   readonly log: Logger;
 }
 
@@ -99,7 +101,7 @@ async function signIn(
       ignoreClusterUpdates: true,
       timeout: how.timeoutMs,
       pingInterval: PING_INTERVAL_MS,
-      maxPingOut: 2,
+      maxPingOut: options.maxPingsUnanswered ?? 2,
       noAsyncTraces: true,
     });
   };

@@ -24,7 +24,7 @@ export class DeliveredBuffer {
     this.#bytes += delivered.payload.byteLength;
   }
 
-  /** Removes messages up to `limits`; at least one where there is one, so that a large one cannot stop everything. */
+  /** Removes messages up to `limits`, but at least one if there is one, so that a large message cannot stop everything. */
   take(limits: Amount): Delivered[] {
     const first = this.#taken;
     let bytes = 0;
@@ -37,7 +37,7 @@ export class DeliveredBuffer {
     }
     this.#bytes -= bytes;
     const taken = this.#messages.slice(first, this.#taken);
-    // Cut off only when most are gone: cutting costs as much as there is left.
+    // The array is cut only when most of it was taken, because cutting costs as much as what is left.
     if (this.#taken * 2 >= this.#messages.length) {
       this.#messages = this.#messages.slice(this.#taken);
       this.#taken = 0;

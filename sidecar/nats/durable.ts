@@ -12,14 +12,14 @@ export interface DurableName {
   readonly durable: string;
 }
 
-/** A server that starts or stops has connections before, or after, it has its streams. */
+/** While a server starts or stops it has connections but, for a moment, no streams; so a durable is looked for twice. */
 const SECOND_LOOK_MS = 500;
 
 /**
  * Throws `ConsumerMissing` unless the durable is there.
  *
- * Asked by its pull subject, the only one that tells: a server says at once that nobody answers there, while a reset for a
- * durable that is missing is never answered at all.
+ * The question goes to the pull subject, since only that one gives an answer: a server says at once that nothing listens
+ * there, but it never answers a reset of a durable that is missing.
  */
 export async function demandDurable(connected: Connected, of: DurableName): Promise<void> {
   if (await ask(connected, pullSubject(of.stream, of.durable), IMPOSSIBLE_PULL)) return;
@@ -28,7 +28,11 @@ export async function demandDurable(connected: Connected, of: DurableName): Prom
   throw consumerMissing(connected.remote, `has no durable consumer ${of.durable} on stream ${of.stream}`);
 }
 
-/** Tells what the end of a pull loop means. @param why undefined for silence */
+/**
+ * Explains the end of a pull loop as an error for a person.
+ *
+ * @param why what ended it; undefined when the server fell silent
+ */
 export async function explainEnd(
   why: PullStatus | NatsError | undefined,
   connected: Connected,

@@ -12,7 +12,7 @@ import { explainEnd } from './durable.ts';
 import { permissionMessage, translate } from './errors.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
-import { resetDurable } from './reset.ts';
+import { canReset, resetDurable } from './reset.ts';
 
 export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
   readonly stream: string;
@@ -30,7 +30,7 @@ export interface OpenPeerStream extends PeerStream {
   readonly dropped: number;
 }
 
-/** What a server that sends more than it was asked for may make us hold, in multiples of the limits. */
+/** How much a server that sends more than it was asked for may make us hold, in multiples of the limits. */
 const TOLERANCE = 4;
 /** A second less than the durable allows, which leaves room for what the line takes. */
 export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
@@ -41,10 +41,18 @@ const ACK = new TextEncoder().encode('+ACK');
 /**
  * Connects to one of a peer's servers, for one durable of its stream.
  *
- * @throws TransientError with the reason and what to do; InvalidInputError for a server, CA or seed that is none
+ * @throws TransientError with the reason and what to do
+ * @throws InvalidInputError for a server, a CA or a seed that is not one
  */
 export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPeerStream> {
-  return new DurablePull(options, await connectNats({ ...options, allowPlaintext: false }));
+  // The answer to a ping waits behind messages. Over a slow line they may take longer than any number of pings; the pull loop
+  // notices a server that is gone.
+  const connected = await connectNats({
+    ...options,
+    allowPlaintext: false,
+    maxPingsUnanswered: Number.MAX_SAFE_INTEGER,
+  });
+  return new DurablePull(options, connected);
 }
 
 class DurablePull implements OpenPeerStream {
@@ -108,8 +116,9 @@ class DurablePull implements OpenPeerStream {
       subject: pullSubject(this.#options.stream, this.#options.durable),
       inboxPrefix,
       limits,
+      gradual: canReset(this.#connected.connection.info?.version),
       held: () => this.#buffer.held,
-      onMessage: (message) => this.#receive(message),
+      onMessage: (message, endedEarly) => this.#receive(message, endedEarly),
       onEnd: (why) => void explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure)),
     });
   }
@@ -120,13 +129,13 @@ class DurablePull implements OpenPeerStream {
   }
 
   available(timeoutMs: number): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure);
     if (this.#buffer.length > 0) return Promise.resolve();
+    if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const wake = (): void => {
         clearTimeout(timer);
         this.#waiters.delete(wake);
-        if (this.#failure) reject(this.#failure);
+        if (this.#failure && this.#buffer.length === 0) reject(this.#failure);
         else resolve();
       };
       const timer = setTimeout(wake, timeoutMs);
@@ -145,29 +154,35 @@ class DurablePull implements OpenPeerStream {
     const working = !this.#failure;
     this.#closed = true;
     this.#fail(new TransientError('Unreachable', `the connection to ${this.server} was closed by us`));
-    // The last ack may still wait in the library. It is worth a moment and no more: no ack is ever needed.
+    this.#buffer.clear();
+    // The last ack may still wait in the library. It is worth only a moment, since no ack is ever needed.
     if (working && !connection.isClosed()) {
       await Promise.race([connection.flush().catch(() => undefined), connection.closed(), pause(FLUSH_TIMEOUT_MS)]);
     }
     await connection.close();
   }
 
-  #receive(message: Msg): void {
+  /** @returns the durable's pending messages after this one; undefined for a message that is dropped */
+  #receive(message: Msg, endedEarly: boolean): number | undefined {
     const { reply, data: payload } = message;
     const ack = this.#parseAck(reply as string);
-    if (ack === undefined) return this.#drop();
+    if (ack === undefined) {
+      this.#drop();
+      return undefined;
+    }
     const tooMuch =
       this.#buffer.length >= this.#limits.messages * TOLERANCE || this.#buffer.bytes > this.#limits.bytes * TOLERANCE;
     if (tooMuch) {
-      return this.#fail(
-        new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`),
-      );
+      this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
+      return undefined;
     }
-    this.#buffer.push(new DeliveredMessage(payload, ack, reply as string, this));
+    const cutOff = endedEarly && ack.pending > 0;
+    this.#buffer.push(new DeliveredMessage(payload, ack, cutOff, reply as string, this));
     if (this.#waiters.size > 0 && !this.#waking) this.#wakeSoon();
+    return ack.pending;
   }
 
-  /** After everything that the socket holds now was read: waking for each message would cost more than the messages. */
+  /** Wakes after everything that the socket holds now was read: waking for each message would cost more than the message. */
   #wakeSoon(): void {
     this.#waking = true;
     setImmediate(() => {
@@ -176,7 +191,7 @@ class DurablePull implements OpenPeerStream {
     });
   }
 
-  /** Sends an ack; not after a failure, when the position decides anyway. */
+  /** Sends an ack, but not after a failure: the position decides then anyway. */
   acknowledge(reply: string): void {
     if (!this.#failure && !this.#connected.connection.isClosed()) this.#connected.connection.publish(reply, ACK);
   }
@@ -189,7 +204,7 @@ class DurablePull implements OpenPeerStream {
     this.#log.warn({ server: this.server, dropped: this.#dropped }, 'dropped messages that are not from our durable');
   }
 
-  /** A server says no to a publish or a subscription in passing, and keeps the connection. */
+  /** A server refuses a publish or a subscription with a message of its own, and keeps the connection open. */
   async #watchPermissions(): Promise<void> {
     for await (const status of this.#connected.connection.status()) {
       if (status.type !== Events.Error || status.data !== ErrorCode.PermissionsViolation) continue;
@@ -202,17 +217,17 @@ class DurablePull implements OpenPeerStream {
     const { keyRetryMs = KEY_RETRY_MS } = this.#options;
     const next = await connectWithCurrentKey(this.#options, keyRetryMs, this.#ended.signal);
     if (!next) return;
-    // Not gone on with: whoever has this stream is in the middle of a batch, and a stream begins with a reset.
+    // The new connection is not used: the session is in the middle of a batch, and a stream begins with a reset.
     await next.connection.close();
     this.#superseded.abort();
   }
 
+  /** Ends the stream. What was received stays in the buffer, since it is as good as before. */
   #fail(failure: TransientError): void {
     if (this.#failure) return;
     this.#failure = failure;
     this.#ended.abort();
     this.#pulls?.stop();
-    this.#buffer.clear();
     this.#wake();
     if (!this.#closed) void this.#connected.connection.close();
   }
@@ -233,16 +248,18 @@ class DeliveredMessage implements Delivered {
   readonly deliveryCount: number;
   readonly time: number;
   readonly pending: number;
+  readonly cutOff: boolean;
   readonly #reply: string;
   readonly #stream: DurablePull;
 
-  constructor(payload: Uint8Array, ack: AckSubject, reply: string, stream: DurablePull) {
+  constructor(payload: Uint8Array, ack: AckSubject, cutOff: boolean, reply: string, stream: DurablePull) {
     this.payload = payload;
     this.streamSequence = ack.streamSequence;
     this.consumerSequence = ack.consumerSequence;
     this.deliveryCount = ack.deliveryCount;
     this.time = ack.time;
     this.pending = ack.pending;
+    this.cutOff = cutOff;
     this.#reply = reply;
     this.#stream = stream;
   }

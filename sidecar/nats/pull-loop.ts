@@ -1,8 +1,10 @@
 import { createInbox, type Msg, type NatsConnection, type NatsError, type Subscription } from 'nats';
+import { PullPace } from './pull-pace.ts';
 import { type Amount, nextPull } from './pull-plan.ts';
 import { type PullStatus, pullStatus } from './pull-status.ts';
+import { receivedBytes } from './received-bytes.ts';
 
-/** What the durable allows, and how soon a pull of ours is forgotten. */
+/** What the durable allows, and how long a pull of ours waits. */
 export interface PullOptions {
   /** Messages per pull at most (`max_batch` of the durable). */
   readonly maxBatch: number;
@@ -16,38 +18,55 @@ export interface PullLoopOptions extends PullOptions {
   readonly subject: string;
   readonly inboxPrefix: string;
   readonly limits: Amount;
+  /** Whether pulls begin small; see `PullPace`. */
+  readonly gradual: boolean;
   readonly held: () => Amount;
-  readonly onMessage: (message: Msg) => void;
-  /** Called with whatever ends the loop: a status that does, an error of the library, or undefined for silence. */
+  /**
+   * Called with each message, and whether the server ended the pull with it before the pull was complete.
+   * @returns how many messages the durable had not delivered yet; undefined for a foreign one
+   */
+  readonly onMessage: (message: Msg, endedEarly: boolean) => number | undefined;
+  /** Called with what ends the loop: a status, an error of the library, or undefined when the server fell silent. */
   readonly onEnd: (why: PullStatus | NatsError | undefined) => void;
 }
 
 interface Pull {
   readonly subscription: Subscription;
   readonly bounded: boolean;
-  readonly deadline: number;
+  readonly asked: Amount;
+  readonly sent: number;
+  /** What may still come. */
   messages: number;
   bytes: number;
-  received: boolean;
+  /** What came. */
+  received: Amount;
+  backlog: boolean;
+  /** Set when the pull should be over long ago and the server was asked to show that it has sent everything. */
+  overdue: boolean;
 }
 
 const HEARTBEATS_PER_PULL = 3;
-/** Silent for two whole heartbeats, whatever the phase of our own clock. */
+/** The server was silent for two whole heartbeats, whatever the phase of our own clock. */
 const SILENT_TICKS = 3;
 
 /**
- * Keeps pulls waiting at the server, as many as there is room for (ADR 0004).
+ * Keeps pulls waiting at the server, as many as there is room for (ADR 0004, ADR 0022).
  *
- * Each pull has an inbox of its own, unsubscribed when the pull is over: a server keeps an entry per pull that crosses
- * accounts until the interest in its inbox is gone, and what comes after the end of a pull is of no interest.
+ * Each pull has an inbox of its own, which is unsubscribed when the pull is over: a server keeps an entry for each pull that
+ * crosses accounts until the interest in its inbox is gone, and what comes after the end of a pull is of no interest.
+ *
+ * A pull has no deadline of ours, since messages that are on their way over a slow line take as long as they take. The server
+ * counts as silent only when nothing at all arrives, not even a part of a message.
  */
 export class PullLoop {
   readonly #options: PullLoopOptions;
   readonly #pulls = new Set<Pull>();
+  readonly #pace: PullPace;
   readonly #heartbeatMs: number;
   readonly #clock: NodeJS.Timeout;
   #outstanding = { messages: 0, bytes: 0 };
   #oversized = false;
+  #receivedBytes = 0;
   #silentTicks = 0;
   #stopped = false;
   #draining = false;
@@ -55,6 +74,7 @@ export class PullLoop {
 
   constructor(options: PullLoopOptions) {
     this.#options = options;
+    this.#pace = new PullPace(options.gradual);
     this.#heartbeatMs = Math.floor(options.expiresMs / HEARTBEATS_PER_PULL);
     this.#clock = setInterval(() => this.#tick(), this.#heartbeatMs);
     this.refill();
@@ -68,13 +88,14 @@ export class PullLoop {
         outstanding: this.#outstanding,
         pulls: this.#pulls.size,
         oversized: this.#oversized,
+        most: this.#pace.most,
       });
       if (request === undefined) return;
       this.#pull(request.batch, request.maxBytes);
     }
   }
 
-  /** Sends no more pulls; resolves when those that wait are over. What they bring is still received. */
+  /** Sends no more pulls. Resolves when those that wait are over; what they bring is still received. */
   drain(): Promise<void> {
     this.#draining = true;
     return new Promise((resolve) => {
@@ -83,7 +104,7 @@ export class PullLoop {
     });
   }
 
-  /** Ends it at once. */
+  /** Ends the loop at once. */
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#clock);
@@ -92,39 +113,57 @@ export class PullLoop {
 
   #pull(batch: number, maxBytes: number | undefined): void {
     const { connection, expiresMs } = this.#options;
-    // The server counts subjects and headers as well as payloads: it stops short of what is set aside here.
     const inbox = createInbox(this.#options.inboxPrefix);
     const pull: Pull = {
       subscription: connection.subscribe(inbox, { callback: (error, message) => this.#receive(pull, error, message) }),
       bounded: maxBytes !== undefined,
-      deadline: performance.now() + expiresMs + SILENT_TICKS * this.#heartbeatMs,
+      asked: { messages: batch, bytes: maxBytes ?? 0 },
+      sent: performance.now(),
       messages: batch,
       bytes: maxBytes ?? 0,
-      received: false,
+      received: { messages: 0, bytes: 0 },
+      backlog: true,
+      overdue: false,
     };
     this.#pulls.add(pull);
     this.#outstanding.messages += pull.messages;
     this.#outstanding.bytes += pull.bytes;
-    // Durations are nanoseconds.
+    // The server counts subjects and headers as well as payloads against max_bytes, so it stops short of what is set aside
+    // here. Durations are nanoseconds.
     const request = { batch, max_bytes: maxBytes, expires: expiresMs * 1e6, idle_heartbeat: this.#heartbeatMs * 1e6 };
     connection.publish(this.#options.subject, JSON.stringify(request), { reply: inbox });
   }
 
-  /** Runs for every message; must not throw, since the library would stop reading without a word. */
+  /** Runs for every message. It must not throw, since the library would stop reading without a word. */
   #receive(pull: Pull, error: NatsError | null, message: Msg): void {
     if (this.#stopped) return;
     if (error) return this.#end(error);
     this.#silentTicks = 0;
-    if (!message.reply) return this.#onStatus(pull, message);
-    pull.received = true;
-    const size = Math.min(pull.bytes, message.data.byteLength);
-    pull.messages -= 1;
-    pull.bytes -= size;
-    this.#outstanding.messages -= 1;
-    this.#outstanding.bytes -= size;
+    if (message.reply) this.#onMessage(pull, message);
+    else this.#onStatus(pull, message);
+  }
+
+  #onMessage(pull: Pull, message: Msg): void {
+    const size = message.data.byteLength;
+    if (pull.bounded && size > pull.bytes) return this.#end({ kind: 'gone', what: 'sends more than it is asked for' });
+    this.#count(pull, size);
     if (!pull.bounded) this.#oversized = false;
-    this.#options.onMessage(message);
-    if (pull.messages === 0) this.#finish(pull);
+    const last = endsPull(message);
+    if (this.#options.onMessage(message, last && pull.messages > 0) === 0) pull.backlog = false;
+    this.#pace.received(last ? 0 : Math.max(size, 1));
+    if (pull.messages > 0 && !last) return;
+    if (!last) this.#answered(pull);
+    this.#finish(pull);
+  }
+
+  /** Counts a message as received and not as outstanding any more. */
+  #count(pull: Pull, size: number): void {
+    const setAside = Math.min(pull.bytes, size);
+    pull.messages -= 1;
+    pull.bytes -= setAside;
+    pull.received = { messages: pull.received.messages + 1, bytes: pull.received.bytes + size };
+    this.#outstanding.messages -= 1;
+    this.#outstanding.bytes -= setAside;
   }
 
   #onStatus(pull: Pull, message: Msg): void {
@@ -133,7 +172,8 @@ export class PullLoop {
       case 'alive':
         return;
       case 'too-large':
-        if (!pull.received) this.#oversized = true;
+        if (pull.received.messages === 0) this.#oversized = true;
+        else this.#answered(pull);
         return this.#finish(pull);
       case 'over':
         return this.#finish(pull);
@@ -142,9 +182,13 @@ export class PullLoop {
     }
   }
 
+  #answered({ asked, received, sent, backlog }: Pull): void {
+    this.#pace.answered({ asked, bytes: received.bytes, elapsedMs: performance.now() - sent, backlog });
+  }
+
   #finish(pull: Pull): void {
+    if (!this.#pulls.delete(pull)) return;
     pull.subscription.unsubscribe();
-    this.#pulls.delete(pull);
     this.#outstanding.messages -= pull.messages;
     this.#outstanding.bytes -= pull.bytes;
     this.refill();
@@ -155,17 +199,41 @@ export class PullLoop {
     if (this.#draining && this.#pulls.size === 0) this.stop();
   }
 
-  /** Counted in ticks of our own clock, which a process that was stopped or busy did not get either. */
+  /** Counts ticks of our own clock, because a process that was stopped or busy did not get those either. */
   #tick(): void {
-    this.#silentTicks = this.#pulls.size === 0 ? 0 : this.#silentTicks + 1;
-    const now = performance.now();
-    const lost = [...this.#pulls].some(({ deadline }) => deadline < now);
-    if (this.#silentTicks >= SILENT_TICKS || lost) this.#end(undefined);
+    const received = receivedBytes(this.#options.connection);
+    this.#silentTicks = this.#pulls.size === 0 || received !== this.#receivedBytes ? 0 : this.#silentTicks + 1;
+    this.#receivedBytes = received;
+    if (this.#silentTicks >= SILENT_TICKS) return this.#end(undefined);
+    const deadline = performance.now() - this.#options.expiresMs - SILENT_TICKS * this.#heartbeatMs;
+    for (const pull of this.#pulls) if (pull.sent < deadline && !pull.overdue) void this.#giveUp(pull);
+  }
+
+  /**
+   * Gives a pull up that must have expired long ago. The server answers a ping after everything that it had sent before, so
+   * what is still on its way is waited for, however long that takes. If messages were lost with the pull, the next delivery
+   * shows it.
+   */
+  async #giveUp(pull: Pull): Promise<void> {
+    pull.overdue = true;
+    // A connection that ends meanwhile reports that itself.
+    await this.#options.connection.flush().catch(() => undefined);
+    if (!this.#stopped) this.#finish(pull);
   }
 
   #end(why: PullStatus | NatsError | undefined): void {
     this.stop();
     this.#options.onEnd(why);
+  }
+}
+
+/** Whether nats-server takes this message for the last answer to its pull: its body is empty, and it has no headers. */
+function endsPull(message: Msg): boolean {
+  if (message.data.byteLength > 0) return false;
+  try {
+    return message.headers === undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -6,7 +6,7 @@ export interface Amount {
   readonly bytes: number;
 }
 
-/** What one pull asks for. Without `maxBytes` the server sends a message of any size. */
+/** What one pull asks for. Without `maxBytes` the server sends a message of any size, and `batch` is 1. */
 export interface PullRequest {
   readonly batch: number;
   readonly maxBytes: number | undefined;
@@ -18,22 +18,24 @@ export interface PullState {
   /** Asked for and not received yet. */
   readonly outstanding: Amount;
   readonly pulls: number;
-  /** The next message is larger than a whole pull's share of bytes. */
+  /** The next message is larger than the bytes of a whole pull. */
   readonly oversized: boolean;
+  /** The most that one pull should ask for; see `PullPace`. */
+  readonly most: Amount;
 }
 
-/** The durable lets few pulls wait, and those of up to three owners that have stopped count until they expire. */
+/** The durable lets few pulls wait, and the pulls of up to three owners that have stopped count until they expire. */
 const MAX_PULLS = DURABLE.maxWaiting / 4;
 
 /**
- * Tells what to pull next, or undefined when there is no room, so that what is held and what may still come stay within
- * `limits` whatever the backlog.
+ * Decides what to pull next, or undefined when there is no room. What is held and what may still come stay within `limits`
+ * whatever the backlog.
  *
- * A pull takes half of the limits at most: while one half is replayed the other is on its way, and the link is never idle.
- * Each takes its share of the bytes, because the server sets a pull's bytes aside for it alone.
+ * A pull takes half of the limits at most: while one half is replayed the other half is on its way, and the line is never
+ * idle. Each pull takes a share of the bytes, because the server sets a pull's bytes aside for it alone.
  *
- * A message larger than such a share would never come, and everything would wait behind it. It is pulled alone, without a
- * limit; other pulls would only be refused meanwhile.
+ * A message larger than such a share would never come, and everything would wait behind it. It is pulled alone and without
+ * a limit, since other pulls would only be refused meanwhile.
  *
  * @param maxBatch the largest batch that the durable allows (`max_batch`)
  */
@@ -44,8 +46,10 @@ export function nextPull(limits: Amount, maxBatch: number, state: PullState): Pu
     return state.pulls === 0 && room ? { batch: 1, maxBytes: undefined } : undefined;
   }
   if (state.pulls >= MAX_PULLS) return undefined;
-  const batch = Math.max(1, Math.min(maxBatch, Math.floor(limits.messages / 2)));
-  const maxBytes = Math.max(1, Math.floor((limits.bytes * batch) / Math.max(limits.messages, 2)));
+  const largest = Math.max(1, Math.min(maxBatch, Math.floor(limits.messages / 2)));
+  const share = Math.max(1, Math.floor((limits.bytes * largest) / Math.max(limits.messages, 2)));
+  const batch = Math.min(largest, state.most.messages);
+  const maxBytes = Math.min(share, state.most.bytes);
   const fits =
     held.messages + outstanding.messages + batch <= limits.messages &&
     held.bytes + outstanding.bytes + maxBytes <= limits.bytes;

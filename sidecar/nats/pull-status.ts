@@ -1,4 +1,4 @@
-/** What a message without an ack subject says about a pull. */
+/** What a status message, which is a message without an ack subject, says about a pull. */
 export type PullStatus =
   /** The server is there. */
   | { readonly kind: 'alive' }
@@ -6,19 +6,19 @@ export type PullStatus =
   | { readonly kind: 'over' }
   /** The pull is over because the next message does not fit into what is left of its bytes. */
   | { readonly kind: 'too-large' }
-  /** Nobody takes pulls: there is no such durable, or the server has only just started, or is about to stop. */
+  /** Nothing listens for pulls: the durable does not exist, or the server has just started or is about to stop. */
   | { readonly kind: 'unanswered' }
-  /** There is no such durable any more, or none to pull from. */
+  /** The durable does not exist any more, or it is not one that can be pulled from. */
   | { readonly kind: 'missing'; readonly what: string }
   /** The durable allows less than was asked for. */
   | { readonly kind: 'exceeded'; readonly what: string }
-  /** Whoever takes pulls there has ended this one for reasons of its own. */
+  /** The server has ended the pull for another reason. */
   | { readonly kind: 'gone'; readonly what: string };
 
 /**
  * Reads a status message of nats-server: the code and the words of its header line (`consumer.go`, `sendErr` and others).
  *
- * Only 409 needs the words: the server uses it for whatever ends a pull early.
+ * Only 409 needs the words, since the server uses it for everything that ends a pull early.
  */
 export function pullStatus(code: number, description: string): PullStatus {
   const words = description.toLowerCase();

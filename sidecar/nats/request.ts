@@ -6,12 +6,12 @@ import { translate } from './errors.ts';
 const ANSWER_TIMEOUT_MS = 5000;
 
 /**
- * Asks, and waits for the one answer.
+ * Sends a request and waits for its one answer.
  *
- * Each request has an inbox of its own: a user whose permissions lack that is told so. Such a request is never settled by
- * the library when the connection ends, so that end is waited for as well.
+ * Each request has an inbox of its own, so a user who may not subscribe to it gets an error that says so. The library never
+ * settles such a request when the connection ends, so this waits for the end of the connection as well.
  *
- * @returns undefined when the server says that nobody listens on the subject
+ * @returns undefined when the server says that nothing listens on the subject
  * @throws TransientError for everything else that is not an answer
  */
 export async function ask(
@@ -23,7 +23,7 @@ export async function ask(
   const ended = connection.closed().then((error) => {
     throw translate(error ?? undefined, remote);
   });
-  // Where the answer was first, nobody waits for it any more.
+  // When the answer comes first, nothing waits for this promise any more.
   ended.catch(() => undefined);
   try {
     const options = { timeout: ANSWER_TIMEOUT_MS, noMux: true, ...(headers && { headers }) };

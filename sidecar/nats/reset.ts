@@ -11,21 +11,21 @@ import { ask } from './request.ts';
 const IDENTITY_HEADER = 'Nats-Stream-Identity';
 const IDENTITY = /^[\x21-\x7e]{1,256}$/;
 
-/** A pull waits for no longer than the durable allows; whatever stays longer is somebody else's. */
+/** A pull of a sidecar waits no longer than the durable allows. A pull that stays longer belongs to something else. */
 const PARKED_MS = DURABLE.maxExpiresMs + 1_000;
 const PARKED_POLL_MS = 100;
 
 /**
- * Asks the server to reset a durable (`processResetReq` in nats-server's `consumer.go`): what was handed out and not
- * acknowledged is forgotten, and delivery begins anew after `sequence`, or after the ack floor, with consumer sequence 1.
+ * Asks the server to reset a durable (`processResetReq` in nats-server's `consumer.go`). The server forgets what was handed
+ * out and not acknowledged, and delivers again from after `sequence`, or from after the ack floor, with consumer sequence 1.
  *
- * The header makes a server from 2.15 on answer with the stream's identity; its value does not matter.
+ * The header makes a server of 2.15 or later answer with the stream's identity. Its value does not matter.
  *
- * A reset leaves pulls that are parked there as they are. One of a connection that is just being closed, or of a process that was
- * stopped, would be handed the first messages, and they would come again only after `ack_wait`. So where there are any,
- * it is done again when they are gone.
+ * A reset leaves pulls that wait at the durable as they are. Such a pull, of a connection that is just being closed or of a
+ * process that was stopped, would be handed the first messages, and they would come again only after `ack_wait`. So while
+ * such pulls wait, the reset is repeated.
  *
- * @returns undefined from a server before 2.14, which knows no such request and may not answer at all
+ * @returns undefined from a server before 2.14, which does not know this request and may not answer it
  */
 export async function resetDurable(
   connected: Connected,
@@ -48,7 +48,7 @@ export async function resetDurable(
   }
 }
 
-/** Reset came with 2.14. What a peer says about itself can only harm its own replay. */
+/** Reset came with 2.14. A peer that lies about its version can only harm its own replay. */
 export function canReset(version: string | undefined): boolean {
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version ?? '') ?? [];
   if (major === undefined || minor === undefined) return true;
@@ -56,29 +56,40 @@ export function canReset(version: string | undefined): boolean {
 }
 
 function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer & { readonly parked: number } {
-  const unreadable = (): TransientError =>
-    new TransientError(
+  const fields = parseObject(answer);
+  if (fields?.error !== undefined) {
+    throw consumerMissing(remote, `cannot reset our durable ${durable} (${describe(fields.error)})`);
+  }
+  if (fields) demandAckAll(fields.config, remote, durable);
+  const { reset_seq, num_pending, num_waiting } = fields ?? {};
+  const identity = answer.headers?.get(IDENTITY_HEADER) || null;
+  if (!isCount(reset_seq) || reset_seq < 1 || !isCount(num_pending) || !isIdentity(identity)) {
+    throw new TransientError(
       'Unreachable',
       `${remote.server} answered the reset of ${durable} in a way we do not understand`,
     );
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(answer.string());
-  } catch {
-    throw unreadable();
   }
-  if (typeof parsed !== 'object' || parsed === null) throw unreadable();
-  const { error, reset_seq, num_pending, num_waiting, config } = parsed as Record<string, unknown>;
-  if (error !== undefined) throw consumerMissing(remote, `cannot reset our durable ${durable} (${describe(error)})`);
-  const policy = (config as { ack_policy?: unknown } | undefined)?.ack_policy;
-  if (policy !== undefined && policy !== 'all') {
-    // One ack stands for a batch. Elsewhere the others of the batch would come again, behind newer ones.
-    throw consumerMissing(remote, `has a durable consumer ${durable} whose ack policy is not "all"`);
-  }
-  const identity = answer.headers?.get(IDENTITY_HEADER) || null;
-  if (!isCount(reset_seq) || reset_seq < 1 || !isCount(num_pending)) throw unreadable();
-  if (identity !== null && !IDENTITY.test(identity)) throw unreadable();
   return { floor: reset_seq - 1, identity, pending: num_pending, parked: isCount(num_waiting) ? num_waiting : 0 };
+}
+
+function parseObject(answer: Msg): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(answer.string());
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One ack covers a batch. With another policy the rest of the batch would come again, behind newer messages. */
+function demandAckAll(config: unknown, remote: Remote, durable: string): void {
+  const policy = (config as { ack_policy?: unknown } | undefined)?.ack_policy;
+  if (policy === undefined || policy === 'all') return;
+  throw consumerMissing(remote, `has a durable consumer ${durable} whose ack policy is not "all"`);
+}
+
+function isIdentity(identity: string | null): boolean {
+  return identity === null || IDENTITY.test(identity);
 }
 
 function isCount(value: unknown): value is number {

@@ -6,23 +6,24 @@ import type { Logger } from '../../common/log.ts';
 import type { Connected } from './connection.ts';
 import { translate } from './errors.ts';
 
-/** What a sidecar answers with on its node's local NATS. */
+/** What a sidecar answers on its node's local NATS. */
 export interface StatusService {
-  /** The setting LFH_SYNC_NODE; part of the subject. */
+  /** The setting LFH_SYNC_NODE. It is part of the subject. */
   readonly node: string;
   /** Semantic version of this program. */
   readonly version: string;
-  /** What is told, anew for each request. */
+  /** Makes the answer to one request. */
   readonly status: () => unknown;
 }
 
 /**
- * Answers for as long as the connection lasts, as the NATS service that the operator asks.
+ * Answers status requests for as long as the connection lasts, as the NATS service that the operator asks.
  *
- * Every sidecar of a node has to answer. The library puts each endpoint into the queue group "q" unless told another, and
- * takes an empty name for "not told"; in one group only one would answer. So each connection is a group of its own.
+ * Every sidecar of a node has to answer. The library puts each endpoint into the queue group "q" unless another name is
+ * given, and it treats an empty name as not given; within one group only one sidecar would answer. So each connection has a
+ * queue group of its own.
  *
- * Never throws, and ends nothing: without it the operator does not know how the replay goes, but it goes on.
+ * This never throws and ends nothing: when it fails, the operator does not know how the replay goes, but the replay goes on.
  */
 export async function serveStatus(
   { connection, remote }: Connected,
@@ -32,22 +33,22 @@ export async function serveStatus(
   const failed = (error: unknown): void => {
     if (connection.isClosed()) return;
     const problem = messageOf(error instanceof NatsError ? translate(error, remote) : error);
-    log.warn({ server: remote.server, problem }, 'the status could not be told over NATS');
+    log.warn({ server: remote.server, problem }, 'the status could not be sent over NATS');
   };
-  let told = false;
+  let reported = false;
   try {
     const description = "Status of a sidecar of LinuxForHealth's data synchronization";
     const service = await connection.services.add({ name: STATUS_SERVICE, version, description, queue: randomUUID() });
     void service.stopped.then((error) => error && failed(error));
     service.addEndpoint('status', {
       subject: statusSubject(node),
-      // Whatever is thrown here would come out of the library's reading of the connection.
+      // An error thrown here would end the library's reading of the connection.
       handler: (_error, request) => {
         try {
           const tooLarge = answer(request, status, connection.info?.max_payload ?? Number.POSITIVE_INFINITY);
-          // It is asked for all the time; once says it.
-          if (tooLarge !== undefined && !told) failed(tooLarge);
-          told = tooLarge !== undefined;
+          // The operator asks all the time, so the log says it once.
+          if (tooLarge !== undefined && !reported) failed(tooLarge);
+          reported = tooLarge !== undefined;
         } catch (error) {
           failed(error);
         }
@@ -58,7 +59,7 @@ export async function serveStatus(
   }
 }
 
-/** @returns why it could not be answered in full */
+/** @returns why the request could not be answered in full; undefined when it was */
 function answer(request: ServiceMsg, status: () => unknown, maxPayload: number): string | undefined {
   const text = JSON.stringify(status());
   const bytes = Buffer.byteLength(text);

@@ -1,14 +1,15 @@
 import { TransientError } from '../../common/errors.ts';
 import type { Delivered } from './delivered.ts';
 
-/** Thrown when a delivery is not the next of its chain, so another process was handed messages of this durable. */
+/** Thrown when a delivery is not the next of its chain, or when the next ones are known to be missing. */
 export class ChainBrokenError extends TransientError {
   constructor(delivered: Delivered) {
-    super(
-      'ChainBroken',
-      `delivery ${delivered.consumerSequence} (stream sequence ${delivered.streamSequence}) does not follow the one ` +
-        'before: another process was handed messages of ours. Starting again from the position',
-    );
+    const { consumerSequence, streamSequence, cutOff } = delivered;
+    const what = cutOff
+      ? `message ${streamSequence} is empty, and what the server handed out after it got lost`
+      : `delivery ${consumerSequence} (stream sequence ${streamSequence}) does not follow the one before: another process ` +
+        'was handed messages of ours';
+    super('ChainBroken', `${what}. Starting again from the position`);
   }
 }
 

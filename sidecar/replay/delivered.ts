@@ -10,6 +10,11 @@ export interface Delivered {
   readonly time: number;
   /** How many messages the durable has not delivered yet. */
   readonly pending: number;
+  /**
+   * Whether the server lost the way for what it handed out after this message, so that later messages are missing. It ends the
+   * answers to a pull with an empty message.
+   */
+  readonly cutOff: boolean;
   /** Acknowledges this message and all before it (`AckPolicy.All`). It is sent, and not confirmed by the server. */
   ack(): void;
 }

@@ -8,7 +8,8 @@ export interface PeerMetrics {
   /** Another sidecar replays the peer now, and reports its position and lag. */
   released(): void;
   position(sequence: number): void;
-  lag(messages: number): void;
+  /** @param messages null when it is not known: the series is removed */
+  lag(messages: number | null): void;
   replayed(count: number): void;
   skipped(reason: SkipReason, count: number): void;
   rejected(reason: RejectReason, count: number): void;
@@ -69,7 +70,7 @@ export function createMetrics(): Metrics {
           all.lag.remove({ peer });
         },
         position: (sequence) => all.position.set({ peer }, sequence),
-        lag: (messages) => all.lag.set({ peer }, messages),
+        lag: (messages) => (messages === null ? all.lag.remove({ peer }) : all.lag.set({ peer }, messages)),
         replayed: (count) => all.replayed.inc({ peer }, count),
         skipped: (reason, count) => all.skipped.inc({ peer, reason }, count),
         rejected: (reason, count) => all.rejected.inc({ peer, reason }, count),

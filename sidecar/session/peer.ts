@@ -26,8 +26,13 @@ interface Memory {
   sweepFrom: number | undefined;
 }
 
-/** A session that lasted this long was a working one: the next failure counts as the first, and is retried soon. */
+/**
+ * A session that lasted this long was a working one, and so was one that moved the position so far: the next failure counts as
+ * the first, and is retried soon. A stream of a peer may hold many messages that break a session, but each session takes at
+ * least so many one by one (`PullPace`).
+ */
 const STABLE_MS = 30_000;
+const STABLE_MESSAGES = 32;
 
 /**
  * Replays one peer until `signal`, through every failure: after any of them the peer is taken over again. Failures are
@@ -42,11 +47,13 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
   let attempts = 0;
   while (!signal.aborted) {
     const started = performance.now();
+    const before = replay.report.status.position?.sequence ?? 0;
     try {
       const server = replay.settings.servers[attempts % replay.settings.servers.length] as string;
       await runOnce(replay, server, memory, signal);
     } catch (error) {
-      if (performance.now() - started > STABLE_MS) failures = 0;
+      const moved = (replay.report.status.position?.sequence ?? 0) - before;
+      if (moved >= STABLE_MESSAGES || performance.now() - started > STABLE_MS) failures = 0;
       failures += 1;
       attempts += 1;
       report(replay, error);

@@ -1,6 +1,8 @@
 import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
+import type { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
+import { Backlog } from '../replay/backlog.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
 import {
   advancePosition,
@@ -38,6 +40,15 @@ export interface SessionStart {
   readonly writer: ReplayWriter;
   readonly position: Position;
   readonly chain: Chain;
+  /** What the durable has to deliver after the position; null when that is not known. */
+  readonly pending: number | null;
+}
+
+/** What one session is about, from its start to its end. */
+interface Session extends SessionStart {
+  readonly context: SessionContext;
+  readonly slot: CommitSlot;
+  readonly backlog: Backlog;
 }
 
 /** How long to wait for a message before the loop looks at everything else again. */
@@ -52,20 +63,29 @@ const IDLE_MS = 500;
  *
  * On `signal` the batch that is being committed is finished and acknowledged. What was gathered after it is left to the
  * next take-over.
+ *
+ * When the stream fails, or a delivery is not the next one, what came before is as valid as ever: it is committed first, and
+ * then the error is thrown. So every session makes progress, whatever ends it, and no message can end all of them.
  */
 export async function runSession(context: SessionContext, start: SessionStart, signal: AbortSignal): Promise<void> {
-  const { stream, writer } = start;
   const slot = new CommitSlot();
+  const session = { ...start, context, slot, backlog: new Backlog(start.pending) };
   let gathered = start.position;
-  stream.start({ messages: context.limits.messages * 2, bytes: context.limits.bytes * 2 });
+  context.report.lag(start.pending);
+  start.stream.start({ messages: context.limits.messages * 2, bytes: context.limits.bytes * 2 });
   try {
     while (!signal.aborted) {
-      const batch = await gather(context, start, slot, signal);
+      const { deliveries, failure } = await gather(session, signal);
       await slot.free();
-      if (batch.length === 0 || signal.aborted) continue;
-      const before = gathered;
-      gathered = advancePosition(before, batch.at(-1));
-      slot.occupy(commitBatch(context, writer, before, batch));
+      if (deliveries.length > 0 && !signal.aborted) {
+        const before = gathered;
+        gathered = advancePosition(before, deliveries.at(-1));
+        slot.occupy(commitBatch(session, before, deliveries));
+      }
+      if (failure !== undefined) {
+        await slot.free();
+        throw failure;
+      }
     }
   } finally {
     await slot.free();
@@ -97,33 +117,29 @@ class CommitSlot {
 }
 
 /** Collects a batch. While another batch commits there is no hurry, so this one may as well fill up. */
-async function gather(
-  { limits, report }: SessionContext,
-  start: SessionStart,
-  slot: CommitSlot,
-  signal: AbortSignal,
-): Promise<readonly Delivered[]> {
+async function gather(session: Session, signal: AbortSignal): Promise<OpenBatch> {
+  const { context, stream, slot } = session;
+  const { limits } = context;
   const batch = new OpenBatch(limits);
-  while (!signal.aborted) {
-    batch.takeFrom(start);
+  while (!signal.aborted && batch.failure === undefined) {
+    batch.takeFrom(session);
     const { size } = batch;
     if (isFull(size, limits) || (!slot.busy && isComplete(size, limits))) break;
-    if (size.messages === 0 && !slot.busy) report.caughtUp();
     const hurry = size.messages > 0 && !slot.busy;
-    const arrival = start.stream.available(hurry ? Math.max(1, limits.ageMs - size.ageMs) : IDLE_MS);
-    // When the slot is free first, a failure of the stream shows at the next call.
-    arrival.catch(() => undefined);
+    const wait = hurry ? Math.max(1, limits.ageMs - size.ageMs) : IDLE_MS;
+    const arrival = stream.available(wait).catch((error: unknown) => batch.fail(error));
     await (slot.busy ? Promise.race([arrival, slot.free()]) : arrival);
   }
-  return batch.deliveries;
+  return batch;
 }
 
-/** A batch that is being gathered. */
+/** A batch that is being gathered, and what ended that early. */
 class OpenBatch {
   readonly deliveries: Delivered[] = [];
   readonly #limits: BatchLimits;
   #bytes = 0;
   #since = performance.now();
+  #failure: unknown;
 
   constructor(limits: BatchLimits) {
     this.#limits = limits;
@@ -138,22 +154,36 @@ class OpenBatch {
     };
   }
 
-  /** Takes what is buffered and fits. @throws ChainBrokenError or AnotherStreamError */
-  takeFrom(start: SessionStart): void {
+  /** Why nothing may be added any more; the deliveries before it are valid. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  /** Takes what is buffered and fits, up to the first delivery that is not the next one. */
+  takeFrom(session: Session): void {
     if (this.deliveries.length === 0) this.#since = performance.now();
     const { messages, bytes } = this.#limits;
     const room = { messages: messages - this.deliveries.length, bytes: bytes - this.#bytes };
-    for (const delivered of start.stream.take(room)) {
-      verify(start, delivered);
+    for (const delivered of session.stream.take(room)) {
+      const problem = findProblem(session, delivered);
+      if (problem) return this.fail(problem);
       this.deliveries.push(delivered);
       this.#bytes += delivered.payload.byteLength;
+      session.backlog.delivered(delivered.pending);
+      if (delivered.cutOff) return this.fail(new ChainBrokenError(delivered));
     }
+    session.context.report.lag(session.backlog.lag);
   }
 }
 
-function verify({ chain, position }: SessionStart, delivered: Delivered): void {
-  if (!chain.accept(delivered)) throw new ChainBrokenError(delivered);
-  if (position.identity === null && isOfAnotherStream(delivered, position)) throw new AnotherStreamError(delivered);
+function findProblem({ chain, position }: SessionStart, delivered: Delivered): TransientError | undefined {
+  if (!chain.accept(delivered)) return new ChainBrokenError(delivered);
+  if (position.identity === null && isOfAnotherStream(delivered, position)) return new AnotherStreamError(delivered);
+  return undefined;
 }
 
 /** Plans a batch by what Kafka says about its topics. A limit that was read a while ago never rejects a message: it is read again. */
@@ -174,12 +204,8 @@ async function planWithTopics(
   return isTooLarge ? plan({ maxAgeMs: 0 }) : planned;
 }
 
-async function commitBatch(
-  context: SessionContext,
-  writer: ReplayWriter,
-  before: Position,
-  batch: readonly Delivered[],
-): Promise<void> {
+async function commitBatch(session: Session, before: Position, batch: readonly Delivered[]): Promise<void> {
+  const { context, writer, backlog } = session;
   const { report, rules, peer, log } = context;
   const started = performance.now();
   const judged = judgeBatch(batch, before, rules);
@@ -188,7 +214,9 @@ async function commitBatch(
   await writer.commit();
   batch.at(-1)?.ack();
   const seconds = (performance.now() - started) / 1000;
-  report.committed(planned, batch.length, batch.at(-1)?.pending ?? 0, seconds, Date.now());
+  backlog.committed(batch.length);
+  report.committed(planned, batch.length, seconds, Date.now());
+  report.lag(backlog.lag);
   logCommitted(log, planned, locations);
   context.announcements?.add(
     planned.replays.map(({ delivered }) => ({

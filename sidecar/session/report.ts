@@ -56,7 +56,9 @@ export class PeerReport {
     this.#update({ server, key });
   }
 
+  /** What the peer has for us is not known while there is no connection. */
   disconnected(): void {
+    this.lag(null);
     this.#update({ server: null, key: null });
   }
 
@@ -74,16 +76,18 @@ export class PeerReport {
     this.#metrics.chainBroken();
   }
 
-  /** Nothing is buffered and nothing is being committed. */
-  caughtUp(): void {
-    if (this.#status.lag !== 0) this.#lag(0);
+  /** @param messages how many are not replayed yet; null when that is not known */
+  lag(messages: number | null): void {
+    if (messages === this.#status.lag) return;
+    this.#update({ lag: messages });
+    this.#metrics.lag(messages);
   }
 
   /**
    * @param seconds from the decision to the commit
    * @param now milliseconds since 1970
    */
-  committed(plan: BatchPlan, messages: number, pending: number, seconds: number, now: number): void {
+  committed(plan: BatchPlan, messages: number, seconds: number, now: number): void {
     const skipped = { ...this.#status.skipped };
     for (const [reason, count] of plan.skips) {
       skipped[reason] += count;
@@ -101,18 +105,12 @@ export class PeerReport {
     this.#metrics.commit(seconds);
     for (const { delivered } of plan.replays) this.#metrics.latency(Math.max(0, now - delivered.time) / 1000);
     this.#position(plan.position);
-    this.#lag(pending);
   }
 
   #position(position: Position): void {
     const { sequence, time, identity } = position;
     this.#update({ position: { sequence, time: time === 0 ? null : new Date(time).toISOString(), identity } });
     this.#metrics.position(sequence);
-  }
-
-  #lag(lag: number): void {
-    this.#update({ lag });
-    this.#metrics.lag(lag);
   }
 
   #update(change: Partial<PeerStatus>): void {

@@ -11,6 +11,8 @@ export interface TakenOver {
   readonly writer: ReplayWriter;
   readonly position: Position;
   readonly chain: Chain;
+  /** What the durable has to deliver after the position; null when that is not known. */
+  readonly pending: number | null;
   /** Whether the peer's stream turned out to be a recreated one. */
   readonly recreated: boolean;
   /** Whether the server can reset a durable (2.14 on). */
@@ -49,8 +51,8 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       await writer.send([], resumed.position);
       await writer.commit();
     }
-    const { position, chain, recreated } = resumed;
-    return { writer, position, chain, recreated, canReset: answer !== undefined, stored: stored !== undefined };
+    const { begin: _written, ...start } = resumed;
+    return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined };
   } catch (error) {
     await writer.close();
     throw error;
@@ -60,6 +62,7 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
 interface Resumed {
   readonly position: Position;
   readonly chain: Chain;
+  readonly pending: number | null;
   readonly begin: boolean;
   readonly recreated: boolean;
 }
@@ -72,29 +75,40 @@ async function resumeAfterReset(
 ): Promise<Resumed> {
   const begin = { stream: request.stream, from: request.from };
   const found = resume(request.anotherStream && stored ? { ...stored, stream: '' } : stored, answer, begin);
+  const chain = new Chain(0);
   switch (found.kind) {
-    case 'continue':
-      await resetTo(stream, answer, found.resetTo);
-      return { position: found.position, chain: new Chain(0), begin: false, recreated: false };
+    case 'continue': {
+      const { position } = found;
+      const pending = pendingAfter(await resetTo(stream, answer, found.resetTo), position);
+      return { position, chain, pending, begin: false, recreated: false };
+    }
     case 'begin':
-      return { position: found.position, chain: new Chain(0), begin: true, recreated: false };
-    case 'recreated':
-      await resetTo(stream, answer, 0);
-      return { position: found.position, chain: new Chain(0), begin: true, recreated: true };
+      return { position: found.position, chain, pending: answer.pending, begin: true, recreated: false };
+    case 'recreated': {
+      const { pending } = await resetTo(stream, answer, 0);
+      return { position: found.position, chain, pending, begin: true, recreated: true };
+    }
     case 'unproven': {
       await proveNothingReplayed(stream, found.floor);
       const position = { ...firstPosition(request.stream, answer.identity, request.from), sequence: found.floor };
-      return { position, chain: new Chain(0), begin: true, recreated: false };
+      return { position, chain, pending: answer.pending, begin: true, recreated: false };
     }
   }
 }
 
-async function resetTo(stream: PeerStream, answer: ResetAnswer, sequence: number): Promise<void> {
-  if (answer.floor === sequence) return;
+/** @returns the answer for the place where the durable stands now */
+async function resetTo(stream: PeerStream, answer: ResetAnswer, sequence: number): Promise<ResetAnswer> {
+  if (answer.floor === sequence) return answer;
   const again = await stream.reset(sequence);
   if (again?.identity !== answer.identity) {
     throw new TransientError('StreamRecreated', 'the stream was recreated while its durable was being reset');
   }
+  return again;
+}
+
+/** A durable that went back further than the position delivers some messages again, and does not say how many. */
+function pendingAfter({ floor, pending }: ResetAnswer, { sequence }: Position): number | null {
+  return floor === sequence || pending === 0 ? pending : null;
 }
 
 /** How often to count again when messages arrive during the count. */
@@ -122,12 +136,12 @@ async function proveNothingReplayed(stream: PeerStream, floor: number): Promise<
 function resumeWithoutReset(stored: Position | undefined, request: TakeOverRequest): Resumed {
   if (stored === undefined) {
     const position = firstPosition(request.stream, null, request.from);
-    return { position, chain: new Chain(0), begin: false, recreated: false };
+    return { position, chain: new Chain(0), pending: null, begin: false, recreated: false };
   }
   const recreated = stored.stream !== request.stream || request.anotherStream;
   const position = recreated ? firstPosition(request.stream, null, stored.from) : { ...stored, identity: null };
   const chain = request.swept ?? new Chain(stored.consumerSequence);
-  return { position, chain, begin: recreated, recreated };
+  return { position, chain, pending: null, begin: recreated, recreated };
 }
 
 /** The error for a durable that is ahead of us while Kafka holds no position: going on would lose or repeat messages. */

@@ -106,11 +106,10 @@ function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
 }
 
 function peerExports(stream: string, { account }: Peer): string[] {
-  const [next, reset, ack] = servicesOf(stream, account);
+  const [pull, ...others] = servicesOf(stream, account);
   return [
-    `    { service: ${quote(next)}, response_type: stream, accounts: [${account}] }`,
-    `    { service: ${quote(reset)}, accounts: [${account}] }`,
-    `    { service: ${quote(ack)}, accounts: [${account}] }`,
+    `    { service: ${quote(pull)}, response_type: stream, accounts: [${account}] }`,
+    ...others.map((service) => `    { service: ${quote(service)}, accounts: [${account}] }`),
   ];
 }
 
@@ -143,8 +142,8 @@ function user(key: string, publish: readonly string[], inbox: string): string {
 }
 
 /** Everything that a peer may do: pull from, reset and acknowledge its own durable. */
-function servicesOf(stream: string, durable: string): readonly [pull: string, reset: string, ack: string] {
-  return [pullSubject(stream, durable), resetSubject(stream, durable), ackSubjects(stream, durable)];
+function servicesOf(stream: string, durable: string): readonly [pull: string, ...others: string[]] {
+  return [pullSubject(stream, durable), resetSubject(stream, durable), ...ackSubjects(stream, durable)];
 }
 
 /** A dot or a wildcard in a name would widen every permission that the name is part of. */

@@ -58,6 +58,8 @@ describe('the access of a peer with an account of its own', () => {
     '$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-c',
     '$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-c',
     '$JS.ACK.EVENTS.lfh-sync-hospital-c.1.1.1.1.0',
+    '$JS.ACK._.hash.EVENTS.lfh-sync-hospital-c.1.1.1.1.0',
+    '$JS.ACK.EVENTS.lfh-sync-hospital-c.EVENTS.lfh-sync-hospital-b.1.2.3',
     '_INBOX.lfh-sync-hospital-c.x',
     '$SYS.REQ.SERVER.PING',
   ];

@@ -142,10 +142,11 @@ describe('a hostile server', () => {
       `$JS.ACK.EVENTS.${DURABLE}.1.-1.1.1700000000000000000.0`,
       'EVENTS.sync',
     ];
+    // The first pulls are for one message each.
     await begin(({ count, send }) => {
-      if (count > 1) return;
-      for (const reply of foreign) send(reply, 'Jane Doe');
-      send(ackSubject(7, 1), 'ours');
+      const reply = foreign[count - 1];
+      if (reply !== undefined) send(reply, 'Jane Doe');
+      if (count === foreign.length + 1) send(ackSubject(7, 1), 'ours');
     });
     stream.start({ messages: 100, bytes: 1e6 });
     await stream.available(10_000);
@@ -180,7 +181,7 @@ describe('a hostile server', () => {
     await stream.available(10_000);
     // The client answers a PING when it has read everything before it.
     await until('all of it was read', () => server.pongs > 0);
-    assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 50, 'the first pull was for 50');
+    assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 1, 'the first pull was for one message');
   });
 
   it('cannot send us to other servers by naming them before it hangs up', async () => {

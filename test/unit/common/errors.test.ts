@@ -31,6 +31,7 @@ describe('the class of an error', () => {
       deliveryCount: 1,
       time: 0,
       pending: 0,
+      cutOff: false,
       ack: () => undefined,
     };
     const errors: readonly ReportedError[] = [

@@ -17,7 +17,10 @@ describe('the durable consumer of a peer', () => {
   it('is asked and acknowledged on subjects of its stream and its name', () => {
     assert.equal(pullSubject('EVENTS', 'lfh-sync-b'), '$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-b');
     assert.equal(resetSubject('EVENTS', 'lfh-sync-b'), '$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-b');
-    assert.equal(ackSubjects('EVENTS', 'lfh-sync-b'), '$JS.ACK.EVENTS.lfh-sync-b.>');
+    assert.deepEqual(ackSubjects('EVENTS', 'lfh-sync-b'), [
+      '$JS.ACK.EVENTS.lfh-sync-b.>',
+      '$JS.ACK.*.*.EVENTS.lfh-sync-b.*.*.*.*.>',
+    ]);
   });
 
   it('is made with what sidecars of any version rely on', () => {
@@ -51,12 +54,12 @@ describe('what the sidecar asks of a durable', () => {
   it('is never a larger pull, nor more pulls at once, than the durable takes from several sidecars', () => {
     const amount = { messages: fc.integer({ min: 1, max: 2 * MAX_BATCH_MESSAGES }), bytes: fc.integer({ min: 1 }) };
     fc.assert(
-      fc.property(fc.record(amount), fc.boolean(), (limits, oversized) => {
+      fc.property(fc.record(amount), fc.boolean(), fc.record(amount), (limits, oversized, most) => {
         const outstanding = { messages: 0, bytes: 0 };
         let pulls = 0;
         for (;;) {
           const held = { messages: 0, bytes: 0 };
-          const pull = nextPull(limits, PULL.maxBatch, { held, outstanding, pulls, oversized });
+          const pull = nextPull(limits, PULL.maxBatch, { held, outstanding, pulls, oversized, most });
           if (!pull) break;
           assert.ok(pull.batch >= 1 && pull.batch <= DURABLE.maxBatch);
           pulls += 1;

@@ -114,6 +114,7 @@ const SERVICES = (name: string): readonly string[] => [
   `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${name}`,
   `$JS.API.CONSUMER.RESET.EVENTS.${name}`,
   `$JS.ACK.EVENTS.${name}.>`,
+  `$JS.ACK.*.*.EVENTS.${name}.*.*.*.*.>`,
 ];
 /** One token of a subject, so that nothing that stands where it does can name other subjects. */
 const TOKEN = /^lfh-sync-[A-Za-z0-9_-]{1,52}$/;
@@ -138,7 +139,7 @@ describe('the plan of a node with any peers', () => {
     );
   });
 
-  it('grants each peer three subjects and its own inbox in an account of its own, and nobody anything else', () => {
+  it('grants each peer four subjects and its own inbox in an account of its own, and nobody anything else', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Accounts') }));
@@ -164,10 +165,10 @@ describe('the plan of a node with any peers', () => {
           );
           assert.deepEqual(
             own.map(({ stream }) => stream),
-            [true, false, false],
+            [true, false, false, false],
           );
         }
-        assert.equal(exports.length, 3 * accounts.size);
+        assert.equal(exports.length, 4 * accounts.size);
       }),
     );
   });

@@ -8,6 +8,7 @@ const IDLE: PullState = {
   outstanding: { messages: 0, bytes: 0 },
   pulls: 0,
   oversized: false,
+  most: { messages: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER },
 };
 const limits = fc.record({
   messages: fc.integer({ min: 2, max: 50_000 }),
@@ -24,12 +25,14 @@ describe('the plan of pulls', () => {
         amount,
         fc.integer({ min: 1, max: 10_000 }),
         fc.integer({ min: 1, max: 3 }),
-        (max, held, outstanding, maxBatch, pulls) => {
-          const pull = nextPull(max, maxBatch, { held, outstanding, pulls, oversized: false });
+        limits,
+        (max, held, outstanding, maxBatch, pulls, most) => {
+          const pull = nextPull(max, maxBatch, { ...IDLE, held, outstanding, pulls, most });
           if (pull === undefined) return;
           assert.ok(held.messages + outstanding.messages + pull.batch <= max.messages);
           assert.ok(held.bytes + outstanding.bytes + (pull.maxBytes ?? 0) <= max.bytes);
           assert.ok(pull.batch >= 1 && pull.batch <= maxBatch && (pull.maxBytes ?? 0) >= 1);
+          assert.ok(pull.batch <= most.messages && (pull.maxBytes ?? 0) <= most.bytes);
         },
       ),
     );

@@ -25,6 +25,7 @@ function delivery(streamSequence: number, payload: Uint8Array, consumerSequence 
     consumerSequence,
     deliveryCount: 1,
     time: 1000 + streamSequence,
+    cutOff: false,
     pending: 0,
     ack() {},
   };

@@ -11,6 +11,7 @@ function delivered(streamSequence: number, consumerSequence: number): Delivered 
     deliveryCount: 1,
     time: 0,
     pending: 0,
+    cutOff: false,
     ack() {},
   };
 }

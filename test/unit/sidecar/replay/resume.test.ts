@@ -14,7 +14,16 @@ const stored: Position = {
 const begin = { stream: 'EVENTS', from: 77 };
 
 function delivered(streamSequence: number, consumerSequence: number, time = 0): Delivered {
-  return { payload: Buffer.alloc(0), streamSequence, consumerSequence, deliveryCount: 1, time, pending: 0, ack() {} };
+  return {
+    payload: Buffer.alloc(0),
+    streamSequence,
+    consumerSequence,
+    deliveryCount: 1,
+    time,
+    pending: 0,
+    cutOff: false,
+    ack() {},
+  };
 }
 
 describe('the start of a replay', () => {

@@ -20,7 +20,7 @@ function key(letter: string): string {
 }
 
 describe("a node's nats-server configuration", () => {
-  it('gives each peer an account with three services, and nothing else', () => {
+  it('gives each peer an account with services to pull, reset and acknowledge in both forms, and nothing else', () => {
     const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: peers.slice(0, 1), users: [] });
     assert.equal(
       mainAccount,
@@ -31,12 +31,13 @@ describe("a node's nats-server configuration", () => {
     { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, accounts: [lfh-sync-hospital-b] }
     { service: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", accounts: [lfh-sync-hospital-b] }
     { service: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>", accounts: [lfh-sync-hospital-b] }
   ]
 `,
     );
     const publish =
       '"$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", ' +
-      '"$JS.ACK.EVENTS.lfh-sync-hospital-b.>"';
+      '"$JS.ACK.EVENTS.lfh-sync-hospital-b.>", "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>"';
     const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: ["_INBOX.lfh-sync-hospital-b.>"] } }`;
     assert.equal(
       peerAccounts,
@@ -49,6 +50,7 @@ describe("a node's nats-server configuration", () => {
     { service: { account: "LFH", subject: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b" } }
     { service: { account: "LFH", subject: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b" } }
     { service: { account: "LFH", subject: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>" } }
+    { service: { account: "LFH", subject: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>" } }
   ]
 }
 `,
