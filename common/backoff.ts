@@ -14,6 +14,20 @@ export function delay(failures: number, random: number): number {
   return random * Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(failures, 20));
 }
 
+const FIRST_PATIENT_MS = 30_000;
+const MOST_PATIENT_MS = 600_000;
+
+/**
+ * How long to wait after an error that nobody foresaw: longer than {@link delay}, because its cause is probably still there, and
+ * without jitter, because it concerns one peer of one process.
+ *
+ * @param failures how many in a row, 1 after the first
+ * @returns milliseconds, from 30 s up to 10 min
+ */
+export function patientDelay(failures: number): number {
+  return Math.min(MOST_PATIENT_MS, FIRST_PATIENT_MS * 2 ** Math.min(failures - 1, 20));
+}
+
 /** Resolves after `ms`, or as soon as `signal` is aborted; never rejects. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

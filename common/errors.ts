@@ -1,8 +1,9 @@
 import type { Reason } from './contract/reasons.ts';
 
 /**
- * The errors that the sidecar reports as the state of a peer. The class of an error decides what happens next: whatever is
- * a {@link ReportedError} is reported and retried; anything else is a bug and ends the process.
+ * The errors that the sidecar reports as the state of a peer. The class of an error decides what happens next. A
+ * {@link ReportedError} is reported and retried. Anything else is a bug: in the replay of a peer it stops that peer alone, as
+ * `InternalError`, because another organisation's input may have provoked it. Elsewhere it ends the process.
  *
  * A library's own errors are translated into these in the one folder that calls the library, with the original kept
  * as `cause`. Messages are for a person: they say what is wrong, where, and what to do, and never hold a payload, seed or
@@ -58,9 +59,55 @@ export class UncertainCommitError extends ReportedError {
   override readonly reason: Reason = 'UncertainCommit';
 }
 
-/** What an error and its causes say, outermost first, without stacks. For one log line or one status message. */
+/**
+ * What an error and its causes say, outermost first, without stacks. For one log line or one status message. It never throws,
+ * whatever was thrown.
+ */
 export function messageOf(error: unknown): string {
+  try {
+    return messagesOf(error, MAX_CAUSES);
+  } catch {
+    return 'an error that has no text';
+  }
+}
+
+const MAX_CAUSES = 10;
+
+function messagesOf(error: unknown, depth: number): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;
+  const cause = error.cause === undefined || depth === 0 ? '' : `: ${messagesOf(error.cause, depth - 1)}`;
   return error.message.includes(cause.slice(2)) ? error.message : `${error.message}${cause}`;
+}
+
+/** An error that nobody foresaw, as far as it may be logged. */
+export interface Unforeseen {
+  readonly name: string;
+  /** Node's own, such as `ERR_OUT_OF_RANGE`. */
+  readonly code?: string;
+  /** Where it was thrown, without its message. */
+  readonly stack: readonly string[];
+}
+
+const IDENTIFIER = /^\w{1,60}$/;
+const FRAME = /^ +at .{1,300}$/;
+
+/**
+ * Describes an error that nobody foresaw. Its message is left out: the engine's own messages quote what they tripped over, and
+ * here that may be a patient's (`JSON.parse`, `BigInt`). It never throws, whatever was thrown.
+ */
+export function describeUnforeseen(error: unknown): Unforeseen {
+  try {
+    if (!(error instanceof Error)) return { name: `a thrown ${typeof error}`, stack: [] };
+    const { code } = error as { readonly code?: unknown };
+    return {
+      name: IDENTIFIER.test(error.name) ? error.name : 'Error',
+      ...(typeof code === 'string' && IDENTIFIER.test(code) && { code }),
+      stack: (error.stack ?? '')
+        .split('\n')
+        .filter((line) => FRAME.test(line))
+        .map((line) => line.trim()),
+    };
+  } catch {
+    return { name: 'an error that cannot be looked at', stack: [] };
+  }
 }

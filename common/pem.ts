@@ -75,6 +75,16 @@ export function isAnchor(certificate: X509Certificate): boolean {
   return certificate.ca || (certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey));
 }
 
+/**
+ * A subject or an issuer in one line. Node's types say that it is a text, and yet a certificate may have no name at all: public
+ * CAs name servers only in the SAN by now.
+ */
+export function distinguishedName(name: string | undefined): string {
+  return name?.replaceAll('\n', ', ') || NO_NAME;
+}
+
+const NO_NAME = '(no name)';
+
 const BASE64_LINE = 64;
 
 /** A certificate in PEM that does not depend on the blanks and line ends of the text it was read from; ends with a line end. */

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { clean } from './clean.ts';
-import { certificatesOf } from './pem.ts';
+import { certificatesOf, distinguishedName } from './pem.ts';
 import type { TlsFailure } from './tls.ts';
 
 /** What is wrong with a server's certificate, from the certificates themselves: names, dates, and which one is missing. */
@@ -18,9 +18,20 @@ export interface RefusedCertificate {
  * A clause about a refused certificate, such as `the certificate of "CN=nats" expired on 2026-11-27 08:00 UTC`. What the
  * server chose, such as a name, is made printable and short.
  *
+ * It never throws: the certificate is another organisation's, so where it is odder than we foresaw, the clause says only what
+ * the failure itself says.
+ *
  * @param now in milliseconds since 1970
  */
 export function describeRefusal(failure: TlsFailure, refused: RefusedCertificate, now: number): string {
+  try {
+    return describeWith(failure, refused, now);
+  } catch {
+    return failure.what;
+  }
+}
+
+function describeWith(failure: TlsFailure, refused: RefusedCertificate, now: number): string {
   const [leaf] = refused.chain;
   if (!leaf) return failure.what;
   switch (failure.reason) {
@@ -92,8 +103,8 @@ function describe(certificate: X509Certificate): string {
   return `the certificate of "${oneLine(certificate.subject)}"`;
 }
 
-function oneLine(distinguishedName: string): string {
-  return clean(distinguishedName.replaceAll('\n', ', '));
+function oneLine(name: string | undefined): string {
+  return clean(distinguishedName(name));
 }
 
 function day(time: string | number): string {

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { ServerAddress } from './server-url.ts';
 
 const MAX_INFO_BYTES = 64 * 1024;
@@ -29,7 +29,7 @@ export function fetchCertificates(address: ServerAddress, request: CertificateRe
     const timer = setTimeout(finish, request.timeoutMs, []);
     const secure = (): void => {
       const secured = connectTls({ socket, servername: request.servername, rejectUnauthorized: false }, () => {
-        finish(chainOf(secured.getPeerX509Certificate()));
+        finish(chainSent(secured));
       });
       secured.on('error', () => finish([]));
     };
@@ -50,6 +50,15 @@ export function fetchCertificates(address: ServerAddress, request: CertificateRe
       socket.on('data', onInfo);
     }
   });
+}
+
+/** Empty where the chain cannot be read: an exception in a listener of a socket would end the process. */
+function chainSent(secured: TLSSocket): X509Certificate[] {
+  try {
+    return chainOf(secured.getPeerX509Certificate());
+  } catch {
+    return [];
+  }
 }
 
 function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {

@@ -53,6 +53,11 @@ export const METRICS = {
     type: 'counter',
     help: "How often the peer's stream turned out to be a new one.",
   },
+  internalErrors: {
+    name: 'lfh_sync_internal_errors_total',
+    type: 'counter',
+    help: 'How often an error that nobody foresaw stopped the replay of the peer.',
+  },
   announceFailures: {
     name: 'lfh_sync_announce_failures_total',
     type: 'counter',

@@ -37,6 +37,8 @@ export const REASON_TEXTS = {
   Fenced: 'Another sidecar of this node took the peer over in between. Passes by itself.',
   UncertainCommit:
     'A transaction failed in the middle. What became of it is being found out; nothing is lost or repeated.',
+  InternalError:
+    'An error that nobody foresaw stopped the replay of this peer, and of no other. Nothing is lost. Tried again after 30 s, and later after up to 10 min. The log of the container lfh-sync has its stack: please report it.',
   InvalidSettings: "This peer's settings name something that is missing or wrong; the message says what.",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -42,6 +42,7 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     TopicNotCompacted: says('we', 'TopicNotCompacted'),
     Fenced: says('passes', 'Fenced'),
     UncertainCommit: says('passes', 'UncertainCommit'),
+    InternalError: says('we', 'InternalError'),
     InvalidSettings: says('we', 'InvalidSettings'),
   };
 }

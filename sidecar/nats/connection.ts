@@ -107,7 +107,7 @@ async function signIn(
   };
   try {
     const connection = await connectEitherWay(address, attempt);
-    const version = connection.info?.version;
+    const version = versionOf(connection);
     options.log.debug({ server: remote.server, version }, 'connected to NATS');
     if (!isTooOld(version)) return { connection, remote };
     await connection.close();
@@ -120,6 +120,11 @@ async function signIn(
         : [];
     throw translate(error, remote, { chain, expectedName: remote.expectedName, ca: options.ca });
   }
+}
+
+/** What the server says about itself, which need not be a text. */
+function versionOf({ info }: NatsConnection): string | undefined {
+  return typeof info?.version === 'string' ? info.version : undefined;
 }
 
 function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: string, refused?: string): Remote {

@@ -45,15 +45,20 @@ export function isCertificateRefused(error: unknown): boolean {
 }
 
 /**
- * Translates whatever ended a connection, or kept it from being made.
+ * Translates whatever ended a connection, or kept it from being made. It never throws.
  *
  * @param refused the server's certificates, where it was one of them that was refused
  */
 export function translate(error: unknown, remote: Remote, refused?: RefusedCertificate): TransientError {
   if (error instanceof TransientError) return error;
-  const { reason, message } =
-    tlsProblem(error, remote, refused) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
-  return new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
+  try {
+    const { reason, message } =
+      tlsProblem(error, remote, refused) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
+    return new TransientError(reason, message, error === undefined ? undefined : { cause: harmless(error) });
+  } catch {
+    // The other side had a part in the error. Whatever is odd about it, explaining it must not be what fails.
+    return new TransientError('Unreachable', `${remote.server} cannot be used, and what it did cannot be explained`);
+  }
 }
 
 interface Problem {

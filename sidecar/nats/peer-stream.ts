@@ -69,7 +69,8 @@ class DurablePull implements OpenPeerStream {
   readonly #ended = new AbortController();
   #limits: Amount = { messages: 0, bytes: 0 };
   #pulls: PullLoop | undefined;
-  #failure: TransientError | undefined;
+  /** What ended this: a TransientError, or an error that nobody foresaw. */
+  #failure: { readonly error: unknown } | undefined;
   #closed = false;
   #waking = false;
   #dropped = 0;
@@ -82,9 +83,11 @@ class DurablePull implements OpenPeerStream {
     this.#connected = connected;
     this.#log = options.log;
     this.#parseAck = ackSubjectParser(options.stream, options.durable);
-    void connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote)));
-    void this.#watchPermissions();
-    if (connected.onPreviousKey) void this.#watchKey();
+    this.#background(
+      connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote))),
+    );
+    this.#background(this.#watchPermissions());
+    if (connected.onPreviousKey) this.#background(this.#watchKey());
   }
 
   get superseded(): AbortSignal {
@@ -101,7 +104,7 @@ class DurablePull implements OpenPeerStream {
       return await resetDurable(this.#connected, this.#options, sequence);
     } catch (error) {
       this.#fail(translate(error, this.#connected.remote));
-      throw this.#failure;
+      throw this.#failure?.error;
     }
   }
 
@@ -119,7 +122,8 @@ class DurablePull implements OpenPeerStream {
       gradual: canReset(this.#connected.connection.info?.version),
       held: () => this.#buffer.held,
       onMessage: (message, endedEarly) => this.#receive(message, endedEarly),
-      onEnd: (why) => void explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure)),
+      onEnd: (why) =>
+        this.#background(explainEnd(why, this.#connected, this.#options).then((failure) => this.#fail(failure))),
     });
   }
 
@@ -130,12 +134,12 @@ class DurablePull implements OpenPeerStream {
 
   available(timeoutMs: number): Promise<void> {
     if (this.#buffer.length > 0) return Promise.resolve();
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure) return Promise.reject(this.#failure.error);
     return new Promise((resolve, reject) => {
       const wake = (): void => {
         clearTimeout(timer);
         this.#waiters.delete(wake);
-        if (this.#failure && this.#buffer.length === 0) reject(this.#failure);
+        if (this.#failure && this.#buffer.length === 0) reject(this.#failure.error);
         else resolve();
       };
       const timer = setTimeout(wake, timeoutMs);
@@ -222,10 +226,15 @@ class DurablePull implements OpenPeerStream {
     this.#superseded.abort();
   }
 
+  /** Whatever it throws ends this stream. As an unhandled rejection it would end the process, and so the other peers' replays. */
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#fail(error));
+  }
+
   /** Ends the stream. What was received stays in the buffer, since it is as good as before. */
-  #fail(failure: TransientError): void {
+  #fail(error: unknown): void {
     if (this.#failure) return;
-    this.#failure = failure;
+    this.#failure = { error };
     this.#ended.abort();
     this.#pulls?.stop();
     this.#wake();
@@ -237,7 +246,7 @@ class DurablePull implements OpenPeerStream {
   }
 
   #throwIfFailed(): void {
-    if (this.#failure) throw this.#failure;
+    if (this.#failure) throw this.#failure.error;
   }
 }
 

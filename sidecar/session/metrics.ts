@@ -19,6 +19,7 @@ export interface PeerMetrics {
   takenOver(): void;
   chainBroken(): void;
   streamRecreated(): void;
+  internalError(): void;
 }
 
 export interface Metrics {
@@ -54,6 +55,7 @@ export function createMetrics(): Metrics {
     takeOvers: counter(METRICS.takeOvers),
     chainBreaks: counter(METRICS.chainBreaks),
     streamRecreated: counter(METRICS.streamRecreated),
+    internalErrors: counter(METRICS.internalErrors),
   };
   const { name, help } = METRICS.announceFailures;
   const announceFailures = new Counter({ name, help, registers: [registry] });
@@ -61,7 +63,8 @@ export function createMetrics(): Metrics {
   return {
     forPeer: (peer) => {
       // They begin with 0, because an alert on an increase would not see a counter that begins with 1.
-      for (const counter of [all.takeOvers, all.chainBreaks, all.streamRecreated]) counter.inc({ peer }, 0);
+      const { takeOvers, chainBreaks, streamRecreated, internalErrors } = all;
+      for (const counter of [takeOvers, chainBreaks, streamRecreated, internalErrors]) counter.inc({ peer }, 0);
       for (const reason of Object.keys(REJECT_REASONS)) all.rejected.inc({ peer, reason }, 0);
       return {
         connected: (yes) => all.connected.set({ peer }, yes ? 1 : 0),
@@ -77,9 +80,10 @@ export function createMetrics(): Metrics {
         batch: (messages) => all.batch.observe({ peer }, messages),
         commit: (seconds) => all.commit.observe({ peer }, seconds),
         latency: (seconds) => all.latency.observe({ peer }, seconds),
-        takenOver: () => all.takeOvers.inc({ peer }),
-        chainBroken: () => all.chainBreaks.inc({ peer }),
-        streamRecreated: () => all.streamRecreated.inc({ peer }),
+        takenOver: () => takeOvers.inc({ peer }),
+        chainBroken: () => chainBreaks.inc({ peer }),
+        streamRecreated: () => streamRecreated.inc({ peer }),
+        internalError: () => internalErrors.inc({ peer }),
       };
     },
     removePeer: (peer) => {

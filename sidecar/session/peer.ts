@@ -1,7 +1,7 @@
-import { delay, sleep } from '../../common/backoff.ts';
+import { delay, patientDelay, sleep } from '../../common/backoff.ts';
 import { syncName } from '../../common/contract/names.ts';
 import type { LoadedPeer } from '../../common/contract/peers.ts';
-import { FencedError, messageOf, ReportedError } from '../../common/errors.ts';
+import { describeUnforeseen, FencedError, messageOf, ReportedError } from '../../common/errors.ts';
 import type { OwnersPort, PeerStream } from '../ports.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import { AnotherStreamError, startTime } from '../replay/resume.ts';
@@ -33,17 +33,21 @@ interface Memory {
  */
 const STABLE_MS = 30_000;
 const STABLE_MESSAGES = 32;
+/** The same after an error that nobody foresaw, so that one that comes back every minute is not retried every minute. */
+const STABLE_AFTER_BUG_MS = 600_000;
 
 /**
  * Replays one peer until `signal`, through every failure: after any of them the peer is taken over again. Failures are
  * retried with a backoff, on the peer's next server, and stay in the report until a session replays again. A session that
  * ended to move to the current key is not a failure, and the same server is connected to at once.
  *
- * @throws only what is not a {@link ReportedError}: a bug, which must end the process and not be retried for ever
+ * What is not a {@link ReportedError} is a bug, and yet it is this peer's alone: what the peer or its server sent may have
+ * provoked it, and no peer may stop another. It is retried with patience. That is safe, because the position in Kafka knows
+ * of everything that was committed, and the session's writer and stream are closed before.
  */
 export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promise<void> {
   const memory: Memory = { anotherStream: false, swept: undefined, sweepFrom: undefined };
-  let failures = 0;
+  const failures = new Failures();
   let attempts = 0;
   while (!signal.aborted) {
     const started = performance.now();
@@ -52,20 +56,40 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
       const server = replay.settings.servers[attempts % replay.settings.servers.length] as string;
       await runOnce(replay, server, memory, signal);
     } catch (error) {
-      const moved = (replay.report.status.position?.sequence ?? 0) - before;
-      if (moved >= STABLE_MESSAGES || performance.now() - started > STABLE_MS) failures = 0;
-      failures += 1;
+      const session = {
+        lastedMs: performance.now() - started,
+        moved: (replay.report.status.position?.sequence ?? 0) - before,
+      };
       attempts += 1;
-      report(replay, error);
       if (error instanceof AnotherStreamError) memory.anotherStream = true;
-      await sleep(retryDelay(error, failures), signal);
+      const retryMs = failures.retryAfter(error, session);
+      if (error instanceof ReportedError) report(replay, error);
+      else reportUnforeseen(replay, error, retryMs);
+      await sleep(retryMs, signal);
     }
   }
 }
 
-/** A broken chain is mended by asking again, so that is done at once; but not for ever, as a server may break it on purpose. */
-function retryDelay(error: unknown, failures: number): number {
-  return error instanceof ChainBrokenError && failures <= 3 ? 0 : delay(failures, Math.random());
+/** Counts a peer's failures in a row, those that nobody foresaw apart from the others. */
+class Failures {
+  #reported = 0;
+  #unforeseen = 0;
+
+  /**
+   * @param session the one that ended with this error: how long it lasted, and by how many messages it moved the position
+   * @returns how long to wait before the next one, in milliseconds
+   */
+  retryAfter(error: unknown, { lastedMs, moved }: { readonly lastedMs: number; readonly moved: number }): number {
+    if (!(error instanceof ReportedError)) {
+      if (lastedMs > STABLE_AFTER_BUG_MS) this.#unforeseen = 0;
+      this.#unforeseen += 1;
+      return patientDelay(this.#unforeseen);
+    }
+    if (moved >= STABLE_MESSAGES || lastedMs > STABLE_MS) this.#reported = 0;
+    this.#reported += 1;
+    // A broken chain is mended by asking again, so that is done at once; but not for ever, as a server may break it on purpose.
+    return error instanceof ChainBrokenError && this.#reported <= 3 ? 0 : delay(this.#reported, Math.random());
+  }
 }
 
 async function runOnce(replay: PeerReplay, server: string, memory: Memory, signal: AbortSignal): Promise<void> {
@@ -118,9 +142,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
   }
 }
 
-/** @throws what is not a {@link ReportedError} */
-function report(replay: PeerReplay, error: unknown): void {
-  if (!(error instanceof ReportedError)) throw error;
+function report(replay: PeerReplay, error: ReportedError): void {
   const { reason } = error;
   if (error instanceof ChainBrokenError) replay.report.chainBroken();
   replay.report.state(reason, messageOf(error));
@@ -129,4 +151,14 @@ function report(replay: PeerReplay, error: unknown): void {
     { reason, problem: messageOf(error) },
     'the replay of this peer stopped; it will be taken over again',
   );
+}
+
+function reportUnforeseen(replay: PeerReplay, error: unknown, retryMs: number): void {
+  const unforeseen = describeUnforeseen(error);
+  const retrySeconds = retryMs / 1000;
+  replay.report.internalError(
+    `an error that nobody foresaw (${unforeseen.name}) stopped the replay of this peer alone; it is tried again in ` +
+      `${retrySeconds} s. The log of the container lfh-sync has its stack: please report it`,
+  );
+  replay.log.error({ error: unforeseen, retrySeconds }, 'an error that nobody foresaw stopped the replay of this peer');
 }

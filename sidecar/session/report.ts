@@ -76,6 +76,12 @@ export class PeerReport {
     this.#metrics.chainBroken();
   }
 
+  /** Something that nobody foresaw stopped the replay. */
+  internalError(message: string): void {
+    this.#metrics.internalError();
+    this.state('InternalError', message);
+  }
+
   /** @param messages how many are not replayed yet; null when that is not known */
   lag(messages: number | null): void {
     if (messages === this.#status.lag) return;

@@ -30,7 +30,7 @@ export interface SupervisorPorts {
   readonly announcements: Announcements | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Ends the process: something happened that must not be retried. */
+  /** Ends the process, after a bug that is not in the replay of a peer; one that is stops that peer alone. */
   readonly onBug: (error: unknown) => void;
 }
 
@@ -151,11 +151,11 @@ export class Supervisor {
       },
       stop.signal,
     )
-      .catch((error: unknown) => this.#ports.onBug(error))
       .finally(() => {
         this.#running.delete(peer.name);
         this.#compare();
-      });
+      })
+      .catch((error: unknown) => this.#ports.onBug(error));
     this.#running.set(peer.name, { fingerprint: fingerprintOf(settings, peer), log, stop, done });
   }
 

@@ -1,4 +1,4 @@
-import { canonicalPem, isAnchor, readCertificate } from '../../../common/pem.ts';
+import { canonicalPem, distinguishedName, isAnchor, readCertificate } from '../../../common/pem.ts';
 
 /** What matters of a certificate when it is decided whether it is a usable certificate authority. */
 export interface Certificate {
@@ -24,8 +24,8 @@ export function parseCertificate(block: string): Certificate | undefined {
     certificate && {
       fingerprint: certificate.fingerprint256,
       pem: canonicalPem(certificate),
-      subject: certificate.subject.replaceAll('\n', ', '),
-      issuer: certificate.issuer.replaceAll('\n', ', '),
+      subject: distinguishedName(certificate.subject),
+      issuer: distinguishedName(certificate.issuer),
       isAnchor: isAnchor(certificate),
       validFrom: certificate.validFromDate.getTime(),
       validTo: certificate.validToDate.getTime(),

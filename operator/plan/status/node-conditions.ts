@@ -108,6 +108,7 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   NotOwned: 'NatsUnreachable',
   ConsumerMissing: 'NatsUnreachable',
   PositionLost: 'NatsUnreachable',
+  InternalError: 'NatsUnreachable',
   StreamRecreated: 'NatsUnreachable',
   ChainBroken: 'NatsUnreachable',
   KafkaUnavailable: 'NatsUnreachable',

@@ -79,6 +79,7 @@ describe("what both programs say of a server's TLS", function () {
   let old: CertificateAuthority;
   let short: CertificateAuthority;
   let unrelated: string;
+  let nameless: CertificateAuthority;
   let namesake: string;
   let nats: NatsServer;
   const servers: NatsServer[] = [];
@@ -250,9 +251,80 @@ describe("what both programs say of a server's TLS", function () {
       reason: 'NotTrusted',
       says: /refused by OpenSSL: EE certificate key too weak/,
     },
+    // Certificates without a subject, an issuer or a SAN. Node's types say that they have all three.
+    {
+      server: 'whose certificate has no subject and has expired',
+      certificate: () => root.issue({ subject: '', notBefore: -3, notAfter: -1 }),
+      reason: 'CertificateExpired',
+      says: /the certificate of "\(no name\)" expired on \d{4}-/,
+    },
+    {
+      server: 'whose certificate has no subject and is not valid yet',
+      certificate: () => root.issue({ subject: '', notBefore: 1, notAfter: 3 }),
+      reason: 'CertificateNotYetValid',
+      says: /"\(no name\)" is valid from \d{4}-/,
+    },
+    {
+      server: 'whose certificate has no subject and is for another name',
+      certificate: () => root.issue({ subject: '', names: [{ type: 'dns', value: 'nats.example.org' }] }),
+      reason: 'HostNameMismatch',
+      says: /the certificate of "\(no name\)"\) is for DNS:nats\.example\.org, not for 127\.0\.0\.1/,
+    },
+    {
+      server: 'whose certificate has no SAN',
+      certificate: () => root.issue({ names: [] }),
+      reason: 'HostNameMismatch',
+      says: /is for no name or address at all, not for 127\.0\.0\.1/,
+    },
+    {
+      server: 'whose certificate has neither a subject nor a SAN',
+      certificate: () => root.issue({ subject: '', names: [] }),
+      reason: 'HostNameMismatch',
+      says: /"\(no name\)"\) is for no name or address at all/,
+    },
+    {
+      server: 'whose certificate has no subject and is of another CA',
+      certificate: () => root.issue({ subject: '' }),
+      trust: () => ({ ca: unrelated }),
+      reason: 'NotTrusted',
+      says: /the certificate of "\(no name\)", issued by "CN=root of hospital-b"/,
+    },
+    {
+      server: 'whose certificate has no issuer',
+      certificate: () => nameless.issue(),
+      reason: 'NotTrusted',
+      says: /issued by "\(no name\)", which is not the CA given, "CN=root of/,
+    },
+    {
+      server: 'whose chain leads to a CA without a name',
+      certificate: async () => withChain(nameless, nameless),
+      reason: 'NotTrusted',
+      says: /leads to "\(no name\)", which is not the CA given/,
+    },
+    {
+      server: 'whose certificate is not of the CA given, which has no name',
+      certificate: () => root.issue(),
+      trust: () => ({ ca: nameless.ca }),
+      reason: 'NotTrusted',
+      says: /which is not the CA given, "\(no name\)"/,
+    },
+    {
+      server: 'whose certificate has no subject and is self-signed',
+      certificate: () => createSelfSigned(''),
+      reason: 'NotTrusted',
+      says: /"\(no name\)" is self-signed, and is not itself given/,
+    },
+    {
+      server: 'whose certificate has no subject, is expired and is for another name, of a CA without a name',
+      certificate: () => nameless.issue({ subject: '', names: [], notBefore: -3, notAfter: -1 }),
+      trust: () => ({ ca: nameless.ca }),
+      reason: 'CertificateExpired',
+      says: /"\(no name\)" expired on/,
+    },
   ];
 
   before(async () => {
+    nameless = await createCertificateAuthority('');
     unrelated = (await createCertificateAuthority('unrelated')).ca;
     namesake = (await createCertificateAuthority('root of hospital-b')).ca;
     short = await createCertificateAuthority('short root', { pathLength: 0 });

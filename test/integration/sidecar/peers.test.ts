@@ -94,6 +94,15 @@ describe('a peer of a sidecar', () => {
     await recovers(site);
   });
 
+  it('whose certificate has no subject is reported when it is refused, disturbs no other, and recovers', async () => {
+    const site = await newPeer('no-subject');
+    const names = [{ type: 'dns', value: 'nats.hospital.example' }] as const;
+    await site.nats.reload({ certificate: await site.ca.issue({ subject: '', names }) });
+    await expectTrouble(site, 'HostNameMismatch', /"\(no name\)".*nats\.hospital\.example/);
+    await site.nats.reload({ certificate: await site.ca.issue({ subject: '' }) });
+    await recovers(site);
+  });
+
   it('that does not know our key is reported, disturbs no other, and recovers when it grants access', async () => {
     const site = await newPeer('stranger', false);
     await expectTrouble(site, 'KeyRefused', new RegExp(b.publicKey));

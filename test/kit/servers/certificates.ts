@@ -26,7 +26,9 @@ export interface ServerCertificate {
 }
 
 export interface CertificateOptions {
-  /** What it is for: DNS names and IP addresses; by default 127.0.0.1 and localhost. */
+  /** `CN=nats` by default; empty for a certificate without a subject, as public CAs issue them. */
+  readonly subject?: string;
+  /** What it is for: DNS names and IP addresses; by default 127.0.0.1 and localhost; none for a certificate without a SAN. */
   readonly names?: readonly JsonGeneralName[];
   /** Days from now; negative for the past. */
   readonly notBefore?: number;
@@ -58,14 +60,14 @@ const LOCAL: readonly JsonGeneralName[] = [
   { type: 'dns', value: 'localhost' },
 ];
 
-/** Makes a CA with a new key. */
+/** Makes a CA with a new key. @param name empty for one that has no name */
 export async function createCertificateAuthority(
   name: string,
   { notBefore = -1, notAfter = 365, pathLength }: AuthorityOptions = {},
 ): Promise<CertificateAuthority> {
   const keys = await generateKeys();
   const ca = await X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
+    name: name === '' ? '' : `CN=${name}`,
     keys,
     signingAlgorithm: KEY,
     notBefore: daysFromNow(notBefore),
@@ -107,7 +109,7 @@ function authority(ca: string, subject: string, keys: webcrypto.CryptoKeyPair): 
 export async function createSelfSigned(name: string): Promise<ServerCertificate> {
   const keys = await generateKeys();
   const cert = await X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
+    name: name === '' ? '' : `CN=${name}`,
     keys,
     signingAlgorithm: KEY,
     notBefore: daysFromNow(-1),
@@ -171,9 +173,10 @@ async function issue(
   signingKey: webcrypto.CryptoKey,
   options: CertificateOptions,
 ): Promise<ServerCertificate> {
+  const { names = LOCAL } = options;
   const keys = await generateKeys(options.rsaBits);
   const cert = await X509CertificateGenerator.create({
-    subject: 'CN=nats',
+    subject: options.subject ?? 'CN=nats',
     issuer,
     publicKey: keys.publicKey,
     signingKey,
@@ -181,7 +184,7 @@ async function issue(
     notBefore: daysFromNow(options.notBefore ?? -1),
     notAfter: daysFromNow(options.notAfter ?? 30),
     extensions: [
-      new SubjectAlternativeNameExtension([...(options.names ?? LOCAL)]),
+      ...(names.length > 0 ? [new SubjectAlternativeNameExtension([...names])] : []),
       new ExtendedKeyUsageExtension([USAGES[options.usage ?? 'server']]),
     ],
   });

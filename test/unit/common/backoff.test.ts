@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { delay, sleep } from '../../../common/backoff.ts';
+import { delay, patientDelay, sleep } from '../../../common/backoff.ts';
 
 describe('the backoff', () => {
   it('grows with the failures, is at most 30 s, and may be anything below', () => {
@@ -15,6 +15,11 @@ describe('the backoff', () => {
         },
       ),
     );
+  });
+
+  it('of an error that nobody foresaw is 30 s at first, doubles, and is at most 10 minutes', () => {
+    const seconds = [1, 2, 5, 6, 10_000].map((failures) => patientDelay(failures) / 1000);
+    assert.deepEqual(seconds, [30, 60, 480, 600, 600]);
   });
 
   it('ends a sleep as soon as its signal is aborted, and does not begin one afterwards', async () => {

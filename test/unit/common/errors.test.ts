@@ -20,6 +20,13 @@ describe('the message of an error', () => {
     assert.equal(messageOf(new Error('no answer: connection reset', { cause: root })), 'no answer: connection reset');
     assert.equal(messageOf('text'), 'text');
   });
+
+  it('can be made of whatever was thrown: an object without a text, or an error that is its own cause', () => {
+    assert.equal(messageOf(Object.create(null)), 'an error that has no text');
+    const circle: Error = new Error('a circle');
+    circle.cause = circle;
+    assert.equal(messageOf(circle), 'a circle');
+  });
 });
 
 describe('the class of an error', () => {

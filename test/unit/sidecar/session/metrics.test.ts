@@ -7,7 +7,7 @@ describe('the metrics of a peer', () => {
     const metrics = createMetrics();
     metrics.forPeer('hospital-a');
     const text = await metrics.text();
-    for (const name of ['take_overs', 'chain_breaks', 'stream_recreated']) {
+    for (const name of ['take_overs', 'chain_breaks', 'stream_recreated', 'internal_errors']) {
       assert.match(text, new RegExp(`^lfh_sync_${name}_total\\{peer="hospital-a"\\} 0$`, 'm'));
     }
     for (const reason of Object.keys(REJECT_REASONS)) {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { cachingCertificateReader, parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
+import { createCertificateAuthority } from '../../../../kit/servers/certificates.ts';
 import { aPeer, certificate, observedOf, planOf } from '../fixtures.ts';
+
+describe('a parsed certificate', () => {
+  it('says that it has no name where its subject and its issuer are empty, as they may be', async () => {
+    const { ca } = await createCertificateAuthority('');
+    const parsed = parseCertificate(ca);
+    assert.deepEqual([parsed?.subject, parsed?.issuer], ['(no name)', '(no name)']);
+    assert.equal(parsed?.isAnchor, true);
+  });
+});
 
 describe('a caching certificate reader', () => {
   it('reads what parseCertificate reads, and hands out the same object for the same block', () => {
