@@ -1,4 +1,6 @@
 import { sleep } from '../../common/backoff.ts';
+import { DURABLE } from '../../common/contract/durable.ts';
+import { TransientError } from '../../common/errors.ts';
 import type { PeerStream } from '../ports.ts';
 import { Chain } from '../replay/chain.ts';
 
@@ -6,6 +8,14 @@ import { Chain } from '../replay/chain.ts';
 const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
 /** Everything is due when the sweep begins, and comes at once. */
 const SILENCE_MS = 1_000;
+/**
+ * More cannot be outstanding: what a durable hands out before it is acknowledged is bounded (`max_ack_pending`), and it may come
+ * once more with one pull. Without a bound, a peer's server that says that it is too old to reset could make us remember
+ * sequences until the memory is full.
+ */
+export const MAX_OUTSTANDING = DURABLE.maxAckPending + DURABLE.maxBatch;
+/** How long all the looks may take together, the two waits for `ack_wait` apart. A server can hand out the same ones for ever. */
+export const LOOK_DEADLINE_MS = 120_000;
 
 /**
  * Finds out what a durable has handed out without an acknowledgement, on a server that cannot reset it (before 2.14).
@@ -17,10 +27,13 @@ const SILENCE_MS = 1_000;
  * before anything newer is taken. If another client is handed a message meanwhile, the chain breaks and a new sweep starts.
  *
  * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
+ * @throws TransientError `ChainBroken` when more comes back than {@link MAX_OUTSTANDING}, or for longer than
+ *   {@link LOOK_DEADLINE_MS}
  */
 export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortSignal): Promise<Chain> {
   await sleep(stream.ackWaitMs, signal);
   const outstanding = new Set<number>();
+  const deadline = performance.now() + LOOK_DEADLINE_MS;
   let last = lastSeen;
   /** Whether there was anything, and all of it had been handed out before. */
   const look = (): boolean => {
@@ -29,6 +42,7 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
       outstanding.add(streamSequence);
       last = consumerSequence;
     }
+    if (outstanding.size > MAX_OUTSTANDING || performance.now() > deadline) throw tooMuchOutstanding(stream.server);
     return deliveries.length > 0 && deliveries.every(({ deliveryCount }) => deliveryCount > 1);
   };
   stream.start(SWEEP_LIMITS);
@@ -42,5 +56,13 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   return new Chain(
     last,
     [...outstanding].sort((a, b) => a - b),
+  );
+}
+
+function tooMuchOutstanding(server: string): TransientError {
+  return new TransientError(
+    'ChainBroken',
+    `${server} has more outstanding than a durable may: more than ${MAX_OUTSTANDING} messages, or they kept coming back for ` +
+      `${LOOK_DEADLINE_MS / 1000} s. Waiting, and looking again`,
   );
 }

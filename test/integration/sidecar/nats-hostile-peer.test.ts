@@ -10,6 +10,7 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { TransientError } from '../../../common/errors.ts';
 import { type OpenPeerStream, openPeerStream } from '../../../sidecar/nats/peer-stream.ts';
+import { MAX_OUTSTANDING, sweep } from '../../../sidecar/session/sweep.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority, type ServerCertificate } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
@@ -184,6 +185,24 @@ describe('a hostile server', () => {
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 1, 'the first pull was for one message');
   });
 
+  it('that hands out ever more messages again cannot make a sweep remember without end', async () => {
+    let handedOut = 0;
+    const onPull = ({ request, send }: Pull): void => {
+      for (let at = 0; at < request.batch; at += 1) {
+        handedOut += 1;
+        send(ackSubject(handedOut, handedOut, 2), '');
+      }
+    };
+    await begin(onPull, { version: '2.10.0' });
+    const sweeping = sweep(Object.assign(stream, { ackWaitMs: 0 }), 0, new AbortController().signal);
+    await assert.rejects(sweeping, (error: unknown) => {
+      assert.ok(error instanceof TransientError && error.reason === 'ChainBroken', String(error));
+      assert.match(error.message, /has more outstanding than a durable may/);
+      return true;
+    });
+    assert.ok(handedOut < MAX_OUTSTANDING + 20_000, `${handedOut} were taken`);
+  });
+
   it('cannot send us to other servers by naming them before it hangs up', async () => {
     let visits = 0;
     const trap = createServer((socket) => {
@@ -214,8 +233,8 @@ describe('a hostile server', () => {
   }
 });
 
-function ackSubject(streamSequence: number, consumerSequence: number): string {
-  return `$JS.ACK.EVENTS.${DURABLE}.1.${streamSequence}.${consumerSequence}.1700000000000000000.0`;
+function ackSubject(streamSequence: number, consumerSequence: number, deliveryCount = 1): string {
+  return `$JS.ACK.EVENTS.${DURABLE}.${deliveryCount}.${streamSequence}.${consumerSequence}.1700000000000000000.0`;
 }
 
 /**
