@@ -90,7 +90,7 @@ function statusPage(): string {
     "These messages are written to `LFH_EXCEPTION`. The value of the record has connect's own fields (`data`, `error_msg`, `uuid`, " +
       '`error_date`, `data_record_location`). Its headers are `lfh-sync-peer`, `lfh-sync-stream` and `lfh-sync-sequence`, which ' +
       'say where the message still is at the peer, `lfh-sync-reason`, `lfh-sync-size` and `lfh-sync-encoding`. The encoding is ' +
-      '`text`; or `base64`, if the message is not UTF-8 or has more than 64 KB; or `base64-cut`, if it is larger than the topic ' +
+      '`text`; or `base64`, if the message is not printable ASCII or has more than 64 KB; or `base64-cut`, if it is larger than the topic ' +
       'takes. A message that was cut also has `lfh-sync-sha256`, the hash of the whole.',
     markdownTable(['reason', 'meaning, and what to do'], Object.entries(REJECT_REASONS)),
   );

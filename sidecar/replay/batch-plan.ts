@@ -9,6 +9,9 @@ import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from './recor
 
 /** Turns a batch of deliveries into the records of one transaction and the position after it. */
 
+/** What is known of each topic, by name: its limits, or why it cannot be had. */
+export type Topics = ReadonlyMap<string, TopicLimits | TopicRefusal>;
+
 export interface Judged {
   readonly delivered: Delivered;
   readonly decision: Decision;
@@ -72,7 +75,7 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
  */
 export function planBatch(
   judged: readonly Judged[],
-  topics: ReadonlyMap<string, TopicLimits | TopicRefusal>,
+  topics: Topics,
   before: Position,
   peer: string,
   now: number,
@@ -102,6 +105,32 @@ export function planBatch(
   return { records, replays, rejections, skips, position: advancePosition(before, judged.at(-1)?.delivered) };
 }
 
+/**
+ * The plan of a whole batch, from the plans of its slices, each of which began at the position after the one before.
+ *
+ * @param before the position before the batch, which stays where there are no slices
+ */
+export function joinPlans(plans: readonly BatchPlan[], before: Position): BatchPlan {
+  const skips = new Map<SkipReason, number>();
+  const replays: PlannedReplay[] = [];
+  let offset = 0;
+  for (const plan of plans) {
+    for (const [reason, count] of plan.skips) skips.set(reason, (skips.get(reason) ?? 0) + count);
+    for (const replay of plan.replays) {
+      const { rawRecord, dataRecord } = replay;
+      replays.push({ ...replay, rawRecord: rawRecord + offset, dataRecord: dataRecord + offset });
+    }
+    offset += plan.records.length;
+  }
+  return {
+    records: plans.flatMap(({ records }) => records),
+    replays,
+    rejections: plans.flatMap(({ rejections }) => rejections),
+    skips,
+    position: plans.at(-1)?.position ?? before,
+  };
+}
+
 /** The rejections of a plan, counted by reason. */
 export function countRejections(rejections: readonly PlannedRejection[]): Map<RejectReason, number> {
   const counts = new Map<RejectReason, number>();
@@ -127,12 +156,7 @@ interface Encoded {
   readonly data: Buffer;
 }
 
-function encode(
-  delivered: Delivered,
-  message: LfhMessage,
-  topics: ReadonlyMap<string, TopicLimits | TopicRefusal>,
-  now: number,
-): Encoded | Rejection {
+function encode(delivered: Delivered, message: LfhMessage, topics: Topics, now: number): Encoded | Rejection {
   const topic = topics.get(message.data_format);
   if (topic === undefined || 'refused' in topic) {
     return { kind: 'reject', reason: 'TopicRefused', detail: topic?.refused ?? 'the topic of data_format is missing' };
@@ -154,7 +178,7 @@ function findOversize(value: Buffer, topic: string, limit: number): Rejection | 
 }
 
 /** Our own topics are never refused: when they cannot be had, that is thrown before a plan is made. */
-function limitOf(topics: ReadonlyMap<string, TopicLimits | TopicRefusal>, topic: string): number {
+function limitOf(topics: Topics, topic: string): number {
   const limits = topics.get(topic);
   if (limits === undefined || 'refused' in limits) throw new Error(`the limits of ${topic} are not known`);
   return limits.maxMessageBytes;

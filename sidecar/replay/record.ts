@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { LfhMessage } from '../../common/contract/message.ts';
 import { EXCEPTION_TOPIC } from '../../common/contract/names.ts';
@@ -62,7 +61,7 @@ export interface Source {
 /**
  * The record in LFH_EXCEPTION for a message that is not replayed.
  *
- * `data` is the message itself: as text when it is UTF-8 and of moderate size, else in base64. A message that does not fit into
+ * `data` is the message itself: as text when it is printable ASCII and short, else in base64. A message that does not fit into
  * the topic is cut; its size and hash are in the headers, and the whole message stays in the peer's stream, under the sequence
  * in the headers.
  *
@@ -107,8 +106,10 @@ export function exceptionRecord(
   return { topic: EXCEPTION_TOPIC, value: value(data.json), headers };
 }
 
-/** Escaping a longer text takes so long that other peers would notice; base64 takes next to no time. */
+/** A text is for a person to read, and nobody reads a longer one. */
 const MAX_TEXT_BYTES = 65_536;
+/** Python escapes everything else, which takes a thousand times as long as base64: other peers would notice. */
+const UNPRINTABLE = /[^\t\n\r\x20-\x7e]/;
 
 interface EncodedData {
   readonly json: string;
@@ -117,9 +118,10 @@ interface EncodedData {
 }
 
 function encodeWithin(bytes: Buffer, room: number): EncodedData {
-  if (bytes.length <= Math.min(room, MAX_TEXT_BYTES) && isUtf8(bytes)) {
-    const text = pythonString(bytes.toString('utf8'));
-    if (text.length <= room) return { json: text, encoding: 'text', cut: false };
+  const text = bytes.length <= Math.min(room, MAX_TEXT_BYTES) ? bytes.toString('latin1') : undefined;
+  if (text !== undefined && !UNPRINTABLE.test(text)) {
+    const json = pythonString(text);
+    if (json.length <= room) return { json, encoding: 'text', cut: false };
   }
   const fitting = Math.max(0, Math.floor((room - 2) / 4) * 3);
   const cut = bytes.length > fitting;

@@ -4,14 +4,7 @@ import type { Logger } from '../../common/log.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { Backlog } from '../replay/backlog.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
-import {
-  advancePosition,
-  type BatchPlan,
-  type Judged,
-  judgeBatch,
-  planBatch,
-  topicsNamed,
-} from '../replay/batch-plan.ts';
+import { advancePosition, type BatchPlan, type Judged, topicsNamed } from '../replay/batch-plan.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
@@ -21,6 +14,7 @@ import { AnotherStreamError, isOfAnotherStream } from '../replay/resume.ts';
 import type { Announcements } from './announcements.ts';
 import { logCommitted } from './replay-log.ts';
 import type { PeerReport } from './report.ts';
+import { judgeInSlices, planInSlices } from './slices.ts';
 
 /** Everything a session needs that does not change while it runs. */
 export interface SessionContext {
@@ -197,7 +191,7 @@ async function planWithTopics(
       ...(await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], options)),
       ...(await kafka.ensureTopics(topicsNamed(judged), { ...options, peer })),
     ]);
-    return planBatch(judged, topics, before, peer, Date.now());
+    return planInSlices(judged, topics, before, peer);
   };
   const planned = await plan({});
   const isTooLarge = planned.rejections.some(({ rejection }) => rejection.reason === 'TooLargeForKafka');
@@ -208,7 +202,7 @@ async function commitBatch(session: Session, before: Position, batch: readonly D
   const { context, writer, backlog } = session;
   const { report, rules, peer, log } = context;
   const started = performance.now();
-  const judged = judgeBatch(batch, before, rules);
+  const judged = await judgeInSlices(batch, before, rules);
   const planned = await planWithTopics(context, judged, before);
   const locations = await writer.send(planned.records, planned.position);
   await writer.commit();

@@ -88,8 +88,17 @@ describe('the exception record', () => {
     assert.deepEqual(Buffer.from(String(value.data), 'base64'), bytes);
   });
 
+  it('holds text in base64 when it is not printable ASCII, since escaping it would take long', () => {
+    for (const text of ['é', '\u007f', '\u0000', 'a\u0001b']) {
+      const { record, value } = exceptionOf(Buffer.from(text));
+      assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
+      assert.equal(Buffer.from(String(value.data), 'base64').toString('utf8'), text);
+    }
+    assert.equal(exceptionOf(Buffer.from('a\tb\r\n~ ')).record.headers?.['lfh-sync-encoding'], 'text');
+  });
+
   it('holds text in base64 when its escapes would not fit', () => {
-    const text = 'é'.repeat(2000);
+    const text = '"'.repeat(4000);
     const { record, value } = exceptionOf(Buffer.from(text), 8_000);
     assert.equal(record.headers?.['lfh-sync-encoding'], 'base64');
     assert.equal(Buffer.from(String(value.data), 'base64').toString('utf8'), text);
