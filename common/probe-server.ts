@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** What is answered over HTTP. Each function is called again for every request. */
 export interface Probes {
@@ -24,7 +24,7 @@ interface Answer {
 
 /**
  * Serves `/healthz`, `/readyz`, `/status` (JSON) and `/metrics` (Prometheus). It is for reading only, and for small requests.
- * A client that holds a connection open without a request is cut off.
+ * A client that holds a connection open without a request is cut off after 2 s, or sooner where there are too many. Otherwise any pod could keep the kubelet out with idle connections, until it ends us for not answering.
  *
  * @param address `host:port`; port 0 takes any free one
  * @throws what listening throws, such as EADDRINUSE
@@ -33,12 +33,20 @@ export async function startProbeServer(address: string, probes: Probes): Promise
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
   const server = createServer(
-    { requestTimeout: 5_000, headersTimeout: 5_000, maxHeaderSize: 8_192 },
+    {
+      requestTimeout: 5_000,
+      headersTimeout: IDLE_MS,
+      keepAliveTimeout: IDLE_MS,
+      // Node looks only so often for connections whose time is over; by default every 30 s.
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 8_192,
+    },
     (request, response) => {
       void respond(request, response, probes);
     },
   );
-  server.maxConnections = 100;
+  const open = new Map<Socket, string>();
+  server.on('connection', (socket) => admit(open, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(Number(address.slice(colon + 1)), host, resolve);
@@ -51,6 +59,29 @@ export async function startProbeServer(address: string, probes: Probes): Promise
         server.closeAllConnections();
       }),
   };
+}
+
+const IDLE_MS = 2_000;
+const MAX_CONNECTIONS = 100;
+/** A kubelet and a Prometheus need one or two each. */
+const MAX_PER_ADDRESS = 20;
+
+/**
+ * Makes room for a new connection by ending the oldest, of its address or of all. Refusing the new one would keep the kubelet
+ * out: its request comes last and takes milliseconds, and it may have the same address as those that hold idle connections.
+ *
+ * @param open the open connections with their addresses, the oldest first
+ */
+function admit(open: Map<Socket, string>, socket: Socket): void {
+  const address = socket.remoteAddress ?? '';
+  open.set(socket, address);
+  socket.once('close', () => open.delete(socket));
+  const ofAddress = [...open.keys()].filter((other) => open.get(other) === address);
+  const [oldest] = ofAddress.length > MAX_PER_ADDRESS ? ofAddress : open.keys();
+  if (oldest === undefined || (ofAddress.length <= MAX_PER_ADDRESS && open.size <= MAX_CONNECTIONS)) return;
+  // Not only when its close is seen: many may come before that.
+  open.delete(oldest);
+  oldest.destroy();
 }
 
 async function respond(request: IncomingMessage, response: ServerResponse, probes: Probes): Promise<void> {

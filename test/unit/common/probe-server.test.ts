@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get as getHttp, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ProbeServer, startProbeServer } from '../../../common/probe-server.ts';
 
@@ -35,6 +37,35 @@ describe('the probe server', () => {
     assert.equal((await get('/status', 'POST')).status, 405);
     assert.equal((await get('/metrics')).status, 500);
     assert.equal((await get('/healthz')).status, 200);
+  });
+
+  it('answers within 3 s while 100 idle connections are held open, from one address and from many', async function () {
+    this.timeout(20_000);
+    for (const addressOf of [() => '127.0.0.1', (nth: number) => `127.0.1.${nth % 10}`]) {
+      const idle = Array.from({ length: 100 }, (_, nth) =>
+        connect({ port: server.port, host: '127.0.0.1', localAddress: addressOf(nth) }).on('error', () => undefined),
+      );
+      await Promise.all(idle.map((socket) => once(socket, 'connect')));
+      // With a connection of its own, as the kubelet's: `fetch` would use an old one again.
+      const request = getHttp(`http://127.0.0.1:${server.port}/healthz`, {
+        agent: false,
+        signal: AbortSignal.timeout(3_000),
+      });
+      const [answer] = (await once(request, 'response')) as [IncomingMessage];
+      assert.equal(answer.resume().statusCode, 200);
+      for (const socket of idle) socket.destroy();
+    }
+  });
+
+  it('ends a connection that stays idle, also after a request', async function () {
+    this.timeout(20_000);
+    for (const request of ['', 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n']) {
+      const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
+      const began = performance.now();
+      socket.resume().write(request);
+      await once(socket, 'close');
+      assert.ok(performance.now() - began < 10_000);
+    }
   });
 
   it('cuts off a client that does not speak HTTP', async () => {
