@@ -9,6 +9,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => st
 
 try {
   await run(await makeParts(process.env), stop.signal);
+  // Nothing is connected any more. What kafkajs was in the middle of still waits for its next retry, which would keep us for seconds.
+  process.exit(0);
 } catch (error) {
   const log = createLogger({ name: 'lfh-sync-sidecar', level: 'info' });
   const isForPerson = error instanceof InvalidInputError || error instanceof MissingReferenceError;

@@ -9,6 +9,9 @@ import { Supervisor } from './session/supervisor.ts';
 import { SettingsInForce } from './settings/in-force.ts';
 import { watchSettings } from './settings/settings.ts';
 
+/** How long what is being committed may take once this process is asked to end. Kubernetes kills it after 30 s by default. */
+const FINISH_MS = 8_000;
+
 /**
  * Runs a sidecar until `signal`: the replays, the announcements, the status over HTTP and NATS, and the watch on the
  * settings. Everything is made first and started afterwards, so that nothing is used before it exists.
@@ -63,10 +66,13 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
   } finally {
     ended.abort();
     await watch;
+    // A Kafka that has fallen silent must not keep this process: the position says later what was committed.
+    const late = setTimeout(() => kafka.abandon(), FINISH_MS);
     await supervisor.stop();
     await announcements?.drained();
     await localNats.close();
     await kafka.close();
+    clearTimeout(late);
     await probes.close();
     log.info('ended');
   }

@@ -1,5 +1,5 @@
 import { type ConnectionOptions as TlsOptions } from 'node:tls';
-import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import { type ISocketFactory, Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../../common/log.ts';
 import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
 
@@ -45,7 +45,7 @@ export const PATIENT_RETRY: RetryOptions = {
 };
 
 /** Makes a client; nothing connects yet. */
-export function createClient(connection: KafkaConnection, retry: RetryOptions): Kafka {
+export function createClient(connection: KafkaConnection, retry: RetryOptions, socketFactory?: ISocketFactory): Kafka {
   const config: KafkaConfig = {
     brokers: [...connection.brokers],
     clientId: connection.clientId,
@@ -54,6 +54,7 @@ export function createClient(connection: KafkaConnection, retry: RetryOptions): 
     requestTimeout: 10_000,
     retry,
     logLevel: logLevel.INFO,
+    ...(socketFactory && { socketFactory }),
     // Everything that matters is thrown and reported by us; kafkajs's own log lines are for debugging only. Its entries hold
     // names, numbers and stacks. Only the fields below are passed on.
     logCreator: () => (entry) => {

@@ -4,6 +4,7 @@ import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, type Position } from '../replay/position.ts';
+import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import { endHangingTransaction } from './hanging-transaction.ts';
@@ -20,7 +21,7 @@ const POLL_MS = 50;
 const TAKE_OVER_DEADLINE_MS = 30_000;
 
 export interface KafkaTakeOver {
-  readonly kafka: Kafka;
+  readonly open: OpenClient;
   readonly topics: Topics;
   readonly node: string;
   readonly log: Logger;
@@ -32,7 +33,7 @@ export interface KafkaTakeOver {
  * The order matters: an earlier writer that is not fenced yet could still commit a newer position.
  */
 export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncName): Promise<TakenOverInKafka> {
-  const { kafka, topics, node, log } = options;
+  const { topics, node, log } = options;
   const topic = positionTopic(peer);
   await topics.ensure([topic], { maxAgeMs: 0 });
   try {
@@ -41,8 +42,9 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
     if (!(error instanceof OpenTransactionError)) throw error;
     const { from, to } = error;
     const id = transactionalId(node, peer);
+    const client = options.open();
     const hanging = {
-      kafka,
+      kafka: client.kafka,
       topics,
       transactionalId: id,
       transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
@@ -51,11 +53,12 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
       to,
     };
     const doing = `end a transaction that Kafka has left open in ${topic}`;
-    const ended = await withTimeout(TAKE_OVER_DEADLINE_MS, endHangingTransaction(hanging), timedOut).catch(
-      (problem: unknown) => {
+    const ending = client.guard(endHangingTransaction(hanging));
+    const ended = await withTimeout(TAKE_OVER_DEADLINE_MS, ending, timedOut)
+      .catch((problem: unknown) => {
         throw translate(problem, doing);
-      },
-    );
+      })
+      .finally(() => client.end());
     if (ended > 0) log.warn({ topic, transactions: ended }, ENDED);
     return await fenceAndRead(options, peer, STABLE_DEADLINE_MS);
   }
@@ -72,12 +75,13 @@ interface TakenOverInKafka {
 
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
 async function fenceAndRead(
-  { kafka, topics, node }: KafkaTakeOver,
+  { open, topics, node }: KafkaTakeOver,
   peer: SyncName,
   stableMs: number,
 ): Promise<TakenOverInKafka> {
   const topic = positionTopic(peer);
-  const producer = kafka.producer({
+  const client = open();
+  const producer = client.kafka.producer({
     transactionalId: transactionalId(node, peer),
     transactionTimeout: TRANSACTION_TIMEOUT_MS,
     idempotent: true,
@@ -85,13 +89,13 @@ async function fenceAndRead(
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
   });
-  const writer = new TransactionalWriter(producer, topics, peer, topic);
+  const writer = new TransactionalWriter({ client, producer, topics, peer, positionTopic: topic });
   const read = async (): Promise<Position | undefined> => {
     await fence(producer);
-    return readPosition(kafka, topic, stableMs);
+    return readPosition(client.kafka, topic, stableMs);
   };
   try {
-    return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, read(), timedOut) };
+    return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
   } catch (error) {
     await writer.close();
     throw translate(error, `take over ${peer} in Kafka`);

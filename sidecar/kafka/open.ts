@@ -1,5 +1,6 @@
 import type { KafkaPort } from '../ports.ts';
-import { createClient, type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
+import { type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
+import { type Client, Clients } from './connections.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
 import type { TopicDefaults } from './topic-rules.ts';
@@ -14,21 +15,26 @@ export interface OpenKafka extends KafkaPort {
   readonly owners: Owners;
   /** Leaves the group and closes the shared clients. Each writer is closed by the session that took it over. */
   close(): Promise<void>;
+  /** Gives up whatever is still waited for, at once: no connection is left, and none is made again. */
+  abandon(): void;
 }
 
 /** Opens the local Kafka. It connects when it is first needed and reconnects after every failure; nothing is thrown here. */
 export function openKafka(options: KafkaOptions): OpenKafka {
-  const patient = createClient(options, PATIENT_RETRY);
-  const quick = createClient(options, QUICK_RETRY);
+  const clients = new Clients(options);
+  const patient = (): Client => clients.open(PATIENT_RETRY);
+  const quick = (): Client => clients.open(QUICK_RETRY);
   const topics = new Topics(patient, options);
   const owners = new Owners(patient, topics, options.node, options.log);
   return {
     owners,
-    takeOver: (peer) => fenceAndReadPosition({ kafka: quick, topics, node: options.node, log: options.log }, peer),
+    takeOver: (peer) => fenceAndReadPosition({ open: quick, topics, node: options.node, log: options.log }, peer),
     ensureTopics: (names, how) => topics.ensure(names, how),
     close: async () => {
       await owners.stop();
       await topics.disconnect();
+      clients.end();
     },
+    abandon: () => clients.end(),
   };
 }

@@ -1,9 +1,10 @@
-import type { Consumer, Kafka } from 'kafkajs';
+import type { Consumer } from 'kafkajs';
 import { delay, sleep } from '../../common/backoff.ts';
 import { OWNERS_PARTITIONS, OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OwnersPort } from '../ports.ts';
+import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { closed } from './timeout.ts';
 import type { Topics } from './topics.ts';
@@ -32,7 +33,7 @@ const CHECK_TOPIC_MS = 15_000;
  * as soon as they cannot be relied on.
  */
 export class Owners implements OwnersPort {
-  readonly #kafka: Kafka;
+  readonly #open: OpenClient;
   readonly #topics: Topics;
   readonly #group: string;
   readonly #log: Logger;
@@ -49,8 +50,8 @@ export class Owners implements OwnersPort {
   #waiting: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
 
-  constructor(kafka: Kafka, topics: Topics, node: string, log: Logger) {
-    this.#kafka = kafka;
+  constructor(open: OpenClient, topics: Topics, node: string, log: Logger) {
+    this.#open = open;
     this.#topics = topics;
     this.#group = ownersGroup(node);
     this.#log = log;
@@ -120,7 +121,8 @@ export class Owners implements OwnersPort {
 
   /** Stays a member until {@link stop}, until kafkajs gives up, or until the group has not answered for too long. */
   async #member(): Promise<void> {
-    const consumer = this.#kafka.consumer({
+    const client = this.#open();
+    const consumer = client.kafka.consumer({
       groupId: this.#group,
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: SESSION_TIMEOUT_MS,
@@ -139,14 +141,15 @@ export class Owners implements OwnersPort {
     const check = setInterval(() => void this.#checkTopic(ended.reject), CHECK_TOPIC_MS);
     this.#stop.signal.addEventListener('abort', end);
     try {
-      await Promise.race([this.#join(consumer), ended.promise]);
+      await Promise.race([client.guard(this.#join(consumer)), ended.promise]);
       await ended.promise;
     } finally {
       this.#stop.signal.removeEventListener('abort', end);
       clearInterval(watch);
       clearInterval(check);
       unfollow();
-      await closed(consumer.disconnect());
+      await closed(client.guard(consumer.disconnect()));
+      client.end();
     }
   }
 

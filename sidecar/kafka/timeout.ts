@@ -2,7 +2,8 @@
  * Waits for Kafka no longer than `ms`. kafkajs limits the time of each request and the number of retries. But when Kafka
  * does not answer at all, each attempt takes 10 s, and 20 attempts would be minutes in which the status says that all is well.
  *
- * The work goes on in the background. A caller that gives up has to discard the producer; the next take-over fences it.
+ * The work goes on in the background. A caller that gives up has to end the client (connections.ts), or kafkajs retries for
+ * minutes and connects again; the next take-over fences the producer.
  *
  * @throws the error that `timedOut` makes, when `ms` have passed
  */

@@ -1,5 +1,6 @@
-import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { TransientError } from '../../common/errors.ts';
+import type { Client, OpenClient } from './connections.ts';
 import { protocolError, translate } from './errors.ts';
 import { closed } from './timeout.ts';
 import type { Topic } from './topic-rules.ts';
@@ -13,11 +14,11 @@ const KNOWN_WITHIN_MS = 5_000;
  * is remembered here. Connects when first needed, and again after every failure.
  */
 export class TopicRequests {
-  readonly #kafka: Kafka;
-  #admin: Promise<Admin> | undefined;
+  readonly #open: OpenClient;
+  #connection: { readonly client: Client; readonly admin: Promise<Admin> } | undefined;
 
-  constructor(kafka: Kafka) {
-    this.#kafka = kafka;
+  constructor(open: OpenClient) {
+    this.#open = open;
   }
 
   /** @returns undefined when there is no such topic */
@@ -78,9 +79,12 @@ export class TopicRequests {
   }
 
   async disconnect(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = undefined;
-    if (admin) await closed(admin.then((connected) => connected.disconnect()));
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (!connection) return;
+    const { client, admin } = connection;
+    await closed(client.guard(admin.then((connected) => connected.disconnect())));
+    client.end();
   }
 
   async #request<Answer>(
@@ -88,9 +92,10 @@ export class TopicRequests {
     requested: { topic: string; right: string },
     request: (admin: Admin) => Promise<Answer>,
   ): Promise<Answer> {
-    const wasConnected = this.#admin !== undefined;
+    const wasConnected = this.#connection !== undefined;
+    const { client, admin } = this.#connected();
     try {
-      return await request(await this.#connected());
+      return await client.guard(admin.then(request));
     } catch (error) {
       await this.disconnect();
       // Kafka closes connections that were idle for long, and kafkajs may notice only when it writes.
@@ -101,13 +106,12 @@ export class TopicRequests {
     }
   }
 
-  #connected(): Promise<Admin> {
-    this.#admin ??= (async () => {
-      const admin = this.#kafka.admin();
-      await admin.connect();
-      return admin;
-    })();
-    return this.#admin;
+  #connected(): { readonly client: Client; readonly admin: Promise<Admin> } {
+    if (this.#connection) return this.#connection;
+    const client = this.#open();
+    const admin = client.kafka.admin();
+    this.#connection = { client, admin: admin.connect().then(() => admin) };
+    return this.#connection;
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Kafka } from 'kafkajs';
 import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { TopicRefusal } from '../replay/outgoing-record.ts';
+import type { OpenClient } from './connections.ts';
 import { protocolError } from './errors.ts';
 import { TopicRequests } from './topic-requests.ts';
 import { findTopicProblem, type Topic, type TopicDefaults, topicConfigs } from './topic-rules.ts';
@@ -36,8 +36,8 @@ export class Topics {
   /** For each peer, the names that its messages made us try to make since the process began. */
   readonly #shares = new Map<string, Set<string>>();
 
-  constructor(kafka: Kafka, defaults: TopicDefaults) {
-    this.#requests = new TopicRequests(kafka);
+  constructor(open: OpenClient, defaults: TopicDefaults) {
+    this.#requests = new TopicRequests(open);
     this.#defaults = defaults;
   }
 

@@ -5,6 +5,7 @@ import type { ReplayWriter } from '../ports.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import { encodePosition, type Position } from '../replay/position.ts';
 import { offsetOf, splitIntoRequests, type Target, type TopicPart } from './batch-requests.ts';
+import type { Client } from './connections.ts';
 import { translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
 import { closed, withTimeout } from './timeout.ts';
@@ -19,15 +20,26 @@ const STEP_DEADLINE_MS = 12_000;
 /** The only key in a position topic, so that compaction keeps one record. */
 export const POSITION_KEY = 'position';
 
+export interface WriterParts {
+  /** The producer's own client, which ends with the writer. */
+  readonly client: Client;
+  readonly producer: Producer;
+  readonly topics: Topics;
+  readonly peer: SyncName;
+  readonly positionTopic: string;
+}
+
 /** Writes the transactions of one peer, through a producer that has fenced all earlier ones. */
 export class TransactionalWriter implements ReplayWriter {
+  readonly #client: Client;
   readonly #producer: Producer;
   readonly #topics: Topics;
   readonly #peer: SyncName;
   readonly #positionTopic: string;
   #transaction: Transaction | undefined;
 
-  constructor(producer: Producer, topics: Topics, peer: SyncName, positionTopic: string) {
+  constructor({ client, producer, topics, peer, positionTopic }: WriterParts) {
+    this.#client = client;
     this.#producer = producer;
     this.#topics = topics;
     this.#peer = peer;
@@ -36,7 +48,7 @@ export class TransactionalWriter implements ReplayWriter {
 
   async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
     try {
-      return await withTimeout(STEP_DEADLINE_MS, this.#send(records, position), timedOut);
+      return await withTimeout(STEP_DEADLINE_MS, this.#client.guard(this.#send(records, position)), timedOut);
     } catch (error) {
       throw this.#failed(error, 'send a batch to Kafka');
     }
@@ -45,7 +57,7 @@ export class TransactionalWriter implements ReplayWriter {
   async commit(): Promise<void> {
     if (!this.#transaction) throw new Error('nothing was sent that could be committed');
     try {
-      await withTimeout(STEP_DEADLINE_MS, this.#transaction.commit(), timedOut);
+      await withTimeout(STEP_DEADLINE_MS, this.#client.guard(this.#transaction.commit()), timedOut);
       this.#transaction = undefined;
     } catch (error) {
       throw this.#failed(error, 'commit a batch in Kafka');
@@ -54,8 +66,9 @@ export class TransactionalWriter implements ReplayWriter {
 
   async close(): Promise<void> {
     // When this fails, the next take-over aborts the transaction, or Kafka does when it is too old.
-    if (this.#transaction?.isActive()) await closed(this.#transaction.abort());
-    await closed(this.#producer.disconnect());
+    if (this.#transaction?.isActive()) await closed(this.#client.guard(this.#transaction.abort()));
+    await closed(this.#client.guard(this.#producer.disconnect()));
+    this.#client.end();
   }
 
   async #send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {

@@ -64,6 +64,7 @@ describe('the replay of a peer', () => {
 
   const owners: OwnersPort = {
     joined: true,
+    problem: undefined,
     held: new Set(),
     onChange: () => undefined,
     confirmed: async () => undefined,
