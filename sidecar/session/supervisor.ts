@@ -8,6 +8,7 @@ import type { LoadedSettings } from '../settings/settings.ts';
 import type { Announcements } from './announcements.ts';
 import type { Metrics } from './metrics.ts';
 import { replayPeer } from './peer.ts';
+import { ReplayLog } from './replay-log.ts';
 import { PeerReport } from './report.ts';
 
 /**
@@ -146,6 +147,7 @@ export class Supervisor {
         owners: this.#ports.owners,
         announcements: this.#ports.announcements,
         report,
+        replayLog: new ReplayLog(log),
         log,
         openStream: (server) => this.#ports.openStream(settings, peer, server, log),
       },

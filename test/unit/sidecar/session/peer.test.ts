@@ -5,6 +5,7 @@ import { TransientError } from '../../../../common/errors.ts';
 import type { KafkaPort, OwnersPort, PeerStream, ReplayWriter } from '../../../../sidecar/ports.ts';
 import { createMetrics, type Metrics } from '../../../../sidecar/session/metrics.ts';
 import { type PeerReplay, replayPeer } from '../../../../sidecar/session/peer.ts';
+import { ReplayLog } from '../../../../sidecar/session/replay-log.ts';
 import { PeerReport } from '../../../../sidecar/session/report.ts';
 
 const PAYLOAD = 'Jane Doe';
@@ -114,6 +115,7 @@ describe('the replay of a peer', () => {
       owners,
       announcements: undefined,
       report,
+      replayLog: new ReplayLog(log),
       log,
       openStream,
     };

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { pino } from 'pino';
+import type { RejectReason } from '../../../../common/contract/reasons.ts';
+import type { BatchPlan } from '../../../../sidecar/replay/batch-plan.ts';
+import { ReplayLog } from '../../../../sidecar/session/replay-log.ts';
+
+/** A batch in which messages are rejected for these reasons, and nothing else happens. */
+function rejecting(...reasons: readonly RejectReason[]): BatchPlan {
+  const rejections = reasons.map((reason, index) => ({
+    delivered: {
+      payload: Buffer.from('Jane Doe'),
+      streamSequence: index + 1,
+      consumerSequence: index + 1,
+      deliveryCount: 1,
+      time: 0,
+      pending: 0,
+      ack: () => undefined,
+    },
+    rejection: { kind: 'reject', reason, detail: 'why' } as const,
+  }));
+  const position = { stream: 'EVENTS', identity: 'i', sequence: 0, time: 0, consumerSequence: 0, from: 0 };
+  return { records: [], replays: [], rejections, skips: new Map(), position };
+}
+
+describe('the log of a replay', () => {
+  let lines: { reason: string; count: number }[];
+  let log: ReplayLog;
+
+  beforeEach(() => {
+    lines = [];
+    log = new ReplayLog(pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) }));
+  });
+
+  const logged = (): string[] => lines.map(({ reason, count }) => `${reason} ${count}`);
+
+  it('has the first rejection at once, and one line for each reason', () => {
+    log.committed(rejecting('NotJson', 'Empty', 'NotJson'), [], 0);
+    assert.deepEqual(logged(), ['NotJson 2', 'Empty 1']);
+    assert.doesNotMatch(JSON.stringify(lines), /Jane/);
+  });
+
+  it('has one line a minute for each reason with the count since the last one, however small the batches are', () => {
+    for (let second = 0; second <= 120; second += 1) log.committed(rejecting('NotJson'), [], second * 1000);
+    assert.deepEqual(logged(), ['NotJson 1', 'NotJson 60', 'NotJson 60']);
+  });
+
+  it('has the first rejection for another reason at once all the same', () => {
+    log.committed(rejecting('NotJson'), [], 0);
+    log.committed(rejecting('NotJson', 'Empty'), [], 1);
+    assert.deepEqual(logged(), ['NotJson 1', 'Empty 1']);
+  });
+});
