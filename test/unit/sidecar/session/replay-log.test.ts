@@ -14,6 +14,7 @@ function rejecting(...reasons: readonly RejectReason[]): BatchPlan {
       deliveryCount: 1,
       time: 0,
       pending: 0,
+      cutOff: false,
       ack: () => undefined,
     },
     rejection: { kind: 'reject', reason, detail: 'why' } as const,

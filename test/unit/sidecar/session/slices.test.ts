@@ -28,6 +28,7 @@ function deliveries(payloads: readonly Uint8Array[]): Delivered[] {
     deliveryCount: 1,
     time: 1,
     pending: 0,
+    cutOff: false,
     ack: () => undefined,
   }));
 }

@@ -14,6 +14,7 @@ function delivered(streamSequence: number, consumerSequence: number, deliveryCou
     deliveryCount,
     time: 0,
     pending: 0,
+    cutOff: false,
     ack: () => assert.fail('a sweep acknowledges nothing'),
   };
 }
