@@ -190,7 +190,7 @@ describe('a hostile server', () => {
     const onPull = ({ request, send }: Pull): void => {
       for (let at = 0; at < request.batch; at += 1) {
         handedOut += 1;
-        send(ackSubject(handedOut, handedOut, 2), '');
+        send(ackSubject(handedOut, handedOut, 2), 'x');
       }
     };
     await begin(onPull, { version: '2.10.0' });
