@@ -9,6 +9,25 @@ export interface PositionStatus {
   readonly identity: string | null;
 }
 
+const PLAIN_ORIGIN = /^[!-~]{1,64}$/;
+
+/**
+ * Whether an `lfh_id` that a peer wrote may be shown to a person: at most 64 printable ASCII characters, as people name nodes.
+ * Anything else could be a text that the peer wants somebody here to read.
+ */
+export function isPlainOrigin(lfhId: string): boolean {
+  return PLAIN_ORIGIN.test(lfhId);
+}
+
+/** Messages that were rejected one after another, with none replayed between them or since. */
+export interface RejectedRun {
+  readonly count: number;
+  /** The commonest reason among them. */
+  readonly reason: RejectReason;
+  /** For `ForeignOrigin` the newest `lfh_id` that came and {@link isPlainOrigin}, so that a person can compare it with `lfhId`. */
+  readonly origin: string | null;
+}
+
 export interface PeerStatus {
   readonly name: string;
   readonly lfhId: string;
@@ -28,6 +47,8 @@ export interface PeerStatus {
   readonly replayed: number;
   readonly skipped: Readonly<Record<SkipReason, number>>;
   readonly rejected: Readonly<Record<RejectReason, number>>;
+  /** null: the newest message was replayed, or none was rejected since this sidecar started. */
+  readonly rejectedRun: RejectedRun | null;
   readonly lastReplayTime: string | null;
   /** How often a delivery did not follow the one before it. */
   readonly gaps: number;

@@ -1,4 +1,4 @@
-import type { ConditionStatus } from './reason-entry.ts';
+import type { ConditionStatus, EndedBy } from './reason-entry.ts';
 import { type ConditionType, type ReasonOf, reasonEntry } from './reasons.ts';
 import type { Condition } from './types.ts';
 
@@ -13,6 +13,8 @@ export interface ConditionDraft<Type extends ConditionType = ConditionType> {
   readonly reason: ReasonOf<Type>;
   /** For a person: what is wrong, where, and what to do. It is cut to the length that the API takes. */
   readonly message: string;
+  /** Who can end the problem, where that depends on more than the reason; see {@link withProgress}. */
+  readonly endedBy?: EndedBy;
 }
 
 export interface Observation {
@@ -88,15 +90,22 @@ export function summarize(
  * Sets or removes `Reconciling` and `Stalled`, which kstatus (`kubectl wait`, Flux, Argo CD) reads: Stalled while somebody here
  * has to do something, Reconciling while the problem passes by itself, and neither while the peer's administrator has to do
  * something. An *abnormal-true* condition is removed instead of being set to False.
+ *
+ * @param endedBy who can end the problem of a condition, where that is not what the table of reasons says
  */
 export function withProgress(
   conditions: readonly Condition[],
   dependents: readonly ConditionType[],
   at: Observation,
+  endedBy: ReadonlyMap<ConditionType, EndedBy> = new Map(),
 ): readonly Condition[] {
   const found = conditionsOf(dependents, conditions);
-  const stalled = found.find(({ type, reason }) => reasonEntry(type, reason)?.endedBy === 'we');
-  const passing = found.find(({ type, reason }) => reasonEntry(type, reason)?.endedBy === 'passes');
+  const isEndedBy =
+    (who: EndedBy) =>
+    (condition: Condition): boolean =>
+      (endedBy.get(condition.type as ConditionType) ?? reasonEntry(condition.type, condition.reason)?.endedBy) === who;
+  const stalled = found.find(isEndedBy('we'));
+  const passing = found.find(isEndedBy('passes'));
   const withStalled = withEcho(conditions, 'Stalled', stalled, at);
   return withEcho(withStalled, 'Reconciling', stalled ? undefined : passing, at);
 }

@@ -23,8 +23,8 @@ export const KEY = {
   ),
   PublishedKey: bad(
     'we',
-    'The key is one that LinuxForHealth publishes with its seed, so that anybody can use it. Bring another, or raise ' +
-      '`spec.key.rotation`.',
+    'A key is in force that LinuxForHealth publishes with its seed, so that anybody can use it; the message says which. If it is ' +
+      "the node's own, bring another, or raise `spec.key.rotation`. If it is in `spec.nats.users`, give connect a key of its own.",
   ),
   InvalidKey: bad(
     'we',
@@ -99,6 +99,18 @@ export const NATS_CONFIG = {
       'Compare the clocks.',
   ),
   ...TRUST,
+} as const;
+
+/** The reasons of StreamReady. */
+export const STREAM_REASONS = {
+  StreamFound: fine("This node's NATS has the stream EVENTS, from which the peers fetch."),
+  NotRequested: fine('No peer may receive from us, so no stream is needed.'),
+  NatsUnreachable: unknown('passes', "This node's JetStream could not be asked. Look at the condition NatsConfigLive."),
+  StreamMissing: bad(
+    'we',
+    "This node's NATS has no stream EVENTS, so no peer can fetch anything. connect makes it when it starts: is it running, and in " +
+      'the account of `spec.nats.account`?',
+  ),
 } as const;
 
 /** The reasons of SidecarReady. */

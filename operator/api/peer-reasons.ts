@@ -69,6 +69,11 @@ export const RECEIVE = {
   Paused: fine('`spec.receive.paused` is true. What the peer has for us waits there.'),
   ...EITHER_DIRECTION,
   InvalidSpec: bad('we', 'The sidecars cannot take a value of the spec; the message says which. Correct it.'),
+  MessagesRejected: bad(
+    'peer',
+    'The newest messages of the peer were all rejected, three or more in a row, and none was replayed since. They are in ' +
+      'LFH_EXCEPTION. The message says how many, the commonest reason and what to do. It is `Stalled` where that is a setting of ours.',
+  ),
   Lagging: bad(
     'we',
     'Messages wait at the peer, and none was replayed for a while although the sidecar is connected. Look at the log of the ' +

@@ -1,4 +1,4 @@
-import { KEY, NATS_CONFIG, SIDECAR } from './node-reasons.ts';
+import { KEY, NATS_CONFIG, SIDECAR, STREAM_REASONS } from './node-reasons.ts';
 import { RECEIVE, SEND } from './peer-reasons.ts';
 import { fine, type ReasonEntry, unknown } from './reason-entry.ts';
 
@@ -18,12 +18,13 @@ const BOTH = ['LfhSyncNode', 'LfhSyncPeer'] as const;
 export const CONDITIONS = {
   ReceiveReady: { of: PEER, meaning: 'What the peer takes in arrives here.', reasons: RECEIVE },
   SendReady: { of: PEER, meaning: 'The peer can fetch what we take in, and does.', reasons: SEND },
-  KeyReady: { of: NODE, meaning: 'There is a key to sign in with.', reasons: KEY },
+  KeyReady: { of: NODE, meaning: 'There is a key to sign in with, and no published one is in force.', reasons: KEY },
   NatsConfigLive: {
     of: NODE,
     meaning: 'Every nats-server of ours runs the configuration that lets the peers in.',
     reasons: NATS_CONFIG,
   },
+  StreamReady: { of: NODE, meaning: 'There is a stream for the peers to fetch from.', reasons: STREAM_REASONS },
   SidecarReady: { of: NODE, meaning: 'The sidecars are there and work.', reasons: SIDECAR },
   Ready: {
     of: BOTH,

@@ -1,6 +1,6 @@
 import { statusSubject } from '../../common/contract/names.ts';
-import { REASONS } from '../../common/contract/reasons.ts';
-import type { PeerStatus, SidecarStatus } from '../../common/contract/status.ts';
+import { REASONS, REJECT_REASONS } from '../../common/contract/reasons.ts';
+import { isPlainOrigin, type PeerStatus, type SidecarStatus } from '../../common/contract/status.ts';
 import type { Connected } from './connection.ts';
 import { isObject, parseJson } from './json.ts';
 import { askAll } from './request.ts';
@@ -33,7 +33,16 @@ export async function askSidecars(connected: Connected, node: string, timeoutMs:
  */
 function readStatus(answer: string): SidecarStatus | undefined {
   const status = parseJson(answer);
-  return isObject(status) && hasAll(status, STATUS) ? (status as unknown as SidecarStatus) : undefined;
+  return isObject(status) && hasAll(status, STATUS) ? completed(status as unknown as ReadStatus) : undefined;
+}
+
+/** Older sidecars do not report {@link PeerStatus.rejectedRun}. */
+type ReadStatus = Omit<SidecarStatus, 'peers'> & {
+  readonly peers: readonly (Omit<PeerStatus, 'rejectedRun'> & Partial<Pick<PeerStatus, 'rejectedRun'>>)[];
+};
+
+function completed(status: ReadStatus): SidecarStatus {
+  return { ...status, peers: status.peers.map((peer) => ({ ...peer, rejectedRun: peer.rejectedRun ?? null })) };
 }
 
 type Check = (value: unknown) => boolean;
@@ -50,6 +59,12 @@ const orNull =
   (value) =>
     value === null || check(value);
 
+const isRejectedRun: Check = (value) =>
+  isObject(value) &&
+  isCount(value.count) &&
+  Object.keys(REJECT_REASONS).some((reason) => reason === value.reason) &&
+  (value.origin === null || (isText(value.origin) && isPlainOrigin(value.origin as string)));
+
 /** The fields of a peer that the operator reads or copies. */
 const PEER: Fields<PeerStatus> = {
   name: isText,
@@ -64,6 +79,7 @@ const PEER: Fields<PeerStatus> = {
   replayed: isCount,
   skipped: isCounts,
   rejected: isCounts,
+  rejectedRun: (value) => value === undefined || value === null || isRejectedRun(value),
   lastReplayTime: orNull(isTime),
 };
 

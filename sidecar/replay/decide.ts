@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { findContentProblem, isForbiddenTopic, isLegalTopic } from '../../common/contract/formats.ts';
 import { type FieldProblem, type LfhMessage, readMessage } from '../../common/contract/message.ts';
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
+import { isPlainOrigin } from '../../common/contract/status.ts';
 import { hasRepeatedKey } from './repeated-key.ts';
 
 /** The settings by which a peer's messages are judged. */
@@ -31,6 +32,8 @@ export interface Rejection {
   readonly reason: RejectReason;
   /** For a person, and for `error_msg`. It names fields and expectations, and quotes nothing that the peer wrote. */
   readonly detail: string;
+  /** For `ForeignOrigin` the `lfh_id` that came, where it is a plain one; never logged and never written to Kafka. */
+  readonly origin?: string;
 }
 
 /**
@@ -65,7 +68,8 @@ function decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): 
   const message = readMessage(object);
   if ('kind' in message) return reject(message.kind, describe(message));
   if (message.lfh_id !== rules.peerLfhId && !rules.allowOrigins.includes(message.lfh_id)) {
-    return reject('ForeignOrigin', 'lfh_id is neither the peer nor one of its allowed origins');
+    const rejection = reject('ForeignOrigin', 'lfh_id is neither the peer nor one of its allowed origins');
+    return isPlainOrigin(message.lfh_id) ? { ...rejection, origin: message.lfh_id } : rejection;
   }
   return findTopicRejection(message.data_format, rules) ?? findDataRejection(message) ?? { kind: 'replay', message };
 }

@@ -2,12 +2,14 @@ import { REJECT_REASONS, type Reason, SKIP_REASONS } from '../../common/contract
 import type { PeerStatus } from '../../common/contract/status.ts';
 import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
 import type { Position } from '../replay/position.ts';
+import { advanceRejections, NO_REJECTIONS, rejectedRun } from '../replay/rejected-run.ts';
 import type { PeerMetrics } from './metrics.ts';
 
 /** What is reported about one peer, in `/status` and in `/metrics`. It is kept in one place so that the two agree. */
 export class PeerReport {
   readonly #metrics: PeerMetrics;
   #status: PeerStatus;
+  #rejections = NO_REJECTIONS;
 
   constructor(peer: { readonly name: string; readonly lfhId: string }, metrics: PeerMetrics) {
     this.#metrics = metrics;
@@ -25,6 +27,7 @@ export class PeerReport {
       replayed: 0,
       skipped: zeroes(SKIP_REASONS),
       rejected: zeroes(REJECT_REASONS),
+      rejectedRun: null,
       lastReplayTime: null,
       gaps: 0,
       streamRecreated: 0,
@@ -104,8 +107,10 @@ export class PeerReport {
       rejected[reason] += count;
       this.#metrics.rejected(reason, count);
     }
+    this.#rejections = advanceRejections(this.#rejections, plan);
     const lastReplayTime = plan.replays.length > 0 ? new Date(now).toISOString() : this.#status.lastReplayTime;
-    this.#update({ skipped, rejected, replayed: this.#status.replayed + plan.replays.length, lastReplayTime });
+    const replayed = this.#status.replayed + plan.replays.length;
+    this.#update({ skipped, rejected, rejectedRun: rejectedRun(this.#rejections), replayed, lastReplayTime });
     this.#metrics.replayed(plan.replays.length);
     this.#metrics.batch(messages);
     this.#metrics.commit(seconds);

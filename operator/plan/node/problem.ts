@@ -63,6 +63,15 @@ export function remarksOn(
   return [...remarks, ...usedAtPeers];
 }
 
+/**
+ * What is wrong with an administrator's or connect's user whose seed everybody has. It is let in all the same, since connect
+ * ships with such a key and would be cut off from its own stream, but a node with it is not as it should be.
+ */
+export function publishedUserProblem(node: NodeObject): string | undefined {
+  return checkKeys(nodeSpec(node).users, 'spec.nats.users').problems.find(({ reason }) => reason === 'PublishedKey')
+    ?.message;
+}
+
 function usedAtPeersRemark(index: number): string {
   return (
     `spec.nats.users[${index}] is the key that this node signs in with at its peers, whose servers could use its signature to ` +

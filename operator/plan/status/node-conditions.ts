@@ -1,3 +1,4 @@
+import { STREAM } from '../../../common/contract/names.ts';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { ReasonOf } from '../../api/reasons.ts';
@@ -5,9 +6,11 @@ import type { Phase } from '../nats/files.ts';
 import type { ObservedNats, ServerReport } from '../observed/observed.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 
-export function keyReady(step: KeyStep): ConditionDraft<'KeyReady'> {
+/** @param publishedUser what is wrong with a user of the node's local NATS whose seed is published */
+export function keyReady(step: KeyStep, publishedUser: string | undefined): ConditionDraft<'KeyReady'> {
   const type = 'KeyReady';
   if (step.step === 'stop') return { type, status: 'False', reason: step.reason, message: step.message };
+  if (publishedUser !== undefined) return { type, status: 'False', reason: 'PublishedKey', message: publishedUser };
   if (step.step === 'use') return { type, status: 'True', reason: step.reason, message: step.message };
   return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
 }
@@ -47,6 +50,25 @@ export function natsConfigLive(
   }
   const message = `${nats.servers.length} of ${nats.servers.length} nats-servers run the configuration`;
   return { type, status: 'True', reason: 'Live', message };
+}
+
+/**
+ * Whether there is a stream for the peers to fetch from.
+ *
+ * @param wanted whether a peer may fetch
+ */
+export function streamReady(nats: ObservedNats | undefined, wanted: boolean): ConditionDraft<'StreamReady'> {
+  const type = 'StreamReady';
+  if (!wanted) return { type, status: 'True', reason: 'NotRequested', message: 'no peer may receive from this node' };
+  if (!nats?.durables) {
+    const message = nats?.problem ?? "this node's JetStream was not asked yet";
+    return { type, status: 'Unknown', reason: 'NatsUnreachable', message };
+  }
+  if (nats.streamFirst !== undefined) {
+    return { type, status: 'True', reason: 'StreamFound', message: `the stream ${STREAM} is there` };
+  }
+  const message = `there is no stream ${STREAM}; connect makes it when it starts: is it running, and in the account of spec.nats.account?`;
+  return { type, status: 'False', reason: 'StreamMissing', message };
 }
 
 /**

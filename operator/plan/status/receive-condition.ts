@@ -4,6 +4,7 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import { type PeerObject, reportOf } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
 import type { ResolvedCa } from '../trust/ca-source.ts';
+import { rejected } from './rejected.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
 export interface ReceiveInputs {
@@ -40,8 +41,10 @@ function withoutAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict 
 /** Adds the problems with the peer's CA to the message: an authority that does not count any more is often the cause. */
 function asked(inputs: ReceiveInputs): Verdict {
   const verdict = answered(inputs);
-  const problems = inputs.ca?.problems ?? [];
-  return { ...verdict, message: [verdict.message, ...problems.map(({ message }) => message)].join('; ') };
+  const problems = (inputs.ca?.problems ?? []).map(({ message }) => message);
+  // A message that is kept from the last status has them already.
+  const added = problems.filter((problem) => !verdict.message.includes(problem));
+  return { ...verdict, message: [verdict.message, ...added].join('; ') };
 }
 
 function answered(inputs: ReceiveInputs): Verdict {
@@ -54,6 +57,8 @@ function answered(inputs: ReceiveInputs): Verdict {
 function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): Verdict {
   const { reason, message, lag } = report;
   if (reason === 'Replaying') {
+    const rejection = rejected(peer, report);
+    if (rejection) return rejection;
     const behind = (lag ?? 0) > 0 && since(received, now) > STANDSTILL_MS;
     return behind ? no('Lagging', `${lag} messages wait at the peer, and none is replayed`) : ok('Replaying', message);
   }

@@ -3,6 +3,7 @@ import { type Condition, type ConditionDraft, summarize, withCondition, withProg
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Injection } from '../injection/step.ts';
 import type { Accesses } from '../nats/peer-access.ts';
+import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
@@ -11,7 +12,7 @@ import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { lastSeenOf } from './last-seen.ts';
-import { keyReady, natsConfigLive, sidecarReady } from './node-conditions.ts';
+import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
 import type { Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { sendReady } from './send-condition.ts';
@@ -84,7 +85,12 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
   const { workload: _, ...before } = node.status ?? {};
   const workload = injection?.workload;
   const config = natsDraft(node, input);
-  const drafts: ConditionDraft[] = [keyReady(keyStep), config, sidecarDraft(node, plan, dataPlane, injection)];
+  const drafts: ConditionDraft[] = [
+    keyReady(keyStep, publishedUserProblem(node)),
+    config,
+    streamReady(dataPlane.nats, plan.durables.length > 0),
+    sidecarDraft(node, plan, dataPlane, injection),
+  ];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   const publicKeys = keyStep.step === 'use' ? [...keyStep.publicKeys] : before.publicKeys;
   const invitationName = NAMES.invitation(node.metadata.name);
@@ -190,5 +196,6 @@ function conditionsOf(
     (conditions, draft) => withCondition(conditions, draft, at),
     before ?? [],
   );
-  return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at);
+  const endedBy = new Map(drafts.flatMap((draft) => (draft.endedBy ? [[draft.type, draft.endedBy] as const] : [])));
+  return withProgress(withCondition(all, summarize('Ready', dependents, all), at), dependents, at, endedBy);
 }

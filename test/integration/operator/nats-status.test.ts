@@ -200,14 +200,27 @@ describe('what the operator asks over NATS', () => {
         statusOf('x', [{ ...ofPeer, rejected: { NotJson: '1' } }]),
         statusOf('x', [{ ...ofPeer, position: { sequence: 2 ** 60 } }]),
         statusOf('x', [{ ...ofPeer, lastReplayTime: 'yesterday' }]),
+        statusOf('x', [{ ...ofPeer, rejectedRun: { count: '3', reason: 'NotJson', origin: null } }]),
+        statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'Invented', origin: null } }]),
+        statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'ForeignOrigin', origin: 'two words' } }]),
         `{"peers":[{"__proto__":${JSON.stringify(ofPeer)}}]}`,
       ];
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
       await serve(JSON.stringify(status));
       assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
-        statuses: [status],
+        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null }] }],
         unreadable: wrong.length,
       });
+    });
+
+    it('is read with and without a run of rejections, which older sidecars do not report', async () => {
+      const rejectedRun = { count: 3, reason: 'ForeignOrigin', origin: 'connect-7d9f8c-abcde' };
+      await serve(JSON.stringify(statusOf('x', [ofPeer, { ...ofPeer, rejectedRun }])));
+      const { statuses } = await askSidecars(own.connected, 'local', 3000);
+      assert.deepEqual(
+        statuses[0]?.peers.map((peer) => peer.rejectedRun),
+        [null, rejectedRun],
+      );
     });
 
     it("fails with the server's name when the connection is gone", async () => {

@@ -122,13 +122,21 @@ describe('kubectl get', () => {
       .map(({ name }) => name.toUpperCase());
 
   it('shows the columns of a peer', () => {
-    assert.deepEqual(columnsOf('LfhSyncPeer', false), ['READY', 'RECEIVE LAG', 'SEND LAG', 'LAST SYNC', 'AGE']);
-    assert.deepEqual(columnsOf('LfhSyncPeer', true).slice(5), ['REASON', 'LFH-ID']);
+    assert.deepEqual(columnsOf('LfhSyncPeer', false), [
+      'READY',
+      'REASON',
+      'RECEIVE LAG',
+      'SEND LAG',
+      'REJECTED',
+      'LAST SYNC',
+      'AGE',
+    ]);
+    assert.deepEqual(columnsOf('LfhSyncPeer', true).slice(7), ['LFH-ID']);
   });
 
   it('shows the columns of a node', () => {
-    assert.deepEqual(columnsOf('LfhSyncNode', false), ['READY', 'PEERS READY', 'PEERS', 'AGE']);
-    assert.deepEqual(columnsOf('LfhSyncNode', true).slice(4), ['REASON', 'LFH-ID']);
+    assert.deepEqual(columnsOf('LfhSyncNode', false), ['READY', 'REASON', 'PEERS READY', 'PEERS', 'AGE']);
+    assert.deepEqual(columnsOf('LfhSyncNode', true).slice(5), ['LFH-ID']);
   });
 });
 

@@ -169,6 +169,12 @@ describe('kstatus', () => {
     assert.deepEqual(progressOf(unreachable, conflict), [['Stalled', 'True', 'Conflict']]);
   });
 
+  it('sees Stalled where the condition says that somebody here can end what the peer ends otherwise', () => {
+    const found = conditions(refused, pulling);
+    const all = withProgress(found, PEER, at(0), new Map([['ReceiveReady', 'we']]));
+    assert.deepEqual(typesOf(all).includes('Stalled'), true);
+  });
+
   it('sees neither of them when the problem is over', () => {
     const stalled = withProgress(conditions(unreachable, conflict), PEER, at(0));
     const reconciling = withProgress(withCondition(stalled, pulling, at(1)), PEER, at(1));

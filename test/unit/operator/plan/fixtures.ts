@@ -184,6 +184,7 @@ export function peerReport(name: string, changes: Partial<PeerStatus> = {}): Pee
     replayed: 30,
     skipped: zeros(SKIP_REASONS),
     rejected: zeros(REJECT_REASONS),
+    rejectedRun: null,
     lastReplayTime: '2026-11-25T11:59:01Z',
     gaps: 0,
     streamRecreated: 0,

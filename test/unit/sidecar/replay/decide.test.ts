@@ -178,9 +178,24 @@ describe('a delivered message', () => {
       const secret = 'Jane-Doe-1970';
       for (const field of Object.keys(messageFields())) {
         const decision = decide(candidate(messageBytes({ [field]: secret })), beginning, rules);
-        assert.ok(!JSON.stringify(decision.kind === 'reject' ? decision : '').includes(secret), field);
+        if (decision.kind !== 'reject') continue;
+        // The origin is beside the detail, for the status alone.
+        const { origin, ...logged } = decision;
+        assert.ok(!JSON.stringify(logged).includes(secret), field);
+        assert.equal(origin, field === 'lfh_id' ? secret : undefined, field);
       }
     });
+  });
+
+  it('that is rejected as foreign has its origin beside it only where that is a plain id', () => {
+    const originOf = (lfhId: string): string | undefined => {
+      const decision = decide(candidate(messageBytes({ lfh_id: lfhId })), beginning, rules);
+      assert.deepEqual([decision.kind, 'reason' in decision && decision.reason], ['reject', 'ForeignOrigin']);
+      return decision.kind === 'reject' ? decision.origin : undefined;
+    };
+    for (const plain of ['connect-7d9f8c-abcde', 'x', 'a'.repeat(64)]) assert.equal(originOf(plain), plain);
+    for (const other of ['a'.repeat(65), 'two words', 'über', '\u202eabc'])
+      assert.equal(originOf(other), undefined, other);
   });
 
   describe('is skipped', () => {

@@ -4,7 +4,7 @@ import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
 import type { Condition } from '../../../../../operator/api/types.ts';
 import type { ConditionRow } from './condition-rows.ts';
-import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, SIDECAR_ROWS } from './node-condition-rows.ts';
+import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, SIDECAR_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
 import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
@@ -13,6 +13,7 @@ const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's Ready": PEER_READY_ROWS,
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,
+  "a node's StreamReady": STREAM_ROWS,
   "a node's SidecarReady": SIDECAR_ROWS,
   "a node's Ready": NODE_READY_ROWS,
 };

@@ -105,10 +105,38 @@ export const KEY_ROWS: readonly ConditionRow[] = rows('KeyReady', [
   ['the key is being made', 'Unknown', 'Reconciling', withKey(aNode(), undefined)],
   ['the key is gone', 'False', 'KeyLost', withKey(aNode({ status: { publicKeys: [OWN_KEY] } }), undefined)],
   ['the key is published', 'False', 'PublishedKey', withKey(aNode(), aKey({ current: reading(PUBLISHED_KEY) }))],
+  [
+    "connect's user is published",
+    'False',
+    'PublishedKey',
+    withNats({ users: [userKey('admin'), PUBLISHED_KEY] }),
+    /^spec\.nats\.users\[1\] is a key that LinuxForHealth publishes/,
+  ],
   ['the Secret has no key', 'False', 'InvalidKey', withKey(aNode(), aKey({ current: { problem: 'it has none' } }))],
   ['the Secret is not there', 'False', 'MissingReference', withKey(brings, undefined)],
   ['the Secret may not be made', 'False', 'WriteRefused', { step: keyRefused(undefined, 'no rights') }, /no rights/],
   ['the Secret may not be changed', 'True', 'KeyMade', { step: keyRefused(aKey(), 'no rights') }, /no rights/],
+]);
+
+const asked = (changes: Parameters<typeof natsOf>[1]): Situation => ({ dataPlane: { nats: natsOf([], changes) } });
+
+export const STREAM_ROWS: readonly ConditionRow[] = rows('StreamReady', [
+  ['the stream is there', 'True', 'StreamFound', {}],
+  ['there is no stream', 'False', 'StreamMissing', asked({ streamFirst: undefined }), /connect makes it/],
+  [
+    'there is no stream, and no peer may receive',
+    'True',
+    'NotRequested',
+    { ...asked({ streamFirst: undefined }), observed: { peers: [aPeer('b', { spec: { publicKeys: [] } })] } },
+  ],
+  [
+    'JetStream could not be asked',
+    'Unknown',
+    'NatsUnreachable',
+    asked({ durables: undefined, streamFirst: undefined, problem: 'no JetStream' }),
+    /^no JetStream$/,
+  ],
+  ['no nats-server was asked', 'Unknown', 'NatsUnreachable', { dataPlane: { nats: undefined } }],
 ]);
 
 export const NATS_ROWS: readonly ConditionRow[] = rows('NatsConfigLive', [

@@ -205,7 +205,7 @@ describe("a node's status", () => {
     });
     assert.deepEqual(
       conditions?.map(({ type }) => type),
-      ['KeyReady', 'NatsConfigLive', 'Ready', 'SidecarReady'],
+      ['KeyReady', 'NatsConfigLive', 'Ready', 'SidecarReady', 'StreamReady'],
     );
   });
 
