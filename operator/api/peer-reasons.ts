@@ -111,6 +111,17 @@ export const SEND = {
     'passes',
     "The peer's durable consumer does not exist yet, or was removed. The operator makes it.",
   ),
+  ConsumerRefused: bad(
+    'we',
+    "Our nats-server does not take the peer's durable consumer, by a limit of the server, the account or the stream; the message is the " +
+      "server's own. Raise that limit (docs/operations.md says which are needed). It is tried again once a minute.",
+  ),
+  StreamBehindPeer: bad(
+    'we',
+    'The peer has acknowledged more messages than our stream holds. The stream was restored from an older copy, or has lost its end ' +
+      'in a power cut, and the peer may skip what is announced until it has as many again. A person decides: docs/operations.md says what ' +
+      'there is to choose from.',
+  ),
   NoPull: bad(
     'peer',
     'The peer has fetched before and has stopped. Ask its administrator. What it has not fetched waits here for as long as our ' +

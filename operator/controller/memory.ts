@@ -1,6 +1,6 @@
 import { hashOf } from '../plan/nats/files.ts';
 import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/peer-access.ts';
-import type { DataPlane } from '../plan/observed/observed.ts';
+import type { DataPlane, DurableAttempts } from '../plan/observed/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';
 
@@ -36,6 +36,8 @@ export interface NodeMemory {
   readonly accesses: Accesses;
   /** When each server that runs our configuration was last seen to refuse a stranger's key. */
   readonly refusals: ReadonlyMap<string, number>;
+  /** The durables that JetStream does not have as they should be, though it was asked. */
+  readonly durableAttempts: DurableAttempts;
   /** How many answers on the sidecars' subject could not be read, when they were last asked. */
   readonly unreadableAnswers: number;
   /** When something last changed: what the operator wrote, or a condition. */
@@ -64,6 +66,7 @@ export function emptyMemory(now: number): NodeMemory {
     progress: new Map(),
     accesses: new Map(),
     refusals: new Map(),
+    durableAttempts: new Map(),
     unreadableAnswers: 0,
     activeAt: now,
   };
@@ -88,6 +91,7 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
     progress: advanceProgress(before.progress, plan.peers, dataPlane, now),
     accesses,
     refusals: nextRefusals(before.refusals, dataPlane, now),
+    durableAttempts: dataPlane.nats?.durableAttempts ?? before.durableAttempts,
     unreadableAnswers,
     activeAt: before.activeAt,
   };

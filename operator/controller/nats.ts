@@ -1,14 +1,22 @@
 import { STREAM } from '../../common/contract/names.ts';
 import { InvalidInputError, messageOf, TransientError } from '../../common/errors.ts';
-import { type Consumer, isUpToDate, type JetStream, openJetStream } from '../nats/consumers.ts';
+import { type JetStream, openJetStream } from '../nats/consumers.ts';
 import { localNatsKey, probeKey, type UserKey } from '../nats/keys.ts';
 import { probePeerAccount } from '../nats/peer-account.ts';
 import { askSidecars, type SidecarAnswers } from '../nats/sidecar-status.ts';
 import { whichConfig } from '../nats/sign-in.ts';
 import type { Endpoint } from '../plan/observed/endpoints.ts';
-import type { DataPlane, NodeObject, ObservedNats, PeerAccess, PeerObject } from '../plan/observed/observed.ts';
+import type {
+  DataPlane,
+  DurableAttempts,
+  NodeObject,
+  ObservedNats,
+  PeerAccess,
+  PeerObject,
+} from '../plan/observed/observed.ts';
 import { nodeSpec, peerSpec } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
+import { reconcileDurables } from './durables.ts';
 
 /** Sidecars answer within milliseconds; a busy one is given this long. */
 const SIDECAR_TIMEOUT_MS = 2_000;
@@ -32,6 +40,10 @@ export interface ProbeInput {
   readonly refusing: ReadonlySet<string>;
   /** Peers whose accounts are to be probed. */
   readonly peersToProbe: readonly PeerObject[];
+  /** What became of earlier attempts to make the durables. */
+  readonly durableAttempts: DurableAttempts;
+  /** In milliseconds since 1970. */
+  readonly now: number;
 }
 
 export interface Probed {
@@ -71,8 +83,7 @@ export async function probeOutcome(probe: Promise<Probed>): Promise<ProbeOutcome
 export async function probeNats(input: ProbeInput): Promise<Probed> {
   const { node, plan, seed, previousSeed, endpoints, refusing } = input;
   if (!plan.files || seed === undefined) return NOT_PROBED;
-  const { peersToProbe } = input;
-  const signed: SignedInput = { node, plan, seed, previousSeed, endpoints, refusing, peersToProbe };
+  const signed: SignedInput = { ...input, seed };
   try {
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
     const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
@@ -85,7 +96,7 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
     // Whatever is being asked then fails at once.
     const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const consumers = await reconcileConsumers(jetStream, plan);
+      const consumers = await reconcileDurables(jetStream, plan.durables, input.durableAttempts, input.now);
       const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
       const sidecars = await sidecarsOf(jetStream, node.metadata.name);
       return {
@@ -121,35 +132,6 @@ async function signInAsNode({
     }
   }
   return { problem: problems.join('; ') };
-}
-
-/**
- * Makes the consumers that peers need, and removes those that no peer needs. It ends at the first problem: if JetStream
- * does not answer, two hundred peers would otherwise wait for it two hundred times.
- */
-async function reconcileConsumers(
-  jetStream: JetStream,
-  plan: Plan,
-): Promise<Pick<ObservedNats, 'streamFirst' | 'durables' | 'problem'>> {
-  let streamFirst: number | undefined;
-  let durables: readonly Consumer[] | undefined;
-  try {
-    streamFirst = await jetStream.firstSequence(STREAM);
-    if (streamFirst === undefined) return { streamFirst, durables: [], problem: undefined };
-    durables = await jetStream.durables(STREAM);
-    const wanted = new Set(plan.durables.map(({ durable_name }) => durable_name));
-    const unwanted = durables.filter(({ name }) => !wanted.has(name));
-    for (const { name } of unwanted) await jetStream.removeDurable(STREAM, name);
-    const outdated = plan.durables.filter((each) => {
-      const found = durables?.find(({ name }) => name === each.durable_name);
-      return !found || !isUpToDate(found.config, each);
-    });
-    for (const durable of outdated) await jetStream.ensureDurable(STREAM, durable);
-    if (unwanted.length + outdated.length > 0) durables = await jetStream.durables(STREAM);
-    return { streamFirst, durables, problem: undefined };
-  } catch (error) {
-    return { streamFirst, durables, problem: problemOf(error) };
-  }
 }
 
 async function probePeers(input: SignedInput): Promise<ReadonlyMap<string, PeerAccess>> {
@@ -200,7 +182,8 @@ async function sidecarsOf(jetStream: JetStream, node: string): Promise<SidecarAn
 }
 
 function notAsked(servers: ObservedNats['servers'], problem: string): Probed {
-  const nats = { servers, streamFirst: undefined, durables: undefined, problem, access: new Map() };
+  const [streamFirst, streamLast, durables] = [undefined, undefined, undefined];
+  const nats = { servers, streamFirst, streamLast, durables, problem, access: new Map() };
   return { dataPlane: { nats, sidecars: undefined }, unreadableAnswers: undefined };
 }
 

@@ -157,7 +157,10 @@ export class NodeController {
     const { seed, previousSeed } = key;
     const refusing = refusingStrangers(memory, now);
     const peers = peersToProbe({ granted: plan.granted, phase: plan.files?.phase }, memory.accesses, now);
-    return probeOutcome(probeNats({ node, plan, seed, previousSeed, endpoints, refusing, peersToProbe: peers }));
+    const { durableAttempts } = memory;
+    return probeOutcome(
+      probeNats({ node, plan, seed, previousSeed, endpoints, refusing, peersToProbe: peers, durableAttempts, now }),
+    );
   }
 
   #remember(

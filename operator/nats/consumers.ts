@@ -30,6 +30,10 @@ interface ConsumerInfo {
   readonly delivered: SequenceInfo;
 }
 
+interface StreamInfo {
+  readonly state: { readonly first_seq: number; readonly last_seq: number };
+}
+
 interface SequenceInfo {
   readonly stream_seq: number;
   readonly last_active?: string;
@@ -134,15 +138,16 @@ export class JetStream {
   }
 
   /**
-   * The sequence of a stream's oldest message; in an empty stream, that of the next one.
+   * The sequences of a stream's oldest message, which in an empty stream is that of the next one, and of its newest message,
+   * which stays when that is removed.
    *
    * @returns undefined where there is no such stream: connect makes it when it starts
    * @throws TransientError
    */
-  async firstSequence(stream: string): Promise<number | undefined> {
+  async bounds(stream: string): Promise<{ readonly first: number; readonly last: number } | undefined> {
     const operation = `STREAM.INFO.${stream}`;
-    const info = await this.#ask<{ state: { first_seq: number } }>(operation, {}, [API_ERRORS.streamNotFound]);
-    return info?.state.first_seq;
+    const info = await this.#ask<StreamInfo>(operation, {}, [API_ERRORS.streamNotFound]);
+    return info && { first: info.state.first_seq, last: info.state.last_seq };
   }
 
   close(): Promise<void> {

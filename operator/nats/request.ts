@@ -20,7 +20,21 @@ const MAX_ANSWERS = 1_000;
 const MAX_ANSWERS_BYTES = 32 * 1024 * 1024;
 
 interface ApiAnswer {
-  readonly error?: { readonly err_code?: number; readonly description?: string };
+  readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string };
+}
+
+/** JetStream has answered that it does not do what it was asked for. */
+export class JetStreamRefusal extends TransientError {
+  /**
+   * Whether asking again cannot help: a limit is reached, or a value is not allowed. JetStream says so with a code of 400 to 499,
+   * and with 500 to 599 where a server or its storage is not available now.
+   */
+  readonly lasting: boolean;
+
+  constructor(message: string, lasting: boolean) {
+    super('Unreachable', message);
+    this.lasting = lasting;
+  }
 }
 
 /**
@@ -51,11 +65,13 @@ export async function askJetStream<Answer>(
 }
 
 function refused(place: Place, operation: string, error: NonNullable<ApiAnswer['error']>): TransientError {
-  const { err_code: code = 0, description = 'no reason given' } = error;
+  const { code: status = 0, err_code: code = 0, description = 'no reason given' } = error;
   if (code === API_ERRORS.notEnabled || code === API_ERRORS.notEnabledForAccount) return withoutJetStream(place);
   const hint = code === API_ERRORS.streamNotFound ? '; connect makes its stream when it starts: is it running?' : '';
   const message = `JetStream on NATS server ${place.server} refuses ${operation}: ${description} (${code})${hint}`;
-  return new TransientError('Unreachable', message);
+  return code === API_ERRORS.streamNotFound
+    ? new TransientError('Unreachable', message)
+    : new JetStreamRefusal(message, status >= 400 && status < 500);
 }
 
 function unreadable({ server }: Place, operation: string): TransientError {

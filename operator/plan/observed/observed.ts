@@ -1,3 +1,4 @@
+import type { DurableConfig } from '../../../common/contract/durable.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
 import type { Metadata } from '../../api/objects.ts';
@@ -88,6 +89,23 @@ export interface ObservedDurable {
   readonly lastActive?: string;
 }
 
+/** A durable as the server has it; undefined where it has none. */
+export type FoundConfig = Readonly<Record<string, unknown>> | undefined;
+
+/** The last attempt to write a durable that the server still does not have as it should be. */
+export interface DurableAttempt {
+  readonly wanted: DurableConfig;
+  /** What the server had after the attempt. */
+  readonly found: FoundConfig;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  /** Why the server refused; undefined where it took the durable and set a field of its own. */
+  readonly refusal: { readonly message: string; readonly lasting: boolean } | undefined;
+}
+
+/** By the durable's name. */
+export type DurableAttempts = ReadonlyMap<string, DurableAttempt>;
+
 /** What a peer finds when it signs in here; see operator/nats/peer-account.ts. */
 export interface PeerAccess {
   /** Whether its pulls reach its durable. */
@@ -101,9 +119,13 @@ export interface ObservedNats {
   readonly servers: readonly ServerReport[];
   /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
   readonly streamFirst: number | undefined;
+  /** Its last sequence, asked for after the durables; undefined where it could not be asked. */
+  readonly streamLast: number | undefined;
   /** undefined: they could not be asked. */
   readonly durables: readonly ObservedDurable[] | undefined;
-  /** Why JetStream could not be asked, or a durable could not be made. */
+  /** What became of the attempts to make the durables; absent where they could not be asked. */
+  readonly durableAttempts?: DurableAttempts;
+  /** Why JetStream could not be asked. */
   readonly problem: string | undefined;
   /** By the peer's name; only the peers that were probed now. */
   readonly access: ReadonlyMap<string, PeerAccess>;

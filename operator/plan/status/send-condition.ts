@@ -46,17 +46,31 @@ function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {
 function asked(inputs: SendInputs): Verdict {
   const { peer, nats, access } = inputs;
   if (!nats?.durables) return unknown('NatsUnreachable', nats?.problem ?? "this node's JetStream was not asked yet");
-  const { durables, streamFirst, problem } = nats;
-  if (streamFirst === undefined)
+  if (nats.streamFirst === undefined)
     return no('StreamMissing', 'there is no stream EVENTS; connect makes it when it starts');
-  const durable = durables.find(({ name }) => name === syncName(peer.spec.lfhId));
-  if (!durable) return no('ConsumerMissing', problem ?? "the peer's durable consumer is being made");
-  const { ackFloor } = durable;
-  if (ackFloor > 0 && ackFloor + 1 < streamFirst) {
-    return no('MessagesExpired', `the stream begins at ${streamFirst}, and the peer had read up to ${ackFloor}`);
+  const durable = durableOf(peer, nats);
+  if ('reason' in durable) return durable;
+  return lost(durable, nats) ?? (access?.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED));
+}
+
+/** The peer's durable, or why it has none. */
+function durableOf(peer: PeerObject, { durables, durableAttempts, problem }: ObservedNats): ObservedDurable | Verdict {
+  const name = syncName(peer.spec.lfhId);
+  const refusal = durableAttempts?.get(name)?.refusal;
+  if (refusal?.lasting) return no('ConsumerRefused', refusal.message);
+  const durable = durables?.find((each) => each.name === name);
+  if (durable) return durable;
+  return no('ConsumerMissing', refusal?.message ?? problem ?? "the peer's durable consumer is being made");
+}
+
+/** What the peer has read, compared with what the stream holds. */
+function lost({ ackFloor }: ObservedDurable, { streamFirst = 0, streamLast }: ObservedNats): Verdict | undefined {
+  if (streamLast !== undefined && ackFloor > streamLast) {
+    const message = `the peer has acknowledged ${ackFloor}, and the stream EVENTS ends at ${streamLast}; see docs/operations.md`;
+    return no('StreamBehindPeer', message);
   }
-  if (!access?.served) return no('ConfigNotLive', NOT_SERVED);
-  return pulled(inputs, durable);
+  if (ackFloor === 0 || ackFloor + 1 >= streamFirst) return undefined;
+  return no('MessagesExpired', `the stream begins at ${streamFirst}, and the peer had read up to ${ackFloor}`);
 }
 
 function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive }: ObservedDurable): Verdict {

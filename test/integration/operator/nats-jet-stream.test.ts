@@ -206,13 +206,13 @@ describe("the operator's access to local JetStream", () => {
     await until('the acknowledgement counts', async () => (await info()).num_ack_pending === 0);
   });
 
-  it('reports the first message of a stream, or that there is no stream', async () => {
+  it('reports the first and the last message of a stream, or that there is no stream', async () => {
     await site.announce([Buffer.from('x'), Buffer.from('y')]);
     const { first_seq, last_seq } = (await stream()).state;
-    assert.equal(await own.firstSequence(STREAM), first_seq);
+    assert.deepEqual(await own.bounds(STREAM), { first: first_seq, last: last_seq });
     await site.purge(last_seq);
-    assert.equal(await own.firstSequence(STREAM), last_seq);
-    assert.equal(await own.firstSequence('NOSUCH'), undefined);
+    assert.deepEqual(await own.bounds(STREAM), { first: last_seq, last: last_seq });
+    assert.equal(await own.bounds('NOSUCH'), undefined);
     assert.deepEqual(await own.durables('NOSUCH'), []);
   });
 
@@ -246,7 +246,7 @@ describe("the operator's access to local JetStream", () => {
         /does not know the key/,
       );
       const second = await open([down, site.nats.url]);
-      assert.ok(await second.firstSequence(STREAM));
+      assert.ok(await second.bounds(STREAM));
       await second.close();
       await assert.rejects(open([]), InvalidInputError);
     });
@@ -266,10 +266,10 @@ describe("the operator's access to local JetStream", () => {
     it('that the server went away or stands still', async () => {
       const there = await open();
       await site.nats.process.pause();
-      await fails(there.firstSequence(STREAM), 'Unreachable', /does not answer/);
+      await fails(there.bounds(STREAM), 'Unreachable', /does not answer/);
       site.nats.process.resume();
       await site.nats.restart();
-      await fails(there.firstSequence(STREAM), 'Unreachable', new RegExp(site.nats.host));
+      await fails(there.bounds(STREAM), 'Unreachable', new RegExp(site.nats.host));
       await there.close();
       own = await open();
     });

@@ -78,7 +78,7 @@ describe('what the operator asks over NATS', () => {
     await connection.flush();
     try {
       assert.equal((await lied.durables(STREAM)).length, 100);
-      await assert.rejects(lied.firstSequence(STREAM), { name: 'TransientError', reason: 'Unreachable' });
+      await assert.rejects(lied.bounds(STREAM), { name: 'TransientError', reason: 'Unreachable' });
     } finally {
       await lied.close();
       await liar.stop();

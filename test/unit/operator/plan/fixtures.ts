@@ -223,6 +223,7 @@ export function natsOf(durables: readonly ObservedDurable[] = [], changes: Parti
   return {
     servers: [{ server: '10.0.0.1:4222', outcome: 'Live', message: '10.0.0.1:4222 runs it' }],
     streamFirst: 1,
+    streamLast: 70,
     durables,
     problem: undefined,
     access: new Map(),

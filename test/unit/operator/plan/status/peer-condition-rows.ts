@@ -1,6 +1,12 @@
+import { durableConfig } from '../../../../../common/contract/durable.ts';
 import { REASONS } from '../../../../../common/contract/reasons.ts';
 import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
-import type { DataPlane, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import type {
+  DataPlane,
+  DurableAttempts,
+  Observed,
+  PeerObject,
+} from '../../../../../operator/plan/observed/observed.ts';
 import { orphanStatus, peerStatus } from '../../../../../operator/plan/status/status.ts';
 import type { KeyStep } from '../../../../../operator/plan/trust/node-key.ts';
 import {
@@ -310,6 +316,14 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
 const durable = (changes: Parameters<typeof durableOf>[1], more: Parameters<typeof natsOf>[1] = {}): Situation => ({
   dataPlane: { nats: natsOf([durableOf('b', changes)], more) },
 });
+const attemptsFor = (lfhId: string, lasting: boolean): DurableAttempts => {
+  const wanted = durableConfig(lfhId);
+  const refusal = { message: 'maximum consumers limit reached (10026)', lasting };
+  return new Map([[wanted.durable_name, { wanted, found: undefined, at: NOW, refusal }]]);
+};
+const refusedDurable = (lfhId: string, lasting: boolean): Situation => ({
+  dataPlane: { nats: natsOf([], { durableAttempts: attemptsFor(lfhId, lasting) }) },
+});
 const keys = (publicKeys: readonly string[]): Situation => ({ peer: aPeer('b', { spec: { publicKeys } }) });
 const DAMAGED = `U${'A'.repeat(55)}`;
 const NEVER = durable({ lastActive: null, waiting: 0 });
@@ -396,6 +410,29 @@ export const SEND_ROWS: readonly ConditionRow[] = [
       'MessagesExpired',
       durable({ ackFloor: 70 }, { streamFirst: 72 }),
       /begins at 72.*up to 70/,
+    ],
+    [
+      'it has acknowledged more than the stream holds',
+      'False',
+      'StreamBehindPeer',
+      durable({ ackFloor: 71 }),
+      /acknowledged 71, and the stream EVENTS ends at 70/,
+    ],
+    ['it has acknowledged everything in the stream', 'True', 'Pulling', durable({ ackFloor: 70 })],
+    ['the end of the stream is not known', 'True', 'Pulling', durable({ ackFloor: 71 }, { streamLast: undefined })],
+    [
+      'its durable is refused by a limit',
+      'False',
+      'ConsumerRefused',
+      refusedDurable('b', true),
+      /^maximum consumers limit reached/,
+    ],
+    ['its durable is refused for now', 'False', 'ConsumerMissing', refusedDurable('b', false), /^maximum consumers/],
+    [
+      "another peer's durable is refused by a limit",
+      'True',
+      'Pulling',
+      { dataPlane: { nats: { ...natsOf([durableOf('b')]), durableAttempts: attemptsFor('c', true) } } },
     ],
     [
       'the stream begins just behind what it has read',
