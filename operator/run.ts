@@ -16,6 +16,8 @@ const LEASE = 'lfh-sync-operator';
 /** Reconciles wait for the network most of the time. */
 const CONCURRENT_NODES = 8;
 const CONCURRENT_NODES_OF_NAMESPACE = 4;
+/** After so many failures in a row of one node, its conditions say so: one or two can be a moment without the API server. */
+const LASTING_FAILURES = 3;
 /** Every node is reconciled at least this often, whatever event was missed. */
 const RESYNC_MS = 5 * 60_000;
 
@@ -61,11 +63,17 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
       metrics.queued(queue.depth);
       return result;
     },
-    onError: (key, error, failures) =>
-      log[failures > 2 ? 'error' : 'warn'](
+    onError: (key, error, failures) => {
+      const lasts = failures >= LASTING_FAILURES;
+      log[lasts ? 'error' : 'warn'](
         { node: key, failures, problem: messageOf(error), err: error },
         'a reconcile failed',
-      ),
+      );
+      if (!lasts) return;
+      controller.reportFailure(key, error).catch((unpublished: unknown) => {
+        log.warn({ node: key, problem: messageOf(unpublished) }, 'the conditions cannot say that reconciles fail');
+      });
+    },
   });
   const ended = new AbortController();
   const leading = new AbortController();

@@ -7,6 +7,12 @@ const REFUSED =
   'the Kubernetes API refuses it, and the message is its own. Are the rights of the operator complete? Is a quota or a policy ' +
   'in the way?';
 
+const RECONCILE_FAILED = unknown(
+  'passes',
+  'The last three reconciles of the node failed, or more, so nothing recent is known; the message is that of the error. It is tried ' +
+    "again with a growing delay. If it stays, look at the operator's log.",
+);
+
 /** The reasons of KeyReady. */
 export const KEY = {
   KeyMade: fine('The operator has made the key. It is in the Secret named after the node with -nkey at the end.'),
@@ -32,6 +38,7 @@ export const KEY = {
   ),
   WriteRefused: bad('we', `The key cannot be made: ${REFUSED}`),
   MissingReference: bad('we', 'The Secret in `spec.key.secretRef` does not exist. Make it.'),
+  ReconcileFailed: RECONCILE_FAILED,
 } as const;
 
 /** The reasons of NatsConfigLive. */
@@ -99,6 +106,7 @@ export const NATS_CONFIG = {
       'Compare the clocks.',
   ),
   ...TRUST,
+  ReconcileFailed: RECONCILE_FAILED,
 } as const;
 
 /** The reasons of StreamReady. */
@@ -111,6 +119,7 @@ export const STREAM_REASONS = {
     "This node's NATS has no stream EVENTS, so no peer can fetch anything. connect makes it when it starts: is it running, and in " +
       'the account of `spec.nats.account`?',
   ),
+  ReconcileFailed: RECONCILE_FAILED,
 } as const;
 
 /** The reasons of SidecarReady. */
@@ -160,4 +169,5 @@ export const SIDECAR = {
       'run the sidecar yourself.',
   ),
   MissingReference: bad('we', 'A Secret that `spec.kafka` names does not exist or lacks the key. Make it.'),
+  ReconcileFailed: RECONCILE_FAILED,
 } as const;

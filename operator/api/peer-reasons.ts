@@ -48,6 +48,11 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
 }
 
 const EITHER_DIRECTION = {
+  InternalError: bad(
+    'we',
+    'The operator could not plan this peer, for an error that nobody has foreseen, and does nothing for it: it has no access and is not ' +
+      'replayed. Other peers go on. Report the message, and the stack in the log of the operator, to the makers of lfh-sync.',
+  ),
   Conflict: bad(
     'we',
     'An older peer has the same lfhId or public key, and keeps its access: delete one of them, or ask whose it is. Or the older ' +

@@ -1,15 +1,19 @@
+import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { splitKey } from '../kube/formats.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
 import { peersToProbe } from '../plan/nats/peer-access.ts';
+import { revocationsWithoutPlan } from '../plan/node/revocations.ts';
 import { type CertificateReader, cachingCertificateReader } from '../plan/observed/certificate.ts';
 import { NAMES } from '../plan/observed/names.ts';
-import type { DataPlane, NodeObject } from '../plan/observed/observed.ts';
+import type { DataPlane, NodeObject, Observed } from '../plan/observed/observed.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
 import { type Plan, planNode } from '../plan/plan.ts';
+import { failedNodeStatus, failedPeerStatus } from '../plan/status/failed.ts';
 import { nodeAndPeerStatuses, type Statuses } from '../plan/status/status.ts';
 import { cleanUpAfter } from './clean-up.ts';
+import { peersOf } from './concerns.ts';
 import { ConfigMaps } from './config-maps.ts';
 import type { RecordEvents } from './events.ts';
 import { Injector } from './injector.ts';
@@ -48,6 +52,8 @@ export interface ControllerOptions {
 /** What is kept of a node from one reconcile to the next. */
 interface KeptNode {
   memory: NodeMemory;
+  /** Whether the last reconcile has published statuses, however it ended. */
+  published: boolean;
   readonly configMaps: ConfigMaps;
   readonly derivation: KeyDerivation;
   readonly certificates: CertificateReader;
@@ -94,6 +100,7 @@ export class NodeController {
     }
     const kept = this.#nodes.get(nodeKey) ?? newNode(this.#options);
     this.#nodes.set(nodeKey, kept);
+    kept.published = false;
     return this.#reconcile(snapshot, kept);
   }
 
@@ -107,7 +114,7 @@ export class NodeController {
     const key = await reconcileKey(api, snapshot, log, now);
     const current = kept.configMaps.current(snapshot.configMaps);
     const observed = observedFrom(snapshot, key.observed, current, kept.memory, kept.certificates);
-    const plan = planNode(observed, key.publicKeys, kept.derivation.from(key), now);
+    const plan = await this.#plan(snapshot, observed, key, kept);
     const applied = await this.#apply(snapshot, plan, key, kept);
     const { dataPlane, unreadableAnswers, bug } = await this.#probe(snapshot, plan, key, kept.memory, now);
     const probedAt = Date.now();
@@ -125,9 +132,59 @@ export class NodeController {
       injection: applied.injection,
     });
     const changed = await this.#publish(snapshot.node, plan, statuses);
+    kept.published = true;
     if (bug) throw bug.error;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
     return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory) };
+  }
+
+  /**
+   * Plans the node. Where that throws, the access of peers that may not receive any more is still taken back.
+   *
+   * @throws what planning throws, which is a bug
+   */
+  async #plan(snapshot: Snapshot, observed: Observed, key: NodeKey, kept: KeptNode): Promise<Plan> {
+    try {
+      const plan = planNode(observed, key.publicKeys, kept.derivation.from(key), Date.now());
+      this.#logFailures(plan);
+      return plan;
+    } catch (error) {
+      const { configMaps, rollouts } = revocationsWithoutPlan(observed);
+      const { refused } = await kept.configMaps.write(configMaps, snapshot.configMaps);
+      if (refused === undefined) await this.#rollOut(snapshot.node, rollouts, kept.memory.rolledOut);
+      throw error;
+    }
+  }
+
+  /** Logs what planning a peer has thrown, once for as long as its status says so. */
+  #logFailures({ peers }: Plan): void {
+    for (const { peer, failure } of peers) {
+      const isKnown = peer.status?.conditions?.some(({ reason }) => reason === 'InternalError');
+      if (failure === undefined || isKnown) continue;
+      const { name, namespace } = peer.metadata;
+      this.#options.log.error({ peer: name, namespace, err: failure }, 'a peer cannot be planned');
+    }
+  }
+
+  /**
+   * Says in the conditions of a node and its peers that its reconciles fail, where they do not say so themselves.
+   *
+   * @param nodeKey `namespace/name`
+   * @throws KubeError where the statuses cannot be written either
+   */
+  async reportFailure(nodeKey: string, error: unknown): Promise<void> {
+    const { namespace, name } = splitKey(nodeKey);
+    const { nodes, peers } = this.#options.watches.watched;
+    const node = nodes.get(namespace, name);
+    if (!node || node.metadata.deletionTimestamp !== undefined || this.#nodes.get(nodeKey)?.published) return;
+    const [problem, now] = [messageOf(error), Date.now()];
+    await this.#publisher.publishStatuses([
+      { object: node, status: failedNodeStatus(node, problem, now) },
+      ...peersOf(peers.all(), namespace, name).map((peer) => ({
+        object: peer,
+        status: failedPeerStatus(peer, problem, now),
+      })),
+    ]);
   }
 
   /** Writes the ConfigMaps, keeps the sidecar in its workload, and has pods take up what was written for them. */
@@ -197,6 +254,7 @@ const UNREADABLE =
 function newNode({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): KeptNode {
   return {
     memory: emptyMemory(Date.now()),
+    published: false,
     configMaps: new ConfigMaps(api, log),
     derivation: new KeyDerivation(),
     certificates: cachingCertificateReader(),

@@ -1,4 +1,5 @@
 import { createUser, fromSeed } from 'nkeys.js';
+import { syncName } from '../../common/contract/names.ts';
 import { derivedSeed, localNatsSeed } from '../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { DerivedKeys } from '../plan/observed/observed.ts';
@@ -63,9 +64,19 @@ export function canaryKey(nodeSeed: string, configHash: string): UserKey {
   return keyOf(derivedSeed(nodeSeed, `lfh-sync canary ${configHash}`));
 }
 
-/** The key of the user as which the operator probes a peer's account from inside. Derived as the canary's is. */
+/** Node takes no longer text as the `info` of HKDF. */
+const MAX_PURPOSE_BYTES = 1_024;
+
+/**
+ * The key of the user as which the operator probes a peer's account from inside. Derived as the canary's is.
+ *
+ * An id of 253 characters can have 1,012 bytes, for which there is no room. Such a one is derived from its sync name, in which it
+ * is hashed, and with a word in front that the purpose of no other id begins with.
+ */
 export function probeKey(nodeSeed: string, peerLfhId: string): UserKey {
-  return keyOf(derivedSeed(nodeSeed, `lfh-sync probe ${peerLfhId}`));
+  const purpose = `lfh-sync probe ${peerLfhId}`;
+  const fits = Buffer.byteLength(purpose) <= MAX_PURPOSE_BYTES;
+  return keyOf(derivedSeed(nodeSeed, fits ? purpose : `lfh-sync hashed probe ${syncName(peerLfhId)}`));
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { ConfigMap } from '../../api/objects.ts';
+import type { AdmittedPeer } from '../nats/config.ts';
 import { type ConfigRollout, plannedRollouts } from '../nats/config-rollout.ts';
 import { hashOf, withoutRevoked } from '../nats/files.ts';
-import type { Observed } from '../observed/observed.ts';
+import type { Observed, PeerObject } from '../observed/observed.ts';
+import { peerSpec } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';
 import { isGranted, type PlannedPeer } from '../peers/peers.ts';
 import { withoutPeers } from '../peers/sidecar-settings.ts';
@@ -23,13 +25,36 @@ export function revocationsOf(
   { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
   peers: readonly PlannedPeer[],
 ): Revocations {
-  if (!written) return { configMaps: [], rollouts: [] };
-  const granted = peers.filter(isGranted).map(({ peer }) => ({
-    lfhId: peer.spec.lfhId,
-    publicKeys: peerKeys(peer).usable,
-  }));
-  const files = withoutRevoked(written, granted);
+  const granted = peers.filter(isGranted).map(({ peer }) => accessOf(peer));
   const receiving = new Set(peers.flatMap(({ settings }) => settings?.name ?? []));
+  return remaining({ node, written, writtenSettings }, granted, receiving);
+}
+
+/**
+ * The same for when the peers could not be planned: who is deleted, paused or without that key loses its access. Two peers with
+ * one key or id keep what they have, since nobody is added.
+ */
+export function revocationsWithoutPlan({
+  peers,
+  ...observed
+}: Pick<Observed, 'node' | 'peers' | 'written' | 'writtenSettings'>): Revocations {
+  const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const granted = staying.filter((peer) => !peerSpec(peer).send.paused).map(accessOf);
+  const receiving = staying.filter((peer) => peerSpec(peer).servers.length > 0 && !peerSpec(peer).receive.paused);
+  return remaining(observed, granted, new Set(receiving.map(({ metadata }) => metadata.name)));
+}
+
+function accessOf(peer: PeerObject): AdmittedPeer {
+  return { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable };
+}
+
+function remaining(
+  { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
+  granted: readonly AdmittedPeer[],
+  receiving: ReadonlySet<string>,
+): Revocations {
+  if (!written) return { configMaps: [], rollouts: [] };
+  const files = withoutRevoked(written, granted);
   const sidecar = writtenSettings && sidecarConfigMap(node, withoutPeers(writtenSettings, receiving));
   return {
     configMaps: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],

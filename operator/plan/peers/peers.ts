@@ -16,6 +16,8 @@ export interface PlannedPeer extends Admission {
   readonly settings: PeerSettings | undefined;
   /** Why no sidecar could take its settings. */
   readonly invalid: string | undefined;
+  /** What planning it has thrown, which nobody has foreseen. Such a peer is neither let in nor replayed; its durable stays. */
+  readonly failure: Error | undefined;
 }
 
 /**
@@ -45,27 +47,55 @@ export function plannedPeers(
 ): PlannedPeer[] {
   const { node, peers } = observed;
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const probes = staying.flatMap(({ spec }) => derived.probe(spec.lfhId) ?? []);
+  const probes = new Map(staying.map((peer) => [peer, attempt(() => derived.probe(peer.spec.lfhId))]));
+  const probeKeys = [...probes.values()].flatMap((probe) => ('value' in probe ? (probe.value ?? []) : []));
   let room = PEERS_BYTES;
   let caRoom = CA_BYTES;
-  return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probes], staying).map((admission) => {
-    const { peer } = admission;
-    let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
-    let caSize = bundle(ca?.authorities ?? []).length;
-    if (caSize > caRoom) {
-      ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: caTooLarge(caSize) }] };
-      caSize = 0;
+  return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probeKeys], staying).map((admission) => {
+    const probe = probes.get(admission.peer);
+    const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, caRoom, now));
+    if ('failure' in planned) {
+      return { ...admission, ca: undefined, settings: undefined, invalid: undefined, failure: planned.failure };
     }
-    const { settings, invalid } = settingsOf(peer, ca);
-    const planned = { ...admission, ca, invalid, settings };
-    // NATS and the settings have a ConfigMap each, and the CA is in both.
-    const size = caSize + Math.max(natsBytes(node, planned), settings ? settingsBytes(settings) : 0);
-    const conflict = admission.conflict ?? (size > room ? noRoom(size, room) : undefined);
-    if (conflict !== undefined) return { ...planned, conflict, settings: undefined };
+    const { caSize, size, ...peer } = planned.value;
+    const conflict = peer.conflict ?? (size > room ? noRoom(size, room) : undefined);
+    if (conflict !== undefined) return { ...peer, conflict, settings: undefined };
     room -= size;
     caRoom -= caSize;
-    return planned;
+    return peer;
   });
+}
+
+/** @returns a peer by itself, with how much of a ConfigMap it takes, and how much of that its CA */
+function planOne(
+  admission: Admission,
+  observed: Pick<Observed, 'node' | 'references' | 'certificates'>,
+  caRoom: number,
+  now: number,
+): PlannedPeer & { readonly size: number; readonly caSize: number } {
+  const { peer } = admission;
+  let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
+  let caSize = bundle(ca?.authorities ?? []).length;
+  if (caSize > caRoom) {
+    ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: caTooLarge(caSize) }] };
+    caSize = 0;
+  }
+  const { settings, invalid } = settingsOf(peer, ca);
+  const planned = { ...admission, ca, invalid, settings, failure: undefined };
+  // NATS and the settings have a ConfigMap each, and the CA is in both.
+  const size = caSize + Math.max(natsBytes(observed.node, planned), settings ? settingsBytes(settings) : 0);
+  return { ...planned, size, caSize };
+}
+
+type Attempt<Value> = { readonly value: Value } | { readonly failure: Error };
+
+/** One peer's trouble is that peer's alone: whatever it throws must not stop the plan of the others. */
+function attempt<Value>(make: () => Value): Attempt<Value> {
+  try {
+    return { value: make() };
+  } catch (error) {
+    return { failure: error instanceof Error ? error : new Error(String(error)) };
+  }
 }
 
 function natsBytes(node: NodeObject, planned: PlannedPeer): number {
@@ -87,7 +117,12 @@ export function hasDurable({ peer, conflict }: PlannedPeer): boolean {
 /** Whether NATS lets the peer in. A peer that is paused, or has no usable key, keeps its durable but not its access. */
 export function isGranted(planned: PlannedPeer): boolean {
   const { peer } = planned;
-  return hasDurable(planned) && !peerSpec(peer).send.paused && peerKeys(peer).usable.length > 0;
+  return (
+    planned.failure === undefined &&
+    hasDurable(planned) &&
+    !peerSpec(peer).send.paused &&
+    peerKeys(peer).usable.length > 0
+  );
 }
 
 /** Checked by the contract's own decoder: sidecars refuse the settings of all peers if those of one are wrong. */

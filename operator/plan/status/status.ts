@@ -1,4 +1,5 @@
 import { syncName } from '../../../common/contract/names.ts';
+import { messageOf } from '../../../common/errors.ts';
 import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../../api/conditions.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Injection } from '../injection/step.ts';
@@ -54,17 +55,18 @@ export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Sta
 /** The status of a peer after a reconcile of its node. */
 export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
   const { plan, keyStep, dataPlane, progress, accesses, now } = input;
-  const { peer, conflict, ca, invalid } = planned;
+  const { peer, conflict, ca, invalid, failure } = planned;
   const { receive: _receive, send: _send, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const moved = progress.get(peer.metadata.name);
   const access = accesses.get(peer.metadata.name)?.access;
   const obstacle = obstacleOf(plan, keyStep);
   const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True';
-  const drafts: ConditionDraft[] = obstacle ?? [
-    receiveReady({ peer, conflict, ca, invalid, sidecars, received: moved?.received, now }),
-    sendReady({ peer, conflict, nats, configLive, access, sent: moved?.sent, now }),
-  ];
+  const drafts: ConditionDraft[] = obstacle ??
+    failureDrafts(failure) ?? [
+      receiveReady({ peer, conflict, ca, invalid, sidecars, received: moved?.received, now }),
+      sendReady({ peer, conflict, nats, configLive, access, sent: moved?.sent, now }),
+    ];
   return {
     ...before,
     observedGeneration: peer.metadata.generation ?? 0,
@@ -174,6 +176,18 @@ export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>
   return using.map(({ metadata }) => metadata.name).sort();
 }
 
+/** Where the peer could not be planned, nothing else can be said about it. */
+function failureDrafts(failure: Error | undefined): ConditionDraft[] | undefined {
+  if (failure === undefined) return undefined;
+  const message = `the operator could not plan this peer: ${messageOf(failure)}`;
+  return (['ReceiveReady', 'SendReady'] as const).map((type) => ({
+    type,
+    status: 'False',
+    reason: 'InternalError',
+    message,
+  }));
+}
+
 /** What is wrong with the node itself, so that nothing can be said about either direction of any peer. */
 function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefined {
   const both = (status: 'False' | 'Unknown', message: string): ConditionDraft[] => [
@@ -184,7 +198,8 @@ function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefi
   return step.step === 'stop' ? both('Unknown', `the node's key: ${step.message}`) : undefined;
 }
 
-function conditionsOf(
+/** The conditions after these drafts, with Ready and what kstatus reads. */
+export function conditionsOf(
   before: readonly Condition[] | undefined,
   drafts: readonly ConditionDraft[],
   { metadata }: NodeObject | PeerObject,

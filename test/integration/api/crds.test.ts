@@ -256,6 +256,7 @@ describe('the CRDs on a real API server', function () {
     const peers: readonly [what: string, spec: object, message: RegExp][] = [
       ['a peer without lfhId', { lfhId: undefined }, /spec\.lfhId: Required value/],
       ['an empty lfhId', { lfhId: '' }, /at least 1 chars/],
+      ['an lfhId of 1,012 bytes', { lfhId: '\u{1f3e5}'.repeat(253) }, /lfhId.*at most 768 bytes/],
       ['no CA where there is `ca`', { ca: {} }, /exactly one of inline, configMapRef and secretRef/],
       ['two CAs', { ca: { inline: CA, secretRef: { name: 'b-ca' } } }, /exactly one of/],
       ['a policy Time without a time', { receive: { startFrom: { policy: 'Time' } } }, /policy Time needs a time/],

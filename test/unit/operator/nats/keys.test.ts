@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createAccount, createOperator, createServer, fromSeed } from 'nkeys.js';
+import { syncName } from '../../../../common/contract/names.ts';
 import { localNatsSeed } from '../../../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../../../common/errors.ts';
 import {
@@ -83,6 +84,18 @@ describe("a node's NKey", () => {
   it('derives the same user in every version: another one would be let in nowhere before nats-server reloads', () => {
     assert.equal(localNatsKey(seed).publicKey, 'UCGLXSKMJXG7S3VHB5M3CUFHVPBLGVUUVSQZMACF2RQNHGDGYO6HFP5F');
     assert.equal(localNatsSeed(Buffer.from(seed)), localNatsKey(seed).seed, 'as the sidecar has it, in bytes');
+  });
+
+  it('derives the same probe in every version, also for the longest id, whose text is too long to derive from', () => {
+    const four = '\u{1f3e5}';
+    assert.equal(probeKey(seed, 'hospital-b').publicKey, 'UCTD3CYWJXK2MCNVHGD4GLZ6BRQNWO2IZMCTP3UEFM5CVDX5ZWY3YXBK');
+    assert.equal(
+      probeKey(seed, four.repeat(252)).publicKey,
+      'UCP33HZSP2U5IMH6CSDIKHYEDGR2ZTDIK6FF2VSASOM3N3DCMOBBCNYF',
+    );
+    const longest = probeKey(seed, four.repeat(253)).publicKey;
+    assert.equal(longest, 'UBKNJMYQN2CTLWC2NWGLYJPG64XE4WLWJTENLRDRKNQX7FF233CMKHQO');
+    assert.notEqual(probeKey(seed, syncName(four.repeat(253))).publicKey, longest);
   });
 
   it('derives the same canary in every version: another one would call each running server outdated', () => {

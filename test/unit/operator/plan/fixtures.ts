@@ -155,16 +155,25 @@ export function observedOf(peers: readonly PeerObject[], changes: Partial<Observ
   };
 }
 
-/** As the operator plans it. */
-export function planOf(observed: Observed, publicKeys?: readonly string[]): Plan {
+/**
+ * As the operator plans it.
+ *
+ * @param bug the id of a peer whose planning throws
+ */
+export function planOf(observed: Observed, publicKeys?: readonly string[], bug?: string): Plan {
   const keys = publicKeys ?? (observed.key ? publicKeysOf(observed.key) : []);
-  return planNode(observed, keys, { ...DERIVED, own: () => keys.map(ownUser) }, NOW);
+  const probe = (lfhId: string): string | undefined => {
+    if (lfhId === bug) throw new RangeError(`${lfhId} is one too many`);
+    return DERIVED.probe(lfhId);
+  };
+  return planNode(observed, keys, { ...DERIVED, probe, own: () => keys.map(ownUser) }, NOW);
 }
 
 /** What is planned when the first of two reloads, if there is one, is live. */
-export function settledPlanOf(observed: Observed): Plan {
-  const first = planOf(observed);
-  return first.files ? planOf({ ...observed, written: first.files.files, liveHash: first.files.hash }) : first;
+export function settledPlanOf(observed: Observed, bug?: string): Plan {
+  const first = planOf(observed, undefined, bug);
+  if (!first.files) return first;
+  return planOf({ ...observed, written: first.files.files, liveHash: first.files.hash }, undefined, bug);
 }
 
 export const USE: KeyStep = { step: 'use', publicKeys: [OWN_KEY], reason: 'KeyMade', message: 'the key' };

@@ -236,3 +236,44 @@ describe('the ConfigMap for NATS of a deleted node', () => {
     assert.equal(data[CA_FILE], settledPlanOf(users).files?.files[CA_FILE]);
   });
 });
+
+describe('a plan with a peer for which it throws', () => {
+  const peers = ['b', 'c', 'd'].map((name) => aPeer(name));
+  const plan = planOf(observedOf(peers), undefined, 'c');
+
+  it('lets in and replays the others, and not that one, whose durable stays', () => {
+    const { [MAIN_FILE]: main = '', [PEERS_FILE]: accounts = '' } = plan.files?.files ?? {};
+    const written = JSON.stringify(plan.objects.map(({ data }) => data)) + main + accounts;
+    assert.deepEqual(
+      peers.map(({ spec }) => written.includes(spec.publicKeys?.[0] ?? '')),
+      [true, false, true],
+    );
+    assert.deepEqual(
+      plan.peers.map(({ settings, failure }) => [settings?.name, failure?.message]),
+      [
+        ['b', undefined],
+        [undefined, 'c is one too many'],
+        ['d', undefined],
+      ],
+    );
+    assert.equal(plan.durables.length, 3);
+  });
+
+  it('takes the access of that one back, which it had before', () => {
+    const before = planOf(observedOf(peers));
+    const [written, writtenSettings] = before.objects.map(({ data }) => data);
+    const { revocations } = planOf(observedOf(peers, { written, writtenSettings }), undefined, 'c');
+    const left = JSON.stringify(revocations);
+    assert.deepEqual(
+      peers.map(({ metadata, spec }) => [
+        left.includes(spec.publicKeys?.[0] ?? ''),
+        left.includes(`tls://${metadata.name}.`),
+      ]),
+      [
+        [true, true],
+        [false, false],
+        [true, true],
+      ],
+    );
+  });
+});

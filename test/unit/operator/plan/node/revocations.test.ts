@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { revocationsWithoutPlan } from '../../../../../operator/plan/node/revocations.ts';
 import { NAMES } from '../../../../../operator/plan/observed/names.ts';
-import { aNode, aPeer, certificate, observedOf, planOf } from '../fixtures.ts';
+import { aNode, aPeer, certificate, observedOf, planOf, userKey } from '../fixtures.ts';
 
 const { nats } = aNode().spec;
 const withoutCa = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
@@ -38,5 +39,28 @@ describe('the revocations of a plan', () => {
     assert.equal(whole.problem, undefined);
     assert.deepEqual(whole.revocations, after.objects);
     assert.notDeepEqual(whole.objects, after.objects);
+  });
+
+  it('take access back of peers that are deleted, paused or without that key when the peers could not be planned', () => {
+    const names = ['b', 'c', 'd', 'e'];
+    const before = planOf(observedOf(names.map((name) => aPeer(name))));
+    const [written, writtenSettings] = [NAMES.nats('local'), NAMES.sidecar('local')].map(
+      (name) => before.objects.find(({ metadata }) => metadata.name === name)?.data,
+    );
+    const peers = [
+      aPeer('b'),
+      aPeer('c', { metadata: { deletionTimestamp: '2026-11-25T11:59:00Z' } }),
+      aPeer('d', { spec: { send: { paused: true } } }),
+      aPeer('e', { spec: { publicKeys: [userKey('another')] } }),
+      aPeer('f'),
+    ];
+    const { configMaps } = revocationsWithoutPlan(observedOf(peers, { written, writtenSettings }));
+    const [nats, sidecar] = configMaps.map(({ data }) => JSON.stringify(data));
+    const keys = [...names, 'another', 'f'].map(userKey).filter((key) => nats?.includes(key));
+    assert.deepEqual(keys, [userKey('b')]);
+    assert.deepEqual(
+      names.filter((name) => sidecar?.includes(`tls://${name}.example.org`)),
+      ['b', 'd', 'e'],
+    );
   });
 });

@@ -37,6 +37,8 @@ interface Situation {
   readonly dataPlane?: Partial<DataPlane>;
   readonly known?: Partial<Known>;
   readonly step?: KeyStep;
+  /** The id of a peer whose planning throws. */
+  readonly bug?: string;
 }
 
 const B = aPeer('b');
@@ -45,8 +47,15 @@ const LONG_AGO = { mark: 0, since: NOW - 61_000 };
 const JUST_NOW = { mark: 0, since: NOW - 59_000 };
 
 /** The conditions of a peer where everything is well but for what the situation says. */
-export function conditionsIn({ peer = B, observed, dataPlane, known, step = USE }: Situation): readonly Condition[] {
-  const plan = settledPlanOf(observedOf([peer], observed));
+export function conditionsIn({
+  peer = B,
+  observed,
+  dataPlane,
+  known,
+  step = USE,
+  bug,
+}: Situation): readonly Condition[] {
+  const plan = settledPlanOf(observedOf([peer], observed), bug);
   const well = wellFor([peer]);
   const planned = plan.peers.find(({ peer: { metadata } }) => metadata.name === peer.metadata.name);
   if (!planned) throw new Error('the peer is not planned');
@@ -90,21 +99,20 @@ const withOlderNode: Situation = {
 };
 const KEY_LOST: Situation = { step: { step: 'stop', reason: 'KeyLost', message: 'the Secret is gone' } };
 
-const REJECTED_BEFORE: Condition = {
-  type: 'ReceiveReady',
-  status: 'False',
-  reason: 'MessagesRejected',
-  message: 'the last 7 messages',
-  observedGeneration: 2,
-  lastTransitionTime: '2026-11-25T11:00:00Z',
-};
-
 const KEPT_FROM_SIDECAR = REASONS.filter(
   (reason) => reason !== 'Replaying' && reason !== 'Paused' && reason !== 'NotOwned',
 );
 
 export const RECEIVE_ROWS: readonly ConditionRow[] = [
   ...rows('ReceiveReady', [
+    [
+      'planning it ends in a bug',
+      'False',
+      'InternalError',
+      { bug: 'b' },
+      /could not plan this peer: b is one too many/,
+    ],
+    ['planning another peer ends in a bug', 'True', 'Replaying', { observed: { peers: [B, aPeer('c')] }, bug: 'c' }],
     ['all is well', 'True', 'Replaying', {}, /^from tls:\/\/b\.example\.org/],
     ['another node has other servers', 'True', 'Replaying', OTHER_SERVERS],
     [
@@ -127,52 +135,6 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
       'Lagging',
       { ...reports({ lag: 5 }), known: progress(LONG_AGO, JUST_NOW) },
       /^5 messages wait/,
-    ],
-    [
-      'two messages in a row were rejected',
-      'True',
-      'Replaying',
-      reports({ rejectedRun: { count: 2, reason: 'NotJson', origin: null } }),
-    ],
-    [
-      'three messages in a row were rejected and none was replayed since',
-      'False',
-      'MessagesRejected',
-      reports({ rejectedRun: { count: 3, reason: 'NotJson', origin: null } }),
-      /^the last 3 messages were rejected .* NotJson: Not JSON\. Something other than connect/,
-    ],
-    [
-      'a hundred messages in a row call themselves by the name of a pod',
-      'False',
-      'MessagesRejected',
-      reports({ rejectedRun: { count: 100, reason: 'ForeignOrigin', origin: 'connect-7d9f8c-abcde' } }),
-      /^the last 100 messages .* ForeignOrigin: their lfh_id is connect-7d9f8c-abcde instead of b\. .* CONNECT_LFH_ID=b .*allowOrigins/,
-    ],
-    [
-      'messages in a row have an origin that cannot be shown',
-      'False',
-      'MessagesRejected',
-      reports({ rejectedRun: { count: 3, reason: 'ForeignOrigin', origin: null } }),
-      /their lfh_id is another one instead of b/,
-    ],
-    [
-      'messages in a row were rejected, and now the server is away',
-      'False',
-      'Unreachable',
-      reports({ reason: 'Unreachable', rejectedRun: { count: 3, reason: 'NotJson', origin: null } }),
-    ],
-    [
-      'messages in a row were rejected before the sidecar was restarted, and nothing came since',
-      'False',
-      'MessagesRejected',
-      { ...reports({ replayed: 0 }), peer: aPeer('b', { status: { conditions: [REJECTED_BEFORE] } }) },
-      /^the last 7 messages$/,
-    ],
-    [
-      'messages in a row were rejected before the sidecar was restarted, and one was replayed since',
-      'True',
-      'Replaying',
-      { ...reports({ replayed: 1 }), peer: aPeer('b', { status: { conditions: [REJECTED_BEFORE] } }) },
     ],
     ['no server is named', 'True', 'NotRequested', { peer: aPeer('b', { spec: { servers: undefined } }) }],
     ['no server is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { servers: [] } }))],
@@ -331,6 +293,7 @@ const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
 
 export const SEND_ROWS: readonly ConditionRow[] = [
   ...rows('SendReady', [
+    ['planning it ends in a bug', 'False', 'InternalError', { bug: 'b' }],
     ['all is well', 'True', 'Pulling', {}, /has everything/],
     [
       'the peer is fetching',

@@ -1,0 +1,29 @@
+import type { ConditionDraft } from '../../api/conditions.ts';
+import type { NodeObject, PeerObject } from '../observed/observed.ts';
+import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
+
+/**
+ * The statuses of a node and its peers whose reconciles fail again and again, so that nothing newer is known. Without them the
+ * conditions would stay as they were, and say that all is well of a day that is over. `status.observedGeneration` stays, because
+ * the spec was not acted on.
+ */
+
+const NODE_CONDITIONS = ['KeyReady', 'NatsConfigLive', 'StreamReady', 'SidecarReady'] as const;
+
+/** @param problem what the error says */
+export function failedNodeStatus(node: NodeObject, problem: string, now: number): NodeStatus {
+  const message = `the last reconciles failed: ${problem}`;
+  const drafts = NODE_CONDITIONS.map(
+    (type): ConditionDraft => ({ type, status: 'Unknown', reason: 'ReconcileFailed', message }),
+  );
+  return { ...node.status, conditions: conditionsOf(node.status?.conditions, drafts, node, now) };
+}
+
+/** @param problem what the error says */
+export function failedPeerStatus(peer: PeerObject, problem: string, now: number): PeerStatusOf {
+  const message = `its LfhSyncNode: the last reconciles failed: ${problem}`;
+  const drafts = (['ReceiveReady', 'SendReady'] as const).map(
+    (type): ConditionDraft => ({ type, status: 'Unknown', reason: 'NodeNotReady', message }),
+  );
+  return { ...peer.status, conditions: conditionsOf(peer.status?.conditions, drafts, peer, now) };
+}
