@@ -97,12 +97,12 @@ export const NATS_CONFIG = {
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
   CertificateExpired: bad(
     'we',
-    "A certificate has expired, a nats-server's or a CA in `spec.nats.ca` or `spec.kafka.ca`; the message says which. Put the " +
+    "A certificate has expired, a nats-server's or a CA in `spec.nats.ca`; the message says which. Put the " +
       'new one there.',
   ),
   CertificateNotYetValid: bad(
     'passes',
-    "A certificate, a nats-server's or a CA in `spec.nats.ca` or `spec.kafka.ca`, is not valid yet; the message says which. " +
+    "A certificate, a nats-server's or a CA in `spec.nats.ca`, is not valid yet; the message says which. " +
       'Compare the clocks.',
   ),
   ...TRUST,
@@ -163,11 +163,22 @@ export const SIDECAR = {
       '`helm rollback` over a changed workloadRef (then run `helm upgrade` with the current values), or a policy of the cluster ' +
       'forbids it.',
   ),
+  PodsRefused: bad(
+    'we',
+    'The pods with the sidecar cannot be made, or do not become ready; the message is that of the ReplicaSet. Is a LimitRange, a quota or ' +
+      'a policy in the way? `spec.connect.resources` sets what the sidecar asks for.',
+  ),
   NoImage: bad(
     'we',
     '`spec.connect` asks for a sidecar, and the operator does not know its image. Set LFH_SYNC_IMAGE, as the chart does, or ' +
       'run the sidecar yourself.',
   ),
-  MissingReference: bad('we', 'A Secret that `spec.kafka` names does not exist or lacks the key. Make it.'),
+  ...TRUST,
+  CertificateExpired: bad('we', 'Every CA in `spec.kafka.ca` has expired. Put the new one there.'),
+  CertificateNotYetValid: bad('passes', 'No CA in `spec.kafka.ca` is valid yet. Compare the clocks.'),
+  MissingReference: bad(
+    'we',
+    'A ConfigMap or Secret that `spec.kafka` names does not exist or lacks the key; the message says which. Make it.',
+  ),
   ReconcileFailed: RECONCILE_FAILED,
 } as const;

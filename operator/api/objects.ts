@@ -62,6 +62,8 @@ export interface Workload extends KubeObject {
     readonly observedGeneration?: number;
     readonly updatedReplicas?: number;
     readonly availableReplicas?: number;
+    /** Only a Deployment has these. */
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
   };
 }
 

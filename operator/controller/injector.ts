@@ -7,7 +7,13 @@ import { objectKey, splitKey } from '../kube/formats.ts';
 import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
 import { isUpToDate, type LastApplied, lastAppliedAfter, undoneTooOften } from '../plan/injection/last-applied.ts';
 import { isOfAnotherNode, removalOf } from '../plan/injection/removal.ts';
-import { awaitedRollout, desiredWorkload, type Injection, injectionStep } from '../plan/injection/step.ts';
+import {
+  awaitedRollout,
+  desiredWorkload,
+  type Injection,
+  injectionStep,
+  refusedRollout,
+} from '../plan/injection/step.ts';
 import type { NodeObject } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -46,7 +52,7 @@ export class Injector {
     const desired = desiredWorkload(node);
     try {
       const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
-      const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaPasswordProblem === undefined;
+      const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaProblem === undefined;
       const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
       if (next.step === 'inject') return await this.#inject(node, next.workload, next.spec);
       if (next.step === 'remove') await this.#remove(objectKey(node), next.workload);
@@ -92,6 +98,8 @@ export class Injector {
       const isNew = found.metadata.generation !== metadata.generation;
       if (isNew) log.info({ workload: which, namespace, node: node.metadata.name }, 'the sidecar was injected');
     }
+    const refused = refusedRollout(found);
+    if (refused !== undefined) return { workload: which, refusal: { reason: 'PodsRefused', message: refused } };
     const awaited = awaitedRollout(found);
     return { workload: which, ...(awaited !== undefined && { awaited }) };
   }

@@ -4,7 +4,7 @@ import type { ConfigMap } from '../api/objects.ts';
 import { type ConfigRollout, plannedRollouts } from './nats/config-rollout.ts';
 import { natsFiles, ownUsersIn, type PlannedNatsFiles, type ServersState } from './nats/files.ts';
 import { invitationConfigMap, natsConfigMap, sidecarConfigMap } from './node/config-maps.ts';
-import { kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
+import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
 import { revocationsOf } from './node/revocations.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec } from './observed/spec.ts';
@@ -13,7 +13,7 @@ import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
 import { type ResolvedCa, resolveCa } from './trust/ca-source.ts';
-import { bundle } from './trust/certificates.ts';
+import { bundle, MAX_OWN_CA } from './trust/certificates.ts';
 
 export interface Plan {
   /** Each ConfigMap as it should be. A missing one is made, and a changed one is put back. */
@@ -34,8 +34,13 @@ export interface Plan {
   readonly ownCa: string | undefined;
   /** What a person should mend in the node's spec although the node works. */
   readonly remarks: readonly string[];
-  /** Why the sidecars cannot sign in at Kafka. */
-  readonly kafkaPasswordProblem: string | undefined;
+  /**
+   * Why the sidecars cannot connect to Kafka or sign in there: its password or its CA cannot be had. Only they need it, so everything
+   * else is planned.
+   */
+  readonly kafkaProblem: ReturnType<typeof caProblem>;
+  /** What a person should mend in `spec.kafka.ca`, although some of its authorities count. */
+  readonly kafkaRemarks: readonly string[];
   /** Which workloads must take up the objects, and how. */
   readonly rollouts: readonly ConfigRollout[];
   /** While there is one, nothing but {@link revocations} is planned. */
@@ -57,11 +62,12 @@ interface NodeCas {
 export function planNode(observed: Observed, publicKeys: readonly string[], derived: DerivedKeys, now: number): Plan {
   const { node } = observed;
   const cas = {
-    nats: resolveCa(node.spec.nats.ca, 'spec.nats.ca', observed, now),
-    kafka: resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', observed, now),
+    nats: resolveCa(node.spec.nats.ca, 'spec.nats.ca', observed, now, MAX_OWN_CA),
+    kafka: resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', observed, now, MAX_OWN_CA),
   };
   const ownUsers = derived.own() ?? ownUsersIn(observed.written);
-  const peers = plannedPeers(observed, [...publicKeys, ...ownUsers], derived, now);
+  const ownCaBytes = bundle([cas.nats, cas.kafka].flatMap((ca) => ca?.authorities ?? [])).length;
+  const peers = plannedPeers(observed, [...publicKeys, ...ownUsers], derived, now, ownCaBytes);
   const revocations = revocationsOf(observed, peers);
   const withoutChanges: Plan = {
     objects: revocations.configMaps,
@@ -71,10 +77,10 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     durables: peers.filter(hasDurable).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
-    remarks: remarksOn(node, [cas.nats, cas.kafka], publicKeys),
-    kafkaPasswordProblem: kafkaPasswordProblem(observed),
+    remarks: remarksOn(node, cas.nats, publicKeys),
+    ...kafkaFaults(observed, cas),
     rollouts: revocations.rollouts,
-    problem: nodeProblem(observed, [cas.nats, cas.kafka]),
+    problem: nodeProblem(observed, cas.nats),
   };
   if (withoutChanges.problem) return withoutChanges;
   try {
@@ -87,6 +93,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
         peers: receivingPeers(peers),
         ownCa: cas.nats?.authorities,
         kafkaCa: cas.kafka?.authorities,
+        before: observed.writtenSettings,
       }),
     );
     const objects = [natsConfigMap(node, files.files), sidecar];
@@ -98,6 +105,13 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     if (!(error instanceof InvalidInputError)) throw error;
     return { ...withoutChanges, problem: { reason: 'InvalidSpec', message: error.message } };
   }
+}
+
+function kafkaFaults(observed: Observed, { kafka }: NodeCas): Pick<Plan, 'kafkaProblem' | 'kafkaRemarks'> {
+  return {
+    kafkaProblem: kafkaPasswordProblem(observed) ?? caProblem(kafka),
+    kafkaRemarks: (kafka?.problems ?? []).map(({ message }) => message),
+  };
 }
 
 /** The `ca_file` of nats-server: the node's own authorities first, then those of its peers. */

@@ -19,7 +19,8 @@ export interface InjectionRefusal {
     | 'ContainerUnknown'
     | 'Conflict'
     | 'InjectionRefused'
-    | 'NoImage';
+    | 'NoImage'
+    | 'PodsRefused';
   readonly message: string;
 }
 

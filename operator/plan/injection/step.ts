@@ -121,3 +121,18 @@ export function awaitedRollout({ kind, metadata, spec, status = {} }: Workload):
   if (availableReplicas < replicas) return `${availableReplicas} of ${replicas} pods of ${name} are available`;
   return undefined;
 }
+
+/**
+ * Why the new pods of a Deployment cannot be made, or have not become ready within its `progressDeadlineSeconds`, in the words of its
+ * ReplicaSet: a LimitRange, a quota or a policy can refuse every pod of a template that the API server has taken.
+ *
+ * @returns undefined where nothing is refused
+ */
+export function refusedRollout({ kind, metadata, status = {} }: Workload): string | undefined {
+  const { observedGeneration = 0, conditions = [] } = status;
+  if (observedGeneration < (metadata.generation ?? 0)) return undefined;
+  const failure =
+    conditions.find(({ type, status: value }) => type === 'ReplicaFailure' && value === 'True') ??
+    conditions.find(({ type, status: value }) => type === 'Progressing' && value === 'False');
+  return failure && `${kind}/${metadata.name}: ${failure.message ?? failure.type}`;
+}

@@ -15,10 +15,10 @@ export interface NodeProblem {
 /** One label of a DNS name, since it becomes part of names in Kafka and of a NATS subject. */
 const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** @param cas the node's own ones: those of its NATS and of its Kafka */
+/** @param natsCa that of the node's own NATS */
 export function nodeProblem(
   { node, otherNodes }: Pick<Observed, 'node' | 'otherNodes'>,
-  cas: readonly (ResolvedCa | undefined)[],
+  natsCa: ResolvedCa | undefined,
 ): NodeProblem | undefined {
   const { name } = node.metadata;
   if (!NODE_NAME.test(name)) {
@@ -27,22 +27,35 @@ export function nodeProblem(
   }
   const conflict = nodeConflict(node, otherNodes);
   if (conflict !== undefined) return { reason: 'Conflict', message: conflict };
-  const unusable = cas.find((ca) => ca !== undefined && ca.authorities.length === 0);
-  const [first] = unusable?.problems ?? [];
-  if (!unusable || !first) return undefined;
-  return { reason: first.reason, message: unusable.problems.map(({ message }) => message).join('; ') };
+  return caProblem(natsCa);
+}
+
+/** Why none of a CA's authorities counts; undefined where one does, or where the spec names no CA. */
+export function caProblem(
+  ca: ResolvedCa | undefined,
+): { readonly reason: ResolvedCa['problems'][number]['reason']; readonly message: string } | undefined {
+  const [first] = ca?.problems ?? [];
+  if (!ca || ca.authorities.length > 0 || !first) return undefined;
+  return { reason: first.reason, message: ca.problems.map(({ message }) => message).join('; ') };
 }
 
 /** Why the sidecars cannot sign in at Kafka; undefined where the password is there, or none is needed. */
-export function kafkaPasswordProblem({ node, references }: Pick<Observed, 'node' | 'references'>): string | undefined {
+export function kafkaPasswordProblem({
+  node,
+  references,
+}: Pick<Observed, 'node' | 'references'>):
+  | { readonly reason: 'MissingReference'; readonly message: string }
+  | undefined {
   const ref = node.spec.kafka.sasl?.passwordSecretRef;
   if (!ref) return undefined;
   const { name, key = 'password' } = ref;
   const secret = references.secret(name);
-  if (!secret) return `spec.kafka.sasl.passwordSecretRef: there is no Secret ${name} in this namespace`;
-  return secret[key] === undefined
-    ? `spec.kafka.sasl.passwordSecretRef: the Secret ${name} has no key ${key}`
-    : undefined;
+  const missing = (what: string): ReturnType<typeof kafkaPasswordProblem> => ({
+    reason: 'MissingReference',
+    message: `spec.kafka.sasl.passwordSecretRef: ${what}`,
+  });
+  if (!secret) return missing(`there is no Secret ${name} in this namespace`);
+  return secret[key] === undefined ? missing(`the Secret ${name} has no key ${key}`) : undefined;
 }
 
 /**
@@ -51,14 +64,10 @@ export function kafkaPasswordProblem({ node, references }: Pick<Observed, 'node'
  *
  * @param publicKeys the node's, as its peers know them
  */
-export function remarksOn(
-  node: NodeObject,
-  cas: readonly (ResolvedCa | undefined)[],
-  publicKeys: readonly string[],
-): string[] {
+export function remarksOn(node: NodeObject, natsCa: ResolvedCa | undefined, publicKeys: readonly string[]): string[] {
   const { users } = nodeSpec(node);
   const { problems } = checkKeys(users, 'spec.nats.users');
-  const remarks = [...cas.flatMap((ca) => ca?.problems ?? []), ...problems].map(({ message }) => message);
+  const remarks = [...(natsCa?.problems ?? []), ...problems].map(({ message }) => message);
   const usedAtPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeersRemark(index)] : []));
   return [...remarks, ...usedAtPeers];
 }

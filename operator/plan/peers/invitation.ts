@@ -2,7 +2,7 @@ import { dump } from 'js-yaml';
 import { shortName, syncName } from '../../../common/contract/names.ts';
 import type { NodeObject } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
-import { type Authority, bundle } from '../trust/certificates.ts';
+import { type Authority, bundle, MAX_PEER_CA } from '../trust/certificates.ts';
 
 /**
  * The manifest that the other side applies to have this node as its peer. It names no namespace, since the other side chooses
@@ -17,6 +17,9 @@ export function invitation(
 ): string {
   const { lfhId } = node.spec;
   const servers = nodeSpec(node).advertise;
+  const ca = bundle(ownCa ?? []);
+  const hasCa = ca !== '' && servers.length > 0;
+  const fits = ca.length <= MAX_PEER_CA;
   const peer = {
     apiVersion: node.apiVersion,
     kind: 'LfhSyncPeer',
@@ -24,15 +27,19 @@ export function invitation(
     spec: {
       lfhId,
       ...(servers.length > 0 && { servers }),
-      ...(ownCa && ownCa.length > 0 && servers.length > 0 && { ca: { inline: bundle(ownCa) } }),
+      ...(hasCa && fits && { ca: { inline: ca } }),
       publicKeys: [...publicKeys],
     },
   };
   const head =
     `# An invitation to sync with ${inComment(lfhId)}. At the other site, in the namespace of its LfhSyncNode:\n` +
     '#   kubectl apply -f syncpeer.yaml\n# It holds no secret. It changes with the keys or the CA: then apply it again.\n';
-  return head + dump(peer, { lineWidth: -1 });
+  const note = hasCa && !fits ? CA_TOO_LARGE : '';
+  return head + note + dump(peer, { lineWidth: -1 });
 }
+
+const CA_TOO_LARGE =
+  '# Our CA is a bundle that is too large to be in here. Add the one that signed our certificate as spec.ca.\n';
 
 /** Escapes more than JSON does: at some of those characters YAML would end the comment and read the rest. */
 function inComment(text: string): string {

@@ -5,7 +5,7 @@ import { bytesOf } from '../nats/config.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { type ResolvedCa, resolveCa } from '../trust/ca-source.ts';
-import { bundle } from '../trust/certificates.ts';
+import { bundle, MAX_PEER_CA } from '../trust/certificates.ts';
 import { type Admission, admit, peerKeys } from './admission.ts';
 import { peerSettings } from './sidecar-settings.ts';
 
@@ -22,11 +22,13 @@ export interface PlannedPeer extends Admission {
 
 /**
  * How much of each of a node's ConfigMaps all its peers together may take. The API server takes no ConfigMap of more than 1 MiB,
- * and the node's own two CAs of 64 KiB, its users and its servers are in there as well.
+ * and the node's own two CAs ({@link OWN_CA_BYTES}), its users and its servers are in there as well.
  *
  * If peers took more, nothing could be written any more, and so nobody's access could be taken back either.
  */
 const PEERS_BYTES = 890_000;
+/** How much the node's own two CAs may take before they take the room of peers. */
+const OWN_CA_BYTES = 2 * MAX_PEER_CA;
 /** How much of that may be CAs: one peer that refers to a bundle of all public CAs must not take the room of the others. */
 const CA_BYTES = 600_000;
 /** A key of the right length, for a size that must not depend on the real key. */
@@ -38,18 +40,20 @@ const ANY_KEY = 'U'.repeat(56);
  *
  * @param ownKeys public keys that the node signs in with, at its peers and at its local NATS
  * @param now in milliseconds since 1970
+ * @param ownCaBytes how much the node's own two CAs take
  */
 export function plannedPeers(
   observed: Pick<Observed, 'node' | 'peers' | 'references' | 'certificates'>,
   ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
+  ownCaBytes = 0,
 ): PlannedPeer[] {
   const { node, peers } = observed;
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = new Map(staying.map((peer) => [peer, attempt(() => derived.probe(peer.spec.lfhId))]));
   const probeKeys = [...probes.values()].flatMap((probe) => ('value' in probe ? (probe.value ?? []) : []));
-  let room = PEERS_BYTES;
+  let room = PEERS_BYTES - Math.max(0, ownCaBytes - OWN_CA_BYTES);
   let caRoom = CA_BYTES;
   return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probeKeys], staying).map((admission) => {
     const probe = probes.get(admission.peer);

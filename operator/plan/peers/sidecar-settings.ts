@@ -20,14 +20,17 @@ export interface SidecarPlan {
   readonly node: NodeObject;
   readonly peers: readonly ReceivingPeer[];
   readonly ownCa: readonly Authority[] | undefined;
+  /** Empty where the spec names one that cannot be used now. */
   readonly kafkaCa: readonly Authority[] | undefined;
+  /** The files as they are now. */
+  readonly before: Texts | undefined;
 }
 
 /**
  * The files that the sidecars read from their mounted directory: one per setting, and one CA file *per peer*, so that one peer's
  * CA cannot vouch for another peer.
  */
-export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Record<string, string> {
+export function sidecarFiles({ node, peers, ownCa, kafkaCa, before }: SidecarPlan): Record<string, string> {
   const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
     [OWN_CA_FILE, ownCa],
     [KAFKA_CA_FILE, kafkaCa],
@@ -45,7 +48,12 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa }: SidecarPlan): Reco
     ...(ownCa && { caFile: OWN_CA_FILE }),
     ...kafkaSettings(node, kafkaCa !== undefined),
   };
-  return { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
+  const files = { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
+  if (kafkaCa?.length !== 0) return files;
+  // Sidecars that run go on with the CA that they have. Without one they find no file, and never fall back to the system's roots.
+  const { [KAFKA_CA_FILE]: _unusable, ...others } = files;
+  const last = before?.[KAFKA_CA_FILE];
+  return last === undefined ? others : { ...others, [KAFKA_CA_FILE]: last };
 }
 
 /** The written settings without the peers that nothing is received from any more. Nothing is added. */

@@ -2,6 +2,7 @@ import { syncName } from '../../../common/contract/names.ts';
 import { messageOf } from '../../../common/errors.ts';
 import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../../api/conditions.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
+import type { InjectionRefusal } from '../injection/injection.ts';
 import type { Injection } from '../injection/step.ts';
 import type { Accesses } from '../nats/peer-access.ts';
 import { publishedUserProblem } from '../node/problem.ts';
@@ -127,19 +128,21 @@ function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsCo
   return { ...draft, message: [draft.message, ...remarks].join('; ') };
 }
 
+/** Without an image the sidecars may be run by something else, and where new pods are refused the old ones go on. */
+const MAY_REPORT: ReadonlySet<InjectionRefusal['reason']> = new Set(['NoImage', 'PodsRefused']);
+
 function sidecarDraft(
   node: NodeObject,
-  { kafkaPasswordProblem }: Plan,
+  { kafkaProblem, kafkaRemarks }: Plan,
   { sidecars }: DataPlane,
   injection: Injection | undefined,
 ): ConditionDraft<'SidecarReady'> {
   const type = 'SidecarReady';
-  if (kafkaPasswordProblem !== undefined)
-    return { type, status: 'False', reason: 'MissingReference', message: kafkaPasswordProblem };
+  if (kafkaProblem) return { type, status: 'False', ...kafkaProblem };
   const { refusal, awaited } = injection ?? {};
-  const draft = sidecarReady(sidecars, node.spec.connect !== undefined);
-  // Without an image the sidecars may be run by something else.
-  if (refusal && (refusal.reason !== 'NoImage' || draft.reason === 'NoReport')) {
+  const found = sidecarReady(sidecars, node.spec.connect !== undefined);
+  const draft = { ...found, message: [found.message, ...kafkaRemarks].join('; ') };
+  if (refusal && (!MAY_REPORT.has(refusal.reason) || draft.reason === 'NoReport')) {
     return { type, status: 'False', ...refusal };
   }
   if (awaited === undefined || draft.reason !== 'NoReport') return draft;

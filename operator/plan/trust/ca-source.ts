@@ -1,6 +1,6 @@
 import type { CaSource } from '../../api/types.ts';
 import type { Observed, Texts } from '../observed/observed.ts';
-import { type Authority, type CertificateProblem, readCertificates } from './certificates.ts';
+import { type Authority, type CertificateProblem, MAX_PEER_CA, readCertificates } from './certificates.ts';
 
 type Reference = NonNullable<CaSource['configMapRef']>;
 
@@ -19,6 +19,7 @@ const DEFAULT_KEY = 'ca.crt';
  *
  * @param path of the source in its object, such as `spec.ca`
  * @param now in milliseconds since 1970
+ * @param limit how many characters it may have
  * @returns undefined where the spec asks for no CA, so that the system's roots count
  */
 export function resolveCa(
@@ -26,10 +27,11 @@ export function resolveCa(
   path: string,
   { references, certificates }: Pick<Observed, 'references' | 'certificates'>,
   now: number,
+  limit = MAX_PEER_CA,
 ): ResolvedCa | undefined {
   if (source === undefined) return undefined;
   const { inline, configMapRef, secretRef } = source;
-  const read = (pem: string, where: string): ResolvedCa => readCertificates(pem, where, now, certificates);
+  const read = (pem: string, where: string): ResolvedCa => readCertificates(pem, where, now, certificates, limit);
   if (inline !== undefined) return read(inline, `${path}.inline`);
   const found = configMapRef
     ? referenced(configMapRef, `ConfigMap ${configMapRef.name}`, references.configMap(configMapRef.name))

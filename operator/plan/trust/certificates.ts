@@ -26,8 +26,13 @@ export interface ReadCertificates {
   readonly problems: readonly CertificateProblem[];
 }
 
-/** Some dozens of certificates: as much as the CRD allows inline. */
-const MAX_CHARACTERS = 65_536;
+/** Some dozens of certificates: as much as the CRD allows inline. A peer may not have more, since the others need room as well. */
+export const MAX_PEER_CA = 65_536;
+/**
+ * A bundle of all public authorities has some 230 KiB. The node's own two are in one ConfigMap, which takes 1 MiB, and leave
+ * half of it to the peers.
+ */
+export const MAX_OWN_CA = 262_144;
 
 /**
  * Reads a PEM text that should hold authorities. A problem with one of them is reported and the others still count: one
@@ -35,11 +40,18 @@ const MAX_CHARACTERS = 65_536;
  *
  * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
  * @param now in milliseconds since 1970
+ * @param limit how many characters the text may have
  */
-export function readCertificates(pem: string, where: string, now: number, read: CertificateReader): ReadCertificates {
-  if (pem.length > MAX_CHARACTERS) {
+export function readCertificates(
+  pem: string,
+  where: string,
+  now: number,
+  read: CertificateReader,
+  limit = MAX_PEER_CA,
+): ReadCertificates {
+  if (pem.length > limit) {
     const kib = Math.ceil(pem.length / 1024);
-    const message = `${where} holds ${kib} KiB, and 64 are the limit: give only the CA that is meant, not a bundle of many`;
+    const message = `${where} holds ${kib} KiB, and ${limit / 1024} are the limit: give only the CA that is meant, not a bundle of many`;
     return { authorities: [], problems: [{ reason: 'CertificateInvalid', message }] };
   }
   const blocks = pemBlocks(pem);

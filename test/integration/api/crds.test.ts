@@ -378,7 +378,7 @@ describe('the CRDs on a real API server', function () {
         { lfhId: 'hospital-b' },
         {
           conditions: [{ ...ready, status: 'False', reason: 'Lagging' }],
-          receive: { lag: 17, lastReplayTime: now },
+          receive: { lag: 17, rejected: 3, lastReplayTime: now },
           send: { pending: 4 },
         },
       );
@@ -392,15 +392,15 @@ describe('the CRDs on a real API server', function () {
           .split('\n')
           .map((line) => line.split(/\s{2,}/).map((cell) => cell.replace(/^\d+[ms].*$/, '<ago>')));
       assert.deepEqual(await rows('lfhpeer'), [
-        ['NAME', 'READY', 'RECEIVE LAG', 'SEND LAG', 'LAST SYNC', 'AGE'],
-        ['b', 'False', '17', '4', '<ago>', '<ago>'],
+        ['NAME', 'READY', 'REASON', 'RECEIVE LAG', 'SEND LAG', 'REJECTED', 'LAST SYNC', 'AGE'],
+        ['b', 'False', 'Lagging', '17', '4', '3', '<ago>', '<ago>'],
       ]);
-      assert.deepEqual((await rows('lfhpeer', '-o', 'wide'))[1]?.slice(6), ['Lagging', 'hospital-b']);
+      assert.deepEqual((await rows('lfhpeer', '-o', 'wide'))[1]?.slice(8), ['hospital-b']);
       assert.deepEqual(await rows('lfhnode'), [
-        ['NAME', 'READY', 'PEERS READY', 'PEERS', 'AGE'],
-        ['local', 'True', '3', '5', '<ago>'],
+        ['NAME', 'READY', 'REASON', 'PEERS READY', 'PEERS', 'AGE'],
+        ['local', 'True', 'AllReady', '3', '5', '<ago>'],
       ]);
-      assert.deepEqual((await rows('lfhnode', '-o', 'wide'))[1]?.slice(5), ['AllReady', 'hospital-a']);
+      assert.deepEqual((await rows('lfhnode', '-o', 'wide'))[1]?.slice(6), ['hospital-a']);
     });
   });
 });

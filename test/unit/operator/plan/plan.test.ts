@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ConfigMap } from '../../../../operator/api/objects.ts';
+import type { CaSource } from '../../../../operator/api/types.ts';
 import { ownUsersIn, withoutRevoked } from '../../../../operator/plan/nats/files.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.ts';
 import { NO_DERIVED_KEYS, type Observed } from '../../../../operator/plan/observed/observed.ts';
@@ -275,5 +276,48 @@ describe('a plan with a peer for which it throws', () => {
         [true, true],
       ],
     );
+  });
+});
+
+describe("a plan without Kafka's CA", () => {
+  const withKafkaCa = (ca: CaSource) => aNode({ spec: { kafka: { ...kafka, tls: true, ca } } });
+  const peers = [aPeer('b')];
+  const good = planOf(observedOf(peers, { node: withKafkaCa({ inline: certificate('ca-kafka') }) }));
+  const written = good.objects[0]?.data;
+  const writtenSettings = good.objects[1]?.data;
+  const BROKEN: readonly CaSource[] = [
+    { configMapRef: { name: 'none' } },
+    { inline: certificate('ca-expired') },
+    { inline: certificate('ca-kafka').repeat(1_000) },
+  ];
+
+  it('lets peers in, invites, and leaves running sidecars the CA that they have', () => {
+    for (const ca of BROKEN) {
+      const plan = planOf(observedOf([...peers, aPeer('c')], { node: withKafkaCa(ca), written, writtenSettings }));
+      assert.equal(plan.problem, undefined);
+      assert.ok(plan.kafkaProblem);
+      assert.equal(plan.objects.length, 3);
+      assert.ok(plan.objects[0]?.data?.[MAIN_FILE]?.includes('lfh-sync-c'));
+      assert.equal(plan.objects[1]?.data?.['ca-kafka.crt'], certificate('ca-kafka'));
+    }
+  });
+
+  it("names the file, and writes none, where there was no CA before: the system's roots do not count instead", () => {
+    for (const ca of BROKEN) {
+      const [, sidecar] = planOf(observedOf(peers, { node: withKafkaCa(ca) })).objects;
+      assert.equal(sidecar?.data?.LFH_SYNC_KAFKA_CA_FILE, 'ca-kafka.crt');
+      assert.equal(sidecar?.data?.['ca-kafka.crt'], undefined);
+    }
+  });
+});
+
+describe('a plan with a bundle of 230 KiB as the CA of Kafka and of NATS', () => {
+  const ca = { inline: certificate('ca-a') + certificate('ca-kafka') + '\n'.repeat(230 * 1024) };
+
+  it('uses both', () => {
+    const node = aNode({ spec: { kafka: { ...kafka, tls: true, ca }, nats: { ...nats, ca } } });
+    const plan = planOf(observedOf([aPeer('b')], { node }));
+    assert.deepEqual([plan.problem, plan.kafkaProblem], [undefined, undefined]);
+    assert.equal(plan.objects[1]?.data?.['ca-kafka.crt'], certificate('ca-a') + certificate('ca-kafka'));
   });
 });

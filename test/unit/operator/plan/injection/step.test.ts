@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { ConfigMap } from '../../../../../operator/api/objects.ts';
+import type { ConfigMap, Workload } from '../../../../../operator/api/objects.ts';
 import {
   awaitedRollout,
   injectionStep,
+  refusedRollout,
   type StepInput,
   withRecordedWorkload,
 } from '../../../../../operator/plan/injection/step.ts';
@@ -160,5 +161,28 @@ describe('awaitedRollout', () => {
       /^1 of 2 .*available/,
     );
     assert.equal(of({}, { ...seen, updatedReplicas: 1, availableReplicas: 1 }), undefined);
+  });
+});
+
+describe('refusedRollout', () => {
+  const says = (conditions: readonly object[], observedGeneration = 3): string | undefined =>
+    refusedRollout(workload({}, { status: { observedGeneration, conditions } as NonNullable<Workload['status']> }));
+  const message = 'minimum memory usage per Container is 200Mi, but request is 128Mi';
+  const failed = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message };
+  const late = { type: 'Progressing', status: 'False', message: 'ReplicaSet "connect-1" has timed out progressing.' };
+
+  it('has the words of the ReplicaSet, the refusal before the time-out', () => {
+    assert.equal(says([late, failed]), `Deployment/connect: ${message}`);
+    assert.match(says([late]) ?? '', /timed out progressing/);
+  });
+
+  it('is absent while nothing is refused, and while what is said is about an older template', () => {
+    const fine = [
+      { type: 'Progressing', status: 'True', message: 'is progressing' },
+      { type: 'ReplicaFailure', status: 'False' },
+    ];
+    assert.equal(says(fine), undefined);
+    assert.equal(says([]), undefined);
+    assert.equal(says([failed], 2), undefined);
   });
 });

@@ -14,6 +14,7 @@ const { nats, kafka } = aNode().spec;
 
 function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, forKafka = false): Record<string, string> {
   return sidecarFiles({
+    before: undefined,
     node,
     peers: peers.map((peer) => ({
       settings: peerSettings(peer, peer.spec.ca !== undefined),

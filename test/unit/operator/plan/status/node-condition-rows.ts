@@ -346,13 +346,8 @@ export const NATS_ROWS: readonly ConditionRow[] = [
       withCa({ configMapRef: { name: 'our-ca' } }),
       /no ConfigMap our-ca/,
     ],
-    [
-      "Kafka's CA has expired",
-      'False',
-      'CertificateExpired',
-      withKafkaCa({ inline: certificate('ca-expired') }),
-      /^spec\.kafka\.ca/,
-    ],
+    ["Kafka's CA has expired", 'True', 'Live', withKafkaCa({ inline: certificate('ca-expired') })],
+    ["Kafka's CA is not there", 'True', 'Live', withKafkaCa({ configMapRef: { name: 'none' } })],
   ]),
 ];
 
@@ -380,6 +375,18 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
     ["it is not known which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
     ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],
     ['the workload may not be changed', 'False', 'InjectionRefused', refused('InjectionRefused')],
+    [
+      'its new pods are refused',
+      'False',
+      'PodsRefused',
+      { node: aNode({ spec: { connect } }), ...refused('PodsRefused') },
+    ],
+    [
+      'its new pods are refused, and the old ones report',
+      'True',
+      'Reporting',
+      { ...refused('PodsRefused'), ...sidecars({}) },
+    ],
     ['there is no image', 'False', 'NoImage', { node: aNode({ spec: { connect } }), ...refused('NoImage') }],
     [
       'the sidecar was just injected',
@@ -416,6 +423,46 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
       sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
     ],
     ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false } })],
+    [
+      "Kafka's CA has expired",
+      'False',
+      'CertificateExpired',
+      withKafkaCa({ inline: certificate('ca-expired') }),
+      /^spec\.kafka\.ca/,
+    ],
+    [
+      "Kafka's CA is not valid yet",
+      'False',
+      'CertificateNotYetValid',
+      withKafkaCa({ inline: certificate('ca-not-yet') }),
+    ],
+    ["Kafka's CA is not PEM", 'False', 'CertificateInvalid', withKafkaCa({ inline: 'x' })],
+    [
+      "Kafka's CA is not a certificate authority",
+      'False',
+      'NotACertificateAuthority',
+      withKafkaCa({ inline: certificate('no-ca') }),
+    ],
+    [
+      "a private key was pasted as Kafka's CA",
+      'False',
+      'PrivateKeyPasted',
+      withKafkaCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
+    ],
+    [
+      "Kafka's CA is not there",
+      'False',
+      'MissingReference',
+      withKafkaCa({ configMapRef: { name: 'none' } }),
+      /no ConfigMap none/,
+    ],
+    [
+      "one of Kafka's two CAs has expired",
+      'True',
+      'Reporting',
+      withKafkaCa({ inline: certificate('ca-expired') + certificate('ca-kafka') }),
+      /expired/,
+    ],
     ["the Secret with Kafka's password is not there", 'False', 'MissingReference', withSasl({}), /no Secret kafka/],
     [
       "the Secret with Kafka's password lacks the key",
