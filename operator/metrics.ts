@@ -22,6 +22,18 @@ export const OPERATOR_METRICS = {
     type: 'counter',
     help: 'Reconciles of a node that failed and are tried again.',
   },
+  condition: {
+    name: 'lfh_sync_condition',
+    type: 'gauge',
+    help: '1 for each condition of each LfhSyncNode and LfhSyncPeer, with its status and its reason as labels.',
+    labels: ['kind', 'namespace', 'name', 'type', 'status', 'reason'],
+  },
+  sendLag: {
+    name: 'lfh_sync_send_lag',
+    type: 'gauge',
+    help: 'Messages that we have for the peer and that it was not handed yet.',
+    labels: ['namespace', 'name'],
+  },
 } as const;
 
 /** The metrics of the operator itself. The sidecars have those of peers. */
@@ -33,8 +45,23 @@ export interface OperatorMetrics {
   readonly text: () => Promise<string>;
 }
 
-/** Creates the metrics in a registry of their own, together with those of the process. */
-export function createMetrics(): OperatorMetrics {
+/** As much of a node or a peer as its metrics need. */
+export interface Reported {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string }[];
+    readonly send?: { readonly pending?: number };
+  };
+}
+
+/**
+ * Creates the metrics in a registry of their own, together with those of the process.
+ *
+ * @param reported every node and peer that is watched, asked for at each scrape; none while this operator only waits, so that no
+ *   condition is there twice
+ */
+export function createMetrics(reported: () => readonly Reported[] = () => []): OperatorMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -46,6 +73,30 @@ export function createMetrics(): OperatorMetrics {
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   });
   const failures = new Counter(of(OPERATOR_METRICS.failures));
+  new Gauge({
+    ...of(OPERATOR_METRICS.condition),
+    labelNames: OPERATOR_METRICS.condition.labels,
+    collect() {
+      this.reset();
+      for (const { kind, metadata, status } of reported()) {
+        const { name, namespace = '' } = metadata;
+        for (const { type, status: value, reason } of status?.conditions ?? []) {
+          this.set({ kind, namespace, name, type, status: value, reason }, 1);
+        }
+      }
+    },
+  });
+  new Gauge({
+    ...of(OPERATOR_METRICS.sendLag),
+    labelNames: OPERATOR_METRICS.sendLag.labels,
+    collect() {
+      this.reset();
+      for (const { metadata, status } of reported()) {
+        const { name, namespace = '' } = metadata;
+        if (status?.send?.pending !== undefined) this.set({ namespace, name }, status.send.pending);
+      }
+    },
+  });
   return {
     leading: (yes) => leading.set(yes ? 1 : 0),
     queued: (keys) => queued.set(keys),

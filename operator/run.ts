@@ -39,8 +39,8 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     log,
   });
   const api = new KubeClient(kubeConfig, () => lease.holds());
-  const metrics = createMetrics();
   const watches = new Watches(api, config.namespaces, log);
+  const metrics = createMetrics(() => [...watches.watched.nodes.all(), ...watches.watched.peers.all()]);
   const controller = new NodeController({
     api,
     watches,
