@@ -1,5 +1,5 @@
 import { hashOf } from '../plan/nats/files.ts';
-import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/peer-access.ts';
+import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/probes.ts';
 import type { DataPlane, DurableAttempts } from '../plan/observed/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';

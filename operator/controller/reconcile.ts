@@ -3,7 +3,7 @@ import type { Logger } from '../../common/log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { splitKey } from '../kube/formats.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
-import { peersToProbe } from '../plan/nats/peer-access.ts';
+import { peersToProbe } from '../plan/nats/probes.ts';
 import { revocationsWithoutPlan } from '../plan/node/revocations.ts';
 import { type CertificateReader, cachingCertificateReader } from '../plan/observed/certificate.ts';
 import { NAMES } from '../plan/observed/names.ts';

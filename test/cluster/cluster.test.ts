@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { natsIncludes } from '../../operator/plan/nats/config.ts';
+import { natsIncludes } from '../../operator/plan/nats/permissions.ts';
 import { until } from '../kit/processes/process.ts';
 import { readTopic } from '../kit/servers/topic-reader.ts';
 import { Cluster } from './cluster.ts';

@@ -3,7 +3,7 @@ import { syncName } from '../../../common/contract/names.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE, PROBE_INBOX } from '../observed/names.ts';
 import type { DerivedKeys, Texts } from '../observed/observed.ts';
 import { isUserKey } from '../trust/public-keys.ts';
-import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK } from './config.ts';
+import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK } from './permissions.ts';
 
 /**
  * The files that a nats-server includes, and how they come into force.

@@ -1,7 +1,7 @@
 import type { ConfigMap } from '../../api/objects.ts';
-import type { AdmittedPeer } from '../nats/config.ts';
 import { type ConfigRollout, plannedRollouts } from '../nats/config-rollout.ts';
 import { hashOf, withoutRevoked } from '../nats/files.ts';
+import type { AdmittedPeer } from '../nats/permissions.ts';
 import type { Observed, PeerObject } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type PeerSettings, peerList } from '../../../common/contract/peers.ts';
 import { ShapeError } from '../../../common/contract/shapes.ts';
-import { bytesOf } from '../nats/config.ts';
+import { bytesOf } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { type ResolvedCa, resolveCa } from '../trust/ca-source.ts';

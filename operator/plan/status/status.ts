@@ -4,7 +4,7 @@ import { type Condition, type ConditionDraft, summarize, withCondition, withProg
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { InjectionRefusal } from '../injection/injection.ts';
 import type { Injection } from '../injection/step.ts';
-import type { Accesses } from '../nats/peer-access.ts';
+import type { Accesses } from '../nats/probes.ts';
 import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../observed/observed.ts';

@@ -15,7 +15,7 @@ import {
   type WhichConfig,
   whichConfig,
 } from '../../../operator/nats/sign-in.ts';
-import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { freePort, soonerThan, until } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,

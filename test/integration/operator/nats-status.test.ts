@@ -11,7 +11,7 @@ import { type JetStream, openJetStream } from '../../../operator/nats/consumers.
 import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
 import { askSidecars } from '../../../operator/nats/sidecar-status.ts';
-import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';

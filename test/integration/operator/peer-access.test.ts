@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../../common/contract/names.ts';
-import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { until } from '../../kit/processes/process.ts';
 import { numbered, pullAs, stranger } from '../../kit/servers/nats-peer.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';

@@ -6,7 +6,7 @@ import type { SidecarStatus } from '../../../common/contract/status.ts';
 import { connectOnce } from '../../../operator/nats/connection.ts';
 import { localNatsKey } from '../../../operator/nats/keys.ts';
 import { askSidecars, type SidecarAnswers } from '../../../operator/nats/sidecar-status.ts';
-import { natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type PeerOf, type SidecarOptions, SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { Site } from '../../kit/sites/site.ts';

@@ -6,7 +6,7 @@ import { createUser, type KeyPair } from 'nkeys.js';
 import { durableConfig } from '../../../common/contract/durable.ts';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
 import { localNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
-import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/config.ts';
+import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { runningWithLogs } from '../running.ts';
 import {
   type CertificateAuthority,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CANARY_MARK, OWN_MARK } from '../../../../operator/plan/nats/config.ts';
+import { CANARY_MARK, OWN_MARK } from '../../../../operator/plan/nats/permissions.ts';
 
 /**
  * What the text that a nats-server includes grants, read line by line without the code that writes it. A line that is none of

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytesOf, natsIncludes } from '../../../../../operator/plan/nats/config.ts';
+import { bytesOf, natsIncludes } from '../../../../../operator/plan/nats/permissions.ts';
 import type { PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { isGranted, plannedPeers } from '../../../../../operator/plan/peers/peers.ts';
 import { bundle } from '../../../../../operator/plan/trust/certificates.ts';

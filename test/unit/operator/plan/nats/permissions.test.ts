@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { syncName } from '../../../../../common/contract/names.ts';
 import { InvalidInputError } from '../../../../../common/errors.ts';
-import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../../../operator/plan/nats/config.ts';
+import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../../../operator/plan/nats/permissions.ts';
 import { userKey } from '../fixtures.ts';
 
 /** In alphabetical order, which is their order in the file. */

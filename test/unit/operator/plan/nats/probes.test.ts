@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  type Accesses,
-  advanceAccesses,
-  leavesOut,
-  peersToProbe,
-} from '../../../../../operator/plan/nats/peer-access.ts';
+import { type Accesses, advanceAccesses, leavesOut, peersToProbe } from '../../../../../operator/plan/nats/probes.ts';
 import type { PeerAccess } from '../../../../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../../../../operator/plan/plan.ts';
 import { aPeer, NOW, natsOf, observedOf, planOf, settledPlanOf, userKey } from '../fixtures.ts';

@@ -1,11 +1,11 @@
-import type { NatsAccess } from '../nats/config.ts';
+import type { NatsAccess } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, PeerObject } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
 import { isUserKey } from '../trust/public-keys.ts';
 import { peerKeys } from './admission.ts';
 
 /**
- * With which keys the node's NATS lets in whom.
+ * Which keys the node's NATS lets in, and as whom.
  *
  * @param own public keys that the node signs in with there
  * @param granted peers that are let in
