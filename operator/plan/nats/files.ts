@@ -114,7 +114,7 @@ function remaining(text: string, grants: Grants): string {
   return lines.join('\n');
 }
 
-/** Whether a line of our own text stays. The text has one entry in each line; see config.ts. */
+/** Whether a line of our own text stays. The text has one entry in each line; see permissions.ts. */
 function staysIn(line: string, grants: Grants): boolean {
   const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
   if (exportedTo !== undefined) return grants.has(exportedTo);
