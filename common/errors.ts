@@ -3,7 +3,8 @@ import type { Reason } from './contract/reasons.ts';
 /**
  * The errors that the sidecar reports as the state of a peer. The class of an error decides what happens next. A
  * {@link ReportedError} is reported and retried. Anything else is a bug: in the replay of a peer it stops that peer alone, as
- * `InternalError`, because another organisation's input may have provoked it. Elsewhere it ends the process.
+ * `InternalError`, because another organisation's input may have provoked it. Elsewhere it ends the process, except in a
+ * reconcile, which is logged and tried again.
  *
  * A library's own errors are translated into these in the one folder that calls the library, with the original kept
  * as `cause`. Messages are for a person: they say what is wrong, where, and what to do, and never hold a payload, seed or

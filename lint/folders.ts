@@ -21,7 +21,7 @@ export interface Folder {
 const TEXTS = ['common/contract', 'common/errors.ts', 'common/pem.ts', 'common/server-url.ts'];
 const COMMON = ['common', 'common/contract'];
 
-/** From the bottom to the top: each room of a plan knows only the rooms above it in this list. */
+/** The lowest first: each room of a plan may import those that are listed before it. */
 const PLAN = ['observed', 'trust', 'nats', 'peers', 'node', 'injection'].map((room) => `operator/plan/${room}`);
 const PLAN_ROOMS = Object.fromEntries(
   PLAN.map((folder, n): [string, Folder] => [

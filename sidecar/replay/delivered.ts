@@ -11,7 +11,7 @@ export interface Delivered {
   /** How many messages the durable has not delivered yet. */
   readonly pending: number;
   /**
-   * Whether the server lost the way for what it handed out after this message, so that later messages are missing. It ends the
+   * Whether the server could not deliver what it handed out after this message, so that later messages are missing. It ends the
    * answers to a pull with an empty message.
    */
   readonly cutOff: boolean;
