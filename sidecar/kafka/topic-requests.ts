@@ -87,21 +87,33 @@ export class TopicRequests {
     client.end();
   }
 
+  /**
+   * All peers share one connection. So what Kafka answers to one of them, such as a refusal, must leave the connection to the
+   * others; and a request whose connection another one has ended is made once more.
+   */
   async #request<Answer>(
     doing: string,
     requested: { topic: string; right: string },
     request: (admin: Admin) => Promise<Answer>,
+    mayRepeat = true,
   ): Promise<Answer> {
     const wasConnected = this.#connection !== undefined;
-    const { client, admin } = this.#connected();
+    const connection = this.#connected();
+    let isConnected = false;
     try {
-      return await client.guard(admin.then(request));
+      return await connection.client.guard(
+        connection.admin.then((admin) => {
+          isConnected = true;
+          return request(admin);
+        }),
+      );
     } catch (error) {
-      await this.disconnect();
+      if (isConnected && protocolError(error) !== undefined) throw translate(error, doing, requested);
+      const wasEnded = this.#connection !== connection;
+      if (!wasEnded) await this.disconnect();
       // Kafka closes connections that were idle for long, and kafkajs may notice only when it writes.
-      if (wasConnected && error instanceof kafkajs.KafkaJSConnectionError) {
-        return this.#request(doing, requested, request);
-      }
+      const wasIdle = wasConnected && error instanceof kafkajs.KafkaJSConnectionError;
+      if (mayRepeat && (wasEnded || wasIdle)) return this.#request(doing, requested, request, false);
       throw translate(error, doing, requested);
     }
   }

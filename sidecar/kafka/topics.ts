@@ -32,6 +32,8 @@ export class Topics {
   readonly #requests: TopicRequests;
   readonly #defaults: TopicDefaults;
   readonly #known = new Map<string, Known>();
+  /** Names that cannot be a topic's here, for as long as an answer counts: a peer may send them again and again. */
+  readonly #refused = new Map<string, { readonly refusal: TopicRefusal; readonly readAt: number }>();
   readonly #asked = new Map<string, Promise<Topic | TopicRefusal>>();
   /** For each peer, the names that its messages made us try to make since the process began. */
   readonly #shares = new Map<string, Set<string>>();
@@ -50,11 +52,17 @@ export class Topics {
     const found = new Map<string, Topic | TopicRefusal>();
     // One after the other: topics are made a few times in a node's life, and the share counts them.
     for (const name of names) {
-      const known = this.#known.get(name);
-      const isFresh = known !== undefined && performance.now() - known.readAt < maxAgeMs;
-      found.set(name, isFresh ? known.topic : await this.#ask(name, peer));
+      found.set(name, this.#remembered(name, maxAgeMs) ?? (await this.#ask(name, peer)));
     }
     return found;
+  }
+
+  #remembered(name: string, maxAgeMs: number): Topic | TopicRefusal | undefined {
+    const isFresh = ({ readAt }: { readonly readAt: number }): boolean => performance.now() - readAt < maxAgeMs;
+    const known = this.#known.get(name);
+    if (known && isFresh(known)) return known.topic;
+    const refused = this.#refused.get(name);
+    return refused && isFresh(refused) ? refused.refusal : undefined;
   }
 
   /** Lets every topic be asked for again. For after any failure: a changed topic may be its cause. */
@@ -117,7 +125,11 @@ export class Topics {
     } catch (error) {
       if (protocolError(error)?.type !== 'INVALID_TOPIC_EXCEPTION') throw error;
       this.#shares.set(peer, share.add(name));
-      return { refused: 'Kafka does not take the name for a topic: it may differ from another only by . and _' };
+      const refusal = {
+        refused: 'Kafka does not take the name for a topic: it may differ from another only by . and _',
+      };
+      this.#refused.set(name, { refusal, readAt: performance.now() });
+      return refusal;
     }
   }
 
