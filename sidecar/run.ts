@@ -1,3 +1,4 @@
+import { sleep } from '../common/backoff.ts';
 import type { SidecarStatus } from '../common/contract/status.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { VERSION } from '../common/version.ts';
@@ -11,6 +12,9 @@ import { watchSettings } from './settings/settings.ts';
 
 /** How long what is being committed may take once this process is asked to end. Kubernetes kills it after 30 s by default. */
 const FINISH_MS = 8_000;
+
+/** After that nothing is being committed any more; what a replay still waits for is given up. */
+const STOP_MS = FINISH_MS + 4_000;
 
 /**
  * Runs a sidecar until `signal`: the replays, the announcements, the status over HTTP and NATS, and the watch on the
@@ -68,12 +72,23 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     await watch;
     // A Kafka that has fallen silent must not keep this process: the position says later what was committed.
     const late = setTimeout(() => kafka.abandon(), FINISH_MS);
-    await supervisor.stop();
+    // A peer's server must not keep it either, by never ending an answer.
+    await atMost(STOP_MS, supervisor.stop());
     await announcements?.drained();
     await localNats.close();
     await kafka.close();
     clearTimeout(late);
     await probes.close();
     log.info('ended');
+  }
+}
+
+/** Waits for work, but no longer than `ms`. @throws what the work throws until then */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([work, sleep(ms, over.signal)]);
+  } finally {
+    over.abort();
   }
 }

@@ -45,11 +45,7 @@ async function writeDurables(
   durables: readonly Consumer[],
   before: DurableAttempts,
   now: number,
-): Promise<Pick<Found, 'durables' | 'durableAttempts'>> {
-  const names = new Set(wanted.map(({ durable_name }) => durable_name));
-  const unwanted = durables.filter(({ name }) => !names.has(name));
-  for (const { name } of unwanted) await jetStream.removeDurable(STREAM, name);
-
+): Promise<Pick<Found, 'durables' | 'durableAttempts' | 'problem'>> {
   const outdated = outdatedIn(wanted, durables);
   const kept = outdated.flatMap((each) => before.get(each.durable_name) ?? []);
   const attempts = new Map(kept.map((attempt) => [attempt.wanted.durable_name, attempt]));
@@ -58,7 +54,10 @@ async function writeDurables(
   });
   const refusals = new Map<string, DurableAttempt['refusal']>();
   for (const each of due) refusals.set(each.durable_name, await write(jetStream, each));
-  if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts };
+  const names = new Set(wanted.map(({ durable_name }) => durable_name));
+  const unwanted = durables.filter(({ name }) => !names.has(name));
+  const problem = await removeAll(jetStream, unwanted);
+  if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts, problem };
 
   const after = await jetStream.durables(STREAM);
   for (const each of due) attempts.delete(each.durable_name);
@@ -66,7 +65,21 @@ async function writeDurables(
     const refusal = refusals.get(each.durable_name);
     attempts.set(each.durable_name, { wanted: each, found: configIn(after, each), at: now, refusal });
   }
-  return { durables: after, durableAttempts: attempts };
+  return { durables: after, durableAttempts: attempts, problem };
+}
+
+/** Removes durables that no peer needs. @returns what the server says of one that it does not remove; the others are gone */
+async function removeAll(jetStream: JetStream, unwanted: readonly Consumer[]): Promise<string | undefined> {
+  let problem: string | undefined;
+  for (const { name } of unwanted) {
+    try {
+      await jetStream.removeDurable(STREAM, name);
+    } catch (error) {
+      if (!(error instanceof JetStreamRefusal)) throw error;
+      problem ??= error.message;
+    }
+  }
+  return problem;
 }
 
 /** @returns why the server refuses; undefined where it took the durable */

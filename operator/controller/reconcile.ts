@@ -92,15 +92,17 @@ export class NodeController {
   async reconcile(nodeKey: string): Promise<ReconcileResult> {
     const { api, log, watches } = this.#options;
     const { namespace, name } = splitKey(nodeKey);
+    const before = this.#nodes.get(nodeKey);
+    // Until this reconcile has said something, what the last one said is not what is known now.
+    if (before) before.published = false;
     const snapshot = await takeSnapshot(watches.watched, namespace, name);
     if (!snapshot || snapshot.node.metadata.deletionTimestamp !== undefined) {
       this.#nodes.delete(nodeKey);
       await cleanUpAfter(nodeKey, { api, log, watches, injector: this.#injector, publisher: this.#publisher });
       return {};
     }
-    const kept = this.#nodes.get(nodeKey) ?? newNode(this.#options);
+    const kept = before ?? newNode(this.#options);
     this.#nodes.set(nodeKey, kept);
-    kept.published = false;
     return this.#reconcile(snapshot, kept);
   }
 

@@ -8,6 +8,8 @@ export interface AckSubject {
   readonly pending: number;
 }
 
+/** Ours are below 300 characters. Each is kept until its message is acknowledged, and a hostile one could be a megabyte. */
+const MAX_LENGTH = 512;
 const DOT = 46;
 const ZERO = 48;
 /** The longest number of nanoseconds since 1970 that a server writes (int64). */
@@ -25,6 +27,7 @@ export function ackSubjectParser(stream: string, durable: string): (subject: str
   const plain = `$JS.ACK.${stream}.${durable}.`;
   const infix = `.${stream}.${durable}.`;
   return (subject) => {
+    if (subject.length > MAX_LENGTH) return undefined;
     if (subject.startsWith(plain)) {
       const parsed = parseNumbers(subject, plain.length, false);
       if (parsed !== undefined) return parsed;

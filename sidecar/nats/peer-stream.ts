@@ -168,7 +168,8 @@ class DurablePull implements OpenPeerStream {
 
   /** @returns the durable's pending messages after this one; undefined for a message that is dropped */
   #receive(message: Msg, endedEarly: boolean): number | undefined {
-    const { reply, data: payload } = message;
+    const { reply } = message;
+    const payload = payloadOf(message);
     const ack = this.#parseAck(reply as string);
     if (ack === undefined) {
       this.#drop();
@@ -280,4 +281,16 @@ class DeliveredMessage implements Delivered {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/**
+ * A message's payload is a view of all that came with it. A peer's message has no headers; where a server sends some, up to
+ * 64 MB of them would be kept with a payload of one byte. So the payload is copied then.
+ */
+function payloadOf(message: Msg): Uint8Array {
+  const { subject, reply = '', data } = message;
+  // The library's type lacks size(). Its `headers` would parse all of them first.
+  const { size } = message as Msg & { readonly size: () => number };
+  const hasHeaders = size.call(message) > subject.length + reply.length + data.byteLength;
+  return hasHeaders ? Uint8Array.from(data) : data;
 }

@@ -72,7 +72,9 @@ export async function runSession(context: SessionContext, start: SessionStart, s
     while (!signal.aborted) {
       const { deliveries, failure } = await gather(session, signal);
       await slot.free();
-      if (deliveries.length > 0 && !signal.aborted) {
+      // Messages of another stream may have been among those before it, too early to be told apart: nothing of them is committed.
+      const isValid = !(failure instanceof AnotherStreamError);
+      if (isValid && deliveries.length > 0 && !signal.aborted) {
         const before = gathered;
         gathered = advancePosition(before, deliveries.at(-1));
         slot.occupy(commitBatch(session, before, deliveries));

@@ -14,7 +14,7 @@ const SILENCE_MS = 1_000;
  * sequences until the memory is full.
  */
 export const MAX_OUTSTANDING = DURABLE.maxAckPending + DURABLE.maxBatch;
-/** How long all the looks may take together, the two waits for `ack_wait` apart. A server can hand out the same ones for ever. */
+/** How long all the looks may take together, not counting the two waits for `ack_wait`. A server can hand out the same ones for ever. */
 export const LOOK_DEADLINE_MS = 120_000;
 
 /**
@@ -49,7 +49,7 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   do await stream.available(SILENCE_MS);
   while (look() && !signal.aborted);
   // What was asked for and is delivered after this look would be outstanding as well.
-  await stream.stop();
+  if (!(await stopped(stream, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
   while (look());
   await stream.close();
   await sleep(stream.ackWaitMs, signal);
@@ -57,6 +57,17 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
     last,
     [...outstanding].sort((a, b) => a - b),
   );
+}
+
+/** Whether all that was asked for has come or expired by the deadline. A server may never let it end. */
+async function stopped(stream: PeerStream, deadline: number, signal: AbortSignal): Promise<boolean> {
+  const over = new AbortController();
+  try {
+    const late = sleep(deadline - performance.now(), AbortSignal.any([signal, over.signal])).then(() => false);
+    return await Promise.race([stream.stop().then(() => true), late]);
+  } finally {
+    over.abort();
+  }
 }
 
 function tooMuchOutstanding(server: string): TransientError {

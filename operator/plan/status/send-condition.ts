@@ -50,6 +50,8 @@ function asked(inputs: SendInputs): Verdict {
     return no('StreamMissing', 'there is no stream EVENTS; connect makes it when it starts');
   const durable = durableOf(peer, nats);
   if ('reason' in durable) return durable;
+  // JetStream stopped answering in the middle: whether the stream still has what the peer has read is not known.
+  if (nats.problem !== undefined && nats.streamLast === undefined) return unknown('NatsUnreachable', nats.problem);
   return lost(durable, nats) ?? (access?.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED));
 }
 
