@@ -46,6 +46,11 @@ async function writeDurables(
   before: DurableAttempts,
   now: number,
 ): Promise<Pick<Found, 'durables' | 'durableAttempts' | 'problem'>> {
+  const names = new Set(wanted.map(({ durable_name }) => durable_name));
+  const unwanted = durables.filter(({ name }) => !names.has(name));
+  // First, since each may stand in the way of a new one, where the stream has a limit.
+  const problem = await removeAll(jetStream, unwanted);
+
   const outdated = outdatedIn(wanted, durables);
   const kept = outdated.flatMap((each) => before.get(each.durable_name) ?? []);
   const attempts = new Map(kept.map((attempt) => [attempt.wanted.durable_name, attempt]));
@@ -54,9 +59,6 @@ async function writeDurables(
   });
   const refusals = new Map<string, DurableAttempt['refusal']>();
   for (const each of due) refusals.set(each.durable_name, await write(jetStream, each));
-  const names = new Set(wanted.map(({ durable_name }) => durable_name));
-  const unwanted = durables.filter(({ name }) => !names.has(name));
-  const problem = await removeAll(jetStream, unwanted);
   if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts, problem };
 
   const after = await jetStream.durables(STREAM);
