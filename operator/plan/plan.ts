@@ -8,8 +8,8 @@ import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarks
 import { revocationsOf } from './node/revocations.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec } from './observed/spec.ts';
-import { natsAccess } from './peers/granted.ts';
 import { invitation } from './peers/invitation.ts';
+import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
 import { type ResolvedCa, resolveCa } from './trust/ca-source.ts';
