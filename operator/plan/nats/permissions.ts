@@ -1,4 +1,4 @@
-import { ackSubjects, pullSubject, resetSubject } from '../../../common/contract/durable.ts';
+import { ackSubjects, DURABLE, pullSubject, resetSubject } from '../../../common/contract/durable.ts';
 import { inboxPrefix, STREAM, syncName } from '../../../common/contract/names.ts';
 import { InvalidInputError } from '../../../common/errors.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
@@ -50,6 +50,14 @@ interface Peer {
 export const CANARY_MARK = '# canary';
 /** Ends the lines of the users that the node itself is. */
 export const OWN_MARK = "# this node's own";
+
+/**
+ * How long a nats-server remembers a request of a peer after its last answer, in whole seconds. It remembers each one, so that
+ * the answer finds its way back across the border of the accounts. Without this bound it does so for two minutes, and a peer that
+ * sends nothing but requests fills the memory. A pull is over after `max_expires`, so none is forgotten too early. The server
+ * looks once in that time (`checkExpiredResponses` in its accounts.go), so the longest is twice as long.
+ */
+const REMEMBERED_SECONDS = DURABLE.maxExpiresMs / 1_000 + 1;
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -107,9 +115,10 @@ function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
 
 function peerExports(stream: string, { account }: Peer): string[] {
   const [pull, ...others] = servicesOf(stream, account);
+  const shared = `response_threshold: "${REMEMBERED_SECONDS}s", accounts: [${account}] }`;
   return [
-    `    { service: ${quote(pull)}, response_type: stream, accounts: [${account}] }`,
-    ...others.map((service) => `    { service: ${quote(service)}, accounts: [${account}] }`),
+    `    { service: ${quote(pull)}, response_type: stream, ${shared}`,
+    ...others.map((service) => `    { service: ${quote(service)}, ${shared}`),
   ];
 }
 

@@ -6,9 +6,9 @@ import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../../common/contract/names.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
-import { until } from '../../kit/processes/process.ts';
+import { freePort, until } from '../../kit/processes/process.ts';
 import { numbered, pullAs, stranger } from '../../kit/servers/nats-peer.ts';
-import { NatsServer } from '../../kit/servers/nats-server.ts';
+import { NATS_VERSIONS, NatsServer, type NatsVersion } from '../../kit/servers/nats-server.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 const B = { lfhId: 'hospital-b', durable: syncName('hospital-b') };
@@ -172,3 +172,82 @@ describe('the access of a peer as a user of the default account', () => {
     await until('the stream grew', async () => (await manager.streams.info('EVENTS')).state.messages === 6);
   });
 });
+
+const VERSIONS = Object.keys(NATS_VERSIONS) as NatsVersion[];
+
+for (const version of VERSIONS) {
+  describe(`what nats-server ${NATS_VERSIONS[version]} remembers of the requests of a peer`, function () {
+    this.timeout(60_000);
+    const [own, peer] = [createUser(), createUser()];
+    const requests = 500;
+    let directory: string;
+    let nats: NatsServer;
+    let theirs: NatsConnection;
+    let accountPage: string;
+
+    before(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'lfh-sync-remembered-'));
+      const { mainAccount, peerAccounts } = natsIncludes({
+        account: 'LFH',
+        own: [own.getPublicKey()],
+        users: [],
+        peers: [{ lfhId: B.lfhId, publicKeys: [peer.getPublicKey()] }],
+      });
+      const accounts = `LFH {\n  jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
+      const port = await freePort();
+      accountPage = `http://127.0.0.1:${port}/accountz?acc=LFH`;
+      const extra = `http: "127.0.0.1:${port}"`;
+      nats = await NatsServer.start({
+        directory: join(directory, 'nats'),
+        name: 'remembers',
+        version,
+        accounts,
+        extra,
+      });
+      const ours = await connect({ servers: [nats.url], authenticator: nkeyAuthenticator(own.getSeed()) });
+      const manager = await ours.jetstreamManager();
+      await manager.streams.add({ name: 'EVENTS', subjects: ['EVENTS.*'] });
+      await manager.consumers.add('EVENTS', { durable_name: B.durable, filter_subject: 'EVENTS.sync' });
+      await ours.close();
+    });
+
+    beforeEach(async () => {
+      theirs = await connect({ servers: [nats.url], authenticator: nkeyAuthenticator(peer.getSeed()) });
+    });
+    afterEach(() => theirs.close());
+
+    after(async () => {
+      await nats.stop();
+      await rm(directory, { recursive: true });
+    });
+
+    async function remembered(): Promise<number> {
+      const answer = await fetch(accountPage);
+      const page = (await answer.json()) as { account_detail: { responses?: Record<string, unknown> } };
+      return Object.keys(page.account_detail.responses ?? {}).length;
+    }
+
+    async function flood(subject: string, body: string): Promise<void> {
+      const inbox = `${inboxPrefix(B.durable)}.flood`;
+      theirs.subscribe(`${inbox}.*`);
+      for (let n = 0; n < requests; n++) theirs.publish(subject, body, { reply: `${inbox}.${n}` });
+      await theirs.flush();
+      assert.equal(await remembered(), requests);
+    }
+
+    it('is forgotten after seconds, so that pulls without end cannot fill its memory', async () => {
+      await flood(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${B.durable}`, '{"batch": 1, "no_wait": true}');
+      await until('all are forgotten', async () => (await remembered()) === 0, 20_000);
+    });
+
+    if (version === 'current') {
+      it('is forgotten after seconds, also of resets, which it never answers where the durable is missing', async () => {
+        const ours = await connect({ servers: [nats.url], authenticator: nkeyAuthenticator(own.getSeed()) });
+        await (await ours.jetstreamManager()).consumers.delete('EVENTS', B.durable);
+        await ours.close();
+        await flood(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 1}');
+        await until('all are forgotten', async () => (await remembered()) === 0, 20_000);
+      });
+    }
+  });
+}

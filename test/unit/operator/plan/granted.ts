@@ -44,7 +44,8 @@ const CANARY =
   /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
 const OWN = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \} (# this node's own)$/;
 const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
-const EXPORT = /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const EXPORT =
+  /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \} \}$/;
 
 /** Reads both files of a node. */

@@ -28,10 +28,10 @@ describe("a node's nats-server configuration", () => {
     { nkey: ${OWN} } # this node's own
   ]
   exports: [
-    { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>", accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
+    { service: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
   ]
 `,
     );
