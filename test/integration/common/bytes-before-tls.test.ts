@@ -3,34 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { TransientError } from '../../../common/errors.ts';
-import { connectOnce } from '../../../operator/nats/connection.ts';
-import { makeKey, type UserKey } from '../../../operator/nats/keys.ts';
-import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
-
-/** Connects and closes again. */
-type Connect = (server: string, key: UserKey, ca: string) => Promise<void>;
-
-const PROGRAMS: Readonly<Record<string, Connect>> = {
-  sidecar: async (server, key, ca) => {
-    const { connection } = await connectNats({
-      server,
-      ca,
-      seed: new TextEncoder().encode(key.seed),
-      inboxPrefix: '_INBOX.test',
-      name: 'lfh-sync test',
-      log: pino({ level: 'silent' }),
-    });
-    await connection.close();
-  },
-  operator: async (server, key, ca) => {
-    const { connection } = await connectOnce(server, key, { ca });
-    await connection.close();
-  },
-};
 
 /** What somebody on the path may add to the server's first line, which is the only one in the clear. */
 const FORGERIES: Readonly<Record<string, string>> = {
@@ -64,7 +41,7 @@ describe('bytes that somebody on the path adds before the TLS handshake', functi
   });
 
   /** Passes everything on between a client and the server, and adds `forged` to the first thing that the server says. */
-  async function withRelay(forged: string, use: (url: string) => Promise<void>): Promise<void> {
+  async function withRelay(forged: string, use: (url: string) => Promise<unknown>): Promise<void> {
     const sockets: Socket[] = [];
     const relay: Server = createServer((client) => {
       const server = connectTcp(Number(nats.host.split(':').at(-1)), '127.0.0.1');
@@ -85,14 +62,14 @@ describe('bytes that somebody on the path adds before the TLS handshake', functi
     }
   }
 
-  for (const [program, connect] of Object.entries(PROGRAMS)) {
+  for (const [program, connect] of Object.entries(NATS_CLIENTS)) {
     it(`lets the ${program} sign in through a relay that adds nothing`, () =>
-      withRelay('', (url) => connect(url, key, ca.ca)));
+      withRelay('', (url) => connect(url, key, { ca: ca.ca })));
 
     for (const [what, forged] of Object.entries(FORGERIES)) {
       it(`ends the ${program}'s attempt and says so: ${what}`, () =>
         withRelay(forged, async (url) => {
-          await assert.rejects(connect(url, key, ca.ca), (error: unknown) => {
+          await assert.rejects(connect(url, key, { ca: ca.ca }), (error: unknown) => {
             assert.ok(error instanceof TransientError);
             assert.equal(error.reason, 'Unreachable');
             assert.match(error.message, /before the TLS handshake/);

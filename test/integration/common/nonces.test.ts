@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict';
-import { createServer, type Socket } from 'node:net';
-import { pino } from 'pino';
-import { connectOnce } from '../../../operator/nats/connection.ts';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { makeKey } from '../../../operator/nats/keys.ts';
-import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { type Connect, NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 
 const key = makeKey();
-
-const PROGRAMS: Readonly<Record<string, (server: string) => Promise<unknown>>> = {
-  sidecar: (server) =>
-    connectNats({
-      server,
-      seed: new TextEncoder().encode(key.seed),
-      inboxPrefix: '_INBOX.test',
-      name: 'lfh-sync test',
-      allowPlaintext: true,
-      log: pino({ level: 'silent' }),
-    }),
-  operator: (server) => connectOnce(server, key, {}),
-};
 
 /** Texts that a server may call a nonce, to have our key sign them. */
 const DOCUMENTS: readonly string[] = [
@@ -31,7 +16,7 @@ const DOCUMENTS: readonly string[] = [
 
 describe('what a server asks a user key to sign', () => {
   /** What a program sends as its CONNECT to a server that asks for a signature of `nonce`, and then refuses it. */
-  async function connectTo(nonce: string, connect: (server: string) => Promise<unknown>): Promise<{ sig?: string }> {
+  async function connectTo(nonce: string, connect: Connect): Promise<{ sig?: string }> {
     const sent = Promise.withResolvers<{ sig?: string }>();
     const sockets: Socket[] = [];
     const server = createServer((socket) => {
@@ -48,7 +33,8 @@ describe('what a server asks a user key to sign', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
-      await assert.rejects(connect(`nats://127.0.0.1:${(server.address() as { port: number }).port}`));
+      const { port } = server.address() as AddressInfo;
+      await assert.rejects(connect(`nats://127.0.0.1:${port}`, key, { allowPlaintext: true }));
       return await sent.promise;
     } finally {
       for (const socket of sockets) socket.destroy();
@@ -56,7 +42,7 @@ describe('what a server asks a user key to sign', () => {
     }
   }
 
-  for (const [program, connect] of Object.entries(PROGRAMS)) {
+  for (const [program, connect] of Object.entries(NATS_CLIENTS)) {
     it(`is signed by the ${program} where it is a nonce such as nats-server makes`, async () => {
       assert.match((await connectTo('xqhcmVUBCzRvCFw', connect)).sig ?? '', /^[\w+/]{80,}=*$/);
     });

@@ -4,12 +4,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket, type TLSSocketOptions } from 'node:tls';
-import { pino } from 'pino';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { messageOf, TransientError } from '../../../common/errors.ts';
-import { connectOnce } from '../../../operator/nats/connection.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
-import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { type ClientOptions, NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 import { until } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,
@@ -27,35 +25,15 @@ const ACCOUNTS = `A { users: [ { nkey: ${key.publicKey} } ] }`;
 const INFO =
   'INFO {"server_id":"x","version":"2.15.2","tls_required":true,"max_payload":1024,"headers":true,"nonce":"x"}\r\n';
 
-interface Trust {
-  readonly ca?: string | undefined;
-  readonly tlsServerName?: string;
-}
+type Trust = Pick<ClientOptions, 'ca' | 'tlsServerName'>;
 
-/** Connects as the sidecar does. */
-async function sidecar(server: string, trust: Trust): Promise<void> {
-  const { connection } = await connectNats({
-    server,
-    seed: new TextEncoder().encode(key.seed),
-    inboxPrefix: '_INBOX.test',
-    name: 'lfh-sync test',
-    owner: 'hospital-b',
-    allowPlaintext: true,
-    log: pino({ level: 'silent' }),
-    ...trust,
-  });
-  await connection.close();
-}
+/** As each program connects to a server of hospital-b. */
+const CLIENTS = Object.values(NATS_CLIENTS).map(
+  (connect) => (server: string, trust: Trust) =>
+    connect(server, key, { owner: 'hospital-b', allowPlaintext: true, ...trust }),
+);
 
-/** Connects as the operator does. */
-async function operator(server: string, trust: Trust): Promise<void> {
-  const { connection } = await connectOnce(server, key, trust);
-  await connection.close();
-}
-
-const PROGRAMS = { sidecar, operator } as const;
-
-async function failure(connecting: Promise<void>): Promise<TransientError> {
+async function failure(connecting: Promise<unknown>): Promise<TransientError> {
   const error = await connecting.then(
     () => assert.fail('it connected'),
     (thrown: unknown) => thrown,
@@ -333,7 +311,7 @@ describe("what both programs say of a server's TLS", function () {
   for (const { server, certificate, trust, reason, says } of REFUSED) {
     it(`is ${reason} for a server ${server}`, async () => {
       await nats.reload({ certificate: await certificate() });
-      for (const connect of Object.values(PROGRAMS)) {
+      for (const connect of CLIENTS) {
         isFailure(await failure(connect(nats.url, trust?.() ?? { ca: root.ca })), reason, says);
       }
     });
@@ -379,14 +357,14 @@ describe("what both programs say of a server's TLS", function () {
   for (const { given, certificate, ca } of ACCEPTED) {
     it(`connects to a server where the CA given is ${given}`, async () => {
       await nats.reload({ certificate: await certificate() });
-      for (const connect of Object.values(PROGRAMS)) await connect(nats.url, { ca: ca() });
+      for (const connect of CLIENTS) await connect(nats.url, { ca: ca() });
     });
   }
 
   it("does not trust a server's certificate that a CA issued, where only that certificate is given", async () => {
     const certificate = await root.issue();
     await nats.reload({ certificate });
-    for (const connect of Object.values(PROGRAMS)) {
+    for (const connect of CLIENTS) {
       isFailure(await failure(connect(nats.url, { ca: certificate.cert })), 'NotTrusted', /issued by "CN=root of/);
       await connect(nats.url, { ca: certificate.cert + root.ca });
     }
@@ -394,7 +372,7 @@ describe("what both programs say of a server's TLS", function () {
 
   it('is ClientCertificateRequired for a server that demands one with TLS 1.3', async () => {
     const { host } = await serve({ extra: await tlsBlock('verify: true') });
-    for (const connect of Object.values(PROGRAMS)) {
+    for (const connect of CLIENTS) {
       // nats-server resets the connection right behind the alert, so that the alert is lost now and then.
       await until('the alert arrived', async () => {
         const error = await failure(connect(`tls://${host}`, { ca: root.ca }));
@@ -506,7 +484,7 @@ describe("what both programs say of a server's TLS", function () {
   for (const { server, at, scheme = 'tls', reason, says } of IMPOSTORS) {
     it(`is ${reason} for a server ${server}`, async () => {
       const place = await at();
-      for (const connect of Object.values(PROGRAMS)) {
+      for (const connect of CLIENTS) {
         isFailure(await failure(connect(`${scheme}://${place}`, { ca: root.ca })), reason, says);
       }
     });
@@ -515,14 +493,14 @@ describe("what both programs say of a server's TLS", function () {
   it('says that nothing listens only where that was seen', async () => {
     const gone = await impostor((socket) => socket.end());
     await new Promise((resolve) => impostors.at(-1)?.close(resolve));
-    for (const connect of Object.values(PROGRAMS)) {
+    for (const connect of CLIENTS) {
       isFailure(await failure(connect(`tls://${gone}`, { ca: root.ca })), 'Unreachable', /nothing listens there/);
     }
   });
 
   it('does not name a server that hangs up as one where nothing listens', async () => {
     const closing = await impostor((socket) => socket.end());
-    for (const connect of Object.values(PROGRAMS)) {
+    for (const connect of CLIENTS) {
       assert.doesNotMatch(messageOf(await failure(connect(`tls://${closing}`, { ca: root.ca }))), /nothing listens/);
     }
   });
@@ -532,7 +510,7 @@ describe("what both programs say of a server's TLS", function () {
       socket.write(INFO.replace('2.15.2', '2.6.6').replace('"tls_required":true', '"tls_required":false'));
       socket.on('data', () => socket.write('PONG\r\n'));
     });
-    for (const connect of Object.values(PROGRAMS)) {
+    for (const connect of CLIENTS) {
       const error = await failure(connect(`nats://${old}`, {}));
       isFailure(error, 'ServerTooOld', /nats-server 2\.6\.6, and 2\.10 or later is needed/);
     }

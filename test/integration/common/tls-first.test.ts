@@ -2,38 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { TransientError } from '../../../common/errors.ts';
-import { connectOnce } from '../../../operator/nats/connection.ts';
-import { makeKey, type UserKey } from '../../../operator/nats/keys.ts';
-import { connectNats } from '../../../sidecar/nats/connection.ts';
+import { makeKey } from '../../../operator/nats/keys.ts';
+import { NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { NatsServer, type NatsVersion } from '../../kit/servers/nats-server.ts';
-
-/** Connects, and says which version the server has. */
-type Connect = (server: string, key: UserKey, ca: string) => Promise<string | undefined>;
-
-const PROGRAMS: Readonly<Record<string, Connect>> = {
-  sidecar: async (server, key, ca) => {
-    const { connection } = await connectNats({
-      server,
-      ca,
-      seed: new TextEncoder().encode(key.seed),
-      inboxPrefix: '_INBOX.test',
-      name: 'lfh-sync test',
-      log: pino({ level: 'silent' }),
-    });
-    const version = connection.info?.version;
-    await connection.close();
-    return version;
-  },
-  operator: async (server, key, ca) => {
-    const { connection } = await connectOnce(server, key, { ca });
-    const version = connection.info?.version;
-    await connection.close();
-    return version;
-  },
-};
 
 describe('a nats-server that waits for TLS first', function () {
   this.timeout(60_000);
@@ -69,21 +42,21 @@ describe('a nats-server that waits for TLS first', function () {
     return `tls://${servers.get(name)?.host}`;
   }
 
-  for (const [program, connect] of Object.entries(PROGRAMS)) {
+  for (const [program, connect] of Object.entries(NATS_CLIENTS)) {
     it(`is connected to by the ${program}, whether it waits for ever or for a while`, async () => {
-      assert.equal(await connect(urlOf('always'), key, ca.ca), '2.15.2');
-      assert.equal(await connect(urlOf('for-a-while'), key, ca.ca), '2.15.2');
+      assert.equal(await connect(urlOf('always'), key, { ca: ca.ca }), '2.15.2');
+      assert.equal(await connect(urlOf('for-a-while'), key, { ca: ca.ca }), '2.15.2');
     });
 
     it(`is verified by the ${program} as any other is, and refuses a key as any other does`, async () => {
       const other = await createCertificateAuthority('hospital-c');
-      await assert.rejects(connect(urlOf('always'), key, other.ca), (error: unknown) => {
+      await assert.rejects(connect(urlOf('always'), key, { ca: other.ca }), (error: unknown) => {
         assert.ok(error instanceof TransientError, String(error));
         assert.equal(error.reason, 'NotTrusted');
         assert.match(error.message, /issued by "CN=hospital-a"/);
         return true;
       });
-      await assert.rejects(connect(urlOf('always'), makeKey(), ca.ca), (error: unknown) => {
+      await assert.rejects(connect(urlOf('always'), makeKey(), { ca: ca.ca }), (error: unknown) => {
         assert.ok(error instanceof TransientError, String(error));
         assert.equal(error.reason, 'KeyRefused');
         return true;
@@ -91,7 +64,7 @@ describe('a nats-server that waits for TLS first', function () {
     });
 
     it(`is no concern of the ${program} at one of version 2.12 that does not wait`, async () => {
-      assert.equal(await connect(urlOf('never'), key, ca.ca), '2.12.15');
+      assert.equal(await connect(urlOf('never'), key, { ca: ca.ca }), '2.12.15');
     });
   }
 });
