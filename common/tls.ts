@@ -61,7 +61,7 @@ export type TlsReason = Extract<
 /** A failure of TLS: its reason, and what was seen, as the end of a sentence that begins with the server. */
 export interface TlsFailure {
   readonly reason: TlsReason;
-  /** The first code that told. */
+  /** The first code in the chain of causes that names the failure. */
   readonly code: string;
   readonly what: string;
 }

@@ -72,7 +72,7 @@ export async function runSession(context: SessionContext, start: SessionStart, s
     while (!signal.aborted) {
       const { deliveries, failure } = await gather(session, signal);
       await slot.free();
-      // Messages of another stream may have been among those before it, too early to be told apart: nothing of them is committed.
+      // Messages of another stream may have been among those before it, before we could know that. None of them is committed.
       const isValid = !(failure instanceof AnotherStreamError);
       if (isValid && deliveries.length > 0 && !signal.aborted) {
         const before = gathered;
