@@ -44,6 +44,9 @@ const FIELDS: Readonly<Record<keyof LfhMessage, Field>> = {
   data_format: { pattern: ANY_TEXT, expected: 'a string that is not empty' },
 };
 
+/** The names of the fields that we use. */
+export const MESSAGE_FIELDS: ReadonlySet<string> = new Set(Object.keys(FIELDS));
+
 /**
  * Reads the fields that we use from a JSON object.
  *

@@ -44,15 +44,20 @@ export interface BatchPlan {
 
 /**
  * Decides about each delivery in turn, by the position after the delivery before it. A sequence that comes a second time
- * within one batch is therefore a repeat, like one that was committed long ago.
+ * within one batch is therefore a repeat, like one that was committed long ago. It yields as `decide` does.
  */
-export function judgeBatch(deliveries: readonly Delivered[], position: Position, rules: Rules): Judged[] {
+export function* judgeBatch(
+  deliveries: readonly Delivered[],
+  position: Position,
+  rules: Rules,
+): Generator<void, Judged[]> {
+  const judged: Judged[] = [];
   let at = position;
-  return deliveries.map((delivered) => {
-    const decision = decide(delivered, at, rules);
+  for (const delivered of deliveries) {
+    judged.push({ delivered, decision: yield* decide(delivered, at, rules) });
     at = advancePosition(at, delivered);
-    return { delivered, decision };
-  });
+  }
+  return judged;
 }
 
 /** The topics that the messages name. They must exist before the transaction begins. */

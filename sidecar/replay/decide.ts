@@ -1,9 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import { findContentProblem, isForbiddenTopic, isLegalTopic } from '../../common/contract/formats.ts';
-import { type FieldProblem, type LfhMessage, readMessage } from '../../common/contract/message.ts';
+import { type FieldProblem, type LfhMessage, MESSAGE_FIELDS, readMessage } from '../../common/contract/message.ts';
+import {
+  MAX_DEPTH,
+  MAX_FIELDS,
+  MAX_NAME,
+  type ObjectProblem,
+  READ_AT_ONCE,
+  readObject,
+} from '../../common/contract/object-reader.ts';
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
 import { isPlainOrigin } from '../../common/contract/status.ts';
-import { hasRepeatedKey } from './repeated-key.ts';
 
 /** The settings by which a peer's messages are judged. */
 export interface Rules {
@@ -42,13 +49,16 @@ export interface Rejection {
  * A sequence at or below `position.sequence` is already committed in Kafka. This comparison, not the ack, is what makes
  * replay exactly-once: JetStream redelivers whenever an ack is lost.
  *
+ * It yields wherever it has worked for some milliseconds: all peers of a sidecar share one thread, and what a peer sends
+ * decides how long its message takes.
+ *
  * @param position the committed position's sequence, and its `from`, before which no message is wanted
  */
-export function decide(
+export function* decide(
   candidate: Candidate,
   position: { readonly sequence: number; readonly from: number },
   rules: Rules,
-): Decision {
+): Generator<void, Decision> {
   if (candidate.streamSequence <= position.sequence) return { kind: 'skip', reason: 'AlreadyReplayed' };
   if (candidate.time < position.from) return { kind: 'skip', reason: 'BeforeStart' };
 
@@ -57,11 +67,26 @@ export function decide(
   if (size > rules.maxMessageBytes) {
     return reject('TooLarge', `the message has ${size} bytes; at most ${rules.maxMessageBytes} are allowed`);
   }
-  const parsed = parse(candidate.payload);
-  return 'kind' in parsed ? parsed : decideObject(parsed.object, rules);
+  if (!isUtf8(candidate.payload)) return reject('NotUtf8', 'the message is not UTF-8');
+  const { buffer, byteOffset, byteLength } = candidate.payload;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
+  const found = yield* readObject(text, MESSAGE_FIELDS, { refuseRepeated: true });
+  if (found.kind !== 'object') return reject(...OBJECT_PROBLEMS[found.kind]);
+  return yield* decideObject(found.fields, rules);
 }
 
-function decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): Decision {
+const OBJECT_PROBLEMS: Readonly<Record<ObjectProblem, [RejectReason, string]>> = {
+  'not-json': ['NotJson', 'the message is not JSON'],
+  'not-an-object': ['NotAnObject', 'the message is JSON, but not an object'],
+  'too-deep': ['NotJson', `the message is nested deeper than ${MAX_DEPTH} levels, which no connect can read or write`],
+  'too-many-fields': [
+    'InvalidField',
+    `the message has more than ${MAX_FIELDS} fields, or one whose name has more than ${MAX_NAME} characters`,
+  ],
+  repeated: ['InvalidField', 'the message has a field twice, but for upper and lower case'],
+};
+
+function* decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): Generator<void, Decision> {
   const { lfh_id: origin } = object;
   // This is first because our own messages come back through a peer that announces them again, which is not a mistake.
   if (origin === rules.ownLfhId) return { kind: 'skip', reason: 'OwnMessage' };
@@ -71,7 +96,8 @@ function decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): 
     const rejection = reject('ForeignOrigin', 'lfh_id is neither the peer nor one of its allowed origins');
     return isPlainOrigin(message.lfh_id) ? { ...rejection, origin: message.lfh_id } : rejection;
   }
-  return findTopicRejection(message.data_format, rules) ?? findDataRejection(message) ?? { kind: 'replay', message };
+  const rejection = findTopicRejection(message.data_format, rules) ?? (yield* findDataRejection(message));
+  return rejection ?? { kind: 'replay', message };
 }
 
 function findTopicRejection(format: string, rules: Rules): Rejection | undefined {
@@ -81,30 +107,22 @@ function findTopicRejection(format: string, rules: Rules): Rejection | undefined
   return undefined;
 }
 
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-
-function findDataRejection(message: LfhMessage): Rejection | undefined {
-  if (message.data.length % 4 !== 0 || !BASE64.test(message.data)) return reject('BadBase64', 'data is not base64');
-  const expected = findContentProblem(message.data_format, Buffer.from(message.data, 'base64'));
+function* findDataRejection({ data, data_format: format }: LfhMessage): Generator<void, Rejection | undefined> {
+  if (!(yield* isBase64(data))) return reject('BadBase64', 'data is not base64');
+  const expected = yield* findContentProblem(format, data);
   return expected === undefined ? undefined : reject('ContentMismatch', `data does not hold ${expected}`);
 }
 
-function parse(payload: Uint8Array): Rejection | { object: Readonly<Record<string, unknown>> } {
-  if (!isUtf8(payload)) return reject('NotUtf8', 'the message is not UTF-8');
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The message of JSON.parse quotes the input, which is a patient's.
-    return reject('NotJson', 'the message is not JSON');
+const BASE64 = /^[A-Za-z0-9+/]+$/;
+
+function* isBase64(data: string): Generator<void, boolean> {
+  if (data.length % 4 !== 0) return false;
+  const end = data.length - (data.endsWith('==') ? 2 : data.endsWith('=') ? 1 : 0);
+  for (let at = 0; at < end; at += READ_AT_ONCE) {
+    if (!BASE64.test(data.slice(at, Math.min(end, at + READ_AT_ONCE)))) return false;
+    if (at > 0) yield;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return reject('NotAnObject', 'the message is JSON, but not an object');
-  }
-  if (hasRepeatedKey(text))
-    return reject('InvalidField', 'the message has a field twice, but for upper and lower case');
-  return { object: value as Record<string, unknown> };
+  return true;
 }
 
 function describe(problem: FieldProblem): string {

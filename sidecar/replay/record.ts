@@ -23,29 +23,33 @@ export const RECORD_OVERHEAD_BYTES = 128;
  */
 export function dataRecordValue(message: LfhMessage, now: number): Buffer {
   const date = pythonString(`${isoSeconds(now)}+00:00`);
-  return Buffer.from(
-    pythonObject([
-      ['uuid', pythonString(message.uuid)],
-      ['lfh_id', pythonString(message.lfh_id)],
-      ['operation', pythonString(message.operation)],
-      ['creation_date', date],
-      ['store_date', date],
-      ['consuming_endpoint_url', pythonString(message.consuming_endpoint_url)],
-      // Base64 has nothing to escape, and it is most of the record.
-      ['data', `"${message.data}"`],
-      ['data_format', pythonString(message.data_format)],
-      ['status', 'null'],
-      ['data_record_location', 'null'],
-      // connect's own default: it transmits to no FHIR server unless its settings name one, and neither do we yet.
-      ['target_endpoint_urls', '[]'],
-      ['ipfs_uri', 'null'],
-      ['elapsed_storage_time', 'null'],
-      ['transmit_date', 'null'],
-      ['elapsed_transmit_time', 'null'],
-      ['elapsed_total_time', 'null'],
-      ['transmission_attributes', 'null'],
-    ]),
-    'latin1',
+  const beforeData = pythonObject([
+    ['uuid', pythonString(message.uuid)],
+    ['lfh_id', pythonString(message.lfh_id)],
+    ['operation', pythonString(message.operation)],
+    ['creation_date', date],
+    ['store_date', date],
+    ['consuming_endpoint_url', pythonString(message.consuming_endpoint_url)],
+  ]);
+  const behindData = pythonObject([
+    ['data_format', pythonString(message.data_format)],
+    ['status', 'null'],
+    ['data_record_location', 'null'],
+    // connect's own default: it transmits to no FHIR server unless its settings name one, and neither do we yet.
+    ['target_endpoint_urls', '[]'],
+    ['ipfs_uri', 'null'],
+    ['elapsed_storage_time', 'null'],
+    ['transmit_date', 'null'],
+    ['elapsed_transmit_time', 'null'],
+    ['elapsed_total_time', 'null'],
+    ['transmission_attributes', 'null'],
+  ]);
+  // Base64 has nothing to escape, and it is most of the record.
+  const { data } = message;
+  return around(
+    `${beforeData.slice(0, -1)}, "data": "`,
+    { pieces: [data], length: data.length },
+    `", ${behindData.slice(1)}`,
   );
 }
 
@@ -83,27 +87,38 @@ export function exceptionRecord(
     'lfh-sync-reason': rejection.reason,
     'lfh-sync-size': String(bytes.length),
   };
-  const value = (data: string): Buffer =>
-    Buffer.from(
-      pythonObject([
-        ['data', data],
-        ['error_msg', pythonString(`${rejection.reason}: ${rejection.detail}`)],
-        ['uuid', pythonString(exceptionUuid(source))],
-        ['error_date', pythonString(isoSeconds(now))],
-        ['data_record_location', 'null'],
-      ]),
-      'latin1',
-    );
+  const rest = pythonObject([
+    ['error_msg', pythonString(`${rejection.reason}: ${rejection.detail}`)],
+    ['uuid', pythonString(exceptionUuid(source))],
+    ['error_date', pythonString(isoSeconds(now))],
+    ['data_record_location', 'null'],
+  ]);
+  const [beforeData, behindData] = ['{"data": ', `, ${rest.slice(1)}`];
 
   const headerBytes = Object.entries({ ...headers, encoding: '', hash: '' }).reduce(
     (sum, [name, text]) => sum + 4 * (name.length + text.length),
     512,
   );
-  const room = maxMessageBytes - RECORD_OVERHEAD_BYTES - headerBytes - value('null').length;
+  const room = maxMessageBytes - RECORD_OVERHEAD_BYTES - headerBytes - beforeData.length - behindData.length;
   const data = encodeWithin(bytes, room);
   if (data.cut) headers['lfh-sync-sha256'] = createHash('sha256').update(bytes).digest('hex');
   headers['lfh-sync-encoding'] = data.encoding;
-  return { topic: EXCEPTION_TOPIC, value: value(data.json), headers };
+  return { topic: EXCEPTION_TOPIC, value: around(beforeData, data, behindData), headers };
+}
+
+/** A long ASCII text. */
+interface LongText {
+  readonly pieces: Iterable<string>;
+  readonly length: number;
+}
+
+/** The bytes of a long text between two others. A text of megabytes is never put into another: each copy costs more than its bytes. */
+function around(before: string, { pieces, length }: LongText, behind: string): Buffer {
+  const bytes = Buffer.allocUnsafe(before.length + length + behind.length);
+  let at = bytes.write(before, 'latin1');
+  for (const piece of pieces) at += bytes.write(piece, at, 'latin1');
+  bytes.write(behind, at, 'latin1');
+  return bytes;
 }
 
 /** A text is for a person to read, and nobody reads a longer one. */
@@ -111,8 +126,7 @@ const MAX_TEXT_BYTES = 65_536;
 /** Python escapes everything else, which takes a thousand times as long as base64: other peers would notice. */
 const UNPRINTABLE = /[^\t\n\r\x20-\x7e]/;
 
-interface EncodedData {
-  readonly json: string;
+interface EncodedData extends LongText {
   readonly encoding: 'text' | 'base64' | 'base64-cut';
   readonly cut: boolean;
 }
@@ -121,15 +135,25 @@ function encodeWithin(bytes: Buffer, room: number): EncodedData {
   const text = bytes.length <= Math.min(room, MAX_TEXT_BYTES) ? bytes.toString('latin1') : undefined;
   if (text !== undefined && !UNPRINTABLE.test(text)) {
     const json = pythonString(text);
-    if (json.length <= room) return { json, encoding: 'text', cut: false };
+    if (json.length <= room) return { pieces: [json], length: json.length, encoding: 'text', cut: false };
   }
   const fitting = Math.max(0, Math.floor((room - 2) / 4) * 3);
   const cut = bytes.length > fitting;
   return {
-    json: `"${bytes.subarray(0, fitting).toString('base64')}"`,
+    pieces: quotedBase64(bytes.subarray(0, fitting)),
+    length: 2 + Math.ceil(Math.min(bytes.length, fitting) / 3) * 4,
     encoding: cut ? 'base64-cut' : 'base64',
     cut,
   };
+}
+
+/** A multiple of three, so that the base64 of the pieces is that of the whole. */
+const PIECE_BYTES = 48 * 1024;
+
+function* quotedBase64(bytes: Buffer): Generator<string> {
+  yield '"';
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.toString('base64', at, at + PIECE_BYTES);
+  yield '"';
 }
 
 /**

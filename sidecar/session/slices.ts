@@ -32,11 +32,20 @@ export async function judgeInSlices(
   const judged: Judged[][] = [];
   let at = before;
   for (const slice of slicesOf(batch, (delivered) => delivered)) {
-    judged.push(judgeBatch(slice, at, rules));
+    judged.push(await inTurns(judgeBatch(slice, at, rules)));
     at = advancePosition(at, slice.at(-1));
     await setImmediate();
   }
   return judged.flat();
+}
+
+/** Does work with a turn of the event loop at each of its `yield`s. */
+async function inTurns<Result>(work: Generator<void, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await setImmediate();
+  }
 }
 
 /** As `planBatch`, with the current time. */

@@ -6,7 +6,7 @@ import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../../../../sidecar/replay/outgoing-record.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
-import { messageBytes } from './messages.ts';
+import { allAtOnce, messageBytes } from './messages.ts';
 
 const rules: Rules = {
   ownLfhId: 'hospital-b',
@@ -50,7 +50,7 @@ describe('a batch plan', () => {
   ];
 
   it('has a raw and a data record for each replay and an exception record for each rejection, in the order of the stream', () => {
-    const planned = planBatch(judgeBatch(batch, start, rules), topics(), start, 'a', 0);
+    const planned = planBatch(allAtOnce(judgeBatch(batch, start, rules)), topics(), start, 'a', 0);
     assert.deepEqual(
       planned.records.map(({ topic }) => topic),
       ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
@@ -78,13 +78,19 @@ describe('a batch plan', () => {
   });
 
   it('moves the position past a batch that has nothing but skips', () => {
-    const planned = planBatch(judgeBatch([batch[3] as Delivered], start, rules), topics(), start, 'a', 0);
+    const planned = planBatch(allAtOnce(judgeBatch([batch[3] as Delivered], start, rules)), topics(), start, 'a', 0);
     assert.deepEqual([planned.records.length, planned.position.sequence], [0, 15]);
   });
 
   it('rejects a message whose topic cannot be had or takes smaller records only', () => {
     const reasons = [{ refused: 'no more topics' }, { maxMessageBytes: 300 }].map((format) => {
-      const planned = planBatch(judgeBatch([batch[1] as Delivered], start, rules), topics(format), start, 'a', 0);
+      const planned = planBatch(
+        allAtOnce(judgeBatch([batch[1] as Delivered], start, rules)),
+        topics(format),
+        start,
+        'a',
+        0,
+      );
       return [planned.rejections[0]?.rejection.reason, planned.records.map(({ topic }) => topic)];
     });
     assert.deepEqual(reasons, [
@@ -94,7 +100,7 @@ describe('a batch plan', () => {
   });
 
   it('names each topic of its messages once', () => {
-    assert.deepEqual(topicsNamed(judgeBatch(batch, start, rules)), ['FHIR-R4']);
+    assert.deepEqual(topicsNamed(allAtOnce(judgeBatch(batch, start, rules))), ['FHIR-R4']);
   });
 
   it('counts every delivery exactly once, as a replay, a rejection or a skip, whatever its payload is', () => {
@@ -108,7 +114,7 @@ describe('a batch plan', () => {
       fc.property(deliveries, (steps) => {
         let sequence = 0;
         const all = steps.map(([step, bytes]) => delivery((sequence += step), bytes));
-        const planned = planBatch(judgeBatch(all, start, rules), topics(), start, 'a', 0);
+        const planned = planBatch(allAtOnce(judgeBatch(all, start, rules)), topics(), start, 'a', 0);
         const skipped = [...planned.skips.values()].reduce((sum, count) => sum + count, 0);
         assert.equal(planned.replays.length + planned.rejections.length + skipped, all.length);
         assert.equal(planned.records.length, 2 * planned.replays.length + planned.rejections.length);
@@ -132,7 +138,7 @@ describe('a batch plan', () => {
           // When its ack was lost, a delivery before the position comes again.
           const first = Math.max(0, position.sequence - 2);
           const planned = planBatch(
-            judgeBatch(stream.slice(first, first + size + 2), position, rules),
+            allAtOnce(judgeBatch(stream.slice(first, first + size + 2), position, rules)),
             topics(),
             position,
             'a',

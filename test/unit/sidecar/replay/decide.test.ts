@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { formatMatcher } from '../../../../common/contract/formats.ts';
 import { DEFAULT_FORMATS } from '../../../../common/contract/peers.ts';
 import type { RejectReason } from '../../../../common/contract/reasons.ts';
-import { type Candidate, decide, type Rules } from '../../../../sidecar/replay/decide.ts';
+import { type Candidate, type Decision, decide as deciding, type Rules } from '../../../../sidecar/replay/decide.ts';
 import { otherVersions, realIntake } from '../../../kit/golden/messages.ts';
-import { base64, messageBytes, messageFields } from './messages.ts';
+import { allAtOnce, base64, messageBytes, messageFields } from './messages.ts';
 
 const rules: Rules = {
   ownLfhId: 'hospital-b',
@@ -31,6 +31,15 @@ const UNUSED = [
   'transmission_attributes',
 ];
 
+function decide(...asked: Parameters<typeof deciding>): Decision {
+  return allAtOnce(deciding(...asked));
+}
+
+/** A resource with so many levels, itself included. */
+function nested(levels: number): string {
+  return `{"resourceType": "Patient", "x": ${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+}
+
 function candidate(payload: Uint8Array, streamSequence = 1, time = 1000): Candidate {
   return { payload, streamSequence, time };
 }
@@ -53,6 +62,7 @@ describe('a delivered message', () => {
         data: Buffer.from([0, 255, 1, 254]).toString('base64'),
       },
       "a message of the peer's allowed origin": { lfh_id: 'clinic.a' },
+      'a resource that nests as deep as Python can write': { data: base64(nested(1_000)) },
       'a message with nulls where nulls may be': {
         status: null,
         data_record_location: null,
@@ -143,12 +153,15 @@ describe('a delivered message', () => {
       ['a field twice', 'InvalidField', text('{"lfh_id": "hospital-c", "lfh_id": "hospital-a"}')],
       ['a field twice, once in upper case', 'InvalidField', text('{"LFH_ID": "hospital-c", "lfh_id": "hospital-a"}')],
       ['a field twice, once with escapes', 'InvalidField', text('{"lfh\\u005fid": "c", "lfh_id": "hospital-a"}')],
+      ['a field with a name of 257 characters', 'InvalidField', messageBytes({ ['x'.repeat(257)]: 1 })],
+      ['a message that nests 1,001 levels', 'NotJson', text(`{"a": ${'['.repeat(1_000)}${']'.repeat(1_000)}}`)],
       ["a third node's message", 'ForeignOrigin', messageBytes({ lfh_id: 'hospital-c' })],
       ['data that is not base64', 'BadBase64', messageBytes({ data: '%%%%' })],
       ['data that is not padded', 'BadBase64', messageBytes({ data: 'QUJD RA=' })],
       ['FHIR that is not JSON', 'ContentMismatch', messageBytes({ data: base64('MSH|') })],
       ['FHIR that is a list', 'ContentMismatch', messageBytes({ data: base64('[]') })],
       ['FHIR without a resourceType', 'ContentMismatch', messageBytes({ data: base64('{}') })],
+      ['FHIR that nests 1,001 levels', 'ContentMismatch', messageBytes({ data: base64(nested(1_001)) })],
       ['FHIR of another resource than named', 'ContentMismatch', messageBytes({ data_format: 'FHIR-R4_OBSERVATION' })],
       ['X12 that is FHIR', 'ContentMismatch', messageBytes({ data_format: 'X12-5010' })],
       ['HL7 v2 that is FHIR', 'ContentMismatch', messageBytes({ data_format: 'HL7-V2' })],

@@ -40,3 +40,11 @@ export function messageBytes(overrides: Readonly<Record<string, unknown>> = {}):
 export function base64(text: string | Uint8Array): string {
   return Buffer.from(text as string).toString('base64');
 }
+
+/** Does all the work of a generator at once, without a turn of the event loop at its `yield`s. */
+export function allAtOnce<Result>(work: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
