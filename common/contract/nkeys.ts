@@ -10,7 +10,7 @@ import { encodeBase32 } from './base32.ts';
 const USER_SEED_PREFIX = [0x95, 0x00] as const;
 
 /**
- * The seed of the user that a node is at its *local* NATS.
+ * The seed of the user that a node's operator is at its *local* NATS, with all rights in the stream's account.
  *
  * To sign in, a NATS client signs a number that the server chose, and the signature does not say for which server it is. With
  * one key for all servers, a peer's server could use our signature to sign in at our local NATS (ADR 18). So the node has
@@ -19,6 +19,14 @@ const USER_SEED_PREFIX = [0x95, 0x00] as const;
  */
 export function localNatsSeed(nodeSeed: string | Uint8Array): string {
   return derivedSeed(nodeSeed, 'lfh-sync own');
+}
+
+/**
+ * The seed of the user that a node's sidecars are at their local NATS. It may do only what they do there (`sidecarPermissions`):
+ * a sidecar reads what other organisations send, so a sidecar that was taken over must not be able to delete the stream.
+ */
+export function sidecarNatsSeed(nodeSeed: string | Uint8Array): string {
+  return derivedSeed(nodeSeed, 'lfh-sync sidecar');
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createUser, fromSeed } from 'nkeys.js';
 import { syncName } from '../../common/contract/names.ts';
-import { derivedSeed, localNatsSeed } from '../../common/contract/nkeys.ts';
+import { derivedSeed, localNatsSeed, sidecarNatsSeed } from '../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { DerivedKeys } from '../plan/observed/observed.ts';
 
@@ -46,11 +46,16 @@ export function publicKeyOf(seed: string): string {
 }
 
 /**
- * The key of the user as which a node signs in at its local NATS, with all rights in the stream's account; see {@link
- * localNatsSeed}.
+ * The key of the user as which a node's operator signs in at its local NATS, with all rights in the stream's account; see
+ * {@link localNatsSeed}.
  */
 export function localNatsKey(nodeSeed: string): UserKey {
   return keyOf(localNatsSeed(nodeSeed));
+}
+
+/** The key of the user as which a node's sidecars sign in there; see {@link sidecarNatsSeed}. */
+export function sidecarNatsKey(nodeSeed: string): UserKey {
+  return keyOf(sidecarNatsSeed(nodeSeed));
 }
 
 /**
@@ -83,13 +88,16 @@ export function probeKey(nodeSeed: string, peerLfhId: string): UserKey {
  * The public keys that are derived from a node's seed. Each is derived once and kept, since that takes milliseconds,
  * and a node may have hundreds of peers.
  *
- * @param previousSeed during a rotation: the user that is derived from it is let in as well
+ * @param previousSeed during a rotation: the users that are derived from it are let in as well
  */
 export function derivedKeys(seed: string, previousSeed: string | undefined): DerivedKeys {
   const probes = new Map<string, string>();
-  const own = [seed, previousSeed].flatMap((each) => (each === undefined ? [] : [localNatsKey(each).publicKey]));
+  const seeds = [seed, previousSeed].filter((each) => each !== undefined);
+  const own = seeds.map((each) => localNatsKey(each).publicKey);
+  const sidecars = seeds.map((each) => sidecarNatsKey(each).publicKey);
   return {
     own: () => own,
+    sidecars: () => sidecars,
     canary: (configHash) => canaryKey(seed, configHash).publicKey,
     probe: (peerLfhId) => {
       const known = probes.get(peerLfhId) ?? probeKey(seed, peerLfhId).publicKey;

@@ -2,7 +2,7 @@ import { type DurableConfig, durableConfig } from '../../common/contract/durable
 import { InvalidInputError } from '../../common/errors.ts';
 import type { ConfigMap } from '../api/objects.ts';
 import { type ConfigRollout, plannedRollouts } from './nats/config-rollout.ts';
-import { natsFiles, ownUsersIn, type PlannedNatsFiles, type ServersState } from './nats/files.ts';
+import { natsFiles, ownUsersIn, type PlannedNatsFiles, type ServersState, sidecarUsersIn } from './nats/files.ts';
 import { invitationConfigMap, natsConfigMap, sidecarConfigMap } from './node/config-maps.ts';
 import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
 import { revocationsOf } from './node/revocations.ts';
@@ -65,9 +65,10 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     nats: resolveCa(node.spec.nats.ca, 'spec.nats.ca', observed, now, MAX_OWN_CA),
     kafka: resolveCa(node.spec.kafka.ca, 'spec.kafka.ca', observed, now, MAX_OWN_CA),
   };
-  const ownUsers = derived.own() ?? ownUsersIn(observed.written);
+  const own = derived.own() ?? ownUsersIn(observed.written);
+  const sidecars = derived.sidecars() ?? sidecarUsersIn(observed.written);
   const ownCaBytes = bundle([cas.nats, cas.kafka].flatMap((ca) => ca?.authorities ?? [])).length;
-  const peers = plannedPeers(observed, [...publicKeys, ...ownUsers], derived, now, ownCaBytes);
+  const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCaBytes);
   const revocations = revocationsOf(observed, peers);
   const withoutChanges: Plan = {
     objects: revocations.configMaps,
@@ -84,7 +85,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   };
   if (withoutChanges.problem) return withoutChanges;
   try {
-    const access = natsAccess(node, ownUsers, withoutChanges.granted, derived);
+    const access = natsAccess(node, { own, sidecars }, withoutChanges.granted, derived);
     const files = natsFiles(access, trustedCas(cas, peers), serversState(observed), derived);
     const sidecar = sidecarConfigMap(
       node,

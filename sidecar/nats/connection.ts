@@ -15,8 +15,8 @@ export interface NatsOptions {
   readonly server: string;
   /** The NKey user seed (`SU…`), without a line end. */
   readonly seed: Uint8Array;
-  /** The seed before it, while the key is being replaced: tried where the server refuses {@link seed}. */
-  readonly previousSeed?: Uint8Array | undefined;
+  /** Seeds that it replaces and that a server may still know it by: tried in turn where the server refuses {@link seed}. */
+  readonly olderSeeds?: readonly Uint8Array[] | undefined;
   /** PEM. Absent: the roots that Node trusts. */
   readonly ca?: string | undefined;
   /** What the server's certificate must be for, where that is not the host in {@link server}. */
@@ -38,14 +38,14 @@ export interface Connected {
   readonly connection: NatsConnection;
   readonly remote: Remote;
   /** Whether the server refused the current key. */
-  readonly onPreviousKey: boolean;
+  readonly onOlderKey: boolean;
 }
 
 /** A server that vanishes without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
 /**
- * Connects to exactly one server, with the current key, or where that is refused with the previous one.
+ * Connects to exactly one server, with the current key, or where that is refused with the first older one that is not.
  *
  * What a server accepted before is not remembered: we do not learn when it takes up a new key, and the current key must come
  * to be used without anybody's help.
@@ -57,16 +57,30 @@ const PING_INTERVAL_MS = 10_000;
  * @throws InvalidInputError for a server, a CA or a seed that cannot be read as one
  */
 export async function connectNats(options: NatsOptions): Promise<Connected> {
-  const { seed, previousSeed, log } = options;
+  const { seed, olderSeeds = [], log } = options;
+  let refusal: unknown;
   try {
-    return { ...(await signIn(options, seed)), onPreviousKey: false };
+    return { ...(await signIn(options, seed)), onOlderKey: false };
   } catch (error) {
-    if (previousSeed === undefined || !(error instanceof TransientError && error.reason === 'KeyRefused')) throw error;
-    const refused = publicKeyOf(seed);
-    const { connection, remote } = await signIn(options, previousSeed, refused);
-    log.info({ server: remote.server, refused, key: remote.publicKey }, 'signed in with the previous key');
-    return { connection, remote, onPreviousKey: true };
+    if (!isKeyRefused(error)) throw error;
+    refusal = error;
   }
+  const refused = publicKeyOf(seed);
+  for (const older of olderSeeds) {
+    try {
+      const { connection, remote } = await signIn(options, older, refused);
+      log.info({ server: remote.server, refused, key: remote.publicKey }, 'signed in with an older key');
+      return { connection, remote, onOlderKey: true };
+    } catch (error) {
+      if (!isKeyRefused(error)) throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+
+function isKeyRefused(error: unknown): boolean {
+  return error instanceof TransientError && error.reason === 'KeyRefused';
 }
 
 /** @param refused the public key that the server refused before */
@@ -74,7 +88,7 @@ async function signIn(
   options: NatsOptions,
   seed: Uint8Array,
   refused?: string,
-): Promise<Omit<Connected, 'onPreviousKey'>> {
+): Promise<Omit<Connected, 'onOlderKey'>> {
   const address = requireServerUrl(options.server);
   const remote = remoteOf(options, address, publicKeyOf(seed), refused);
   if (!address.secure && !options.allowPlaintext) {

@@ -5,7 +5,7 @@ import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 export const KEY_RETRY_MS = 60_000;
 
 /**
- * Waits until a server that let us in with the previous key accepts the current one.
+ * Waits until a server that let us in with an older key accepts the current one.
  *
  * A server does not announce which keys it knows; it asks for a key only when a connection is made. So the current key is
  * tried once in a while on a connection of its own. The existing connection goes on meanwhile: closing it in order to try
@@ -28,7 +28,7 @@ export async function connectWithCurrentKey(
     await sleep(everyMs, signal);
     if (signal.aborted) return undefined;
     // A failure is not reported: the existing connection shows how things are.
-    const connected = await connectNats({ ...options, previousSeed: undefined }).catch(() => undefined);
+    const connected = await connectNats({ ...options, olderSeeds: [] }).catch(() => undefined);
     if (!connected) continue;
     if (!signal.aborted) return connected;
     await connected.connection.close();

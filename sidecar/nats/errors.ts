@@ -18,7 +18,7 @@ export interface Remote {
   readonly owner: string;
   /** Our public NKey: what we signed in with, or tried to last. */
   readonly publicKey: string;
-  /** Our current public NKey, where it was refused and {@link publicKey} is the previous one. */
+  /** Our current public NKey, where it was refused and {@link publicKey} is an older one. */
   readonly refusedKey?: string;
   /** The name or address that the server's certificate must be for. */
   readonly expectedName: string;
@@ -122,16 +122,20 @@ function accessProblem(error: unknown, remote: Remote): Problem | undefined {
 }
 
 function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): string {
+  if (owner === LOCAL_NATS) {
+    return (
+      `${server} refuses our key ${refusedKey ?? publicKey}: see NatsConfigLive of this node's LfhSyncNode, or without an ` +
+      "operator add it to the users of the account that connect's stream is in, as docs/sidecar.md says, and reload (it is for " +
+      'this server alone, and not the key that peers know)'
+    );
+  }
   const refused =
     refusedKey === undefined ? `our key ${publicKey}` : `our key ${refusedKey}, and the previous one ${publicKey} too`;
   const them = refusedKey === undefined ? 'it' : 'the former';
-  const remedy =
-    owner === LOCAL_NATS
-      ? `see NatsConfigLive of this node's LfhSyncNode, or without an operator add ${them} to the users of the account that ` +
-        "connect's stream is in, and reload (it is for this server alone, and not the key that peers know)"
-      : `ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of the LfhSyncPeer for this ` +
-        'node there)';
-  return `${server} refuses ${refused}: ${remedy}`;
+  return (
+    `${server} refuses ${refused}: ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of ` +
+    'the LfhSyncPeer for this node there)'
+  );
 }
 
 function connectionProblem(error: unknown, { server, owner, secure }: Remote): Problem {

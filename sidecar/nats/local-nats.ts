@@ -18,7 +18,7 @@ export interface LocalNatsOptions extends Omit<NatsOptions, 'server' | 'owner'> 
 }
 
 /** What the sidecar and the local NATS know each other by; all of it can change while the sidecar runs. */
-export type LocalNatsKeys = Pick<LocalNatsOptions, 'seed' | 'previousSeed' | 'ca'>;
+export type LocalNatsKeys = Pick<LocalNatsOptions, 'seed' | 'olderSeeds' | 'ca'>;
 
 /** The connection to the node's local NATS: announces messages, and answers requests for the status. */
 export interface LocalNats extends AnnouncePort {
@@ -64,9 +64,9 @@ class LocalConnection implements LocalNats {
     this.#current = new KeptConnection(this.#options, service);
   }
 
-  signInWith({ seed, previousSeed, ca }: LocalNatsKeys): void {
-    if (isDeepStrictEqual(keysOf(this.#options), { seed, previousSeed, ca })) return;
-    const options = { ...this.#options, seed, previousSeed, ca };
+  signInWith({ seed, olderSeeds, ca }: LocalNatsKeys): void {
+    if (isDeepStrictEqual(keysOf(this.#options), { seed, olderSeeds, ca })) return;
+    const options = { ...this.#options, seed, olderSeeds, ca };
     this.#options = options;
     this.#handedOver = this.#handedOver.then(() => this.#handOver(options));
   }
@@ -94,8 +94,8 @@ class LocalConnection implements LocalNats {
 
 const NOT_YET = new TransientError('Unreachable', `${LOCAL_NATS} is not connected yet`);
 
-function keysOf({ seed, previousSeed, ca }: LocalNatsOptions): LocalNatsKeys {
-  return { seed, previousSeed, ca };
+function keysOf({ seed, olderSeeds, ca }: LocalNatsOptions): LocalNatsKeys {
+  return { seed, olderSeeds, ca };
 }
 
 /** Keeps a connection with one set of keys, from when it is made until it is closed. */
@@ -172,7 +172,7 @@ class KeptConnection {
     if (this.#stop.signal.aborted) await first.connection.close();
     await this.#serve(first);
     this.#tried.resolve();
-    const next = first.onPreviousKey ? await this.#withCurrentKey(options, first) : undefined;
+    const next = first.onOlderKey ? await this.#withCurrentKey(options, first) : undefined;
     if (!next) return first;
     // The newer one is used before the older one is closed, so that no announcement is lost.
     const underWay = this.#announcing;

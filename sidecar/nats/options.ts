@@ -1,7 +1,8 @@
 import { APP_SYNC_SUBJECT, inboxPrefix, syncName } from '../../common/contract/names.ts';
-import { localNatsSeed } from '../../common/contract/nkeys.ts';
+import { localNatsSeed, sidecarNatsSeed } from '../../common/contract/nkeys.ts';
 import type { LoadedPeer } from '../../common/contract/peers.ts';
 import type { Settings } from '../../common/contract/settings.ts';
+import { sidecarInbox } from '../../common/contract/sidecar-user.ts';
 import type { Logger } from '../../common/log.ts';
 import type { LocalNatsOptions } from './local-nats.ts';
 import type { PeerStreamOptions } from './peer-stream.ts';
@@ -15,15 +16,23 @@ interface NatsSettings extends Settings {
   readonly localCa?: string;
 }
 
-/** How the settings say that the node's local NATS is reached. */
+/**
+ * How the settings say that the node's local NATS is reached.
+ *
+ * Peers' servers get signatures of the node's own key, so the local NATS must not accept that one. It knows the sidecars by a key
+ * of their own (ADR 18). A server that was configured before there was one knows only the operator's, so that is tried last.
+ */
 export function localNatsOptions(settings: NatsSettings, log: Logger): LocalNatsOptions {
+  const { seed, previousSeed } = settings;
+  const previous = previousSeed ? [previousSeed] : [];
+  const older = [...previous.map(sidecarNatsSeed), ...[seed, ...previous].map(localNatsSeed)];
   return {
     servers: settings.natsServers,
     subject: APP_SYNC_SUBJECT,
-    seed: ownSeed(settings.seed),
-    previousSeed: settings.previousSeed && ownSeed(settings.previousSeed),
+    seed: encoded(sidecarNatsSeed(seed)),
+    olderSeeds: older.map(encoded),
     ca: settings.localCa,
-    inboxPrefix: inboxPrefix(`${syncName(settings.lfhId)}.own`),
+    inboxPrefix: sidecarInbox(settings.lfhId),
     name: 'lfh-sync-sidecar',
     allowPlaintext: true,
     log,
@@ -32,12 +41,11 @@ export function localNatsOptions(settings: NatsSettings, log: Logger): LocalNats
 
 /** The public key that the sidecar signs in with at the local NATS. Where no operator does it, a person has to add it there. */
 export function localNatsPublicKey({ seed }: NatsSettings): string {
-  return publicKeyOf(ownSeed(seed));
+  return publicKeyOf(encoded(sidecarNatsSeed(seed)));
 }
 
-/** Peers' servers get signatures of the node's own key, so the local NATS must not accept that one (ADR 18). */
-function ownSeed(nodeSeed: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(localNatsSeed(nodeSeed));
+function encoded(seed: string): Uint8Array {
+  return new TextEncoder().encode(seed);
 }
 
 /**
@@ -56,7 +64,7 @@ export function peerStreamOptions(
     server,
     owner: peer.name,
     seed: settings.seed,
-    previousSeed: settings.previousSeed,
+    olderSeeds: settings.previousSeed && [settings.previousSeed],
     ca: peer.ca,
     tlsServerName: peer.tlsServerName,
     stream: peer.stream,

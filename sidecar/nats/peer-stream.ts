@@ -87,7 +87,7 @@ class DurablePull implements OpenPeerStream {
       connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote))),
     );
     this.#background(this.#watchPermissions());
-    if (connected.onPreviousKey) this.#background(this.#watchKey());
+    if (connected.onOlderKey) this.#background(this.#watchKey());
   }
 
   get superseded(): AbortSignal {

@@ -2,7 +2,7 @@ import { InvalidInputError } from '../../common/errors.ts';
 import { publicKeyOf } from '../nats/public-key.ts';
 import { readIfThere, readReferenced } from './referenced-file.ts';
 
-/** What the node signs in with at its peers. The keys for its local NATS are derived from these (see `localNatsSeed`). */
+/** What the node signs in with at its peers. The keys for its local NATS are derived from these (see `sidecarNatsSeed`). */
 export interface NodeKeys {
   /** The NKey seed of this node. */
   readonly seed: Uint8Array;

@@ -3,7 +3,14 @@ import { syncName } from '../../../common/contract/names.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE, PROBE_INBOX } from '../observed/names.ts';
 import type { DerivedKeys, Texts } from '../observed/observed.ts';
 import { isUserKey } from '../trust/public-keys.ts';
-import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK } from './permissions.ts';
+import {
+  type AdmittedPeer,
+  CANARY_MARK,
+  type NatsAccess,
+  natsIncludes,
+  OWN_MARK,
+  SIDECAR_MARK,
+} from './permissions.ts';
 
 /**
  * The files that a nats-server includes, and how they come into force.
@@ -19,7 +26,8 @@ import { type AdmittedPeer, CANARY_MARK, type NatsAccess, natsIncludes, OWN_MARK
 const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
 const EXPORTED_TO = /, accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const OWN_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}) \\} ${OWN_MARK}$`, 'gm');
-/** Neither the node's own users nor the canary have an inbox. */
+const SIDECAR_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}), .* ${SIDECAR_MARK}$`, 'gm');
+/** The operator's users and the canary have no inbox here, and the sidecars' has a dot in its name. */
 const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
 
 export type NatsFiles = {
@@ -80,9 +88,18 @@ export function hashOf(written: Texts | undefined): string | undefined {
   return digest([lines.join('\n'), written[PEERS_FILE] ?? '', written[CA_FILE] ?? '']);
 }
 
-/** Public keys of the node's own users in written files, for when they cannot be derived from its seed. */
+/** Public keys of the operator's own users in written files, for when they cannot be derived from the node's seed. */
 export function ownUsersIn(written: Texts | undefined): string[] {
-  const found = (written?.[MAIN_FILE] ?? '').matchAll(OWN_USER);
+  return usersIn(written, OWN_USER);
+}
+
+/** Those of the sidecars' users. */
+export function sidecarUsersIn(written: Texts | undefined): string[] {
+  return usersIn(written, SIDECAR_USER);
+}
+
+function usersIn(written: Texts | undefined, line: RegExp): string[] {
+  const found = (written?.[MAIN_FILE] ?? '').matchAll(line);
   return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
 }
 

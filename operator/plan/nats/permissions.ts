@@ -1,5 +1,6 @@
 import { ackSubjects, DURABLE, pullSubject, resetSubject } from '../../../common/contract/durable.ts';
 import { inboxPrefix, STREAM, syncName } from '../../../common/contract/names.ts';
+import { sidecarPermissions } from '../../../common/contract/sidecar-user.ts';
 import { InvalidInputError } from '../../../common/errors.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
 import { isUserKey } from '../trust/public-keys.ts';
@@ -23,14 +24,24 @@ export interface NatsAccess {
   readonly isolation?: 'Accounts' | 'Users';
   /** Name of the account that the stream lives in; not used with `Users`. */
   readonly account: string;
-  /** NKey public keys that the node itself signs in with here, and nowhere else. They may do everything in that account. */
+  /** NKey public keys that the node's operator signs in with here, and nowhere else. They may do everything in that account. */
   readonly own: readonly string[];
+  /** The users of the node's sidecars, which may do only what those do; see {@link sidecarPermissions}. */
+  readonly sidecars?: SidecarUsers;
   /** NKey public keys of the node's administrators. They may do everything in that account too. */
   readonly users: readonly string[];
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
   /** Public key of a user who may do nothing. That it can sign in proves that the server runs this very text. */
   readonly canary?: string;
+}
+
+export interface SidecarUsers {
+  readonly publicKeys: readonly string[];
+  /** The node's own. */
+  readonly lfhId: string;
+  /** The name of the LfhSyncNode. */
+  readonly node: string;
 }
 
 export interface NatsIncludes {
@@ -48,8 +59,10 @@ interface Peer {
 
 /** Ends the canary's line, which the hash of the configuration leaves out. */
 export const CANARY_MARK = '# canary';
-/** Ends the lines of the users that the node itself is. */
+/** Ends the lines of the users that the node's operator is. */
 export const OWN_MARK = "# this node's own";
+/** Ends the lines of the users that the node's sidecars are. */
+export const SIDECAR_MARK = "# this node's sidecars";
 
 /**
  * How long a nats-server remembers a request of a peer after its last answer, in whole seconds. It remembers each one, so that
@@ -76,10 +89,10 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   requireName('stream', stream);
   requirePublicKeys(access);
   const itself = new Set(access.own);
-  const others = new Set(access.users.filter((key) => !itself.has(key)));
   const users = [
     ...[...itself].sort().map((key) => `    { nkey: ${key} } ${OWN_MARK}`),
-    ...[...others].sort().map((key) => `    { nkey: ${key} }`),
+    ...sidecarUsers(access.sidecars),
+    ...administrators(access).map((key) => `    { nkey: ${key} }`),
   ];
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
   const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
@@ -98,6 +111,12 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
       ),
     peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
   };
+}
+
+/** Keys that the node itself has are its own's and its sidecars', also where somebody lists them among the administrators'. */
+function administrators({ own, sidecars, users }: NatsAccess): string[] {
+  const itself = new Set([...own, ...(sidecars?.publicKeys ?? [])]);
+  return [...new Set(users.filter((key) => !itself.has(key)))].sort();
 }
 
 /** How many bytes a peer adds to both texts together; every character is ASCII. */
@@ -136,6 +155,16 @@ function probeUsers(stream: string, { account, probe }: Peer): string[] {
   return [user(probe, [next, CONNECTIONS_SUBJECT], PROBE_INBOX)];
 }
 
+/** The lines of the users that a node's sidecars sign in as. Without an operator an administrator writes one of them. */
+export function sidecarUsers(sidecars: SidecarUsers | undefined): string[] {
+  if (!sidecars) return [];
+  const { publish, subscribe } = sidecarPermissions(sidecars.lfhId, sidecars.node);
+  const lists = `publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts(subscribe)} }`;
+  return [...new Set(sidecars.publicKeys)]
+    .sort()
+    .map((key) => `    { nkey: ${key}, permissions: { ${lists}, allow_responses: true } } ${SIDECAR_MARK}`);
+}
+
 function canaryUser(key: string): string {
   return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
 }
@@ -145,8 +174,7 @@ function peerUsers(stream: string, { account, keys }: Peer): string[] {
 }
 
 function user(key: string, publish: readonly string[], inbox: string): string {
-  const subscribe = quote(`${inbox}.>`);
-  const permissions = `{ publish: { allow: [${publish.map(quote).join(', ')}] }, subscribe: { allow: [${subscribe}] } }`;
+  const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts([`${inbox}.>`])} } }`;
   return `    { nkey: ${key}, permissions: ${permissions} }`;
 }
 
@@ -164,7 +192,9 @@ function requireName(what: string, name: string): void {
 function requirePublicKeys(access: NatsAccess): void {
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  for (const key of [...access.own, ...access.users]) requireSingleOwner(owners, key, "the node's own users");
+  const sidecars = access.sidecars?.publicKeys ?? [];
+  for (const key of [...access.own, ...administrators(access)]) requireSingleOwner(owners, key, "the node's own users");
+  for (const key of sidecars) requireSingleOwner(owners, key, "the node's sidecars");
   if (access.canary !== undefined) requireSingleOwner(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys, probe } of access.peers) {
     if (probe !== undefined) requireSingleOwner(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);
@@ -190,6 +220,10 @@ function requireSingleOwner(owners: Map<string, string>, key: string, owner: str
 
 function list(name: string, entries: readonly string[]): string {
   return `  ${name}: [\n${entries.map((entry) => `${entry}\n`).join('')}  ]\n`;
+}
+
+function texts(subjects: readonly string[]): string {
+  return `[${subjects.map(quote).join(', ')}]`;
 }
 
 function quote(text: string): string {

@@ -43,8 +43,10 @@ export interface ObservedKey {
 
 /** Public keys that are derived from the node's seed; undefined where the node has no seed that it may use. */
 export interface DerivedKeys {
-  /** Those of the users as which the node signs in at its local NATS, the one in force first. */
+  /** Those of the users as which the operator signs in at the node's local NATS, the one in force first. */
   own(): readonly string[] | undefined;
+  /** Those of the users as which the node's sidecars sign in there, the one in force first. */
+  sidecars(): readonly string[] | undefined;
   /** That of the canary of a configuration with this hash. */
   canary(configHash: string): string | undefined;
   /** That of the user as which the node probes a peer's account. */
@@ -54,6 +56,7 @@ export interface DerivedKeys {
 /** For a node without a key that may be used. */
 export const NO_DERIVED_KEYS: DerivedKeys = {
   own: () => undefined,
+  sidecars: () => undefined,
   canary: () => undefined,
   probe: () => undefined,
 };

@@ -7,12 +7,12 @@ import { peerKeys } from './admission.ts';
 /**
  * Which keys the node's NATS lets in, and as whom.
  *
- * @param own public keys that the node signs in with there
+ * @param itself public keys that the node's operator and its sidecars sign in with there
  * @param granted peers that are let in
  */
 export function natsAccess(
   node: NodeObject,
-  own: readonly string[],
+  itself: { readonly own: readonly string[]; readonly sidecars: readonly string[] },
   granted: readonly PeerObject[],
   derived: Pick<DerivedKeys, 'probe'>,
 ): Omit<NatsAccess, 'canary'> {
@@ -25,5 +25,7 @@ export function natsAccess(
       ...(probe !== undefined && { probe }),
     };
   });
-  return { account, isolation, own, users: users.filter(isUserKey), peers };
+  const { own, sidecars: publicKeys } = itself;
+  const sidecars = { publicKeys, lfhId: node.spec.lfhId, node: node.metadata.name };
+  return { account, isolation, own, sidecars, users: users.filter(isUserKey), peers };
 }

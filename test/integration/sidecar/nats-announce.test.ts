@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
-import { APP_SYNC_SUBJECT } from '../../../common/contract/names.ts';
+import { APP_SYNC_SUBJECT, statusSubject, syncName } from '../../../common/contract/names.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
+import { sidecarInbox } from '../../../common/contract/sidecar-user.ts';
 import { TransientError } from '../../../common/errors.ts';
 import { type LocalNats, type LocalNatsOptions, openLocalNats } from '../../../sidecar/nats/local-nats.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
@@ -25,10 +27,10 @@ describe("announcing on the node's local NATS", function () {
   function announcer(over: Partial<LocalNatsOptions> = {}): LocalNats {
     const made = openLocalNats({
       servers: [site.nats.url],
-      seed: Buffer.from(site.own.seed),
+      seed: Buffer.from(site.sidecarUser.seed),
       ca: site.ca.ca,
       subject: APP_SYNC_SUBJECT,
-      inboxPrefix: '_INBOX.lfh-sync',
+      inboxPrefix: sidecarInbox(site.lfhId),
       name: 'lfh-sync test',
       log: pino({ level: 'silent' }),
       ...over,
@@ -120,7 +122,7 @@ describe("announcing on the node's local NATS", function () {
   });
 
   it('reports that no stream has its subject', async () => {
-    const made = announcer({ subject: 'NOBODY.listens' });
+    const made = announcer({ seed: Buffer.from(site.own.seed), subject: 'NOBODY.listens' });
     await connected(made);
     await fails(made.announce(messages(1, 3)), 'Unreachable', /no stream that takes NOBODY\.listens/);
   });
@@ -168,6 +170,117 @@ describe("announcing on the node's local NATS", function () {
     await site.nats.process.pause();
     const failing = fails(made.announce(messages(1, 3)), 'Unreachable');
     await soonerThan(10_000, 'it gives up', failing).finally(() => site.nats.process.resume());
+  });
+});
+
+describe("the user of sidecars at their node's local NATS", function () {
+  this.timeout(60_000);
+  let site: Site;
+  let connection: NatsConnection;
+
+  before(async () => {
+    site = await Site.start('hospital-b', { kafka: false });
+  });
+  after(() => site.stop());
+  beforeEach(async () => {
+    connection = await signIn(site.sidecarUser.seed, sidecarInbox(site.lfhId));
+  });
+  afterEach(() => connection.close());
+
+  function signIn(seed: string, inbox?: string): Promise<NatsConnection> {
+    return connect({
+      servers: site.nats.url,
+      tls: { ca: site.ca.ca },
+      authenticator: nkeyAuthenticator(Buffer.from(seed)),
+      reconnect: false,
+      ...(inbox !== undefined && { inboxPrefix: inbox }),
+    });
+  }
+
+  for (const subject of [
+    'EVENTS.sync',
+    'EVENTS.retransmit',
+    '$JS.API.INFO',
+    '$JS.API.STREAM.DELETE.EVENTS',
+    '$JS.API.STREAM.PURGE.EVENTS',
+    `$JS.API.CONSUMER.DELETE.EVENTS.${syncName('hospital-a')}`,
+    `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${syncName('hospital-a')}`,
+    '$SYS.REQ.ACCOUNT.PING.CONNZ',
+    '$SRV.PING',
+    statusSubject('local'),
+    // From here it could send itself a message, and with its reply subject the right to publish there.
+    `${sidecarInbox('hospital-b')}.x`,
+    '_INBOX.x',
+  ]) {
+    it(`may not publish to ${subject}`, async () => {
+      await assert.rejects(connection.request(subject, '', { timeout: 5_000 }), { code: 'PERMISSIONS_VIOLATION' });
+    });
+  }
+
+  for (const subject of ['>', 'EVENTS.>', APP_SYNC_SUBJECT, '_INBOX.>', '$JS.>', '$SYS.>', '$SRV.>', 'lfh-sync.>']) {
+    it(`may not subscribe to ${subject}`, async () => {
+      let code: string | undefined;
+      connection.subscribe(subject, { callback: (error) => void (code = error?.code) });
+      await until('it is refused', () => code === 'PERMISSIONS_VIOLATION');
+    });
+  }
+
+  it('may answer each request once, and send nothing else to that subject', async () => {
+    const operator = await signIn(site.own.seed);
+    const received: string[] = [];
+    const events: string[] = [];
+    operator.subscribe('answers.here', { callback: (_error, message) => void received.push(message.string()) });
+    connection.subscribe(statusSubject('local'), {
+      callback: (_error, message) => {
+        message.respond('first');
+        message.respond('second');
+      },
+    });
+    void (async () => {
+      for await (const { type } of connection.status()) events.push(type);
+    })();
+    await connection.flush();
+    operator.publish(statusSubject('local'), '', { reply: 'answers.here' });
+    await until('the second is refused', () => events.length === 1);
+    await operator.flush();
+    assert.deepEqual([received, events], [['first'], ['error']]);
+    await operator.close();
+  });
+
+  it("does not reach JetStream's API by the reply subject of an announcement", async () => {
+    await site.announce([Buffer.from('kept')]);
+    for (const reply of ['$JS.API.STREAM.PURGE.EVENTS', '$JS.API.STREAM.DELETE.EVENTS']) {
+      connection.publish(APP_SYNC_SUBJECT, '{}', { reply });
+    }
+    await connection.flush();
+    await site.announce([Buffer.from('stored after whatever came of it')]);
+    assert.equal(await site.streamMessages(), 4);
+  });
+
+  it("is not needed by a server that knows only the operator's user, and used as soon as it is known", async () => {
+    const others = `LFH { jetstream: enabled, users: [ { nkey: ${site.own.publicKey} } ] }`;
+    await site.nats.reload({ accounts: others });
+    const local = openLocalNats({
+      servers: [site.nats.url],
+      seed: Buffer.from(site.sidecarUser.seed),
+      olderSeeds: [createUser().getSeed(), Buffer.from(site.own.seed)],
+      ca: site.ca.ca,
+      subject: APP_SYNC_SUBJECT,
+      inboxPrefix: sidecarInbox(site.lfhId),
+      name: 'lfh-sync test',
+      log: pino({ level: 'silent' }),
+      keyRetryMs: 100,
+    });
+    try {
+      local.start({ node: 'local', version: '1.0.0', status: () => ({}) });
+      await until('the server lets it in', () => local.state.key === site.own.publicKey);
+      await local.announce([{ id: 'before', payload: Buffer.from('before') }]);
+      await site.setSidecarKeys([]);
+      await until('it is the user of sidecars', () => local.state.key === site.sidecarUser.publicKey);
+      await local.announce([{ id: 'after', payload: Buffer.from('after') }]);
+    } finally {
+      await local.close();
+    }
   });
 });
 

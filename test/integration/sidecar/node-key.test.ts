@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAccount, createUser, type KeyPair } from 'nkeys.js';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
-import { localNatsKey } from '../../../operator/nats/keys.ts';
+import { sidecarNatsKey } from '../../../operator/nats/keys.ts';
 import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
@@ -256,7 +256,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
   }
 
   async function ownNatsTakes(key: KeyPair): Promise<void> {
-    const wanted = JSON.stringify({ key: localNatsKey(seedOf(key)).publicKey, message: '' });
+    const wanted = JSON.stringify({ key: sidecarNatsKey(seedOf(key)).publicKey, message: '' });
     await until(
       'our local NATS lets it in',
       async () => JSON.stringify((await sidecar.status()).nats) === wanted,

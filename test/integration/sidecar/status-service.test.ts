@@ -4,7 +4,7 @@ import { createUser } from 'nkeys.js';
 import { STATUS_SERVICE, statusSubject } from '../../../common/contract/names.ts';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
 import { connectOnce } from '../../../operator/nats/connection.ts';
-import { localNatsKey } from '../../../operator/nats/keys.ts';
+import { sidecarNatsKey } from '../../../operator/nats/keys.ts';
 import { askSidecars, type SidecarAnswers } from '../../../operator/nats/sidecar-status.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
@@ -105,7 +105,7 @@ describe('the status service of sidecars', () => {
     assert.deepEqual([nats.key, publicKeys], [null, [b.publicKey]]);
     await natsBecomes(sidecar, null, /127\.0\.0\.1:\d+ cannot be reached: nothing listens there/);
     await b.nats.start();
-    await natsBecomes(sidecar, b.own.publicKey, /^$/);
+    await natsBecomes(sidecar, b.sidecarUser.publicKey, /^$/);
     await answer(sidecar);
     await b.nats.stop();
     await natsBecomes(sidecar, null, /./);
@@ -120,7 +120,7 @@ describe('the status service of sidecars', () => {
   it('leaves it to HTTP to report that the local NATS refuses the key, until that accepts it', async () => {
     const key = createUser();
     const sidecar = await start({ settings: { 'nats-server.nk': new TextDecoder().decode(key.getSeed()) } });
-    const { publicKey } = localNatsKey(new TextDecoder().decode(key.getSeed()));
+    const { publicKey } = sidecarNatsKey(new TextDecoder().decode(key.getSeed()));
     await natsBecomes(sidecar, null, new RegExp(`refuses our key ${publicKey}: .*not the key that peers know`));
     assert.ok((await sidecar.log()).includes(`"localNatsKey":"${publicKey}"`), 'it tells at the start whom to let in');
     const { message } = (await sidecar.status()).nats;

@@ -5,7 +5,7 @@ import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from
 import { createUser, type KeyPair } from 'nkeys.js';
 import { durableConfig } from '../../../common/contract/durable.ts';
 import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
-import { localNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
+import { localNatsKey, sidecarNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { runningWithLogs } from '../running.ts';
 import {
@@ -91,7 +91,7 @@ export class Site {
     const key = createUser();
     const administrator = prepared?.administrator ?? createUser();
     const ca = prepared?.ca ?? (await createCertificateAuthority(lfhId));
-    const accounts = prepared?.accounts ?? accountsOf(administrator, [key], []);
+    const accounts = prepared?.accounts ?? accountsOf(lfhId, administrator, [key], []);
     const [nats, kafka] = await allOrNone(
       startNats(lfhId, directory, await ca.issue(), accounts, options),
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
@@ -104,7 +104,7 @@ export class Site {
 
   /** Starts a nats-server without TLS, like one that was never configured. */
   static startPlainNats(site: Site): Promise<NatsServer> {
-    const accounts = accountsOf(site.administrator, [site.key], []);
+    const accounts = accountsOf(site.lfhId, site.administrator, [site.key], []);
     return NatsServer.start({ directory: join(site.directory, 'plain'), name: 'plain', accounts });
   }
 
@@ -121,9 +121,14 @@ export class Site {
     return this.key.getSeed();
   }
 
-  /** The key that its sidecars and its operator sign in with at this site. */
+  /** The key that its operator signs in with at this site. */
   get own(): UserKey {
-    return ownKeyOf(this.key);
+    return localNatsKey(seedOf(this.key));
+  }
+
+  /** The key that its sidecars sign in with at this site. */
+  get sidecarUser(): UserKey {
+    return sidecarNatsKey(seedOf(this.key));
   }
 
   /** Signs in as the administrator, whatever certificate the server has. */
@@ -274,7 +279,7 @@ export class Site {
 
   #reloadAccounts(): Promise<void> {
     const keys = [this.key, ...this.#sidecarKeys];
-    return this.nats.reload({ accounts: accountsOf(this.administrator, keys, [...this.#peers.values()]) });
+    return this.nats.reload({ accounts: accountsOf(this.lfhId, this.administrator, keys, [...this.#peers.values()]) });
   }
 
   async #request(subject: string, body: unknown): Promise<unknown> {
@@ -328,14 +333,21 @@ export interface DurableInfo {
 }
 
 /** @param nodeKeys the keys that peers know. The users that are admitted here are derived from them. */
-function accountsOf(administrator: KeyPair, nodeKeys: readonly KeyPair[], peers: readonly AdmittedPeer[]): string {
-  const own = nodeKeys.map((key) => ownKeyOf(key).publicKey);
-  const includes = natsIncludes({ account: ACCOUNT, own, users: [administrator.getPublicKey()], peers });
+function accountsOf(
+  lfhId: string,
+  administrator: KeyPair,
+  nodeKeys: readonly KeyPair[],
+  peers: readonly AdmittedPeer[],
+): string {
+  const own = nodeKeys.map((key) => localNatsKey(seedOf(key)).publicKey);
+  const publicKeys = nodeKeys.map((key) => sidecarNatsKey(seedOf(key)).publicKey);
+  const sidecars = { publicKeys, lfhId, node: 'local' };
+  const includes = natsIncludes({ account: ACCOUNT, own, sidecars, users: [administrator.getPublicKey()], peers });
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
 }
 
-function ownKeyOf(key: KeyPair): UserKey {
-  return localNatsKey(new TextDecoder().decode(key.getSeed()));
+function seedOf(key: KeyPair): string {
+  return new TextDecoder().decode(key.getSeed());
 }
 
 /** Like Promise.all. When one of them fails, it stops the other, which would otherwise keep the process from ending. */

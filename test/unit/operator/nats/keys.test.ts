@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createAccount, createOperator, createServer, fromSeed } from 'nkeys.js';
 import { syncName } from '../../../../common/contract/names.ts';
-import { localNatsSeed } from '../../../../common/contract/nkeys.ts';
+import { localNatsSeed, sidecarNatsSeed } from '../../../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../../../common/errors.ts';
 import {
   canaryKey,
@@ -9,6 +9,7 @@ import {
   makeKey,
   probeKey,
   publicKeyOf,
+  sidecarNatsKey,
   type UserKey,
 } from '../../../../operator/nats/keys.ts';
 
@@ -67,6 +68,8 @@ describe("a node's NKey", () => {
       probeKey(node.seed, 'b'),
       localNatsKey(node.seed),
       localNatsKey(makeKey().seed),
+      sidecarNatsKey(node.seed),
+      sidecarNatsKey(makeKey().seed),
     ];
     for (const { seed, publicKey } of derived) {
       assert.match(seed, SEED);
@@ -84,6 +87,8 @@ describe("a node's NKey", () => {
   it('derives the same user in every version: another one would be let in nowhere before nats-server reloads', () => {
     assert.equal(localNatsKey(seed).publicKey, 'UCGLXSKMJXG7S3VHB5M3CUFHVPBLGVUUVSQZMACF2RQNHGDGYO6HFP5F');
     assert.equal(localNatsSeed(Buffer.from(seed)), localNatsKey(seed).seed, 'as the sidecar has it, in bytes');
+    assert.equal(sidecarNatsKey(seed).publicKey, 'UAAHTNYG2HCFYIRDCRYTSBILH5SGRI4IPQEPD4SPA2PLEWKUKMBON423');
+    assert.equal(sidecarNatsSeed(Buffer.from(seed)), sidecarNatsKey(seed).seed);
   });
 
   it('derives the same probe in every version, also for the longest id, whose text is too long to derive from', () => {

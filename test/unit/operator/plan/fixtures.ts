@@ -39,11 +39,14 @@ export function userKey(name: string): string {
 export const OWN_KEY = userKey('own');
 /** As whom a node with a key signs in at its local NATS. */
 export const ownUser = (publicKey = OWN_KEY): string => userKey(`${publicKey} at its own NATS`);
+/** As whom its sidecars do. */
+export const sidecarUser = (publicKey = OWN_KEY): string => userKey(`sidecars of ${publicKey}`);
 export const PUBLISHED_KEY = 'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4';
 
 /** The same for the same hash or peer, as those are that the operator derives. */
 export const DERIVED: DerivedKeys = {
   own: () => [ownUser()],
+  sidecars: () => [sidecarUser()],
   canary: (hash) => userKey(`canary of ${hash}`),
   probe: (lfhId) => userKey(`probe of ${lfhId}`),
 };
@@ -166,7 +169,8 @@ export function planOf(observed: Observed, publicKeys?: readonly string[], bug?:
     if (lfhId === bug) throw new RangeError(`${lfhId} is one too many`);
     return DERIVED.probe(lfhId);
   };
-  return planNode(observed, keys, { ...DERIVED, probe, own: () => keys.map(ownUser) }, NOW);
+  const itself = { own: () => keys.map(ownUser), sidecars: () => keys.map(sidecarUser) };
+  return planNode(observed, keys, { ...DERIVED, ...itself, probe }, NOW);
 }
 
 /** What is planned when the first of two reloads, if there is one, is live. */

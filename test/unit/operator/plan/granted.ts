@@ -6,8 +6,10 @@ import { CANARY_MARK, OWN_MARK } from '../../../../operator/plan/nats/permission
  * those of docs/architecture.md, "What a peer may do", fails the test: there must be nothing else.
  */
 export interface Granted {
-  /** May do everything in the main account: the node itself. */
+  /** May do everything in the main account: the node's operator. */
   readonly own: readonly string[];
+  /** The node's sidecars. */
+  readonly sidecars: readonly GrantedUser[];
   /** May, too. */
   readonly administrators: readonly string[];
   /** May do nothing. */
@@ -43,6 +45,9 @@ const USER = new RegExp(
 const CANARY =
   /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
 const OWN = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \} (# this node's own)$/;
+const SIDECAR = new RegExp(
+  String.raw`^(    \{ nkey: U[A-Z2-7]{55}, permissions: \{ publish: .* \}), allow_responses: true( \} \}) # this node's sidecars$`,
+);
 const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
 const EXPORT =
   /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
@@ -52,14 +57,17 @@ const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\
 export function grantedBy(mainFile: string, peersFile: string): Granted {
   const main = new Lines(mainFile);
   const own: string[] = [];
+  const sidecars: GrantedUser[] = [];
   const administrators: string[] = [];
   const canaries: string[] = [];
   const users: GrantedUser[] = [];
   main.list('users', (line) => {
     const [itself, administrator, canary] = [OWN.exec(line), ADMINISTRATOR.exec(line), CANARY.exec(line)];
-    if (itself) own.push(itself[2] === OWN_MARK ? (itself[1] ?? '') : assert.fail(line));
+    const [, start = '', end = ''] = SIDECAR.exec(line) ?? [];
+    if (itself) own.push(keyIn(itself, OWN_MARK));
     else if (administrator) administrators.push(administrator[1] ?? '');
-    else if (canary) canaries.push(canary[2] === CANARY_MARK ? (canary[1] ?? '') : assert.fail(line));
+    else if (canary) canaries.push(keyIn(canary, CANARY_MARK));
+    else if (start) sidecars.push(userOf(start + end));
     else users.push(userOf(line));
   });
   const exported: Service[] = [];
@@ -70,7 +78,20 @@ export function grantedBy(mainFile: string, peersFile: string): Granted {
     });
   }
   assert.ok(main.atEnd());
-  return { own, administrators, canaries, users, exports: exported, accounts: accountsOf(new Lines(peersFile)) };
+  return {
+    own,
+    sidecars,
+    administrators,
+    canaries,
+    users,
+    exports: exported,
+    accounts: accountsOf(new Lines(peersFile)),
+  };
+}
+
+/** The key in a line that ends with this mark, with which the operator finds it again. */
+function keyIn([line, key = '', found]: RegExpExecArray, mark: string): string {
+  return found === mark ? key : assert.fail(line);
 }
 
 function accountsOf(lines: Lines): Map<string, GrantedAccount> {

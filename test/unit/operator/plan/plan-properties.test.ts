@@ -27,6 +27,7 @@ import {
   references,
   settledPlanOf,
   sidecarOf,
+  sidecarUser,
   userKey,
   wellFor,
 } from './fixtures.ts';
@@ -39,12 +40,27 @@ const isolation = fc.constantFrom('Accounts' as const, 'Users' as const);
 const nodeWith = (isolated: 'Accounts' | 'Users'): NodeObject =>
   aNode({ spec: { nats: { ...nats, isolation: isolated, users: [userKey('administrator')] } } });
 
+const SIDECARS = {
+  key: sidecarUser(),
+  publish: ['EVENTS.app_sync'],
+  subscribe: [
+    '_INBOX.lfh-sync-hospital-a.own.>',
+    'lfh-sync.local.status',
+    ...['PING', 'INFO', 'STATS'].flatMap((verb) => [
+      `$SRV.${verb}`,
+      `$SRV.${verb}.lfh-sync`,
+      `$SRV.${verb}.lfh-sync.>`,
+    ]),
+  ],
+};
+
 /** Few enough to collide, and every kind that there is. */
 const anyKeys = fc.array(
   fc.constantFrom(
     ...['1', '2', '3', '4', '5'].map(userKey),
     OWN_KEY,
     ownUser(),
+    sidecarUser(),
     PUBLISHED_KEY,
     DAMAGED,
     DERIVED.probe('b') ?? '',
@@ -143,8 +159,9 @@ describe('the plan of a node with any peers', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Accounts') }));
-        const { own: itself, administrators, canaries, accounts, exports, users } = textsOf(plan);
+        const { own: itself, sidecars, administrators, canaries, accounts, exports, users } = textsOf(plan);
         assert.deepEqual([itself, administrators], [[ownUser()], [userKey('administrator')]]);
+        assert.deepEqual(sidecars, [SIDECARS]);
         assert.equal(canaries.length, 1);
         assert.deepEqual(users, []);
         assert.equal(accounts.size, plan.granted.length);
@@ -177,8 +194,9 @@ describe('the plan of a node with any peers', () => {
     fc.assert(
       fc.property(anyPeers, (peers) => {
         const plan = planOf(observedOf(peers, { node: nodeWith('Users') }));
-        const { own, administrators, accounts, exports, users } = textsOf(plan);
+        const { own, sidecars, administrators, accounts, exports, users } = textsOf(plan);
         assert.deepEqual([own, administrators], [[ownUser()], [userKey('administrator')]]);
+        assert.deepEqual(sidecars, [SIDECARS]);
         assert.deepEqual([accounts.size, exports.length], [0, 0]);
         const names = users.map(({ subscribe }) => subscribe[0]?.split('.')[1] ?? '');
         for (const [index, user] of users.entries()) demandPeerUser(user, names[index] ?? '');
@@ -191,9 +209,10 @@ describe('the plan of a node with any peers', () => {
     fc.assert(
       fc.property(anyPeers, isolation, (peers, isolated) => {
         const plan = planOf(observedOf(peers, { node: nodeWith(isolated) }));
-        const { accounts, users, own, administrators, canaries } = textsOf(plan);
+        const { accounts, users, own, sidecars, administrators, canaries } = textsOf(plan);
         const inside = [...accounts.values()].flatMap((account) => account.users);
-        const keys = [...own, ...administrators, ...canaries, ...[...inside, ...users].map(({ key }) => key)];
+        const named = [...sidecars, ...inside, ...users].map(({ key }) => key);
+        const keys = [...own, ...administrators, ...canaries, ...named];
         assert.equal(new Set(keys).size, keys.length, 'a key of two');
         for (const bad of [PUBLISHED_KEY, DAMAGED]) assert.ok(!keys.includes(bad));
         const admitted = plan.peers.filter(({ conflict }) => conflict === undefined).map(({ peer }) => peer);

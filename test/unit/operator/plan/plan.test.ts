@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ConfigMap } from '../../../../operator/api/objects.ts';
 import type { CaSource } from '../../../../operator/api/types.ts';
-import { ownUsersIn, withoutRevoked } from '../../../../operator/plan/nats/files.ts';
+import { ownUsersIn, sidecarUsersIn, withoutRevoked } from '../../../../operator/plan/nats/files.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../../../operator/plan/observed/names.ts';
 import { NO_DERIVED_KEYS, type Observed } from '../../../../operator/plan/observed/observed.ts';
 import { type Plan, planNode } from '../../../../operator/plan/plan.ts';
@@ -21,6 +21,7 @@ import {
   planOf,
   references,
   settledPlanOf,
+  sidecarUser,
   userKey,
 } from './fixtures.ts';
 
@@ -162,6 +163,7 @@ describe('planNode', () => {
       const known = [OWN_KEY, userKey('before')];
       const { files } = planOf(observed, known);
       assert.deepEqual(ownUsersIn(files?.files), known.map(ownUser).sort());
+      assert.deepEqual(sidecarUsersIn(files?.files), known.map(sidecarUser).sort());
       assert.ok(known.every((key) => !JSON.stringify(files).includes(key)));
     });
   }
@@ -171,8 +173,10 @@ describe('planNode', () => {
     const { files, problem } = planNode({ ...onePeer, key: undefined, written }, [OWN_KEY], NO_DERIVED_KEYS, NOW);
     assert.equal(problem, undefined);
     assert.deepEqual(ownUsersIn(files?.files), [ownUser()]);
+    assert.deepEqual(sidecarUsersIn(files?.files), [sidecarUser()]);
     const first = planNode({ ...onePeer, key: undefined }, [OWN_KEY], NO_DERIVED_KEYS, NOW);
     assert.deepEqual(ownUsersIn(first.files?.files), []);
+    assert.deepEqual(sidecarUsersIn(first.files?.files), []);
   });
 
   it('plans nothing where an older node has the same NATS and nothing was written before', () => {
@@ -226,14 +230,15 @@ describe('planNode for a node with a problem', () => {
 });
 
 describe('the ConfigMap for NATS of a deleted node', () => {
-  it('lets in only the node itself and its administrators, and keeps the authorities', () => {
+  it('lets in only the node itself, its sidecars and its administrators, and keeps the authorities', () => {
     const { data = {}, metadata } = afterDeletionOf(users);
     assert.equal(metadata.ownerReferences, undefined, 'nats-server does not start without what it includes');
     assert.deepEqual(
       data[MAIN_FILE]?.match(/nkey: \w+ \}/g)?.sort(),
       [`nkey: ${ownUser()} }`, `nkey: ${userKey('administrator')} }`].sort(),
     );
-    assert.doesNotMatch(data[MAIN_FILE] ?? '', /allow/);
+    assert.deepEqual(data[MAIN_FILE]?.match(/.*allow.*/g)?.length, 1);
+    assert.deepEqual(sidecarUsersIn(data), [sidecarUser()], 'whose connect still runs');
     assert.equal(data[CA_FILE], settledPlanOf(users).files?.files[CA_FILE]);
   });
 });

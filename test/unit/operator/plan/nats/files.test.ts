@@ -4,6 +4,7 @@ import {
   type NatsFiles,
   natsFiles,
   ownUsersIn,
+  sidecarUsersIn,
   withoutRevoked,
 } from '../../../../../operator/plan/nats/files.ts';
 import { MAIN_FILE, PEERS_FILE } from '../../../../../operator/plan/observed/names.ts';
@@ -144,11 +145,14 @@ describe('the files for NATS', () => {
   });
 
   it('show which of their users the node itself is, whatever the isolation', () => {
-    const access = { account: 'LFH', own: [OWN, C], users: [userKey('administrator')], peers: [] };
+    const sidecars = { publicKeys: [B], lfhId: 'hospital-a', node: 'local' };
+    const access = { account: 'LFH', own: [OWN, C], sidecars, users: [userKey('administrator')], peers: [] };
     const servers = { written: undefined, liveHash: undefined, restarts: true };
     for (const isolation of ['Accounts', 'Users'] as const) {
       const { files } = natsFiles({ ...access, isolation }, CA, servers, { canary: () => CANARY });
       assert.deepEqual(ownUsersIn(files), [OWN, C].sort());
+      assert.deepEqual(sidecarUsersIn(files), [B]);
+      assert.deepEqual(withoutRevoked(files, []), files, 'they are no peers, whose access could be taken back');
     }
     assert.deepEqual(ownUsersIn(undefined), []);
     assert.deepEqual(ownUsersIn({ [MAIN_FILE]: `    { nkey: U${'A'.repeat(55)} } # this node's own\n` }), []);

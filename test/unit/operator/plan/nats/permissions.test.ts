@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { syncName } from '../../../../../common/contract/names.ts';
 import { InvalidInputError } from '../../../../../common/errors.ts';
-import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../../../operator/plan/nats/permissions.ts';
+import {
+  type AdmittedPeer,
+  type NatsAccess,
+  natsIncludes,
+  SIDECAR_MARK,
+  sidecarUsers,
+} from '../../../../../operator/plan/nats/permissions.ts';
 import { userKey } from '../fixtures.ts';
 
 /** In alphabetical order, which is their order in the file. */
@@ -90,6 +98,28 @@ describe("a node's nats-server configuration", () => {
     assert.deepEqual(natsIncludes({ ...access, users: [OWN, ADMINISTRATOR, ADMINISTRATOR] }), natsIncludes(access));
   });
 
+  it('gives the sidecars a user that may announce, be asked, and nothing else, also where an administrator lists its key', () => {
+    const sidecars = { publicKeys: [key('F')], lfhId: 'a.b', node: 'local' };
+    const { mainAccount } = natsIncludes({ ...access, sidecars, users: [ADMINISTRATOR, key('F')] });
+    const lines = mainAccount.split('\n').filter((line) => line.includes(key('F')));
+    const inbox = `_INBOX.${syncName('a.b')}.own.>`;
+    const asked = ['PING', 'INFO', 'STATS'].map((verb) => {
+      return `"$SRV.${verb}", "$SRV.${verb}.lfh-sync", "$SRV.${verb}.lfh-sync.>"`;
+    });
+    assert.deepEqual(lines, [
+      `    { nkey: ${key('F')}, permissions: { publish: { allow: ["EVENTS.app_sync"] }, ` +
+        `subscribe: { allow: ["${inbox}", "lfh-sync.local.status", ${asked.join(', ')}] }, allow_responses: true } } ` +
+        "# this node's sidecars",
+    ]);
+  });
+
+  it('has the user of sidecars as docs/sidecar.md says that a person writes it', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../../../docs/sidecar.md'), 'utf8');
+    const [user = ''] = sidecarUsers({ publicKeys: ['UA…'], lfhId: 'hospital-b', node: 'local' });
+    const withoutBlanks = (text: string): string => text.replace(/\s/g, '');
+    assert.ok(withoutBlanks(page).includes(withoutBlanks(user.replace(SIDECAR_MARK, ''))), user);
+  });
+
   it('is valid without any peer', () => {
     const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [] });
     assert.match(mainAccount, /exports: \[\n {2}\]/);
@@ -132,6 +162,11 @@ describe("a node's nats-server configuration", () => {
       "the node's own key for a peer",
       { peers: [{ lfhId: 'c', publicKeys: [OWN] }] },
       /the node's own users and peer "c"/,
+    ],
+    [
+      "the sidecars' key for a peer",
+      { sidecars: { publicKeys: [key('F')], lfhId: 'a', node: 'b' }, peers: [{ lfhId: 'c', publicKeys: [key('F')] }] },
+      /the node's sidecars and peer "c"/,
     ],
     ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is given twice/],
     ['a stream with a wildcard', { stream: '*' }, /stream .*"\*"/],
