@@ -1,5 +1,6 @@
 import type { SyncName } from '../common/contract/names.ts';
 import type { Reason } from '../common/contract/reasons.ts';
+import type { Place } from './replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from './replay/delivered.ts';
 import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
 import type { Position } from './replay/position.ts';
@@ -87,6 +88,12 @@ export interface PeerStream {
    * @returns undefined when nobody answers, because the server is older than 2.14
    */
   reset(sequence?: number): Promise<ResetAnswer | undefined>;
+  /**
+   * Pulls the next message, and says where it stands in the stream. Reset the durable afterwards: to the server the message is
+   * handed out.
+   * @returns undefined when none came
+   */
+  peek(): Promise<Place | undefined>;
   /** Starts pulling; at most about `messages` and `bytes` are held here, whatever the backlog. */
   start(limits: { messages: number; bytes: number }): void;
   /** Stops pulling. Resolves when everything that was asked for is buffered or has expired. */

@@ -8,6 +8,13 @@ export type StartFrom =
   | { readonly policy: 'Latest' }
   | { readonly policy: 'Time'; readonly time: string };
 
+/** What an administrator has decided about a peer whose stream has diverged from the position. */
+export interface Restart {
+  /** The position's sequence. Any other one than that in force has no effect, so that a decision counts only once. */
+  readonly position: number;
+  readonly startFrom: StartFrom;
+}
+
 /** A peer in `LFH_SYNC_PEERS`. */
 export interface PeerSettings {
   readonly name: string;
@@ -17,6 +24,7 @@ export interface PeerSettings {
   readonly tlsServerName?: string;
   readonly paused: boolean;
   readonly startFrom: StartFrom;
+  readonly restart?: Restart;
   readonly allowFormats: readonly string[];
   readonly allowOrigins: readonly string[];
   readonly stream: string;
@@ -70,6 +78,11 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
     need: '`{"policy": "Earliest"}`',
     meaning:
       'Where to begin with a peer that was never replayed: `Earliest`, `Latest`, or `Time` with a `time`. Has no effect once there is a position.',
+  },
+  restart: {
+    need: 'none',
+    meaning:
+      'What to do about `StreamDiverged`: `{"position": …, "startFrom": …}` begins anew where the position is just that one.',
   },
   allowFormats: {
     need: 'see below',
@@ -132,6 +145,7 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     ...optional('tlsServerName', textOf(HOST, 'a host name')),
     paused: fields.paused === undefined ? false : booleanAt(fields.paused, at('paused')),
     startFrom: fields.startFrom === undefined ? { policy: 'Earliest' } : startFromAt(fields.startFrom, at('startFrom')),
+    ...optional('restart', restartAt),
     allowFormats: listAt(
       'allowFormats',
       DEFAULT_FORMATS,
@@ -155,6 +169,13 @@ function startFromAt(value: unknown, path: string): StartFrom {
   const written = textAt(time, `${path}.time`, TIME, 'a time such as 2026-11-24T08:00:00Z');
   if (Number.isNaN(Date.parse(written))) throw new ShapeError(`${path}.time`, 'expected a time that exists');
   return { policy, time: written };
+}
+
+function restartAt(value: unknown, path: string): Restart {
+  const { position, startFrom } = objectAt(value, path, ['position', 'startFrom']);
+  if (!Number.isSafeInteger(position) || (position as number) < 1)
+    throw new ShapeError(`${path}.position`, 'expected the sequence in the message');
+  return { position: position as number, startFrom: startFromAt(startFrom, `${path}.startFrom`) };
 }
 
 function objectAt(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {

@@ -27,6 +27,8 @@ export const REASON_TEXTS = {
   PositionLost:
     'Kafka holds no position although messages were replayed before. A person decides; the message says how.',
   StreamRecreated: "The peer's stream turned out to be a new one. Everything in it is replayed.",
+  StreamDiverged:
+    "The peer's stream does not hold the last message that was replayed, but others: it was put back from an older copy, or has lost its end. A person decides; the message says how.",
   ChainBroken: 'Another process was handed messages of ours; they are being asked for again. Passes by itself.',
   KafkaUnavailable:
     "This node's Kafka cannot be reached, does not answer, or does not let us in: the log of the container lfh-sync says which. Tried again.",

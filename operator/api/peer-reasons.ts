@@ -36,6 +36,7 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     ConsumerMissing: says('peer', 'ConsumerMissing'),
     PositionLost: says('we', 'PositionLost'),
     StreamRecreated: says('passes', 'StreamRecreated'),
+    StreamDiverged: says('we', 'StreamDiverged'),
     ChainBroken: says('passes', 'ChainBroken'),
     KafkaUnavailable: says('passes', 'KafkaUnavailable'),
     KafkaRefused: says('we', 'KafkaRefused'),

@@ -330,6 +330,28 @@ export interface LfhSyncPeerSpec {
       time?: string;
     };
     /**
+     * What to do about StreamDiverged: begins anew, from the time that is given. It counts only while the position is the given one, so once. docs/operations.md says at what price.
+     */
+    restart?: {
+      /**
+       * The sequence of the last message that was replayed, as the condition's message says it.
+       */
+      position: number;
+      /**
+       * As spec.receive.startFrom.
+       */
+      startFrom: {
+        /**
+         * As there.
+         */
+        policy: 'Earliest' | 'Latest' | 'Time';
+        /**
+         * As there.
+         */
+        time?: string;
+      };
+    };
+    /**
      * Patterns of data_format, in which * stands for anything; a message of another format ends in LFH_EXCEPTION. Absent: what connect takes in, which is FHIR*, X12*, HL7*, CDA*, CCDA*, C-CDA*, DICOM*, IMAGE*, NCPDP*, ASTM*.
      */
     allowFormats?: readonly string[];

@@ -3,6 +3,7 @@ import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { PeerStream } from '../ports.ts';
+import type { Place } from '../replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
@@ -34,6 +35,7 @@ export interface OpenPeerStream extends PeerStream {
 const TOLERANCE = 4;
 /** A second less than the durable allows, which leaves room for what the line takes. */
 export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
+const ONE: Amount = { messages: 1, bytes: 1 };
 const DROPPED_LOG_MS = 10_000;
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = new TextEncoder().encode('+ACK');
@@ -108,7 +110,19 @@ class DurablePull implements OpenPeerStream {
     }
   }
 
+  async peek(): Promise<Place | undefined> {
+    this.#pull(ONE, true);
+    await this.stop();
+    this.#pulls = undefined;
+    const [found] = this.#buffer.take(ONE);
+    return found && { sequence: found.streamSequence, time: found.time };
+  }
+
   start(limits: Amount): void {
+    this.#pull(limits, false);
+  }
+
+  #pull(limits: Amount, isSingle: boolean): void {
     this.#throwIfFailed();
     if (this.#pulls) throw new Error('the stream is being pulled already');
     const { inboxPrefix, pull = PULL } = this.#options;
@@ -119,6 +133,7 @@ class DurablePull implements OpenPeerStream {
       subject: pullSubject(this.#options.stream, this.#options.durable),
       inboxPrefix,
       limits,
+      isSingle,
       gradual: canReset(this.#connected.connection.info?.version),
       held: () => this.#buffer.held,
       onMessage: (message, endedEarly) => this.#receive(message, endedEarly),

@@ -18,6 +18,8 @@ export interface PullLoopOptions extends PullOptions {
   readonly subject: string;
   readonly inboxPrefix: string;
   readonly limits: Amount;
+  /** Whether to ask only once, for one message of any size. */
+  readonly isSingle: boolean;
   /** Whether pulls begin small; see `PullPace`. */
   readonly gradual: boolean;
   readonly held: () => Amount;
@@ -77,12 +79,13 @@ export class PullLoop {
     this.#pace = new PullPace(options.gradual);
     this.#heartbeatMs = Math.floor(options.expiresMs / HEARTBEATS_PER_PULL);
     this.#clock = setInterval(() => this.#tick(), this.#heartbeatMs);
-    this.refill();
+    if (options.isSingle) this.#pull(1, undefined);
+    else this.refill();
   }
 
   /** Sends pulls for as much as there is room for. */
   refill(): void {
-    while (!this.#stopped && !this.#draining && !this.#options.connection.isClosed()) {
+    while (!this.#stopped && !this.#draining && !this.#options.isSingle && !this.#options.connection.isClosed()) {
       const request = nextPull(this.#options.limits, this.#options.maxBatch, {
         held: this.#options.held(),
         outstanding: this.#outstanding,

@@ -3,8 +3,9 @@ import { syncName } from '../../common/contract/names.ts';
 import type { LoadedPeer } from '../../common/contract/peers.ts';
 import { describeUnforeseen, FencedError, messageOf, ReportedError } from '../../common/errors.ts';
 import type { OwnersPort, PeerStream } from '../ports.ts';
+import { AnotherStreamError } from '../replay/another-stream.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
-import { AnotherStreamError, startTime } from '../replay/resume.ts';
+import { startTime } from '../replay/resume.ts';
 import { runSession, type SessionContext } from './pipeline.ts';
 import { sweep } from './sweep.ts';
 import { positionLost, takeOver } from './take-over.ts';
@@ -19,6 +20,7 @@ export interface PeerReplay extends SessionContext {
 
 /** What one session leaves behind for the next. */
 interface Memory {
+  /** For a server that cannot reset, and does not let us look into its stream. */
   anotherStream: boolean;
   /** For a server that cannot reset: what its next deliveries must be. */
   swept: Chain | undefined;
@@ -118,6 +120,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     peer: syncName(settings.lfhId),
     stream: settings.stream,
     from: startTime(settings.startFrom, Date.now()),
+    restart: settings.restart,
     anotherStream: memory.anotherStream,
     swept: memory.swept,
   });

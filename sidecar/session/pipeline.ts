@@ -2,6 +2,7 @@ import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
+import { AnotherStreamError, isOfAnotherStream } from '../replay/another-stream.ts';
 import { Backlog } from '../replay/backlog.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
 import { advancePosition, type BatchPlan, type Judged, topicsNamed } from '../replay/batch-plan.ts';
@@ -10,7 +11,6 @@ import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import type { Position } from '../replay/position.ts';
-import { AnotherStreamError, isOfAnotherStream } from '../replay/resume.ts';
 import type { Announcements } from './announcements.ts';
 import type { ReplayLog } from './replay-log.ts';
 import type { PeerReport } from './report.ts';
@@ -179,7 +179,7 @@ class OpenBatch {
 
 function findProblem({ chain, position }: SessionStart, delivered: Delivered): TransientError | undefined {
   if (!chain.accept(delivered)) return new ChainBrokenError(delivered);
-  if (position.identity === null && isOfAnotherStream(delivered, position)) return new AnotherStreamError(delivered);
+  if (isOfAnotherStream(delivered, position)) return new AnotherStreamError(delivered);
   return undefined;
 }
 

@@ -1,10 +1,12 @@
 import type { SyncName } from '../../common/contract/names.ts';
+import type { Restart } from '../../common/contract/peers.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { Chain } from '../replay/chain.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
-import { firstPosition, resume } from '../replay/resume.ts';
+import { firstPosition, resume, startTime } from '../replay/resume.ts';
+import { diverged, proveStream, resetTo } from './prove-stream.ts';
 
 /** What a replay begins with once the peer is ours and its durable delivers from the position that Kafka holds. */
 export interface TakenOver {
@@ -27,6 +29,8 @@ export interface TakeOverRequest {
   readonly stream: string;
   /** Where to start when there is no position; see `startTime()`. */
   readonly from: number;
+  /** What an administrator has decided about a stream that has diverged from the position. */
+  readonly restart?: Restart | undefined;
   /** Whether the last session saw messages of another stream, on a server that reports no identity. */
   readonly anotherStream: boolean;
   /** For a server that cannot reset: what its next deliveries must be, when a sweep has found that out. */
@@ -73,21 +77,15 @@ async function resumeAfterReset(
   stored: Position | undefined,
   request: TakeOverRequest,
 ): Promise<Resumed> {
-  const begin = { stream: request.stream, from: request.from };
-  const found = resume(request.anotherStream && stored ? { ...stored, stream: '' } : stored, answer, begin);
+  const found = resume(stored, answer, { stream: request.stream, from: request.from });
   const chain = new Chain(0);
   switch (found.kind) {
-    case 'continue': {
-      const { position } = found;
-      const pending = pendingAfter(await resetTo(stream, answer, found.resetTo), position);
-      return { position, chain, pending, begin: false, recreated: false };
-    }
+    case 'continue':
+      return goOn(stream, answer, found.position, request);
     case 'begin':
       return { position: found.position, chain, pending: answer.pending, begin: true, recreated: false };
-    case 'recreated': {
-      const { pending } = await resetTo(stream, answer, 0);
-      return { position: found.position, chain, pending, begin: true, recreated: true };
-    }
+    case 'recreated':
+      return beginAnew(stream, answer, found.position);
     case 'unproven': {
       await proveNothingReplayed(stream, found.floor);
       const position = { ...firstPosition(request.stream, answer.identity, request.from), sequence: found.floor };
@@ -96,19 +94,32 @@ async function resumeAfterReset(
   }
 }
 
-/** @returns the answer for the place where the durable stands now */
-async function resetTo(stream: PeerStream, answer: ResetAnswer, sequence: number): Promise<ResetAnswer> {
-  if (answer.floor === sequence) return answer;
-  const again = await stream.reset(sequence);
-  if (again?.identity !== answer.identity) {
-    throw new TransientError('StreamRecreated', 'the stream was recreated while its durable was being reset');
+/** Goes on after the position, if the stream is proven to be the one that the position speaks of. */
+async function goOn(
+  stream: PeerStream,
+  answer: ResetAnswer,
+  position: Position,
+  { restart }: TakeOverRequest,
+): Promise<Resumed> {
+  const proof = await proveStream(stream, answer, position);
+  const { finding } = proof;
+  const begin = (from: number): Promise<Resumed> =>
+    beginAnew(stream, answer, firstPosition(position.stream, answer.identity, from));
+  if (finding === 'anew') return begin(position.from);
+  if (finding === 'diverged') {
+    if (restart?.position === position.sequence) return begin(startTime(restart.startFrom, Date.now()));
+    // The peer's operator compares the durable's floor with the stream's end, so the floor must tell what was replayed.
+    await resetTo(stream, answer.identity, position.sequence);
+    throw diverged(position, proof);
   }
-  return again;
+  // The next message of an empty stream may have any sequence, and must be seen whatever it is.
+  const { pending } = await resetTo(stream, answer.identity, finding === 'empty' ? 0 : position.sequence);
+  return { position, chain: new Chain(0), pending, begin: false, recreated: false };
 }
 
-/** A durable that went back further than the position delivers some messages again, and does not say how many. */
-function pendingAfter({ floor, pending }: ResetAnswer, { sequence }: Position): number | null {
-  return floor === sequence || pending === 0 ? pending : null;
+async function beginAnew(stream: PeerStream, answer: ResetAnswer, position: Position): Promise<Resumed> {
+  const { pending } = await resetTo(stream, answer.identity, 0);
+  return { position, chain: new Chain(0), pending, begin: true, recreated: true };
 }
 
 /** How often to count again when messages arrive during the count. */

@@ -54,6 +54,7 @@ function crashingStream(stream: PeerStream): PeerStream {
     ackWaitMs: stream.ackWaitMs,
     superseded: stream.superseded,
     reset: (sequence) => stream.reset(sequence),
+    peek: () => stream.peek(),
     start: (limits) => stream.start(limits),
     stop: () => stream.stop(),
     available: (timeoutMs) => stream.available(timeoutMs),

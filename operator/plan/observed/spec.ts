@@ -1,4 +1,4 @@
-import { DEFAULT_FORMATS, type StartFrom } from '../../../common/contract/peers.ts';
+import { DEFAULT_FORMATS, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
 
@@ -10,6 +10,7 @@ export interface PeerSpec {
   readonly receive: {
     readonly paused: boolean;
     readonly startFrom: StartFrom;
+    readonly restart?: Restart;
     readonly allowFormats: readonly string[];
     readonly allowOrigins: readonly string[];
     readonly stream: string;
@@ -23,6 +24,7 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
   const {
     paused = false,
     startFrom,
+    restart,
     allowFormats = DEFAULT_FORMATS,
     allowOrigins = [],
     stream = 'EVENTS',
@@ -31,7 +33,15 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
   return {
     servers,
     publicKeys,
-    receive: { paused, startFrom: startFromOf(startFrom), allowFormats, allowOrigins, stream, consumer },
+    receive: {
+      paused,
+      startFrom: startFromOf(startFrom),
+      ...(restart && { restart: { position: restart.position, startFrom: startFromOf(restart.startFrom) } }),
+      allowFormats,
+      allowOrigins,
+      stream,
+      consumer,
+    },
     send: { paused: send.paused ?? false },
   };
 }

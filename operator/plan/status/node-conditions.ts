@@ -132,6 +132,7 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   PositionLost: 'NatsUnreachable',
   InternalError: 'NatsUnreachable',
   StreamRecreated: 'NatsUnreachable',
+  StreamDiverged: 'NatsUnreachable',
   ChainBroken: 'NatsUnreachable',
   KafkaUnavailable: 'NatsUnreachable',
   KafkaRefused: 'NatsUnreachable',

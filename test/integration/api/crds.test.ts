@@ -267,6 +267,16 @@ describe('the CRDs on a real API server', function () {
         /startFrom\.time/,
       ],
       ['an unknown policy', { receive: { startFrom: { policy: 'Now' } } }, /"Earliest", "Latest", "Time"/],
+      [
+        'a restart at no position',
+        { receive: { restart: { position: 0, startFrom: { policy: 'Latest' } } } },
+        /position/,
+      ],
+      [
+        'a restart at a time without its policy',
+        { receive: { restart: { position: 5, startFrom: { policy: 'Latest', time } } } },
+        /policy Time needs a time/,
+      ],
     ];
     for (const [what, spec, message] of peers) {
       it(what, async () => assert.match(await refusal(peer({ lfhId: 'b', ...spec })), message));

@@ -88,6 +88,25 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     }
   });
 
+  it('is replayed without a loss and without a repeat when its store was put back from an older copy', async () => {
+    const e = await Site.start('hospital-e', { kafka: false, natsVersion: 'beforeReset' });
+    try {
+      await e.grantAccess(b, ACK_WAIT_MS);
+      await ledger.send(e, 5);
+      await start(e);
+      await ledger.arrivedOnce(b);
+      await ledger.acknowledged(e, b);
+      const copy = await e.copyStore();
+      await ledger.send(e, 5);
+      await ledger.arrivedOnce(b);
+      await e.putStoreBack(copy);
+      await ledger.send(e, 20);
+      await ledger.arrivedOnce(b, 90_000);
+    } finally {
+      await e.stop();
+    }
+  });
+
   it('is not replayed without a position when its durable was used before', async () => {
     const d = await Site.start('hospital-d', { kafka: false, natsVersion: 'beforeReset' });
     try {

@@ -80,6 +80,11 @@ export class NatsServer {
     return join(this.#options.directory, 'nats-server.log');
   }
 
+  /** Where JetStream keeps everything. */
+  get storeDirectory(): string {
+    return join(this.#options.directory, 'jetstream');
+  }
+
   get process(): ServerProcess {
     if (!this.#process) throw new Error('the nats-server was never started');
     return this.#process;
@@ -146,7 +151,7 @@ export class NatsServer {
     const config = [
       `server_name: ${JSON.stringify(name)}`,
       `listen: "127.0.0.1:${this.port}"`,
-      `jetstream { store_dir: ${JSON.stringify(join(directory, 'jetstream'))}, max_file: 4G }`,
+      `jetstream { store_dir: ${JSON.stringify(this.storeDirectory)}, max_file: 4G }`,
       tls ? `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }` : '',
       `accounts {\n${this.#accounts}\n}`,
       extra ?? '',

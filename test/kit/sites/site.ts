@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
@@ -8,6 +8,7 @@ import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/na
 import { localNatsKey, sidecarNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { runningWithLogs } from '../running.ts';
+import { backupAndRestore } from '../servers/backup.ts';
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -160,6 +161,39 @@ export class Site {
   /** Removes the messages before a sequence, as their age would. */
   async purge(firstKept: number): Promise<void> {
     await this.#request('$JS.API.STREAM.PURGE.EVENTS', { seq: firstKept });
+  }
+
+  /** Restarts nats-server, and copies what it has stored while it is down. @returns the copy */
+  async copyStore(): Promise<string> {
+    const copy = await mkdtemp(join(this.directory, 'copy-'));
+    await this.nats.stop();
+    await cp(this.nats.storeDirectory, copy, { recursive: true });
+    await this.nats.start();
+    return copy;
+  }
+
+  /** Restarts nats-server with what it had stored when the copy was made, as after a restore of its disk. */
+  async putStoreBack(copy: string): Promise<void> {
+    await this.nats.stop();
+    await rm(this.nats.storeDirectory, { recursive: true });
+    await cp(copy, this.nats.storeDirectory, { recursive: true });
+    await this.nats.start();
+  }
+
+  /** Takes the stream through a backup and a restore of JetStream's API, which gives it a new identity. */
+  async restoreStream(): Promise<void> {
+    const connection = await this.connect();
+    try {
+      await backupAndRestore(connection);
+    } finally {
+      await connection.close();
+    }
+    for (const { lfhId } of this.#peers.values()) await this.createDurable(lfhId, this.#ackWaits.get(lfhId));
+  }
+
+  /** Deletes one message of the stream. */
+  async deleteMessage(sequence: number): Promise<void> {
+    await this.#request('$JS.API.STREAM.MSG.DELETE.EVENTS', { seq: sequence });
   }
 
   /** Lets another node receive from this one. Account, user, permissions and durable are those that the operator makes. */

@@ -8,7 +8,7 @@ import {
   TransientError,
   UncertainCommitError,
 } from '../../../common/errors.ts';
-import { AnotherStreamError } from '../../../sidecar/replay/resume.ts';
+import { AnotherStreamError } from '../../../sidecar/replay/another-stream.ts';
 
 describe('the message of an error', () => {
   it('has the messages of all its causes, and none of them twice', () => {

@@ -211,6 +211,12 @@ describe('the CRDs and the sidecar', () => {
       new RegExp(schemasOf(definitionOf('LfhSyncPeer')).get('spec.receive.startFrom.time')?.pattern ?? '$^'),
     ],
     [
+      'spec.receive.restart.startFrom.time',
+      TIMES,
+      (time) => peerTakes({ restart: { position: 1, startFrom: { policy: 'Time', time } } }),
+      new RegExp(schemasOf(definitionOf('LfhSyncPeer')).get('spec.receive.restart.startFrom.time')?.pattern ?? '$^'),
+    ],
+    [
       'spec.kafka.brokers',
       ['kafka:9092', '[fd00::1]:9092', 'kafka', 'user:password@kafka:9092', ''],
       (value) => settingTakes('KAFKA_BOOTSTRAP_SERVERS', JSON.stringify([value])),

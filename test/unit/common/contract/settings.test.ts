@@ -42,11 +42,18 @@ describe('settings', () => {
           ),
           paused: fc.boolean(),
           startFrom,
+          restart: fc.record(
+            { position: fc.maxSafeNat().map((n) => Math.max(1, n)), startFrom },
+            { noNullPrototype: true },
+          ),
           allowFormats: fc.array(fc.stringMatching(/^[A-Z0-9*-]{1,10}$/)),
           allowOrigins: fc.array(fc.stringMatching(/^[a-z.]{1,10}$/)),
           stream: fc.constant('EVENTS'),
         },
-        { noNullPrototype: true },
+        {
+          requiredKeys: ['name', 'lfhId', 'servers', 'paused', 'startFrom', 'allowFormats', 'allowOrigins', 'stream'],
+          noNullPrototype: true,
+        },
       ),
       { selector: ({ name }) => name, maxLength: 4 },
     );
@@ -173,6 +180,12 @@ describe('a peer', () => {
       /a time that exists/,
     ],
     ['a time with Latest', { startFrom: { policy: 'Latest', time: '2026-01-01T00:00:00Z' } }, /has no meaning/],
+    [
+      'a restart without a position',
+      { restart: { startFrom: { policy: 'Latest' } } },
+      /restart\.position: expected the seq/,
+    ],
+    ['a restart without a start', { restart: { position: 7 } }, /restart\.startFrom: expected an object/],
     ['a control character in the lfhId', { lfhId: 'a\nb' }, /lfhId: expected/],
   ];
   for (const [what, fields, message] of wrong) {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
-import { isOfAnotherStream, resume, startTime } from '../../../../sidecar/replay/resume.ts';
+import { resume, startTime } from '../../../../sidecar/replay/resume.ts';
 
 const stored: Position = {
   stream: 'EVENTS',
@@ -13,24 +12,11 @@ const stored: Position = {
 };
 const begin = { stream: 'EVENTS', from: 77 };
 
-function delivered(streamSequence: number, consumerSequence: number, time = 0): Delivered {
-  return {
-    payload: Buffer.alloc(0),
-    streamSequence,
-    consumerSequence,
-    deliveryCount: 1,
-    time,
-    pending: 0,
-    cutOff: false,
-    ack() {},
-  };
-}
-
 describe('the start of a replay', () => {
-  it('is after the position, not after the acknowledgements', () => {
+  it('is after the position, not after the acknowledgements, and whatever the stream is called', () => {
     for (const floor of [0, 90, 100, 120]) {
-      const found = resume(stored, { floor, identity: 'one', pending: 0 }, begin);
-      assert.equal(found.kind === 'continue' && found.resetTo, 100);
+      const found = resume(stored, { floor, identity: 'two', pending: 0 }, begin);
+      assert.equal(found.kind === 'continue' && found.position.sequence, 100);
     }
   });
 
@@ -49,8 +35,8 @@ describe('the start of a replay', () => {
     });
   });
 
-  it('is the first message of a recreated stream, with the start time of the old one', () => {
-    const found = resume(stored, { floor: 0, identity: 'two', pending: 0 }, begin);
+  it('is the first message of a recreated stream that nothing was replayed of, with the start time of the old one', () => {
+    const found = resume({ ...stored, sequence: 0 }, { floor: 0, identity: 'two', pending: 0 }, begin);
     assert.equal(found.kind, 'recreated');
     assert.deepEqual(
       found.kind === 'recreated' && [found.position.sequence, found.position.identity, found.position.from],
@@ -65,38 +51,9 @@ describe('the start of a replay', () => {
     );
   });
 
-  it('is at or before the message at the position when the server reports no identity', () => {
-    for (const [floor, resetTo] of [
-      [100, 99],
-      [120, 99],
-      [50, 50],
-      [0, 0],
-    ] as const) {
-      const found = resume({ ...stored, identity: null }, { floor, identity: null, pending: 0 }, begin);
-      assert.equal(found.kind === 'continue' && found.resetTo, resetTo);
-    }
-  });
-
   it('keeps the identity in the position from when a server reports one', () => {
     const found = resume({ ...stored, identity: null }, { floor: 100, identity: 'one', pending: 0 }, begin);
     assert.equal(found.kind === 'continue' && found.position.identity, 'one');
-  });
-});
-
-describe('a recreated stream without an identity', () => {
-  it('is recognized by any other time stamp of the message at the position', () => {
-    assert.equal(isOfAnotherStream(delivered(100, 1, 5_000), stored), false);
-    assert.equal(isOfAnotherStream(delivered(100, 1, 5_001), stored), true);
-  });
-
-  it('is recognized by a younger message before the position, unless a clock was set back a little', () => {
-    assert.equal(isOfAnotherStream(delivered(7, 1, 4_000), stored), false);
-    assert.equal(isOfAnotherStream(delivered(7, 1, 5_900), stored), false);
-    assert.equal(isOfAnotherStream(delivered(7, 1, 6_500), stored), true);
-  });
-
-  it('is not recognized by messages after the position, whatever their time stamps', () => {
-    assert.equal(isOfAnotherStream(delivered(101, 1, 1), stored), false);
   });
 });
 

@@ -85,6 +85,7 @@ describe('the replay of a peer', () => {
     ackWaitMs: 1,
     superseded: new AbortController().signal,
     reset: async () => ({ floor: 0, identity: 'i', pending: 0 }),
+    peek: async () => undefined,
     start: () => undefined,
     stop: async () => undefined,
     available: async () => undefined,

@@ -39,6 +39,10 @@ class ScriptedStream implements PeerStream {
     return undefined;
   }
 
+  async peek(): Promise<undefined> {
+    return undefined;
+  }
+
   start(): void {
     this.#stopped = false;
   }

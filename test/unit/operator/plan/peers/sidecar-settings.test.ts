@@ -77,6 +77,7 @@ describe("a sidecar's settings", () => {
     const receive = {
       paused: true,
       startFrom: { policy: 'Time', time: '2026-11-01T00:00:00Z' },
+      restart: { position: 120, startFrom: { policy: 'Earliest' } },
       allowFormats: ['FHIR-*'],
       allowOrigins: ['c'],
       stream: 'THEIRS',

@@ -1,0 +1,75 @@
+import { TransientError } from '../../common/errors.ts';
+import type { PeerStream } from '../ports.ts';
+import { type Finding, judgeByFirst, judgeByNext, type Place } from '../replay/another-stream.ts';
+import type { ResetAnswer } from '../replay/delivered.ts';
+import type { Position } from '../replay/position.ts';
+
+/** What {@link proveStream} found, with what the stream holds where it had to look that far. */
+export interface Proof {
+  readonly finding: Finding;
+  readonly first?: Place | undefined;
+  readonly count?: number;
+}
+
+/**
+ * Finds out whether a peer's stream is the one that the position speaks of. A stream's identity does not show it: nats-server
+ * makes it of the time at which the stream was made, so a store that was put back from an older copy, or has lost its end in a
+ * power cut, has the same one; and a position can be one that the peer's server invented.
+ *
+ * So the message *at* the position is looked at, and where it is not there, the first one of the stream. A look moves the
+ * durable: reset it afterwards.
+ *
+ * @throws TransientError `StreamRecreated` when that happens meanwhile
+ */
+export async function proveStream(stream: PeerStream, { identity }: ResetAnswer, position: Position): Promise<Proof> {
+  if (position.sequence === 0) return { finding: 'same' };
+  const { place: next } = await look(stream, identity, position.sequence - 1);
+  const same = judgeByNext(next, position, identity);
+  if (same) return { finding: same };
+  const { place: first, count } = await look(stream, identity, 0);
+  return { finding: judgeByFirst(first, position, identity), first, count };
+}
+
+/** Looks at the first message after a sequence, and how many there are. */
+async function look(
+  stream: PeerStream,
+  identity: string | null,
+  after: number,
+): Promise<{ readonly place: Place | undefined; readonly count: number }> {
+  const { pending: count } = await resetTo(stream, identity, after);
+  if (count === 0) return { place: undefined, count };
+  const place = await stream.peek();
+  if (place) return { place, count };
+  // It was there a moment ago. The next take-over looks again.
+  throw new TransientError('Unreachable', `${stream.server} delivered no message although it has ${count} for us`);
+}
+
+/**
+ * Resets the durable to after `sequence`.
+ * @param identity of the stream, as the first reset of this take-over told it
+ * @throws TransientError `StreamRecreated` when the stream is another one now
+ */
+export async function resetTo(stream: PeerStream, identity: string | null, sequence: number): Promise<ResetAnswer> {
+  const answer = await stream.reset(sequence);
+  if (answer?.identity !== identity) {
+    throw new TransientError('StreamRecreated', 'the stream was recreated while its durable was being reset');
+  }
+  return answer;
+}
+
+/** The error for a stream with which nobody but a person can decide how to go on. docs/operations.md says at what price. */
+export function diverged({ stream, sequence, time }: Position, { first, count = 0 }: Proof): TransientError {
+  const holds = first ? `${count} others, from message ${first.sequence} of ${timeText(first.time)} on` : 'none';
+  return new TransientError(
+    'StreamDiverged',
+    `the peer's stream ${stream} does not have message ${sequence} of ${timeText(time)}, which is the last that was replayed ` +
+      `here, but ${holds}. It was put back from an older copy, has lost its end, or that message was deleted. Nothing is ` +
+      `replayed until you decide: set spec.receive.restart to position ${sequence} and the time from which on messages are new ` +
+      'here; docs/operations.md, StreamDiverged, says at what price',
+  );
+}
+
+/** A server may invent any time, also one that no date can hold. */
+function timeText(ms: number): string {
+  return ms <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms since 1970`;
+}
