@@ -28,7 +28,7 @@ export async function reconcileDurables(
     const bounds = await jetStream.bounds(STREAM);
     if (bounds === undefined) return { ...found, durables: [] };
     found = { ...found, streamFirst: bounds.first };
-    const durables = await jetStream.durables(STREAM);
+    const durables = await jetStream.durables(STREAM, wanted.length);
     found = { ...found, durables };
     found = { ...found, ...(await writeDurables(jetStream, wanted, durables, before, now)) };
     // Asked for last, because a message that comes in between may be read and acknowledged at once.
@@ -61,7 +61,7 @@ async function writeDurables(
   for (const each of due) refusals.set(each.durable_name, await write(jetStream, each));
   if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts, problem };
 
-  const after = await jetStream.durables(STREAM);
+  const after = await jetStream.durables(STREAM, wanted.length);
   for (const each of due) attempts.delete(each.durable_name);
   for (const each of outdatedIn(due, after)) {
     const refusal = refusals.get(each.durable_name);

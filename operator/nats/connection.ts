@@ -21,6 +21,12 @@ export interface Connected {
   readonly place: Place;
 }
 
+/**
+ * The largest message that the operator takes. What it asks for is smaller: a page of 256 consumers has some 250 KB. One operator asks
+ * the servers of many nodes, and whatever answers in the place of one of them must not take the memory that all of them share.
+ */
+export const MAX_ANSWER_BYTES = 1024 * 1024;
+
 /** A server that vanishes without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
@@ -50,7 +56,9 @@ export async function connectOnce(
   const sign = nkeyAuthenticator(new TextEncoder().encode(key.seed));
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
-    return connect({
+    // The library's types know nothing of the limit, which is in our patch of it.
+    const options: ConnectionOptions & { readonly maxMessage: number } = {
+      maxMessage: MAX_ANSWER_BYTES,
       servers: place.server,
       name: 'lfh-sync operator',
       inboxPrefix,
@@ -64,7 +72,8 @@ export async function connectOnce(
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: 2,
       noAsyncTraces: true,
-    });
+    };
+    return connect(options);
   };
   try {
     const connection = await connectEitherWay(address, attempt);

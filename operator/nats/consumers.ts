@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DurableConfig } from '../../common/contract/durable.ts';
+import { type DurableConfig, durableConfig } from '../../common/contract/durable.ts';
 import { isSyncNameLike } from '../../common/contract/names.ts';
 import { InvalidInputError, TransientError } from '../../common/errors.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
@@ -17,7 +17,7 @@ export interface Consumer {
   readonly waiting: number;
   /** When it last delivered a message or got an acknowledgement. Absent: never, or not since the server started. */
   readonly lastActive?: string;
-  /** Its configuration as the server has it. */
+  /** Of its configuration as the server has it, what {@link isUpToDate} looks at. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -39,8 +39,13 @@ interface SequenceInfo {
   readonly last_active?: string;
 }
 
-/** nats-server lists 256 consumers a page. What sends more pages than this is not a nats-server. */
-const MAX_PAGES = 100;
+/** How many consumers nats-server lists at once. */
+const PAGE = 256;
+/**
+ * How many pages there may be besides those of the durables that are wanted: of peers that were deleted, and of others on the
+ * stream. What sends more is not a nats-server, and may not take the memory that the operator has for all nodes.
+ */
+const MORE_PAGES = 8;
 /**
  * Fields that we never set. Somebody may set them by hand on a durable, which then withholds messages or disappears.
  * Each is here with the value that it has when nobody has set it.
@@ -94,11 +99,14 @@ export class JetStream {
   /**
    * All durables of peers on a stream, sorted by name; an empty list where there is no stream.
    *
-   * @throws TransientError
+   * @param wanted how many durables the peers need, which bounds how many are read
+   * @throws TransientError, also where more are listed than a stream can have
    */
-  async durables(stream: string): Promise<Consumer[]> {
+  async durables(stream: string, wanted: number): Promise<Consumer[]> {
     const found = new Map<string, Consumer>();
-    for (let offset = 0, total = 1, pages = 0; offset < total && pages < MAX_PAGES; pages += 1) {
+    const most = Math.ceil(wanted / PAGE) + MORE_PAGES;
+    for (let offset = 0, total = 1, pages = 0; offset < total; pages += 1) {
+      if (pages === most) throw this.#tooMany(stream, most);
       const page = await this.#ask<{ total: number; consumers: readonly ConsumerInfo[] | null }>(
         `CONSUMER.LIST.${stream}`,
         { offset },
@@ -124,7 +132,7 @@ export class JetStream {
   async ensureDurable(stream: string, wanted: DurableConfig): Promise<void> {
     const name = demandOwn(wanted.durable_name);
     const info = await this.#ask<ConsumerInfo>(`CONSUMER.INFO.${stream}.${name}`, {}, [API_ERRORS.consumerNotFound]);
-    if (info && isUpToDate(info.config, wanted)) return;
+    if (info && isUpToDate(comparedOf(info.config), wanted)) return;
     const { cannotUpdate, pushConsumer } = API_ERRORS;
     if (await this.#write(stream, wanted, info ? [cannotUpdate, pushConsumer] : [])) return;
     await this.removeDurable(stream, name);
@@ -150,6 +158,15 @@ export class JetStream {
     return info && { first: info.state.first_seq, last: info.state.last_seq };
   }
 
+  #tooMany(stream: string, pages: number): TransientError {
+    const { server } = this.connected.place;
+    return new TransientError(
+      'Unreachable',
+      `NATS server ${server} lists more than ${pages * PAGE} consumers of the stream ${stream}, or lists them without end: remove ` +
+        'those that nobody needs, or correct nats.servers if this is not a nats-server',
+    );
+  }
+
   close(): Promise<void> {
     return this.connected.connection.close();
   }
@@ -169,12 +186,20 @@ function durableOf(info: ConsumerInfo): Consumer {
   const lastActive = [delivered.last_active ?? '', ack_floor.last_active ?? ''].sort().at(-1);
   return {
     name: info.name,
-    config: info.config,
+    config: comparedOf(info.config),
     pending: info.num_pending,
     ackFloor: ack_floor.stream_seq,
     waiting: info.num_waiting ?? 0,
     ...(lastActive && { lastActive }),
   };
+}
+
+/** The fields that {@link isUpToDate} looks at. */
+const COMPARED: readonly string[] = Object.keys({ ...UNSET, ...durableConfig('') });
+
+/** No more is kept of a configuration: it is another's answer, and may hold anything. */
+function comparedOf(config: Consumer['config'] | undefined): Consumer['config'] {
+  return Object.fromEntries(Object.entries(config ?? {}).filter(([field]) => COMPARED.includes(field)));
 }
 
 /**

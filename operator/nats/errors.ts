@@ -50,6 +50,11 @@ const RULES: readonly Rule[] = [
     'PermissionDenied',
     ({ publicKey }) => `it does not let ${publicKey} do this: that user must be without permissions of its own`,
   ),
+  rule(
+    /^MAX_PAYLOAD_EXCEEDED$/,
+    'Unreachable',
+    () => 'it answers with more than 1 MB at once, which no nats-server does to the operator: correct nats.servers',
+  ),
   unreachable(/^ECONNREFUSED$/, 'nothing listens there'),
   unreachable(/^ENOTFOUND$/, 'the name is not known to DNS'),
   unreachable(/^EAI_AGAIN$/, 'DNS does not answer'),

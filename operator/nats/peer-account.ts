@@ -1,6 +1,7 @@
 import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
 import { syncName } from '../../common/contract/names.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
+import { isUserKey } from '../plan/trust/public-keys.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
 import { isObject, parseJson } from './json.ts';
@@ -13,11 +14,13 @@ export interface PeerAccount {
    * Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable.
    */
   readonly served: boolean;
-  /** The NKey of each connection to the account but the probe's own, on all servers of the cluster. */
+  /** The NKeys of the connections to the account, each once, but the probe's own, on all servers of the cluster. */
   readonly connectedKeys: readonly string[];
 }
 
 const TIMEOUT_MS = 2000;
+/** A peer may open as many connections as the server allows; these fit into one answer of ours, see `MAX_ANSWER_BYTES`. */
+const CONNECTIONS_QUERY = JSON.stringify({ auth: true, limit: 256 });
 
 /**
  * Probes a peer's account from inside, on one server: whether the peer's requests reach its durable consumer, and with
@@ -37,9 +40,9 @@ export async function probePeerAccount(
   try {
     const [served, answers] = await Promise.all([
       isServed(connected, pullSubject(peer.stream, syncName(peer.lfhId))),
-      askAll(connected, CONNECTIONS_SUBJECT, JSON.stringify({ auth: true }), TIMEOUT_MS),
+      askAll(connected, CONNECTIONS_SUBJECT, CONNECTIONS_QUERY, TIMEOUT_MS, connectedKeysIn),
     ]);
-    return { served, connectedKeys: answers.flatMap(connectedKeysIn).filter((each) => each !== key.publicKey) };
+    return { served, connectedKeys: [...new Set(answers.flat())].filter((each) => each !== key.publicKey) };
   } finally {
     await connected.connection.close();
   }
@@ -62,5 +65,6 @@ function connectedKeysIn(answer: string): string[] {
   const connections: unknown = isObject(data) ? data.connections : undefined;
   const each: readonly unknown[] = Array.isArray(connections) ? connections : [];
   const users = each.map((connection) => (isObject(connection) ? connection.authorized_user : undefined));
-  return users.filter((user) => typeof user === 'string');
+  const keys = users.filter((user) => typeof user === 'string' && isUserKey(user)) as string[];
+  return [...new Set(keys)];
 }

@@ -1,4 +1,4 @@
-import { RequestStrategy } from 'nats';
+import { type NatsConnection, RequestStrategy } from 'nats';
 import { TransientError } from '../../common/errors.ts';
 import type { Connected } from './connection.ts';
 import { isNoResponders, type Place, translate } from './errors.ts';
@@ -15,9 +15,9 @@ export const API_ERRORS = {
 } as const;
 
 const ANSWER_TIMEOUT_MS = 5000;
-/** No honest sidecar sends more: the status of one with 200 peers has 100 KB. */
+/** No honest sidecars send more: the status of one with 200 peers has 100 KB. */
 const MAX_ANSWERS = 1_000;
-const MAX_ANSWERS_BYTES = 32 * 1024 * 1024;
+const MAX_ANSWERS_BYTES = 8 * 1024 * 1024;
 
 interface ApiAnswer {
   readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string };
@@ -55,7 +55,7 @@ export async function askJetStream<Answer>(
     const options = { timeout: ANSWER_TIMEOUT_MS };
     answer = (await connection.request(`$JS.API.${operation}`, JSON.stringify(body), options)).json();
   } catch (error) {
-    throw isNoResponders(error) ? withoutJetStream(place, error) : translate(error, place);
+    throw isNoResponders(error) ? withoutJetStream(place, error) : translate(await causeOf(connection, error), place);
   }
   if (!isObject(answer)) throw unreadable(place, operation);
   const { error } = answer;
@@ -88,20 +88,27 @@ function withoutJetStream({ server, publicKey }: Place, cause?: unknown): Transi
   );
 }
 
+/** What has ended a request: when the connection was closed, the library says only that nobody has answered in time. */
+async function causeOf(connection: NatsConnection, error: unknown): Promise<unknown> {
+  return connection.isClosed() ? ((await connection.closed()) ?? error) : error;
+}
+
 /**
  * Asks everyone who listens on a subject, and collects their answers until none has come for 300 ms, the time is up, or
  * there are more than there can be. The library's own time-out counts only while nobody answers: without the deadline
  * here, a service that sends an answer every 250 ms would keep the caller waiting for ever.
  *
+ * @param read what to keep of an answer. It is called as each comes, so that not all of them are in memory at once
  * @returns an empty list where nobody listens
  */
-export async function askAll(
+export async function askAll<Answer>(
   { connection, place }: Connected,
   subject: string,
   body: string,
   timeoutMs: number,
-): Promise<string[]> {
-  const answers: string[] = [];
+  read: (answer: string) => Answer,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
   const deadline = performance.now() + timeoutMs;
   let bytes = 0;
   try {
@@ -109,11 +116,11 @@ export async function askAll(
     for await (const answer of await connection.requestMany(subject, body, options)) {
       bytes += answer.data.length;
       if (bytes > MAX_ANSWERS_BYTES) break;
-      answers.push(answer.string());
+      answers.push(read(answer.string()));
       if (answers.length >= MAX_ANSWERS || performance.now() > deadline) break;
     }
   } catch (error) {
-    if (!isNoResponders(error)) throw translate(error, place);
+    if (!isNoResponders(error)) throw translate(await causeOf(connection, error), place);
   }
   return answers;
 }

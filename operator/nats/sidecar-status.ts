@@ -19,8 +19,8 @@ export interface SidecarAnswers {
  * @throws TransientError where the server cannot be asked; never because of a sidecar
  */
 export async function askSidecars(connected: Connected, node: string, timeoutMs: number): Promise<SidecarAnswers> {
-  const answers = await askAll(connected, statusSubject(node), '', timeoutMs);
-  const statuses = answers.map(readStatus).filter((status) => status !== undefined);
+  const answers = await askAll(connected, statusSubject(node), '', timeoutMs, readStatus);
+  const statuses = answers.filter((status) => status !== undefined);
   return { statuses, unreadable: answers.length - statuses.length };
 }
 

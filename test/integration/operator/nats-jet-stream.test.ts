@@ -33,7 +33,7 @@ describe("the operator's access to local JetStream", () => {
   });
 
   beforeEach(async () => {
-    for (const durable of await own.durables(STREAM)) await own.removeDurable(STREAM, durable.name);
+    for (const durable of await own.durables(STREAM, 0)) await own.removeDurable(STREAM, durable.name);
   });
 
   function open(servers = [site.nats.url], nodeSeed = new TextDecoder().decode(site.seed)): Promise<JetStream> {
@@ -76,7 +76,7 @@ describe("the operator's access to local JetStream", () => {
   }
 
   async function only(): Promise<Consumer> {
-    const [first, ...others] = await own.durables(STREAM);
+    const [first, ...others] = await own.durables(STREAM, 0);
     assert.ok(first && others.length === 0);
     return first;
   }
@@ -142,14 +142,14 @@ describe("the operator's access to local JetStream", () => {
   it('removes a durable, also one that is gone already or whose stream is gone', async () => {
     await own.ensureDurable(STREAM, wanted);
     await own.removeDurable(STREAM, name);
-    assert.deepEqual(await own.durables(STREAM), []);
+    assert.deepEqual(await own.durables(STREAM, 0), []);
     await own.removeDurable(STREAM, name);
     await own.removeDurable('NOSUCH', name);
   });
 
   it('neither lists nor touches a durable that is not of lfh-sync', async () => {
     await make({ ...wanted, durable_name: 'SYNC' }, 'SYNC');
-    assert.deepEqual(await own.durables(STREAM), []);
+    assert.deepEqual(await own.durables(STREAM, 0), []);
     await assert.rejects(own.removeDurable(STREAM, 'SYNC'), /not a durable of lfh-sync/);
     await assert.rejects(own.ensureDurable(STREAM, { ...wanted, durable_name: 'SYNC' }), /not a durable of lfh-sync/);
     await info('SYNC');
@@ -159,7 +159,7 @@ describe("the operator's access to local JetStream", () => {
     const ids = Array.from({ length: 300 }, (_, index) => `peer-${index}`);
     for (const id of ids) await own.ensureDurable(STREAM, durableConfig(id));
     assert.deepEqual(
-      (await own.durables(STREAM)).map((durable) => durable.name),
+      (await own.durables(STREAM, 0)).map((durable) => durable.name),
       ids.map(syncName).sort(),
     );
   });
@@ -213,7 +213,7 @@ describe("the operator's access to local JetStream", () => {
     await site.purge(last_seq);
     assert.deepEqual(await own.bounds(STREAM), { first: last_seq, last: last_seq });
     assert.equal(await own.bounds('NOSUCH'), undefined);
-    assert.deepEqual(await own.durables('NOSUCH'), []);
+    assert.deepEqual(await own.durables('NOSUCH', 0), []);
   });
 
   describe('says in words that a person can act on', () => {
@@ -256,7 +256,7 @@ describe("the operator's access to local JetStream", () => {
       try {
         await plain.reload({ accounts: `LFH { users: [ { nkey: ${site.own.publicKey} } ] }` });
         const there = await open([plain.url]);
-        await fails(there.durables(STREAM), 'PermissionDenied', /jetstream: enabled/);
+        await fails(there.durables(STREAM, 0), 'PermissionDenied', /jetstream: enabled/);
         await there.close();
       } finally {
         await plain.stop();

@@ -53,36 +53,70 @@ describe('what the operator asks over NATS', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  async function signIn(key: UserKey, inboxPrefix = '_INBOX'): Promise<NatsConnection> {
+  async function signIn(key: UserKey, inboxPrefix = '_INBOX', at = server): Promise<NatsConnection> {
     const authenticator = nkeyAuthenticator(Buffer.from(key.seed));
-    const connection = await connect({ servers: server.url, tls: { ca: ca.ca }, authenticator, inboxPrefix });
+    const connection = await connect({ servers: at.url, tls: { ca: ca.ca }, authenticator, inboxPrefix });
     connections.push(connection);
     return connection;
   }
 
-  it('ends even where an impostor of JetStream always claims one durable more', async () => {
-    const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
-    const certificate = await ca.issue();
-    const liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra: 'jetstream: false' });
-    const lied = await openJetStream([liar.url], { nodeSeed: node.seed, ca: ca.ca });
-    const { connection } = lied.connected;
-    let asked = 0;
-    connection.subscribe(`$JS.API.STREAM.INFO.${STREAM}`, { callback: (_error, message) => message.respond('null') });
-    connection.subscribe(`$JS.API.CONSUMER.LIST.${STREAM}`, {
-      callback: (_error, message) => {
+  describe('of an impostor of JetStream', () => {
+    let liar: NatsServer;
+    let lied: JetStream;
+
+    before(async () => {
+      const accounts = `LFH { users: [ { nkey: ${user.publicKey} } ] }`;
+      const certificate = await ca.issue();
+      const extra = 'jetstream: false\nmax_payload: 8MB\nmax_pending: 64MB';
+      liar = await NatsServer.start({ directory, name: 'liar', certificate, accounts, extra });
+    });
+    beforeEach(async () => {
+      lied = await openJetStream([liar.url], { nodeSeed: node.seed, ca: ca.ca });
+    });
+    afterEach(() => lied.close());
+    after(() => liar?.stop());
+
+    async function answers(operation: string, answer: () => string): Promise<void> {
+      const connection = await signIn(user, '_INBOX', liar);
+      connection.subscribe(`$JS.API.${operation}.${STREAM}`, {
+        callback: (_error, message) => message.respond(answer()),
+      });
+      await connection.flush();
+    }
+
+    it('reads no more durables than a stream can have, and says so, where it always claims one more', async () => {
+      let asked = 0;
+      await answers('STREAM.INFO', () => 'null');
+      await answers('CONSUMER.LIST', () => {
         const name = `lfh-sync-${(asked += 1)}`;
         const info = { name, config: {}, num_pending: 0, ack_floor: {}, delivered: {} };
-        message.respond(JSON.stringify({ total: 1e9, consumers: [info] }));
-      },
-    });
-    await connection.flush();
-    try {
-      assert.equal((await lied.durables(STREAM)).length, 100);
+        return JSON.stringify({ total: 1e9, consumers: [info] });
+      });
+      await assert.rejects(lied.durables(STREAM, 300), {
+        reason: 'Unreachable',
+        message: /lists more than 2560 consumers of the stream EVENTS, or lists them without end.*correct nats.servers/,
+      });
+      assert.equal(asked, 10);
       await assert.rejects(lied.bounds(STREAM), { name: 'TransientError', reason: 'Unreachable' });
-    } finally {
-      await lied.close();
-      await liar.stop();
-    }
+    });
+
+    it('takes no answer above 1 MB, and says so', async () => {
+      const told = { reason: 'Unreachable', message: /answers with more than 1 MB at once.*correct nats.servers/ };
+      let size = 1024 * 1024;
+      await answers('CONSUMER.LIST', () => JSON.stringify({ total: 0, consumers: [] }).padEnd(size));
+      assert.deepEqual(await lied.durables(STREAM, 0), []);
+      size += 1;
+      await assert.rejects(lied.durables(STREAM, 0), told);
+      assert.equal(lied.connected.connection.isClosed(), true);
+    });
+
+    it('keeps of a durable only what is compared', async () => {
+      const config = { ...durableConfig('b'), metadata: { x: 'x'.repeat(1_000) } };
+      const info = { name: 'lfh-sync-b', config, num_pending: 0, ack_floor: {}, delivered: {} };
+      await answers('CONSUMER.LIST', () => JSON.stringify({ total: 1, consumers: [info] }));
+      const [found] = await lied.durables(STREAM, 1);
+      assert.deepEqual(found?.config, durableConfig('b'));
+    });
   });
 
   describe('of the sidecars', () => {
