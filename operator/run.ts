@@ -13,9 +13,11 @@ import { loadKubeConfig } from './kube/config.ts';
 import { createMetrics } from './metrics.ts';
 
 const LEASE = 'lfh-sync-operator';
-/** Reconciles wait for the network most of the time. */
+/** Reconciles wait for the network most of the time. A namespace of which none runs may have one besides these. */
 const CONCURRENT_NODES = 8;
 const CONCURRENT_NODES_OF_NAMESPACE = 4;
+/** Each may have some MB of answers in memory. */
+const MOST_CONCURRENT_NODES = 64;
 /** After so many failures in a row of one node, its conditions say so: one or two can be a moment without the API server. */
 const LASTING_FAILURES = 3;
 /** Every node is reconciled at least this often, whatever event was missed. */
@@ -51,6 +53,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   const queue = new Queue({
     concurrency: CONCURRENT_NODES,
     concurrencyOfNamespace: CONCURRENT_NODES_OF_NAMESPACE,
+    mostAtOnce: MOST_CONCURRENT_NODES,
     reconcile: async (key) => {
       const started = performance.now();
       const ended = (outcome: 'ok' | 'failed'): void =>

@@ -14,12 +14,12 @@ export interface QueueOptions {
   readonly reconcile: (key: string) => Promise<ReconcileResult>;
   /** @param failures in a row, 1 for the first */
   readonly onError: (key: string, error: unknown, failures: number) => void;
-  /** How many keys may be reconciled at once. */
+  /** While so many are being reconciled, only a namespace of which none is may begin with one. */
   readonly concurrency: number;
-  /**
-   * How many of them may be of one namespace: one whose nats-servers are slow to answer must not hold up the others.
-   */
+  /** How many keys of one namespace may be reconciled at once. */
   readonly concurrencyOfNamespace: number;
+  /** How many keys may be reconciled at once in all, whatever the number of namespaces. */
+  readonly mostAtOnce: number;
 }
 
 interface Entry {
@@ -30,16 +30,27 @@ interface Entry {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** The keys of one namespace: how many run, and which wait, the one that has waited longest first. */
+interface Lane {
+  running: number;
+  readonly ready: Set<string>;
+}
+
 /**
  * The work queue of a controller, with keys `namespace/name`. Two reconciles of one key never overlap, and a key that
  * is added several times while it waits or runs is reconciled once more.
+ *
+ * It is fair by namespace: each may be another tenant's, and a reconcile takes a minute where the tenant's nats-server does not
+ * answer. So a namespace of which nothing runs need not wait for a free place, and among the others the one with the fewest
+ * reconciles is next.
  */
 export class Queue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #ready: string[] = [];
-  readonly #runningOf = new Map<string, number>();
+  /** By namespace; the one that was served longest ago comes first. */
+  readonly #lanes = new Map<string, Lane>();
   #running = 0;
+  #ready = 0;
   #stopped = false;
   #idle = Promise.withResolvers<void>();
 
@@ -57,19 +68,20 @@ export class Queue {
     }
     if (entry.timer) clearTimeout(entry.timer);
     entry.timer = undefined;
-    if (!this.#ready.includes(key)) this.#ready.push(key);
+    this.#enqueue(key);
     this.#pump();
   }
 
   /** How many keys wait or are being reconciled. */
   get depth(): number {
-    return this.#ready.length + this.#running;
+    return this.#ready + this.#running;
   }
 
   /** Starts no further reconcile. Resolves when the running ones have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#ready.length = 0;
+    this.#lanes.clear();
+    this.#ready = 0;
     for (const { timer } of this.#entries.values()) if (timer) clearTimeout(timer);
     if (this.#running > 0) await this.#idle.promise;
   }
@@ -80,29 +92,45 @@ export class Queue {
     return known;
   }
 
+  #enqueue(key: string): void {
+    const { namespace } = splitKey(key);
+    const lane = this.#lanes.get(namespace) ?? { running: 0, ready: new Set() };
+    this.#lanes.set(namespace, lane);
+    if (lane.ready.has(key)) return;
+    lane.ready.add(key);
+    this.#ready += 1;
+  }
+
   #pump(): void {
-    while (this.#running < this.#options.concurrency) {
-      const index = this.#ready.findIndex((key) => this.#hasRoom(splitKey(key).namespace));
-      const [key] = index < 0 ? [] : this.#ready.splice(index, 1);
-      if (key === undefined) return;
-      this.#count(key, 1);
-      void this.#run(key);
+    for (let next = this.#next(); next !== undefined && !this.#stopped; next = this.#next()) {
+      const [namespace, lane] = next;
+      const [key = ''] = lane.ready;
+      lane.ready.delete(key);
+      lane.running += 1;
+      this.#ready -= 1;
+      this.#running += 1;
+      // Behind the others, so that those with as few reconciles are served before it is again.
+      this.#lanes.delete(namespace);
+      this.#lanes.set(namespace, lane);
+      void this.#run(key, lane);
     }
   }
 
-  #hasRoom(namespace: string): boolean {
-    return (this.#runningOf.get(namespace) ?? 0) < this.#options.concurrencyOfNamespace;
+  /** The namespace whose turn it is. */
+  #next(): readonly [namespace: string, lane: Lane] | undefined {
+    const { concurrency, concurrencyOfNamespace, mostAtOnce } = this.#options;
+    if (this.#ready === 0 || this.#running >= mostAtOnce) return undefined;
+    const most = this.#running < concurrency ? concurrencyOfNamespace : 1;
+    let found: readonly [string, Lane] | undefined;
+    for (const [namespace, lane] of this.#lanes) {
+      if (lane.ready.size === 0 || lane.running >= most) continue;
+      if (found === undefined || lane.running < found[1].running) found = [namespace, lane];
+      if (lane.running === 0) break;
+    }
+    return found;
   }
 
-  #count(key: string, more: 1 | -1): void {
-    const { namespace } = splitKey(key);
-    this.#running += more;
-    const running = (this.#runningOf.get(namespace) ?? 0) + more;
-    if (running === 0) this.#runningOf.delete(namespace);
-    else this.#runningOf.set(namespace, running);
-  }
-
-  async #run(key: string): Promise<void> {
+  async #run(key: string, lane: Lane): Promise<void> {
     const entry = this.#entry(key);
     entry.running = true;
     let requeueAfterMs: number | undefined;
@@ -115,8 +143,11 @@ export class Queue {
       this.#options.onError(key, error, entry.failures);
     }
     entry.running = false;
-    this.#count(key, -1);
+    lane.running -= 1;
+    this.#running -= 1;
     this.#requeue(key, entry, requeueAfterMs);
+    const { namespace } = splitKey(key);
+    if (lane.running === 0 && lane.ready.size === 0) this.#lanes.delete(namespace);
     if (this.#running === 0 && this.#stopped) this.#idle.resolve();
     this.#pump();
   }
@@ -125,7 +156,7 @@ export class Queue {
     if (this.#stopped) return;
     if (entry.dirty) {
       entry.dirty = false;
-      this.#ready.push(key);
+      this.#enqueue(key);
     } else if (requeueAfterMs !== undefined) {
       entry.timer = setTimeout(() => this.add(key), requeueAfterMs);
     } else {
