@@ -18,11 +18,13 @@ import type { NodeObject } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
 import { WORKLOADS } from './rollout.ts';
-import type { Snapshot } from './snapshot.ts';
+import { readEnvironment, type Snapshot } from './snapshot.ts';
+import type { Watches } from './watches.ts';
 
 export interface InjectorOptions {
   readonly api: KubeClient;
   readonly log: Logger;
+  readonly watches: Pick<Watches, 'watched'>;
   /** The image of the sidecar; undefined: no sidecar is injected. */
   readonly image: string | undefined;
 }
@@ -47,12 +49,13 @@ export class Injector {
    * @param hasKey whether the node has a key that it may use
    */
   async reconcileSidecar(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
-    const { node, otherNodes, references } = snapshot;
-    const { image } = this.#options;
+    const { node, otherNodes } = snapshot;
+    const { image, watches } = this.#options;
     const desired = desiredWorkload(node);
     try {
       const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
       const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaProblem === undefined;
+      const references = await readEnvironment(watches.watched, objectKey(node), workload);
       const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
       if (next.step === 'inject') return await this.#inject(node, next.workload, next.spec);
       if (next.step === 'remove') await this.#remove(objectKey(node), next.workload);

@@ -1,4 +1,5 @@
-import type { ConfigMap, Secret } from '../api/objects.ts';
+import type { ConfigMap, Secret, Workload } from '../api/objects.ts';
+import { keyOf, splitKey } from '../kube/formats.ts';
 import { withRecordedWorkload } from '../plan/injection/step.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';
 import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
@@ -26,11 +27,16 @@ export interface Snapshot {
  * Takes the snapshot of a node.
  *
  * @returns undefined where the node does not exist
- * @throws KubeError where the node refers to a large object, and the API server cannot be asked for it now
+ * @throws KubeError where the node refers to something, and the API server cannot be asked for it now
  */
 export async function takeSnapshot(watched: Watched, namespace: string, name: string): Promise<Snapshot | undefined> {
   const node = watched.nodes.get(namespace, name);
-  if (!node) return undefined;
+  const nodeKey = keyOf(namespace, name);
+  if (!node) {
+    await readContents(watched, nodeKey, namespace, { configMaps: [], secrets: [] });
+    await readEnvironment(watched, nodeKey, undefined);
+    return undefined;
+  }
   const peers = peersOf(watched.peers.all(), namespace, name);
   const otherNodes = watched.nodes.all().filter(({ metadata }) => metadata.uid !== node.metadata.uid);
   const withWorkload = (each: NodeObject): NodeObject => {
@@ -39,17 +45,14 @@ export async function takeSnapshot(watched: Watched, namespace: string, name: st
   };
   const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
   const referenced = referencedBy(node, peers);
-  const configMaps = await watched.configMaps.getWhole(namespace, [...owned, ...referenced]);
-  const secrets = await watched.secrets.getWhole(namespace, [...referenced]);
+  const names = { configMaps: [...owned, ...referenced], secrets: [...referenced] };
+  const { configMaps, secrets, references } = await readContents(watched, nodeKey, namespace, names);
   const found = owned.flatMap((each) => configMaps.get(each) ?? []);
   return {
     node: withWorkload(node),
     peers,
     otherNodes: otherNodes.map(withWorkload),
-    references: {
-      configMap: (each) => (configMaps.get(each) ?? watched.configMaps.get(namespace, each))?.data,
-      secret: (each) => decoded(secrets.get(each) ?? watched.secrets.get(namespace, each)),
-    },
+    references,
     keySecret: secrets.get(keySecretOf(node)),
     configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
     endpoints: endpointsOf(node, watched),
@@ -73,6 +76,45 @@ export function observedFrom(
   const written = current.get(NAMES.nats(name))?.data;
   const writtenSettings = current.get(NAMES.sidecar(name))?.data;
   return { node, peers, otherNodes, references, certificates, key, written, writtenSettings, liveHash, leavesOut };
+}
+
+/**
+ * What is in the ConfigMaps and Secrets from which the containers of a workload get their environment. The operator looks there for
+ * connect's subscribers.
+ *
+ * @param workload undefined where there is none any more, so that nothing of it is kept
+ * @throws KubeError where the API server cannot be asked for them now
+ */
+export async function readEnvironment(
+  watched: Watched,
+  nodeKey: string,
+  workload: Workload | undefined,
+): Promise<References> {
+  const sources = (workload?.spec.template.spec.containers ?? []).flatMap(({ envFrom = [] }) => envFrom);
+  const names = {
+    configMaps: sources.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
+    secrets: sources.flatMap(({ secretRef }) => secretRef?.name ?? []),
+  };
+  return (await readContents(watched, `environment of ${nodeKey}`, splitKey(nodeKey).namespace, names)).references;
+}
+
+async function readContents(
+  watched: Watched,
+  asker: string,
+  namespace: string,
+  names: { readonly configMaps: readonly string[]; readonly secrets: readonly string[] },
+): Promise<{
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly references: References;
+}> {
+  const configMaps = await watched.configMaps.whole(asker, namespace, names.configMaps);
+  const secrets = await watched.secrets.whole(asker, namespace, names.secrets);
+  const references = {
+    configMap: (name: string) => configMaps.get(name)?.data,
+    secret: (name: string) => decoded(secrets.get(name)),
+  };
+  return { configMaps, secrets, references };
 }
 
 function endpointsOf({ spec, metadata: { namespace = '' } }: NodeObject, watched: Watched): Snapshot['endpoints'] {

@@ -13,15 +13,12 @@ import {
   concernedBySlice,
   isOnlyStatus,
 } from './concerns.ts';
+import { keptNode, keptPeer, keptService, keptSlice } from './kept.ts';
 
-/**
- * A namespace may have many ConfigMaps and Secrets of up to 1 MiB that do not concern us, so that larger ones are kept
- * by their identity alone. What a node refers to is read whatever its size. Only the environment of connect's
- * container, where subscribers may be listed, is not read from larger ones.
- */
-const KEPT: Keeping = { largest: 32_768 };
+/** Most ConfigMaps of a namespace do not concern us. What a node refers to is read, and kept while it does. */
+const KEPT: Keeping<ConfigMap> = { keep: 'identity' };
 /** Secrets as well, but for the releases of `helm`, which keeps every revision of each in a Secret. */
-const KEPT_SECRETS: Keeping = { ...KEPT, fieldSelector: 'type!=helm.sh/release.v1' };
+const KEPT_SECRETS: Keeping<Secret> = { keep: 'identity', fieldSelector: 'type!=helm.sh/release.v1' };
 
 /** Everything of the cluster that is watched, as it was last seen. */
 export interface Watched {
@@ -45,12 +42,12 @@ export class Watches {
     const where = namespaces ?? [undefined];
     this.#namespaces = where;
     this.watched = {
-      nodes: new Informers(api, KINDS.node, where, log),
-      peers: new Informers(api, KINDS.peer, where, log),
+      nodes: new Informers(api, KINDS.node, where, log, { keep: keptNode }),
+      peers: new Informers(api, KINDS.peer, where, log, { keep: keptPeer }),
       configMaps: new Informers(api, KINDS.configMap, where, log, KEPT),
       secrets: new Informers(api, KINDS.secret, where, log, KEPT_SECRETS),
-      services: new Informers(api, KINDS.service, where, log),
-      slices: new Informers(api, KINDS.endpointSlice, where, log),
+      services: new Informers(api, KINDS.service, where, log, { keep: keptService }),
+      slices: new Informers(api, KINDS.endpointSlice, where, log, { keep: keptSlice }),
     };
   }
 

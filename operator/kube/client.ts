@@ -5,6 +5,7 @@ import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
 import { KubeError } from './errors.ts';
 import { linesOf, textOf } from './response.ts';
+import { Turns } from './turns.ts';
 
 /** The field manager that owns what we write (server-side apply). */
 export const FIELD_MANAGER = 'lfh-sync';
@@ -17,8 +18,13 @@ const REQUEST_TIMEOUT_MS = 15_000;
 const WATCH_SECONDS = 300;
 /** Bookmarks come about every minute, so a watch that is silent for longer than this is a dead connection. */
 const WATCH_SILENCE_MS = 120_000;
-/** How many objects of a list are asked for at once. */
-const PAGE = 500;
+/**
+ * How many objects of a list are asked for at once. One may have 1 MiB, and who may write objects into one of many namespaces must
+ * not be able to exhaust the memory that all of them share.
+ */
+const PAGE = 8;
+/** How many such pages are asked for at once. There is a list of each kind in each namespace. */
+const PAGES_AT_ONCE = 4;
 
 export interface Listing<Value extends KubeObject> {
   readonly items: readonly Value[];
@@ -46,6 +52,7 @@ export interface WatchEvent {
 export class KubeClient {
   readonly #config: KubeConfig;
   readonly #mayWrite: () => boolean;
+  readonly #pages = new Turns(PAGES_AT_ONCE);
 
   /** @param mayWrite is asked just before each write; without it nothing that would change something is sent */
   constructor(config: KubeConfig, mayWrite: () => boolean = () => true) {
@@ -77,7 +84,7 @@ export class KubeClient {
   }
 
   /**
-   * Lists some objects at a time: one may have 1 MiB, and anyone who makes many must not be able to exhaust our memory.
+   * Lists some objects at a time.
    *
    * @throws KubeError, also (code 410) when reading the pages took longer than the server remembers the list, some
    *   minutes
@@ -85,20 +92,18 @@ export class KubeClient {
   async *pages<Value extends KubeObject>(
     kind: Kind,
     namespace: string | undefined,
-    { labelSelector = '', fieldSelector = '', limit = PAGE }: Selection & { readonly limit?: number },
+    { labelSelector = '', fieldSelector = '' }: Selection,
   ): AsyncGenerator<Listing<Value>> {
     let next: string | undefined;
     do {
       const query = {
-        limit: String(limit),
+        limit: String(PAGE),
         ...(labelSelector !== '' && { labelSelector }),
         ...(fieldSelector !== '' && { fieldSelector }),
         ...(next !== undefined && { continue: next }),
       };
-      const answer = (await this.#request('GET', pathOf(kind, namespace), query)) as {
-        items: Value[];
-        metadata: { resourceVersion: string; continue?: string };
-      };
+      const page = await this.#pages.take(() => this.#request('GET', pathOf(kind, namespace), query));
+      const answer = page as { items: Value[]; metadata: { resourceVersion: string; continue?: string } };
       // The items of a list have neither apiVersion nor kind.
       const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
       yield { items, resourceVersion: answer.metadata.resourceVersion };

@@ -9,18 +9,14 @@ import { keyOf, objectKey } from './formats.ts';
 /** A watch that lasted this long was a working one, so that the next failure is counted as the first. */
 const STABLE_MS = 10_000;
 
-/** An object may have 1 MiB. At most this many are in memory at once while objects of a limited size are listed. */
-const LARGE_PAGE = 8;
-
-export interface Keeping {
+export interface Keeping<Value extends KubeObject> {
   /** Which objects to watch, as the API's query has it. Absent: all of the kind. */
   readonly fieldSelector?: string;
   /**
-   * An object with more characters of JSON than this is kept by its identity alone, until {@link Informer.whole} asks
-   * for it: most objects do not concern us, and anyone who may write them must not be able to exhaust our memory.
-   * Absent: every object is kept whole.
+   * What is kept of an object: most of what is in it does not concern us, and anyone who may write objects must not be able to exhaust
+   * our memory. `identity`: which object it is, and no content, until {@link Informer.whole} asks for that. Absent: all of it.
    */
-  readonly largest?: number;
+  readonly keep?: 'identity' | ((object: Value) => Value);
 }
 
 /**
@@ -33,9 +29,9 @@ export class Informer<Value extends KubeObject> {
   readonly #kind: Kind;
   readonly #namespace: string | undefined;
   readonly #log: Logger;
-  readonly #keeping: Keeping;
-  /** Keys of the objects that are kept whatever their size, because somebody has asked for them. */
-  readonly #wanted = new Set<string>();
+  readonly #keeping: Keeping<Value>;
+  /** Keys of the objects that are kept whole, by who has asked for them. */
+  readonly #wanted = new Map<string, ReadonlySet<string>>();
   /** Objects that are kept by their identity alone. */
   readonly #shortened = new WeakSet<Value>();
   readonly #objects = new Map<string, Value>();
@@ -43,7 +39,7 @@ export class Informer<Value extends KubeObject> {
   #onChange: (object: Value, before: Value | undefined) => void = () => undefined;
   #version = '';
 
-  constructor(api: KubeClient, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping = {}) {
+  constructor(api: KubeClient, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping<Value> = {}) {
     this.#api = api;
     this.#keeping = keeping;
     this.#kind = kind;
@@ -56,21 +52,36 @@ export class Informer<Value extends KubeObject> {
     return this.#listed.promise;
   }
 
-  /** Without its content where that was too large to be kept. */
+  /** As far as it is kept. */
   get(namespace: string, name: string): Value | undefined {
     return this.#objects.get(keyOf(namespace, name));
   }
 
   /**
-   * With all of its content, which is kept from then on.
+   * The objects of these names that exist, by name, with all of their content. It is kept from then on, until the same asker asks
+   * without them: nobody makes us keep one object after another by naming each for a while.
    *
+   * @param asker who needs them; what others need stays
    * @throws KubeError where the content must be read from the API server and cannot be
    */
-  async whole(namespace: string, name: string): Promise<Value | undefined> {
+  async whole(asker: string, namespace: string, names: readonly string[]): Promise<ReadonlyMap<string, Value>> {
+    const before = this.#wanted.get(asker) ?? [];
+    const wanted = new Set(names.map((name) => keyOf(namespace, name)));
+    if (wanted.size > 0) this.#wanted.set(asker, wanted);
+    else this.#wanted.delete(asker);
+    for (const key of before) if (!wanted.has(key)) this.#shorten(key);
+    const found = new Map<string, Value>();
+    for (const name of names) {
+      const object = await this.#whole(namespace, name);
+      if (object) found.set(name, object);
+    }
+    return found;
+  }
+
+  async #whole(namespace: string, name: string): Promise<Value | undefined> {
     const key = keyOf(namespace, name);
     const known = this.#objects.get(key);
     if (!known || !this.#shortened.has(known)) return known;
-    this.#wanted.add(key);
     const found = await this.#api.get<Value>(this.#kind, namespace, name);
     // A newer version is kept when the watch delivers it, which also calls onChange.
     const isKnown = found?.metadata.resourceVersion === known.metadata.resourceVersion;
@@ -126,11 +137,12 @@ export class Informer<Value extends KubeObject> {
   }
 
   async #list(): Promise<void> {
-    const { fieldSelector = '', largest } = this.#keeping;
-    const selection = { fieldSelector, ...(largest !== undefined && { limit: LARGE_PAGE }) };
+    const { fieldSelector = '' } = this.#keeping;
     const deleted = new Map(this.#objects);
     let version = '';
-    for await (const { items, resourceVersion } of this.#api.pages<Value>(this.#kind, this.#namespace, selection)) {
+    for await (const { items, resourceVersion } of this.#api.pages<Value>(this.#kind, this.#namespace, {
+      fieldSelector,
+    })) {
       for (const item of items) {
         deleted.delete(objectKey(item));
         this.#put(item);
@@ -151,7 +163,6 @@ export class Informer<Value extends KubeObject> {
 
   #remove(object: Value): void {
     this.#objects.delete(objectKey(object));
-    this.#wanted.delete(objectKey(object));
     this.#onChange(object, undefined);
   }
 
@@ -164,12 +175,22 @@ export class Informer<Value extends KubeObject> {
   }
 
   #kept(object: Value): Value {
-    const { largest } = this.#keeping;
-    if (largest === undefined || this.#wanted.has(objectKey(object)) || JSON.stringify(object).length <= largest)
-      return object;
-    const identity = identityOf(object) as Value;
-    this.#shortened.add(identity);
-    return identity;
+    const { keep } = this.#keeping;
+    if (keep === undefined || this.#isWanted(objectKey(object))) return object;
+    // A copy, because a string that was cut out of the server's answer would keep the whole answer in memory.
+    const kept = structuredClone(keep === 'identity' ? (identityOf(object) as Value) : keep(object));
+    if (keep === 'identity') this.#shortened.add(kept);
+    return kept;
+  }
+
+  #isWanted(key: string): boolean {
+    return [...this.#wanted.values()].some((keys) => keys.has(key));
+  }
+
+  /** Forgets the content of an object that nobody asks for any more. */
+  #shorten(key: string): void {
+    const known = this.#objects.get(key);
+    if (known && !this.#shortened.has(known) && !this.#isWanted(key)) this.#objects.set(key, this.#kept(known));
   }
 }
 
@@ -193,10 +214,9 @@ function identityOf({ apiVersion, kind, metadata }: KubeObject): KubeObject {
       Object.entries(texts).filter(([key, text]) => key.startsWith(`${GROUP}/`) && text.length <= MOST_NOTE),
     );
   const notes = { labels: ours(metadata.labels), annotations: ours(metadata.annotations) };
-  // A copy, because a string that was cut out of the server's answer would keep the whole answer in memory.
   return {
     apiVersion,
     kind,
-    metadata: structuredClone({ name, namespace, uid, resourceVersion, ...notes }) as Metadata,
+    metadata: { name, namespace, uid, resourceVersion, ...notes } as Metadata,
   };
 }

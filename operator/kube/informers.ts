@@ -13,7 +13,7 @@ export class Informers<Value extends KubeObject> {
     kind: Kind,
     namespaces: readonly (string | undefined)[],
     log: Logger,
-    keeping: Keeping = {},
+    keeping: Keeping<Value> = {},
   ) {
     this.#informers = namespaces.map((namespace) => new Informer<Value>(api, kind, namespace, log, keeping));
   }
@@ -22,7 +22,7 @@ export class Informers<Value extends KubeObject> {
     return this.#informers.flatMap((informer) => informer.all());
   }
 
-  /** Without its content where that was too large to be kept. */
+  /** As far as it is kept. */
   get(namespace: string, name: string): Value | undefined {
     for (const informer of this.#informers) {
       const found = informer.get(namespace, name);
@@ -31,18 +31,11 @@ export class Informers<Value extends KubeObject> {
     return undefined;
   }
 
-  /**
-   * The objects of these names that exist, by name, with all of their content.
-   *
-   * @throws KubeError where a large one must be read from the API server and cannot be
-   */
-  async getWhole(namespace: string, names: readonly string[]): Promise<ReadonlyMap<string, Value>> {
+  /** As {@link Informer.whole} does. @throws KubeError */
+  async whole(asker: string, namespace: string, names: readonly string[]): Promise<ReadonlyMap<string, Value>> {
     const found = new Map<string, Value>();
-    for (const name of names) {
-      for (const informer of this.#informers) {
-        const whole = await informer.whole(namespace, name);
-        if (whole) found.set(name, whole);
-      }
+    for (const informer of this.#informers) {
+      for (const [name, object] of await informer.whole(asker, namespace, names)) found.set(name, object);
     }
     return found;
   }

@@ -7,6 +7,7 @@ import {
   type Kind,
   type KubeObject,
   type Secret,
+  type Service,
 } from '../../../operator/api/objects.ts';
 import { Informer, type Keeping } from '../../../operator/kube/informer.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
@@ -18,10 +19,12 @@ import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 /** Together these are larger than the heap that Node takes in a container of 256 MiB, which is the chart's limit. */
 const MANY = 160;
 const LARGE = 1_000_000;
-const KEPT = 32_768;
+/** So are these, by annotations, which Kubernetes takes up to 256 KiB of. */
+const MANY_SERVICES = 600;
+const ANNOTATION = 250_000;
 
 /** This has a control plane of its own, so that other tests need not carry its large objects. */
-describe('an operator in a namespace full of large ConfigMaps and Secrets', function () {
+describe('an operator in a namespace full of large ConfigMaps, Secrets and Services', function () {
   this.timeout(240_000);
   let plane: ControlPlane;
   let namespace: string;
@@ -37,6 +40,7 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
       Array.from({ length: 4 }, async (_none, worker) => {
         for (let n = worker; n < MANY; n += 4)
           await plane.api.create(configMap(`large-${n}`, { text: 'x'.repeat(LARGE) }));
+        for (let n = worker; n < MANY_SERVICES; n += 4) await plane.api.create(service(n));
       }),
     );
     const release = Buffer.alloc(600_000).toString('base64');
@@ -55,6 +59,11 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
 
   function secret(name: string, data: Record<string, string>, type: string): Secret {
     return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, data };
+  }
+
+  function service(n: number): Service {
+    const metadata = { name: `service-${n}`, namespace, annotations: { filling: 'x'.repeat(ANNOTATION) } };
+    return { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 4222 }] } };
   }
 
   it('stays within its memory, and still follows a large ConfigMap that a peer refers to', async () => {
@@ -89,15 +98,15 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
   }
 
   /** Lists objects with the operator's own informer. */
-  async function listed<Value extends KubeObject>(kind: Kind, keeping: Keeping): Promise<Informer<Value>> {
+  async function listed<Value extends KubeObject>(kind: Kind, keeping: Keeping<Value>): Promise<Informer<Value>> {
     const log = createLogger({ name: 'test', level: 'fatal' });
-    const informer = new Informer<Value>(plane.api, kind, namespace, log, { largest: KEPT, ...keeping });
+    const informer = new Informer<Value>(plane.api, kind, namespace, log, { keep: 'identity', ...keeping });
     void informer.run(stopping.signal);
     await informer.listed;
     return informer;
   }
 
-  it('lists objects in parts, keeps only the names of large ones, and follows as a whole those it was asked for', async () => {
+  it('lists objects in parts, keeps only the names of them, and follows as a whole those it is asked for', async () => {
     const annotations = {
       [`${GROUP}/workload`]: 'Deployment/connect',
       [`${GROUP}/x`]: 'x'.repeat(LARGE / 5),
@@ -106,13 +115,15 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
     const { metadata, ...rest } = configMap('noted', { text: 'x'.repeat(LARGE / 5) });
     await plane.api.create({ ...rest, metadata: { ...metadata, annotations } });
     const informer = await listed<ConfigMap>(KINDS.configMap, {});
+    const whole = async (...names: string[]): Promise<ConfigMap | undefined> =>
+      (await informer.whole('test', namespace, names)).get(names.at(-1) ?? '');
     const large = informer.all().filter(({ metadata }) => metadata.name.startsWith('large-'));
     assert.equal(large.length, MANY);
     assert.ok(large.every(({ data }) => data === undefined));
     // The operator notes the workload that has a sidecar in this annotation, and reads it for all nodes at once.
     const noted = informer.get(namespace, 'noted')?.metadata.annotations;
     assert.deepEqual(noted, { [`${GROUP}/workload`]: 'Deployment/connect' });
-    assert.equal(textOf(await informer.whole(namespace, 'large-7')).length, LARGE);
+    assert.equal(textOf(await whole('large-7')).length, LARGE);
     assert.equal(textOf(informer.get(namespace, 'large-7')).length, LARGE);
     for (const name of ['large-7', 'large-8']) await plane.api.apply(configMap(name, { text: 'y'.repeat(LARGE) }));
     const now = (await plane.api.get(KINDS.configMap, namespace, 'large-8'))?.metadata.resourceVersion;
@@ -120,7 +131,15 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
     await until('both changes are seen', isSeen);
     assert.match(textOf(informer.get(namespace, 'large-7')), /^y/);
     assert.equal(textOf(informer.get(namespace, 'large-8')), '');
-    assert.match(textOf(await informer.whole(namespace, 'large-8')), /^y/);
+    assert.match(textOf(await whole('large-7', 'large-8')), /^y/);
+    assert.match(textOf(informer.get(namespace, 'large-7')), /^y/);
+    // What is not asked for any more is not kept any more, unless somebody else asks for it.
+    await informer.whole('another', namespace, ['large-8']);
+    await whole('large-9');
+    assert.deepEqual(
+      ['large-7', 'large-8', 'large-9'].map((name) => textOf(informer.get(namespace, name)).length),
+      [0, LARGE, LARGE],
+    );
     assert.ok(informer.all().every(({ metadata }) => metadata.managedFields === undefined));
   });
 
@@ -129,6 +148,7 @@ describe('an operator in a namespace full of large ConfigMaps and Secrets', func
     await plane.api.create(secret('release-9', {}, 'helm.sh/release.v1'));
     await plane.api.create(secret('small', { a: 'YQ==' }, 'Opaque'));
     await until('a Secret is seen', () => informer.get(namespace, 'small') !== undefined);
+    assert.equal(informer.get(namespace, 'small')?.data, undefined);
     assert.deepEqual(
       informer
         .all()

@@ -1,0 +1,56 @@
+import type { EndpointSlice, Metadata, Service } from '../api/objects.ts';
+import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import { SERVICE_LABEL } from './concerns.ts';
+
+/**
+ * What the operator keeps in memory of each object that it watches: no more than is used. Anyone who may write to a watched
+ * namespace chooses how many objects there are and what is in the rest of them, such as 256 KiB of annotations, and one operator
+ * works for all of these namespaces.
+ */
+
+export function keptNode({ apiVersion, kind, metadata, spec, status }: NodeObject): NodeObject {
+  return { apiVersion, kind, metadata: identity(metadata), spec, ...(status && { status }) };
+}
+
+export function keptPeer({ apiVersion, kind, metadata, spec, status }: PeerObject): PeerObject {
+  return { apiVersion, kind, metadata: identity(metadata), spec, ...(status && { status }) };
+}
+
+export function keptService({ apiVersion, kind, metadata, spec }: Service): Service {
+  const ports = (spec?.ports ?? []).map(({ name, port }) => ({ ...(name !== undefined && { name }), port }));
+  return { apiVersion, kind, metadata: identity(metadata), spec: { ports } };
+}
+
+/** As many as Kubernetes itself puts into one slice. There are few nats-servers behind a Service. */
+const MOST_ADDRESSES = 100;
+
+/** One of no Service is kept without its endpoints, which nobody looks for. */
+export function keptSlice(slice: EndpointSlice): EndpointSlice {
+  const { apiVersion, kind, metadata } = slice;
+  const service = metadata.labels?.[SERVICE_LABEL];
+  if (service === undefined) return { apiVersion, kind, metadata: identity(metadata) };
+  let room = MOST_ADDRESSES;
+  const endpoints = (slice.endpoints ?? []).flatMap(({ addresses, conditions }) => {
+    const kept = addresses.slice(0, room);
+    room -= kept.length;
+    const ready = conditions?.ready;
+    return kept.length === 0 ? [] : [{ addresses: kept, ...(ready !== undefined && { conditions: { ready } }) }];
+  });
+  const ports = (slice.ports ?? []).map(({ name, port }) => ({
+    ...(name !== undefined && { name }),
+    ...(port !== undefined && { port }),
+  }));
+  return {
+    apiVersion,
+    kind,
+    metadata: { ...identity(metadata), labels: { [SERVICE_LABEL]: service } },
+    ports,
+    endpoints,
+  };
+}
+
+function identity(metadata: Metadata): Metadata {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+  const found = { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp };
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as unknown as Metadata;
+}
