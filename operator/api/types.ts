@@ -197,13 +197,17 @@ export interface LfhSyncNodeSpec {
       name: string;
     };
     /**
-     * Raise it to have a new key made. The previous key stays for spec.key.overlap, and for as long as a peer accepts no other; status.previousKeyInUseBy names those peers.
+     * Raise it to have a new key made. The previous key stays for spec.key.overlap, and for as long as a peer accepts no other, but not longer than spec.key.overlapMax; status.previousKeyInUseBy names those peers.
      */
     rotation?: number;
     /**
      * How long the previous key stays at least, such as 90s, 30m or 24h.
      */
     overlap?: string;
+    /**
+     * How long the previous key stays at most, such as 72h, whatever peers accept. A peer that has not taken the new invitation by then is cut off, and one that wants to cannot keep the previous key in force. Absent: for as long as a peer accepts no other, since one may only be slow.
+     */
+    overlapMax?: string;
   };
 }
 /**

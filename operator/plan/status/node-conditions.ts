@@ -6,12 +6,22 @@ import type { Phase } from '../nats/files.ts';
 import type { ObservedNats, ServerReport } from '../observed/observed.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 
-/** @param publishedUser what is wrong with a user of the node's local NATS whose seed is published */
-export function keyReady(step: KeyStep, publishedUser: string | undefined): ConditionDraft<'KeyReady'> {
+/**
+ * @param publishedUser what is wrong with a user of the node's local NATS whose seed is published
+ * @param cutOff names of the peers that accept only a key of ours which has ended
+ */
+export function keyReady(
+  step: KeyStep,
+  publishedUser: string | undefined,
+  cutOff: readonly string[] = [],
+): ConditionDraft<'KeyReady'> {
   const type = 'KeyReady';
   if (step.step === 'stop') return { type, status: 'False', reason: step.reason, message: step.message };
   if (publishedUser !== undefined) return { type, status: 'False', reason: 'PublishedKey', message: publishedUser };
-  if (step.step === 'use') return { type, status: 'True', reason: step.reason, message: step.message };
+  if (step.step === 'use') {
+    const told = `; these peers were last seen to accept only a key that has ended, and need the invitation: ${cutOff.join(', ')}`;
+    return { type, status: 'True', reason: step.reason, message: step.message + (cutOff.length > 0 ? told : '') };
+  }
   return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
 }
 

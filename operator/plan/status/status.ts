@@ -89,7 +89,7 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
   const workload = injection?.workload;
   const config = natsDraft(node, input);
   const drafts: ConditionDraft[] = [
-    keyReady(keyStep, publishedUserProblem(node)),
+    keyReady(keyStep, publishedUserProblem(node), cutOffPeers(observed)),
     config,
     streamReady(dataPlane.nats, plan.durables.length > 0),
     sidecarDraft(node, plan, dataPlane, injection),
@@ -172,11 +172,25 @@ export function orphanStatus(peer: PeerObject, nodeName: string, now: number): P
 export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>): string[] {
   const previous = key?.previous?.publicKey;
   if (previous === undefined) return [];
-  const receiving = peers.filter(
-    (peer) => peer.metadata.deletionTimestamp === undefined && peerSpec(peer).servers.length > 0,
-  );
-  const using = receiving.filter(({ status }) => status?.receive?.key === previous);
-  return using.map(({ metadata }) => metadata.name).sort();
+  const using = receivedFrom(peers).filter(({ status }) => status?.receive?.key === previous);
+  return using.map(({ metadata }) => metadata.name);
+}
+
+/** Peers that were last seen to accept neither the key in force nor the previous one: the one that they accept has ended. */
+export function cutOffPeers({ key, peers }: Pick<Observed, 'key' | 'peers'>): string[] {
+  if (key?.current.publicKey === undefined) return [];
+  const ours = [key.current.publicKey, key.previous?.publicKey];
+  return receivedFrom(peers).flatMap(({ status, metadata }) => {
+    const accepted = status?.receive?.key;
+    return accepted === undefined || ours.includes(accepted) ? [] : [metadata.name];
+  });
+}
+
+/** Peers at which we sign in, in the order of their names. */
+function receivedFrom(peers: readonly PeerObject[]): PeerObject[] {
+  return peers
+    .filter((peer) => peer.metadata.deletionTimestamp === undefined && peerSpec(peer).servers.length > 0)
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
 /** Where the peer could not be planned, nothing else can be said about it. */

@@ -13,7 +13,7 @@ export type KeyStep =
   | { readonly step: 'create' }
   /** Make a new key, and keep the one in force as the previous one. */
   | { readonly step: 'rotate' }
-  /** Remove the previous key: its overlap is over, and no peer needs it. */
+  /** Remove the previous key: its overlap is over, and no peer needs it or `spec.key.overlapMax` is over as well. */
   | { readonly step: 'dropPrevious' }
   | {
       readonly step: 'stop';
@@ -60,15 +60,26 @@ export function keyStep(
   return rotation > key.rotation ? { step: 'rotate' } : use('KeyMade', `the key of the Secret ${secret}`);
 }
 
-/** The overlap is a minimum: the previous key stays while a peer accepts only that. */
+/**
+ * The overlap is a minimum: the previous key stays while a peer accepts only that. A peer's server says so itself, so a hostile one
+ * could keep the key in force for ever. Only where an administrator has set a maximum does it end: a peer that is merely slow must
+ * not be cut off without anybody's wish.
+ */
 function overlapping(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): KeyStep | undefined {
-  return now >= overlapEnd(node, key) && inUse.length === 0 ? { step: 'dropPrevious' } : undefined;
+  const isUnused = now >= overlapEnd(node, key) && inUse.length === 0;
+  return isUnused || now >= overlapMaxEnd(node, key) ? { step: 'dropPrevious' } : undefined;
 }
 
 /** In milliseconds since 1970; 0 where the Secret does not say when the overlap began, so that it is over. */
-function overlapEnd(node: NodeObject, { rotatedAt = '' }: ObservedKey): number {
+function overlapEnd({ spec }: NodeObject, { rotatedAt = '' }: ObservedKey): number {
   const began = Date.parse(rotatedAt);
-  return Number.isNaN(began) ? 0 : began + overlapMs(node);
+  return Number.isNaN(began) ? 0 : began + (durationMs(spec.key?.overlap) ?? DEFAULT_OVERLAP_MS);
+}
+
+/** In milliseconds since 1970; infinite where there is no maximum, or the Secret does not say when the overlap began. */
+function overlapMaxEnd({ spec }: NodeObject, { rotatedAt = '' }: ObservedKey): number {
+  const [began, most] = [Date.parse(rotatedAt), durationMs(spec.key?.overlapMax)];
+  return Number.isNaN(began) || most === undefined ? Number.POSITIVE_INFINITY : began + most;
 }
 
 function stop(reason: (KeyStep & { step: 'stop' })['reason'], message: string): KeyStep {
@@ -105,10 +116,10 @@ function missingKey(node: NodeObject, brought: string | undefined, rotation: num
   );
 }
 
-/** Reads `90s`, `30m` or `24h`; the CRD lets nothing else through. */
-function overlapMs(node: NodeObject): number {
-  const [, count, unit] = /^(\d+)([smh])$/.exec(node.spec.key?.overlap ?? '') ?? [];
-  return count === undefined || unit === undefined ? DEFAULT_OVERLAP_MS : Number(count) * (UNITS[unit] ?? 0);
+/** Reads `90s`, `30m` or `24h`; the CRD lets nothing else through. @returns milliseconds; undefined for anything else */
+function durationMs(text = ''): number | undefined {
+  const [, count, unit] = /^(\d+)([smh])$/.exec(text) ?? [];
+  return count === undefined || unit === undefined ? undefined : Number(count) * (UNITS[unit] ?? 0);
 }
 
 function publishedMessage(secret: string, brought: boolean): string {
@@ -117,7 +128,9 @@ function publishedMessage(secret: string, brought: boolean): string {
 }
 
 function rotatingMessage(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): string {
-  const end = overlapEnd(node, key);
-  if (now < end) return `the previous key is accepted until ${new Date(end).toISOString()} at least`;
-  return `these peers still accept only the previous key, and need the new invitation: ${inUse.join(', ')}`;
+  const [end, most] = [overlapEnd(node, key), overlapMaxEnd(node, key)];
+  const told = Number.isFinite(most) ? `; it ends at ${new Date(most).toISOString()}, whatever peers accept` : '';
+  if (now < Math.min(end, most))
+    return `the previous key is accepted until ${new Date(end).toISOString()} at least${told}`;
+  return `these peers still accept only the previous key, and need the new invitation: ${inUse.join(', ')}${told}`;
 }

@@ -307,6 +307,7 @@ describe('the CRDs on a real API server', function () {
       ],
       ['a rotation of a brought key', { key: { secretRef: { name: 'own' }, rotation: 1 } }, /must be 0 with secretRef/],
       ['an overlap without a unit', { key: { overlap: '24' } }, /spec\.key\.overlap/],
+      ['a longest overlap without a unit', { key: { overlapMax: '24' } }, /spec\.key\.overlapMax/],
     ];
     for (const [what, spec, message] of nodes) {
       it(what, async () => assert.match(await refusal(node(spec)), message));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ConfigMap, KINDS, type Secret } from '../../../operator/api/objects.ts';
 import { localNatsKey, makeKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type OperatorInNamespaces, OperatorProcess } from '../../kit/processes/operator.ts';
-import { until } from '../../kit/processes/process.ts';
+import { freePort, until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
@@ -110,6 +110,28 @@ describe('the key of a node', function () {
       const keys = (await at.node()).status?.publicKeys ?? [];
       return keys.length === 1 && keys[0] !== before;
     });
+  });
+
+  it('that was replaced ends with spec.key.overlapMax, though a peer says that it accepts no other', async () => {
+    const at = await start({ overlap: '1s', overlapMax: '10s' });
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const [before = ''] = (await at.node()).status?.publicKeys ?? [];
+    const user = (await at.ownUser()).publicKey;
+    const servers = [`tls://127.0.0.1:${await freePort()}`];
+    await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', servers } });
+    const accepts = JSON.stringify({ status: { receive: { key: before } } });
+    await at.kubectl('patch', 'lfhpeer', 'hospital-b', '--subresource=status', '--type=merge', '-p', accepts);
+    await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
+    assert.match(message, /it ends at \d{4}-.*, whatever peers accept/);
+    assert.ok((await at.ownUsers()).includes(user));
+    await until('the previous key is gone', async () => textOf(await at.keySecret(), 'previous.nk') === '');
+    await until('it is let in here no more', async () => !(await at.ownUsers()).includes(user));
+    await until('the peer that needs the invitation is named', async () => {
+      const told = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
+      return /need the invitation: hospital-b$/.test(told);
+    });
+    assert.equal((await at.node()).status?.publicKeys?.includes(before), false);
   });
 
   it('may be brought by a person, and what is missing or wrong is reported without quoting it', async () => {

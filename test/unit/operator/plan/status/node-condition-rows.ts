@@ -5,6 +5,7 @@ import type {
   KeyReading,
   NodeObject,
   Observed,
+  PeerObject,
   ServerReport,
 } from '../../../../../operator/plan/observed/observed.ts';
 import { failedNodeStatus } from '../../../../../operator/plan/status/failed.ts';
@@ -91,6 +92,7 @@ const withKey = (node: NodeObject, key: Observed['key'], inUse: readonly string[
   observed: { key },
   step: keyStep(node, key, inUse, NOW),
 });
+const accepting = (name: string, key: string): PeerObject => aPeer(name, { status: { receive: { key } } });
 const reading = (publicKey: string): KeyReading => ({ publicKey, published: publicKey === PUBLISHED_KEY });
 const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
 const rotated = aKey({
@@ -117,6 +119,23 @@ export const KEY_ROWS: readonly ConditionRow[] = [
     ['the key was brought', 'True', 'KeyBrought', withKey(brings, aKey({ secret: 'mine' }))],
     ['the key is being replaced', 'True', 'Rotating', withKey(aNode({ spec: { key: { rotation: 1 } } }), rotated)],
     ['the key is being made', 'Unknown', 'Reconciling', withKey(aNode(), undefined)],
+    [
+      'a peer accepts only a key that has ended',
+      'True',
+      'KeyMade',
+      { ...withKey(aNode(), aKey()), observed: { key: aKey(), peers: [accepting('c', userKey('ended')), B] } },
+      /last seen to accept only a key that has ended, and need the invitation: c$/,
+    ],
+    [
+      'each peer accepts the key in force or the previous one',
+      'True',
+      'Rotating',
+      {
+        ...withKey(aNode({ spec: { key: { rotation: 1 } } }), rotated),
+        observed: { key: rotated, peers: [accepting('b', OWN_KEY), accepting('c', userKey('before'))] },
+      },
+      /^the previous key is accepted until 2026-11-26T11:00:00\.000Z at least$/,
+    ],
     ['the key is gone', 'False', 'KeyLost', withKey(aNode({ status: { publicKeys: [OWN_KEY] } }), undefined)],
     ['the key is published', 'False', 'PublishedKey', withKey(aNode(), aKey({ current: reading(PUBLISHED_KEY) }))],
     [

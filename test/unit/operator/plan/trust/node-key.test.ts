@@ -12,8 +12,12 @@ const rotating = (hours: number, previous = BEFORE): ObservedKey =>
 
 const plain = aNode();
 const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
-const asksFor = (rotation: number, overlap?: string): NodeObject =>
-  aNode({ spec: { key: { rotation, ...(overlap !== undefined && { overlap }) } } });
+const asksFor = (rotation: number, overlap?: string, overlapMax?: string): NodeObject =>
+  aNode({
+    spec: {
+      key: { rotation, ...(overlap !== undefined && { overlap }), ...(overlapMax !== undefined && { overlapMax }) },
+    },
+  });
 const knows = (publicKeys: readonly string[], statusRotation: number, rotation: number): NodeObject =>
   aNode({ spec: { key: { rotation } }, status: { publicKeys, rotation: statusRotation } });
 
@@ -141,6 +145,50 @@ const ROWS: readonly Row[] = [
   { what: 'no overlap at all', node: asksFor(1, '0s'), key: rotating(0), step: 'dropPrevious' },
   { what: 'the longest overlap there can be', node: asksFor(1, '999999h'), key: rotating(999), step: 'use' },
   {
+    what: 'an overlap of years that a peer asks for, without a maximum',
+    node: asksFor(1),
+    key: rotating(99_999),
+    inUse: ['b'],
+    step: 'use',
+    says: /invitation: b$/,
+  },
+  {
+    what: 'a maximum that is not over while a peer accepts only the previous key',
+    node: asksFor(1, '24h', '72h'),
+    key: rotating(71),
+    inUse: ['b'],
+    step: 'use',
+    reason: 'Rotating',
+    says: /the new invitation: b; it ends at 2026-11-25T13:00:00\.000Z, whatever peers accept$/,
+  },
+  {
+    what: 'a maximum that is over while a peer accepts only the previous key',
+    node: asksFor(1, '24h', '72h'),
+    key: rotating(72),
+    inUse: ['b'],
+    step: 'dropPrevious',
+  },
+  {
+    what: 'a maximum within the overlap',
+    node: asksFor(1, '24h', '72h'),
+    key: rotating(23),
+    step: 'use',
+    says: /until 2026-11-25T13:00:00\.000Z at least; it ends at 2026-11-27T13:00:00\.000Z, whatever peers accept$/,
+  },
+  {
+    what: 'a maximum that is shorter than the overlap',
+    node: asksFor(1, '24h', '90s'),
+    key: rotating(1),
+    step: 'dropPrevious',
+  },
+  {
+    what: 'a maximum, and a time of the rotation that somebody has overwritten',
+    node: asksFor(1, '24h', '72h'),
+    key: { ...rotating(0), rotatedAt: 'yesterday' },
+    inUse: ['b'],
+    step: 'use',
+  },
+  {
     what: 'an overlap that cannot be read, so that a day counts',
     node: asksFor(1, 'soon'),
     key: rotating(23),
@@ -209,7 +257,11 @@ describe('keyStep', () => {
       rotation: fc.nat({ max: 2 }),
       rotatedAt: fc.constantFrom(undefined, ago(1), ago(100), ago(-100), '?'),
     });
-    const anyNode = fc.record({ rotation: fc.nat({ max: 2 }), overlap: fc.constantFrom('0s', '24h') });
+    const anyNode = fc.record({
+      rotation: fc.nat({ max: 2 }),
+      overlap: fc.constantFrom('0s', '24h'),
+      overlapMax: fc.constantFrom('0s', '1h', '200h'),
+    });
     fc.assert(
       fc.property(fc.option(anyKey, { nil: undefined }), anyNode, fc.array(fc.constant('b')), (first, spec, inUse) => {
         const node = aNode({ spec: { key: spec } });
