@@ -1,7 +1,6 @@
 import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
 import { syncName } from '../../common/contract/names.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
-import { isUserKey } from '../plan/trust/public-keys.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
 import { isObject, parseJson } from './json.ts';
@@ -19,6 +18,8 @@ export interface PeerAccount {
 }
 
 const TIMEOUT_MS = 2000;
+/** Of a public NKey; no more than that is kept of what an answer has in its place. */
+const KEY_LENGTH = 56;
 /** A peer may open as many connections as the server allows; these fit into one answer of ours, see `MAX_ANSWER_BYTES`. */
 const CONNECTIONS_QUERY = JSON.stringify({ auth: true, limit: 256 });
 
@@ -65,6 +66,6 @@ function connectedKeysIn(answer: string): string[] {
   const connections: unknown = isObject(data) ? data.connections : undefined;
   const each: readonly unknown[] = Array.isArray(connections) ? connections : [];
   const users = each.map((connection) => (isObject(connection) ? connection.authorized_user : undefined));
-  const keys = users.filter((user) => typeof user === 'string' && isUserKey(user)) as string[];
+  const keys = users.filter((user) => typeof user === 'string' && user.length === KEY_LENGTH) as string[];
   return [...new Set(keys)];
 }
