@@ -5,9 +5,9 @@ import { encodeBase32 } from './base32.ts';
 
 export const SYNC_TOPIC = 'LFH_SYNC';
 export const EXCEPTION_TOPIC = 'LFH_EXCEPTION';
-/** This topic stays empty; its partitions only spread the peers over a node's sidecars. */
-export const OWNERS_TOPIC = 'LFH_SYNC_OWNERS';
-/** Many more than a node has sidecars, so that peers spread evenly. Kafka can add partitions but not remove them. */
+/** What a node's sidecars share in their consumer group is called so there. There is no such topic. */
+export const OWNERS_LABEL = 'LFH_SYNC_OWNERS';
+/** What they share is in so many parts: many more than a node has sidecars, so that peers spread evenly. */
 export const OWNERS_PARTITIONS = 64;
 /** connect's own stream and subjects (docs/upstream.md). */
 export const STREAM = 'EVENTS';
@@ -68,7 +68,7 @@ export function transactionalId(node: string, peer: SyncName): string {
   return `lfh-sync.${node}.${peer}`;
 }
 
-/** The consumer group that all sidecars of a node join on {@link OWNERS_TOPIC}. */
+/** The consumer group that all sidecars of a node join. */
 export function ownersGroup(node: string): string {
   return `lfh-sync.${node}.owners`;
 }

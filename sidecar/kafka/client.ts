@@ -44,6 +44,9 @@ export const PATIENT_RETRY: RetryOptions = {
   retries: 5,
 };
 
+/** For a caller that tries again by itself, and over another broker. */
+export const NO_RETRY: RetryOptions = { retries: 0 };
+
 /** Makes a client; nothing connects yet. */
 export function createClient(connection: KafkaConnection, retry: RetryOptions, socketFactory?: ISocketFactory): Kafka {
   const config: KafkaConfig = {

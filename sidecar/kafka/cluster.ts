@@ -13,10 +13,44 @@ export interface Cluster {
   fetchTopicsOffset(
     topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+  readonly rootLogger: object;
+  readonly brokerPool: { readonly seedBroker: Broker; createBroker(options: object): Broker };
+  readonly connectionPoolBuilder: { build(address: { host: string; port: number }): Promise<object> };
 }
 
-interface Broker {
+interface Broker extends GroupCoordinator {
+  connect(): Promise<void>;
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ coordinator: { nodeId: number; host: string; port: number } }>;
   fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
+}
+
+/** The broker that keeps a consumer group, as far as its members ask it. */
+export interface GroupCoordinator {
+  joinGroup(request: {
+    groupId: string;
+    /** Empty for somebody who was no member yet. */
+    memberId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    groupProtocols: { name: string; metadata: Buffer }[];
+  }): Promise<{
+    generationId: number;
+    memberId: string;
+    leaderId: string;
+    /** Only the leader is told. */
+    members: { memberId: string }[];
+  }>;
+  syncGroup(request: {
+    groupId: string;
+    memberId: string;
+    generationId: number;
+    groupAssignment: { memberId: string; memberAssignment: Buffer }[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  heartbeat(request: { groupId: string; memberId: string; groupGenerationId: number }): Promise<unknown>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
 }
 
 export interface FetchedPartition {
@@ -44,4 +78,24 @@ export async function leaderOf(cluster: Cluster, topic: string, partition: numbe
   if (nodeId === undefined)
     throw new TransientError('KafkaUnavailable', `Kafka knows no partition ${partition} of ${topic}`);
   return cluster.findBroker({ nodeId });
+}
+
+/** Kafka's number for it; transactions have coordinators as well. */
+const OF_A_GROUP = 0;
+
+/**
+ * Connects to the broker that coordinates a group. kafkajs's own way reads the metadata of all topics first, and asks
+ * brokers that are gone.
+ *
+ * @throws what kafkajs throws
+ */
+export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
+  await cluster.connect();
+  const { brokerPool, connectionPoolBuilder, rootLogger: logger } = cluster;
+  const { coordinator } = await brokerPool.seedBroker.findGroupCoordinator({ groupId, coordinatorType: OF_A_GROUP });
+  const { nodeId, host, port } = coordinator;
+  const connectionPool = await connectionPoolBuilder.build({ host, port });
+  const broker = brokerPool.createBroker({ logger, nodeId, connectionPool });
+  await broker.connect();
+  return broker;
 }

@@ -27,6 +27,7 @@ const KEEP_ALIVE_MS = 60_000;
 export class Clients {
   readonly #connection: KafkaConnection;
   readonly #open = new Set<Client>();
+  #opened = 0;
   #ended = false;
 
   constructor(connection: KafkaConnection) {
@@ -35,7 +36,11 @@ export class Clients {
 
   /** Makes a client; nothing connects yet. */
   open(retry: RetryOptions): Client {
-    const client = openClient(this.#connection, retry, () => this.#open.delete(client));
+    // kafkajs begins with the first broker, and stays there as long as that takes connections and answers nothing.
+    const { brokers } = this.#connection;
+    const first = this.#opened++ % brokers.length;
+    const connection = { ...this.#connection, brokers: [...brokers.slice(first), ...brokers.slice(0, first)] };
+    const client = openClient(connection, retry, () => this.#open.delete(client));
     this.#open.add(client);
     if (this.#ended) client.end();
     return client;

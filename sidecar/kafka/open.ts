@@ -1,5 +1,5 @@
 import type { KafkaPort } from '../ports.ts';
-import { type KafkaConnection, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
+import { type KafkaConnection, NO_RETRY, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
 import { type Client, Clients } from './connections.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
@@ -24,8 +24,9 @@ export function openKafka(options: KafkaOptions): OpenKafka {
   const clients = new Clients(options);
   const patient = (): Client => clients.open(PATIENT_RETRY);
   const quick = (): Client => clients.open(QUICK_RETRY);
+  const once = (): Client => clients.open(NO_RETRY);
   const topics = new Topics(patient, options);
-  const owners = new Owners(patient, topics, options.node, options.log);
+  const owners = new Owners(once, options.node, options.log);
   return {
     owners,
     takeOver: (peer) => fenceAndReadPosition({ open: quick, topics, node: options.node, log: options.log }, peer),

@@ -1,29 +1,31 @@
-import type { Consumer } from 'kafkajs';
 import { delay, sleep } from '../../common/backoff.ts';
-import { OWNERS_PARTITIONS, OWNERS_TOPIC, ownersGroup } from '../../common/contract/names.ts';
+import { ownersGroup } from '../../common/contract/names.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OwnersPort } from '../ports.ts';
-import type { OpenClient } from './connections.ts';
+import { coordinatorOf, createCluster } from './cluster.ts';
+import type { Client, OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
-import { closed } from './timeout.ts';
-import type { Topics } from './topics.ts';
+import { GroupMember, REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS } from './group-member.ts';
+import { closed, withTimeout } from './timeout.ts';
 
-/** The shortest session that brokers allow by default. After this time a dead sidecar's peers are taken over. */
-const SESSION_TIMEOUT_MS = 6_000;
-/** For this long after we sent a heartbeat, the group cannot have given our partitions to another sidecar. */
-const RELIABLE_MS = SESSION_TIMEOUT_MS - 1_000;
-/** kafkajs sends heartbeats only between fetches, and notices a rebalance only with a heartbeat. */
-const FETCH_WAIT_MS = 400;
+/** For this long after a request that the group answered, it gives our partitions to nobody unless it asks us to join again. */
+const HELD_MS = SESSION_TIMEOUT_MS - 1_000;
+/** The same for a sidecar that may have slept, and so may not have heard that it had to join again. */
+const CONFIRMED_MS = REBALANCE_TIMEOUT_MS - 500;
+/** Also how soon a member notices that another has left. */
 const HEARTBEAT_MS = 400;
 const WATCH_MS = 500;
-/**
- * Longer than a request and a rebalance take together. kafkajs can lose its membership and go on fetching without it.
- * This happens when the coordinator has forgotten the member and is not ready at the moment when it joins again.
- */
-const SILENT_MS = 15_000;
-/** kafkajs goes on as a member when the topic was made again with fewer partitions; some peers would then be nobody's. */
-const CHECK_TOPIC_MS = 15_000;
+/** Half a session: what is left is enough to find another coordinator. */
+const ANSWER_MS = 3_000;
+/** kafkajs itself waits no longer for the other members than 5 s more than their time to join. */
+const JOIN_MS = REBALANCE_TIMEOUT_MS + 6_000;
+/** Between two requests to a group that is changing. */
+const AGAIN_MS = 50;
+/** A Kafka that is back after a restart is noticed within this time. */
+const MOST_RECONNECT_MS = 500;
+/** A problem that stays is logged so often. */
+const REMIND_MS = 30_000;
 
 /**
  * Membership in the consumer group that spreads a node's peers over its sidecars.
@@ -34,9 +36,9 @@ const CHECK_TOPIC_MS = 15_000;
  */
 export class Owners implements OwnersPort {
   readonly #open: OpenClient;
-  readonly #topics: Topics;
   readonly #group: string;
   readonly #log: Logger;
+  readonly #member: GroupMember;
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
   #assigned: ReadonlySet<number> = new Set();
@@ -44,17 +46,19 @@ export class Owners implements OwnersPort {
   #joined = false;
   #problem: TransientError | undefined;
   #toldProblem: string | undefined;
-  /** The times of the last two answers of the group. The request for the last one was sent after the one before it. */
+  /** Since the group has last answered. */
+  #failures = 0;
+  #logged = { problem: '', at: Number.NEGATIVE_INFINITY };
+  /** When the newest request was sent that the group has answered. */
   #answered = Number.NEGATIVE_INFINITY;
-  #answeredBefore = Number.NEGATIVE_INFINITY;
   #waiting: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
 
-  constructor(open: OpenClient, topics: Topics, node: string, log: Logger) {
+  constructor(open: OpenClient, node: string, log: Logger) {
     this.#open = open;
-    this.#topics = topics;
     this.#group = ownersGroup(node);
     this.#log = log;
+    this.#member = new GroupMember(this.#group);
   }
 
   get held(): ReadonlySet<number> {
@@ -76,14 +80,14 @@ export class Owners implements OwnersPort {
   }
 
   async confirmed(signal: AbortSignal): Promise<void> {
-    if (this.#reliable() || signal.aborted) return;
+    if (this.#answeredWithin(CONFIRMED_MS) || signal.aborted) return;
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
   }
 
-  /** Joins the group, and joins it again after every failure, until {@link stop}. */
+  /** Joins the group, and stays a member through every failure, until {@link stop}. */
   start(): void {
     this.#running = this.#keepMember();
   }
@@ -97,116 +101,100 @@ export class Owners implements OwnersPort {
   async #keepMember(): Promise<void> {
     const { signal } = this.#stop;
     const watch = setInterval(() => this.#update(), WATCH_MS);
-    for (let failures = 0; !signal.aborted; ) {
-      const started = performance.now();
+    while (!signal.aborted) {
+      const client = this.#open();
       try {
-        await this.#topics.ensure([OWNERS_TOPIC], { maxAgeMs: 0 });
-        await this.#member();
+        await this.#attend(client);
       } catch (error) {
-        if (performance.now() - started > 60_000) failures = 0;
-        failures += 1;
-        const problem = translate(error, `join the consumer group ${this.#group} in Kafka`);
-        this.#log.warn(
-          { group: this.#group, problem: messageOf(problem) },
-          'not a member of the owners group; trying again',
-        );
-        this.#problem = problem instanceof TransientError ? problem : undefined;
-        this.#forget();
-        await sleep(delay(failures, Math.random()), signal);
+        if (!signal.aborted) await sleep(this.#failed(error), signal);
+      } finally {
+        client.end();
       }
     }
     clearInterval(watch);
     this.#forget();
   }
 
-  /** Stays a member until {@link stop}, until kafkajs gives up, or until the group has not answered for too long. */
-  async #member(): Promise<void> {
-    const client = this.#open();
-    const consumer = client.kafka.consumer({
-      groupId: this.#group,
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      rebalanceTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_MS,
-      maxWaitTimeInMs: FETCH_WAIT_MS,
-      allowAutoTopicCreation: false,
-      retry: { retries: 3, restartOnFailure: async () => false },
-    });
-    const ended = Promise.withResolvers<void>();
-    const end = (): void => ended.resolve();
-    const unfollow = this.#follow(consumer, ended.reject);
-    const started = performance.now();
-    const watch = setInterval(() => {
-      if (performance.now() - Math.max(started, this.#answered) > SILENT_MS) ended.reject(timedOut());
-    }, WATCH_MS);
-    const check = setInterval(() => void this.#checkTopic(ended.reject), CHECK_TOPIC_MS);
-    this.#stop.signal.addEventListener('abort', end);
+  /** Stays a member over one connection, until it fails or until {@link stop}. */
+  async #attend(client: Client): Promise<never> {
+    const { signal } = this.#stop;
+    const coordinator = await this.#answer(ANSWER_MS, client, coordinatorOf(createCluster(client.kafka), this.#group));
     try {
-      await Promise.race([client.guard(this.#join(consumer)), ended.promise]);
-      await ended.promise;
+      for (;;) {
+        const sent = await this.#answer(
+          this.#member.joins ? JOIN_MS : ANSWER_MS,
+          client,
+          this.#member.attend(coordinator),
+        );
+        this.#attended(sent);
+        await sleep(sent === undefined ? AGAIN_MS : HEARTBEAT_MS, signal);
+      }
     } finally {
-      this.#stop.signal.removeEventListener('abort', end);
-      clearInterval(watch);
-      clearInterval(check);
-      unfollow();
-      await closed(client.guard(consumer.disconnect()));
-      client.end();
+      if (signal.aborted) await closed(client.guard(this.#member.leave(coordinator)));
     }
   }
 
-  async #join(consumer: Consumer): Promise<void> {
-    await consumer.connect();
-    await consumer.subscribe({ topic: OWNERS_TOPIC });
-    await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
-  }
-
-  /** Ends the membership when the topic is not as it was joined on; the next one begins by making it again. */
-  async #checkTopic(failed: (error: Error) => void): Promise<void> {
+  /** @throws also when nothing has come within `ms`, and as soon as {@link stop} is called */
+  async #answer<Value>(ms: number, client: Client, work: Promise<Value>): Promise<Value> {
+    const { signal } = this.#stop;
+    const stopped = Promise.withResolvers<never>();
+    const stop = (): void => stopped.reject(new Error('asked to end'));
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
     try {
-      const partitions = (await this.#topics.count([OWNERS_TOPIC])).get(OWNERS_TOPIC) ?? 0;
-      if (partitions < OWNERS_PARTITIONS) failed(ownersTopicChanged());
-    } catch {
-      // A Kafka that cannot be asked is noticed by the heartbeats.
+      return await withTimeout(ms, Promise.race([client.guard(work), stopped.promise]), timedOut);
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 
-  /** @returns a function that removes the listeners, because a discarded consumer must not report for its successor */
-  #follow(consumer: Consumer, crashed: (error: Error) => void): () => void {
-    const { GROUP_JOIN, HEARTBEAT, CRASH } = consumer.events;
-    const listeners = [
-      consumer.on(GROUP_JOIN, ({ payload }) => {
-        this.#assigned = new Set(payload.memberAssignment[OWNERS_TOPIC]);
-        this.#log.info({ group: this.#group, partitions: this.#assigned.size }, 'joined the owners group');
-        this.#answer();
-      }),
-      consumer.on(HEARTBEAT, () => this.#answer()),
-      consumer.on(CRASH, ({ payload }) => crashed(payload.error)),
-    ];
-    return () => {
-      for (const remove of listeners) remove();
-    };
+  /** @param sent as {@link GroupMember.attend} returns it */
+  #attended(sent: number | undefined): void {
+    const { partitions } = this.#member;
+    if (sent === undefined) {
+      // Only who is left out has none: whoever is asked to join again keeps its own until the new ones are known.
+      if (partitions.size === 0) this.#forget();
+      return;
+    }
+    if (partitions !== this.#assigned) {
+      this.#log.info({ group: this.#group, partitions: partitions.size }, 'joined the owners group');
+    }
+    this.#assigned = partitions;
+    this.#answered = sent;
+    this.#failures = 0;
+    this.#update();
   }
 
-  #answer(): void {
-    this.#answeredBefore = this.#answered;
-    this.#answered = performance.now();
+  /** @returns how long to wait before the next connection, in milliseconds */
+  #failed(error: unknown): number {
+    const problem = translate(error, `join the consumer group ${this.#group} in Kafka`);
+    this.#failures += 1;
+    this.#problem = problem instanceof TransientError ? problem : undefined;
+    const text = messageOf(problem);
+    if (text !== this.#logged.problem || performance.now() - this.#logged.at > REMIND_MS) {
+      this.#logged = { problem: text, at: performance.now() };
+      this.#log.warn({ group: this.#group, problem: text }, 'not in contact with the owners group; trying again');
+    }
     this.#update();
+    const retryMs = delay(this.#failures, Math.random());
+    // What Kafka refuses a person has to change. What is not there may be back at any moment.
+    return this.#problem?.reason === 'KafkaRefused' ? retryMs : Math.min(retryMs, MOST_RECONNECT_MS);
   }
 
   #forget(): void {
     this.#assigned = new Set();
     this.#answered = Number.NEGATIVE_INFINITY;
-    this.#answeredBefore = Number.NEGATIVE_INFINITY;
     this.#update();
   }
 
-  #reliable(): boolean {
-    return performance.now() - this.#answeredBefore < RELIABLE_MS;
+  #answeredWithin(ms: number): boolean {
+    return performance.now() - this.#answered < ms;
   }
 
   #update(): void {
-    const joined = this.#reliable();
+    const joined = this.#answeredWithin(HELD_MS);
     const held = joined ? this.#assigned : new Set<number>();
-    if (joined) {
+    if (this.#answeredWithin(CONFIRMED_MS)) {
       this.#problem = undefined;
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
@@ -219,10 +207,6 @@ export class Owners implements OwnersPort {
   }
 }
 
-function ownersTopicChanged(): Error {
-  return new TransientError('KafkaUnavailable', `${OWNERS_TOPIC} was deleted or made again while we were a member`);
-}
-
 function timedOut(): Error {
-  return new TransientError('KafkaUnavailable', `the group has not answered for ${SILENT_MS / 1000} s`);
+  return new TransientError('KafkaUnavailable', 'the group has not answered in time');
 }

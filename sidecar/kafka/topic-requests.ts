@@ -71,13 +71,6 @@ export class TopicRequests {
     throw new TransientError('KafkaUnavailable', `Kafka made the topic ${topic} and does not know it yet`);
   }
 
-  /** Gives a topic more partitions. */
-  async extend(topic: string, count: number): Promise<void> {
-    await this.#request(`add partitions to the topic ${topic} in Kafka`, { topic, right: 'ALTER' }, (admin) =>
-      admin.createPartitions({ topicPartitions: [{ topic, count }] }),
-    );
-  }
-
   async disconnect(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;

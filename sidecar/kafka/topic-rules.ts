@@ -1,5 +1,5 @@
 import type { ITopicConfig } from 'kafkajs';
-import { isPositionTopic, OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
+import { isPositionTopic } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { TopicLimits } from '../replay/outgoing-record.ts';
 
@@ -33,11 +33,7 @@ export function topicConfigs(topic: string, defaults: TopicDefaults): ITopicConf
       { ...config, configEntries: [COMPACT] },
     ];
   }
-  const config = {
-    topic,
-    numPartitions: topic === OWNERS_TOPIC ? OWNERS_PARTITIONS : partitions,
-    replicationFactor,
-  };
+  const config = { topic, numPartitions: partitions, replicationFactor };
   return [{ ...config, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }, config];
 }
 
@@ -49,20 +45,13 @@ const SMALL_SEGMENTS = [
 ];
 
 /** Why we cannot use a topic as it is. A person has to change it; until then every peer that needs it waits. */
-export function findTopicProblem(name: string, { cleanupPolicy, partitions }: Topic): TransientError | undefined {
+export function findTopicProblem(name: string, { cleanupPolicy }: Topic): TransientError | undefined {
   if (isPositionTopic(name)) {
     if (cleanupPolicy === 'compact') return undefined;
     return new TransientError(
       'TopicNotCompacted',
       `${name} must have cleanup.policy=compact and nothing else: otherwise Kafka would delete the position of a peer that ` +
         'sends nothing for a long time. Set it with kafka-configs.sh',
-    );
-  }
-  if (name === OWNERS_TOPIC && partitions < OWNERS_PARTITIONS) {
-    return new TransientError(
-      'KafkaRefused',
-      `${name} has ${partitions} partitions and must have ${OWNERS_PARTITIONS}: peers that belong to a missing partition ` +
-        'would be replayed by nobody. Add partitions with kafka-topics.sh --alter, or delete the topic: it is empty',
     );
   }
   if (!/\bcompact\b/.test(cleanupPolicy)) return undefined;

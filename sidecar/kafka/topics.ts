@@ -1,4 +1,3 @@
-import { OWNERS_PARTITIONS, OWNERS_TOPIC } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { TopicRefusal } from '../replay/outgoing-record.ts';
 import type { OpenClient } from './connections.ts';
@@ -105,11 +104,10 @@ export class Topics {
   async #findOrMake(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
     const found = (await this.#requests.describe(name)) ?? (await this.#make(name, peer));
     if ('refused' in found) return found;
-    const topic = name === OWNERS_TOPIC ? await this.#withAllPartitions(found) : found;
-    const problem = findTopicProblem(name, topic);
+    const problem = findTopicProblem(name, found);
     if (problem) throw problem;
-    this.#known.set(name, { topic, readAt: performance.now() });
-    return topic;
+    this.#known.set(name, { topic: found, readAt: performance.now() });
+    return found;
   }
 
   async #make(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
@@ -131,19 +129,6 @@ export class Topics {
       this.#refused.set(name, { refusal, readAt: performance.now() });
       return refusal;
     }
-  }
-
-  /** A client that made the topic before us may have made it too small. It holds no records, so it can simply grow. */
-  async #withAllPartitions(topic: Topic): Promise<Topic> {
-    if (topic.partitions >= OWNERS_PARTITIONS) return topic;
-    try {
-      await this.#requests.extend(OWNERS_TOPIC, OWNERS_PARTITIONS);
-    } catch (error) {
-      // Where that is not ours to do, the problem with the topic says what a person has to do.
-      if (error instanceof TransientError && error.reason === 'KafkaRefused') return topic;
-      throw error;
-    }
-    return { ...topic, partitions: OWNERS_PARTITIONS };
   }
 }
 

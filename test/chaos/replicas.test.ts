@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { until } from '../kit/processes/process.ts';
+import { promptly } from '../kit/processes/promptly.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
+
+/** docs/operations.md promises these. */
+const AFTER_KILL_MS = 7_000;
+const AFTER_TERM_MS = 2_000;
+const AFTER_START_MS = 3_000;
 
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
 
@@ -77,10 +83,34 @@ describe('several sidecars of one node', function () {
   it('take over the peers of one that is killed', async () => {
     await startSidecars(2);
     const [victim, others] = await pickBusy();
+    await until('both are members', async () =>
+      (await Promise.all(running.map((one) => one.isReady()))).every(Boolean),
+    );
     const sending = sendEverywhere(500);
     await victim.kill();
+    await promptly(AFTER_KILL_MS, 'replays the peers of one that was killed', eachReplayedByOne(others));
     await sending;
-    await eachReplayedByOne(others);
+    await ledger.arrivedOnce(b);
+  });
+
+  it('take over the peers of one that is asked to end', async () => {
+    await startSidecars(2);
+    const [leaver, others] = await pickBusy();
+    const sending = sendEverywhere(500);
+    const ending = leaver.stop();
+    await promptly(AFTER_TERM_MS, 'replays the peers of one that was asked to end', eachReplayedByOne(others));
+    await Promise.all([ending, sending]);
+    await ledger.arrivedOnce(b);
+  });
+
+  it('do not wait for one that was killed when it is started again in its place', async () => {
+    await startSidecars(1);
+    const [killed] = await pickBusy();
+    const sending = sendEverywhere(500);
+    await killed.kill();
+    await killed.start();
+    await promptly(AFTER_START_MS, 'replays in the place of one that was killed', eachReplayedByOne(running));
+    await sending;
     await ledger.arrivedOnce(b);
   });
 

@@ -57,21 +57,6 @@ describe('a Kafka with ACLs', () => {
 
   /** All rights that docs/sidecar.md lists, in the order in which the sidecar needs them, and what is said without each. */
   const steps: readonly [right: string, message: RegExp, acl: () => AclEntry[]][] = [
-    [
-      'DESCRIBE on LFH_SYNC_OWNERS',
-      /allow this sidecar DESCRIBE on the topic LFH_SYNC_OWNERS/,
-      () => on('LFH_SYNC_OWNERS', DESCRIBE),
-    ],
-    [
-      'CREATE on LFH_SYNC_OWNERS',
-      /allow this sidecar CREATE on the topic LFH_SYNC_OWNERS/,
-      () => on('LFH_SYNC_OWNERS', CREATE),
-    ],
-    [
-      'DESCRIBE_CONFIGS on LFH_SYNC_OWNERS',
-      /allow this sidecar DESCRIBE_CONFIGS on the topic LFH_SYNC_OWNERS/,
-      () => [...on('LFH_SYNC_OWNERS', DESCRIBE_CONFIGS), ...on('LFH_SYNC_OWNERS', READ)],
-    ],
     ['READ on the group', /GROUP_AUTHORIZATION_FAILED; allow this sidecar to read the consumer groups/, owners],
     [
       'any on the position topic',

@@ -75,9 +75,9 @@ describe('a Kafka with TLS and SASL', () => {
         `waits as ${reason}: ${message}`,
         (status) => status.reason === reason && message.test(status.message),
       );
-      await sidecar.waitForLog(/not a member of the owners group/);
+      await sidecar.waitForLog(/not in contact with the owners group/);
       const log = await sidecar.log();
-      const line = log.split('\n').find((text) => text.includes('not a member of the owners group')) ?? '';
+      const line = log.split('\n').find((text) => text.includes('not in contact with the owners group')) ?? '';
       assert.match(line, message);
       assert.ok(!log.includes(password) && !log.includes(USER.password));
       assert.equal(await sidecar.isReady(), false);

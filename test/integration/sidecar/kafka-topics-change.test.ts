@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Admin } from 'kafkajs';
-import { OWNERS_PARTITIONS, positionTopic, syncName } from '../../../common/contract/names.ts';
+import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
@@ -121,20 +121,6 @@ describe('a topic of the local Kafka that changes while the sidecar runs', () =>
         await isOnceInEachTopic(uuids);
       });
     }
-  }
-
-  for (const [what, change] of changes) {
-    it(`and ${what}, and the peer is replayed on: LFH_SYNC_OWNERS`, async () => {
-      await change('LFH_SYNC_OWNERS');
-      const allPartitions = async (): Promise<boolean> => {
-        const { topics } = await admin.fetchTopicMetadata({ topics: ['LFH_SYNC_OWNERS'] });
-        return topics[0]?.partitions.length === OWNERS_PARTITIONS;
-      };
-      await until('it has all partitions', () => allPartitions().catch(() => false), GOES_ON_MS);
-      const uuids = await announce(4);
-      await allIsReplayed();
-      await isOnceInEachTopic(uuids);
-    });
   }
 
   for (const [what, change] of changes) {

@@ -61,6 +61,6 @@ describe('names that are kept in Kafka and NATS', () => {
 
   it('tell a position topic from any other topic', () => {
     assert.ok(isPositionTopic(positionTopic(peer)));
-    assert.ok(!isPositionTopic('LFH_SYNC_OWNERS'));
+    assert.ok(!isPositionTopic('LFH_SYNC'));
   });
 });
