@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, type DetailedPeerCertificate } from 'node:tls';
 import type { Reason } from './contract/reasons.ts';
 import { canonicalPem, certificatesOf, isAnchor } from './pem.ts';
 
@@ -13,17 +13,47 @@ import { canonicalPem, certificatesOf, isAnchor } from './pem.ts';
  *
  * @param expectedName the name or address that the certificate must be for
  * @param ca PEM of the only authorities that count; absent: the roots that Node trusts
+ * @param onVerified is told when the first certificate of a chain that a CA vouches for expires, in milliseconds since 1970
  * @throws InvalidInputError for a CA that holds no certificate
  */
-export function verification(expectedName: string, ca: string | undefined): ConnectionOptions {
+export function verification(
+  expectedName: string,
+  ca: string | undefined,
+  onVerified: (expires: number) => void = () => undefined,
+): ConnectionOptions {
   return {
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     // TLS allows no IP address there.
     servername: isIP(expectedName) ? '' : expectedName,
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(expectedName, certificate),
+    checkServerIdentity: (_host, certificate) => {
+      const expires = firstExpiry(certificate as DetailedPeerCertificate);
+      if (expires !== undefined) onVerified(expires);
+      return checkServerIdentity(expectedName, certificate);
+    },
     ...(ca !== undefined && anchors(ca)),
   };
+}
+
+/** More certificates than any chain has. */
+const MAX_CHAIN = 10;
+
+/**
+ * When the first certificate in a chain expires: from then on the server is refused. Its CA's counts as well.
+ *
+ * @returns milliseconds since 1970; undefined where no certificate says it. Never throws: an exception in a listener of a socket
+ *   would end the process.
+ */
+function firstExpiry(leaf: DetailedPeerCertificate): number | undefined {
+  let first: number | undefined;
+  let next: DetailedPeerCertificate | undefined = leaf;
+  // A root is its own issuer.
+  for (let depth = 0; next?.valid_to !== undefined && depth < MAX_CHAIN; depth += 1) {
+    const expires = Date.parse(next.valid_to);
+    if (!Number.isNaN(expires)) first = Math.min(first ?? expires, expires);
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
+  }
+  return first;
 }
 
 /**

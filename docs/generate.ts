@@ -105,13 +105,17 @@ function metricsPage(): string {
     'Metrics',
     'They are at `/metrics`, in the text format of Prometheus, beside those of the process.',
     '## The sidecar',
-    'All but the last have the label `peer`. They disappear when the peer is removed.',
+    'All but the last two have the label `peer`. They disappear when the peer is removed.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
     '## The operator',
-    'Each operator has its own. Only the one that holds the Lease reconciles.',
+    'Each operator has its own. Only the one that holds the Lease reconciles. Those with the labels `namespace` and `name` are of a ' +
+      'node or a peer, and come from its status. What is not known is absent, and never 0.',
     markdownTable(
-      ['name', 'type', 'meaning'],
-      Object.values(OPERATOR_METRICS).map(({ name, type, help }) => [`\`${name}\``, type, help]),
+      ['name', 'type', 'labels', 'meaning'],
+      Object.values(OPERATOR_METRICS).map((metric) => {
+        const labels = 'labels' in metric ? metric.labels.join(', ') : '';
+        return [`\`${metric.name}\``, metric.type, labels, metric.help];
+      }),
     ),
   );
 }

@@ -42,7 +42,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
   });
   const api = new KubeClient(kubeConfig, () => lease.holds());
   const watches = new Watches(api, config.namespaces, log);
-  const metrics = createMetrics(() => [...watches.watched.nodes.all(), ...watches.watched.peers.all()]);
+  const metrics = createMetrics(VERSION, () => [...watches.watched.nodes.all(), ...watches.watched.peers.all()]);
   const controller = new NodeController({
     api,
     watches,

@@ -72,6 +72,8 @@ export interface PeerStream {
   readonly server: string;
   /** Our public key that the server accepted. */
   readonly key: string;
+  /** When the server's certificate, or one above it, expires first, in milliseconds since 1970; undefined where it says nothing. */
+  readonly certificateExpires: number | undefined;
   /**
    * How long to wait, in milliseconds, until a message that was handed out and not acknowledged is certainly due again: the
    * durable's `ack_wait` and some time for the way. Matters only for servers that cannot reset.

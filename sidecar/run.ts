@@ -27,7 +27,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
   const { lfhId, node } = settings;
   const startedAt = new Date().toISOString();
   const bug = Promise.withResolvers<never>();
-  const metrics = createMetrics();
+  const metrics = createMetrics(VERSION);
   const announcements = settings.announce
     ? new Announcements(localNats, log, (count) => metrics.announceFailed(count))
     : undefined;

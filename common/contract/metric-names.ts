@@ -11,6 +11,11 @@ export const METRICS = {
     type: 'gauge',
     help: 'Messages that the peer has for us and that are not replayed yet.',
   },
+  certificateExpiry: {
+    name: 'lfh_sync_peer_certificate_expiry_timestamp_seconds',
+    type: 'gauge',
+    help: "When the certificate of the peer's server, or one above it, expires first, in seconds since 1970. Only the sidecar that replays the peer knows it.",
+  },
   replayed: { name: 'lfh_sync_replayed_total', type: 'counter', help: 'Messages written to Kafka.' },
   skipped: {
     name: 'lfh_sync_skipped_total',
@@ -62,5 +67,11 @@ export const METRICS = {
     name: 'lfh_sync_announce_failures_total',
     type: 'counter',
     help: 'Messages that could not be announced on the local EVENTS.app_sync. Has no label peer.',
+  },
+  buildInfo: {
+    name: 'lfh_sync_build_info',
+    type: 'gauge',
+    help: '1, with the version of the program as its label. Has no label peer.',
+    labels: ['version'],
   },
 } as const;

@@ -41,6 +41,11 @@ export interface PeerStatus {
   readonly server: string | null;
   /** The public key that the server accepted. During a rotation this is the previous key until the server knows the current. */
   readonly key: string | null;
+  /**
+   * When the certificate of the peer's server, or one above it, expires first, as last seen by the sidecar that replays the peer;
+   * null while not known.
+   */
+  readonly certificateExpires: string | null;
   readonly position: PositionStatus | null;
   /** Messages that the peer has for us and that are not replayed yet; null while not known. */
   readonly lag: number | null;

@@ -264,6 +264,23 @@ export interface LfhSyncNodeStatus {
    */
   workload?: string;
   /**
+   * When certificates expire that this node depends on. One that was never seen is absent.
+   */
+  certificateExpiry?: {
+    /**
+     * When the first certificate of our nats-servers, or of those above it, expires, as last seen when the operator signed in.
+     */
+    nats?: string;
+    /**
+     * When the last certificate authority in spec.nats.ca expires.
+     */
+    natsCa?: string;
+    /**
+     * When the last certificate authority in spec.kafka.ca expires.
+     */
+    kafkaCa?: string;
+  };
+  /**
    * Hash of the NATS configuration that every server of ours was last seen to run.
    */
   configHash?: string;
@@ -436,6 +453,19 @@ export interface LfhSyncPeerStatus {
     key?: string;
   };
   /**
+   * When certificates expire that receiving depends on. One that was never seen is absent.
+   */
+  certificateExpiry?: {
+    /**
+     * When the certificate of the peer's server, or one above it, expires first, as the sidecar saw it last.
+     */
+    server?: string;
+    /**
+     * When the last certificate authority in spec.ca expires.
+     */
+    serverCa?: string;
+  };
+  /**
    * What the peer receives, as reported by our NATS.
    */
   send?: {
@@ -448,9 +478,17 @@ export interface LfhSyncPeerStatus {
      */
     ackFloor?: number;
     /**
-     * When the peer was last seen to ask for messages.
+     * When the peer was last seen to ask for messages, to within 5 minutes.
      */
     lastPullTime?: string;
+    /**
+     * The peer has fetched everything that came before this, and not everything that came since. Absent while it has everything, and until it has fetched anything.
+     */
+    behindSince?: string;
+    /**
+     * When the stream may begin to drop messages that the peer has not fetched, by its max_age. Absent where behindSince is, or where the stream has no max_age.
+     */
+    expiresAt?: string;
     /**
      * The public key with which the peer is signed in.
      */

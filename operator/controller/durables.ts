@@ -6,7 +6,10 @@ import { JetStreamRefusal } from '../nats/request.ts';
 import { isDue } from '../plan/nats/durable-attempts.ts';
 import type { DurableAttempt, DurableAttempts, ObservedNats } from '../plan/observed/observed.ts';
 
-type Found = Pick<ObservedNats, 'streamFirst' | 'streamLast' | 'durables' | 'problem' | 'durableAttempts'>;
+type Found = Pick<
+  ObservedNats,
+  'streamFirst' | 'streamFirstTime' | 'streamMaxAge' | 'streamLast' | 'durables' | 'problem' | 'durableAttempts'
+>;
 
 /**
  * Makes the durables that peers need, and removes those that no peer needs.
@@ -27,7 +30,7 @@ export async function reconcileDurables(
   try {
     const bounds = await jetStream.bounds(STREAM);
     if (bounds === undefined) return { ...found, durables: [] };
-    found = { ...found, streamFirst: bounds.first };
+    found = { ...found, streamFirst: bounds.first, streamFirstTime: bounds.firstTime, streamMaxAge: bounds.maxAge };
     const durables = await jetStream.durables(STREAM, wanted.length);
     found = { ...found, durables };
     found = { ...found, ...(await writeDurables(jetStream, wanted, durables, before, now)) };

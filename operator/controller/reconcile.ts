@@ -279,7 +279,7 @@ function requeueAfterMs(statuses: Statuses, plan: Plan, dataPlane: DataPlane, { 
 
 /** Whether nothing is on its way, neither at the node nor at one of its peers. */
 function isSettled({ node, peers }: Statuses, { files }: Plan, { nats }: DataPlane): boolean {
-  const isReady = ({ conditions = [] }: Statuses['peers'][number]): boolean =>
+  const isReady = ({ conditions = [] }: Pick<Statuses['node'], 'conditions'>): boolean =>
     conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
   return [node, ...peers].every(isReady) && files?.phase === 'final' && nats !== undefined;
 }

@@ -19,6 +19,8 @@ export interface ServerTrust {
 export interface Connected {
   readonly connection: NatsConnection;
   readonly place: Place;
+  /** When the server's certificate, or one above it, expires first, in milliseconds since 1970; undefined without TLS. */
+  readonly certificateExpires: number | undefined;
 }
 
 /**
@@ -51,7 +53,10 @@ export async function connectOnce(
     expectedName: trust.tlsServerName ?? address.host,
     publicKey: key.publicKey,
   };
-  const tls = address.secure ? verification(place.expectedName, trust.ca) : undefined;
+  let certificateExpires: number | undefined;
+  const tls = address.secure
+    ? verification(place.expectedName, trust.ca, (expires) => (certificateExpires = expires))
+    : undefined;
   let attempted: Attempt['tls'] | undefined;
   const sign = nkeyAuthenticator(new TextEncoder().encode(key.seed));
   const attempt = (how: Attempt): Promise<NatsConnection> => {
@@ -78,7 +83,7 @@ export async function connectOnce(
   try {
     const connection = await connectEitherWay(address, attempt);
     const version = connection.info?.version;
-    if (!isTooOld(version)) return { connection, place };
+    if (!isTooOld(version)) return { connection, place, certificateExpires };
     await connection.close();
     throw serverTooOld(place, version);
   } catch (error) {

@@ -15,6 +15,8 @@ export interface Consumer {
   readonly ackFloor: number;
   /** Parked pulls: while there is one, the peer is connected and waits for messages. */
   readonly waiting: number;
+  /** Messages that it has delivered, and that are not acknowledged yet. */
+  readonly unacknowledged: number;
   /** When it last delivered a message or got an acknowledgement. Absent: never, or not since the server started. */
   readonly lastActive?: string;
   /** Of its configuration as the server has it, what {@link isUpToDate} looks at. */
@@ -25,13 +27,25 @@ interface ConsumerInfo {
   readonly name: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly num_pending: number;
+  readonly num_ack_pending?: number;
   readonly num_waiting?: number;
   readonly ack_floor: SequenceInfo;
   readonly delivered: SequenceInfo;
 }
 
 interface StreamInfo {
-  readonly state: { readonly first_seq: number; readonly last_seq: number };
+  readonly config?: { readonly max_age?: number };
+  readonly state: { readonly first_seq: number; readonly last_seq: number; readonly first_ts?: string };
+}
+
+/** Where a stream begins and ends, and how long it keeps a message. */
+export interface Bounds {
+  readonly first: number;
+  readonly last: number;
+  /** When its oldest message was stored, in milliseconds since 1970; undefined for a stream without any. */
+  readonly firstTime: number | undefined;
+  /** In milliseconds; undefined where it keeps messages whatever their age. */
+  readonly maxAge: number | undefined;
 }
 
 interface SequenceInfo {
@@ -147,15 +161,15 @@ export class JetStream {
 
   /**
    * The sequences of a stream's oldest message, which in an empty stream is that of the next one, and of its newest message,
-   * which stays when that is removed.
+   * which stays when that is removed; and how long it keeps them.
    *
    * @returns undefined where there is no such stream: connect makes it when it starts
    * @throws TransientError
    */
-  async bounds(stream: string): Promise<{ readonly first: number; readonly last: number } | undefined> {
+  async bounds(stream: string): Promise<Bounds | undefined> {
     const operation = `STREAM.INFO.${stream}`;
     const info = await this.#ask<StreamInfo>(operation, {}, [API_ERRORS.streamNotFound]);
-    return info && { first: info.state.first_seq, last: info.state.last_seq };
+    return info && boundsOf(info);
   }
 
   #tooMany(stream: string, pages: number): TransientError {
@@ -181,6 +195,20 @@ export class JetStream {
   }
 }
 
+const NANOSECONDS = 1_000_000;
+
+/** An empty stream says that its first message is of the year 1. */
+function boundsOf({ config, state }: StreamInfo): Bounds {
+  const firstTime = Date.parse(state.first_ts ?? '');
+  const maxAge = (config?.max_age ?? 0) / NANOSECONDS;
+  return {
+    first: state.first_seq,
+    last: state.last_seq,
+    firstTime: firstTime > 0 ? firstTime : undefined,
+    maxAge: maxAge > 0 ? maxAge : undefined,
+  };
+}
+
 function durableOf(info: ConsumerInfo): Consumer {
   const { delivered, ack_floor } = info;
   const lastActive = [delivered.last_active ?? '', ack_floor.last_active ?? ''].sort().at(-1);
@@ -190,6 +218,7 @@ function durableOf(info: ConsumerInfo): Consumer {
     pending: info.num_pending,
     ackFloor: ack_floor.stream_seq,
     waiting: info.num_waiting ?? 0,
+    unacknowledged: info.num_ack_pending ?? 0,
     ...(lastActive && { lastActive }),
   };
 }

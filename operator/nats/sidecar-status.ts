@@ -36,13 +36,17 @@ function readStatus(answer: string): SidecarStatus | undefined {
   return isObject(status) && hasAll(status, STATUS) ? completed(status as unknown as ReadStatus) : undefined;
 }
 
-/** Older sidecars do not report {@link PeerStatus.rejectedRun}. */
+/** What older sidecars do not report. */
+type Newer = 'rejectedRun' | 'certificateExpires';
 type ReadStatus = Omit<SidecarStatus, 'peers'> & {
-  readonly peers: readonly (Omit<PeerStatus, 'rejectedRun'> & Partial<Pick<PeerStatus, 'rejectedRun'>>)[];
+  readonly peers: readonly (Omit<PeerStatus, Newer> & Partial<Pick<PeerStatus, Newer>>)[];
 };
 
 function completed(status: ReadStatus): SidecarStatus {
-  return { ...status, peers: status.peers.map((peer) => ({ ...peer, rejectedRun: peer.rejectedRun ?? null })) };
+  const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, ...peer }) => {
+    return { ...peer, rejectedRun, certificateExpires };
+  });
+  return { ...status, peers };
 }
 
 type Check = (value: unknown) => boolean;
@@ -59,6 +63,12 @@ const orNull =
   (value) =>
     value === null || check(value);
 
+/** For a field that older sidecars do not have. */
+const orAbsent =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+
 const isRejectedRun: Check = (value) =>
   isObject(value) &&
   isCount(value.count) &&
@@ -74,12 +84,13 @@ const PEER: Fields<PeerStatus> = {
   message: isText,
   server: orNull(isText),
   key: orNull(isText),
+  certificateExpires: orAbsent(orNull(isTime)),
   position: orNull((value) => isObject(value) && isCount(value.sequence)),
   lag: orNull(isCount),
   replayed: isCount,
   skipped: isCounts,
   rejected: isCounts,
-  rejectedRun: (value) => value === undefined || value === null || isRejectedRun(value),
+  rejectedRun: orAbsent(orNull(isRejectedRun)),
   lastReplayTime: orNull(isTime),
 };
 

@@ -15,6 +15,8 @@ export interface SignIn {
   readonly outcome: 'Accepted' | Reason;
   /** For a person: which server, what is wrong, what to do. */
   readonly message: string;
+  /** When the server's certificate, or one above it, expires first, in milliseconds since 1970; undefined where it is not known. */
+  readonly certificateExpires?: number | undefined;
 }
 
 export interface LiveReport {
@@ -46,9 +48,10 @@ export interface WhichConfig extends ServerTrust {
  */
 export async function trySignIn(server: string, key: UserKey, trust: ServerTrust): Promise<SignIn> {
   try {
-    const { connection, place } = await connectOnce(server, key, trust);
+    const { connection, place, certificateExpires } = await connectOnce(server, key, trust);
     await connection.close();
-    return { outcome: 'Accepted', message: `NATS server ${place.server} accepts the key ${key.publicKey}` };
+    const message = `NATS server ${place.server} accepts the key ${key.publicKey}`;
+    return { outcome: 'Accepted', message, certificateExpires };
   } catch (error) {
     if (error instanceof TransientError) return { outcome: error.reason, message: messageOf(error) };
     throw error;
@@ -84,20 +87,25 @@ async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerRep
 
 async function reportOf(scheme: string, server: string, wanted: WhichConfig): Promise<ServerReport> {
   const attempt = (key: UserKey): Promise<SignIn> => trySignIn(`${scheme}://${server}`, key, wanted);
-  const report = (outcome: ServerReport['outcome'], message: string): ServerReport => ({ server, outcome, message });
+  const report = (outcome: ServerReport['outcome'], message: string, accepted?: SignIn): ServerReport => {
+    return { server, outcome, message, certificateExpires: accepted?.certificateExpires };
+  };
   // Both at the same time, so that a server that begins or ceases to let everybody in meanwhile is not taken for one
   // that never did.
   const [canary, stranger] = await Promise.all([
     attempt(canaryKey(wanted.nodeSeed, wanted.hash)),
     wanted.refusing?.has(server) ? REFUSED : attempt(makeKey()),
   ]);
-  if (stranger.outcome === 'Accepted') return report('NoAuthorization', noAuthorization(server));
+  if (stranger.outcome === 'Accepted') return report('NoAuthorization', noAuthorization(server), stranger);
   if (stranger.outcome !== 'KeyRefused') return report(stranger.outcome, stranger.message);
-  if (canary.outcome === 'Accepted') return report('Live', `NATS server ${server} runs the current configuration`);
+  if (canary.outcome === 'Accepted') {
+    return report('Live', `NATS server ${server} runs the current configuration`, canary);
+  }
   if (canary.outcome !== 'KeyRefused') return report(canary.outcome, canary.message);
   const seeds = [wanted.nodeSeed, wanted.previousSeed].filter((seed) => seed !== undefined);
   const asNode = await Promise.all(seeds.map((seed) => attempt(localNatsKey(seed))));
-  if (asNode.some(({ outcome }) => outcome === 'Accepted')) return report('ConfigNotLive', configNotLive(server));
+  const accepted = asNode.find(({ outcome }) => outcome === 'Accepted');
+  if (accepted) return report('ConfigNotLive', configNotLive(server), accepted);
   for (const { outcome, message } of asNode) {
     if (outcome !== 'KeyRefused' && outcome !== 'Accepted') return report(outcome, message);
   }

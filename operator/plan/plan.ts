@@ -12,7 +12,7 @@ import { invitation } from './peers/invitation.ts';
 import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
-import { type ResolvedCa, resolveCa } from './trust/ca-source.ts';
+import { caRemarks, type ResolvedCa, resolveCa } from './trust/ca-source.ts';
 import { bundle, MAX_OWN_CA } from './trust/certificates.ts';
 
 export interface Plan {
@@ -41,6 +41,8 @@ export interface Plan {
   readonly kafkaProblem: ReturnType<typeof caProblem>;
   /** What a person should mend in `spec.kafka.ca`, although some of its authorities count. */
   readonly kafkaRemarks: readonly string[];
+  /** When the last authority of each of the node's own CAs expires, in milliseconds since 1970; undefined where that is not known. */
+  readonly caExpiry: { readonly nats: number | undefined; readonly kafka: number | undefined };
   /** Which workloads must take up the objects, and how. */
   readonly rollouts: readonly ConfigRollout[];
   /** While there is one, nothing but {@link revocations} is planned. */
@@ -78,8 +80,9 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     durables: peers.filter(hasDurable).map(({ peer }) => durableConfig(peer.spec.lfhId)),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
-    remarks: remarksOn(node, cas.nats, publicKeys),
-    ...kafkaFaults(observed, cas),
+    remarks: remarksOn(node, cas.nats, publicKeys, now),
+    ...kafkaFaults(observed, cas, now),
+    caExpiry: caExpiryOf(cas),
     rollouts: revocations.rollouts,
     problem: nodeProblem(observed, cas.nats),
   };
@@ -108,10 +111,14 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   }
 }
 
-function kafkaFaults(observed: Observed, { kafka }: NodeCas): Pick<Plan, 'kafkaProblem' | 'kafkaRemarks'> {
+function caExpiryOf({ nats, kafka }: NodeCas): Plan['caExpiry'] {
+  return { nats: nats?.expires, kafka: kafka?.expires };
+}
+
+function kafkaFaults(observed: Observed, { kafka }: NodeCas, now: number): Pick<Plan, 'kafkaProblem' | 'kafkaRemarks'> {
   return {
     kafkaProblem: kafkaPasswordProblem(observed) ?? caProblem(kafka),
-    kafkaRemarks: (kafka?.problems ?? []).map(({ message }) => message),
+    kafkaRemarks: caRemarks(kafka, 'spec.kafka.ca', now),
   };
 }
 

@@ -39,6 +39,8 @@ export interface Connected {
   readonly remote: Remote;
   /** Whether the server refused the current key. */
   readonly onOlderKey: boolean;
+  /** When the server's certificate, or one above it, expires first, in milliseconds since 1970; undefined without TLS. */
+  readonly certificateExpires: number | undefined;
 }
 
 /** A server that vanishes without closing the connection is noticed after three of these at the latest. */
@@ -68,9 +70,10 @@ export async function connectNats(options: NatsOptions): Promise<Connected> {
   const refused = publicKeyOf(seed);
   for (const older of olderSeeds) {
     try {
-      const { connection, remote } = await signIn(options, older, refused);
-      log.info({ server: remote.server, refused, key: remote.publicKey }, 'signed in with an older key');
-      return { connection, remote, onOlderKey: true };
+      const signedIn = await signIn(options, older, refused);
+      const { server, publicKey } = signedIn.remote;
+      log.info({ server, refused, key: publicKey }, 'signed in with an older key');
+      return { ...signedIn, onOlderKey: true };
     } catch (error) {
       if (!isKeyRefused(error)) throw error;
       refusal = error;
@@ -97,7 +100,10 @@ async function signIn(
       `${remote.server} must be reached with TLS: write tls:// instead of nats://`,
     );
   }
-  const tls = address.secure ? verification(remote.expectedName, options.ca) : undefined;
+  let certificateExpires: number | undefined;
+  const tls = address.secure
+    ? verification(remote.expectedName, options.ca, (expires) => (certificateExpires = expires))
+    : undefined;
   let attempted: Attempt['tls'] | undefined;
   const sign = nkeyAuthenticator(seed);
   const attempt = (how: Attempt): Promise<NatsConnection> => {
@@ -123,7 +129,7 @@ async function signIn(
     const connection = await connectEitherWay(address, attempt);
     const version = versionOf(connection);
     options.log.debug({ server: remote.server, version }, 'connected to NATS');
-    if (!isTooOld(version)) return { connection, remote };
+    if (!isTooOld(version)) return { connection, remote, certificateExpires };
     await connection.close();
     throw serverTooOld(remote, version);
   } catch (error) {

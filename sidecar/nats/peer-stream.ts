@@ -60,6 +60,7 @@ export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPe
 class DurablePull implements OpenPeerStream {
   readonly server: string;
   readonly key: string;
+  readonly certificateExpires: number | undefined;
   readonly ackWaitMs = DURABLE.ackWaitMs + 1_000;
   readonly #options: PeerStreamOptions;
   readonly #connected: Connected;
@@ -81,6 +82,7 @@ class DurablePull implements OpenPeerStream {
   constructor(options: PeerStreamOptions, connected: Connected) {
     this.server = connected.remote.server;
     this.key = connected.remote.publicKey;
+    this.certificateExpires = connected.certificateExpires;
     this.#options = options;
     this.#connected = connected;
     this.#log = options.log;

@@ -10,6 +10,8 @@ export interface PeerMetrics {
   position(sequence: number): void;
   /** @param messages null when it is not known: the series is removed */
   lag(messages: number | null): void;
+  /** @param at in milliseconds since 1970; undefined when it is not known: the series is removed */
+  certificateExpires(at: number | undefined): void;
   replayed(count: number): void;
   skipped(reason: SkipReason, count: number): void;
   rejected(reason: RejectReason, count: number): void;
@@ -31,8 +33,12 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** The sidecar's metrics, in a registry of their own, with the default metrics of a Node process. */
-export function createMetrics(): Metrics {
+/**
+ * The sidecar's metrics, in a registry of their own, with the default metrics of a Node process.
+ *
+ * @param version of the program
+ */
+export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = ({ name, help }: { name: string; help: string }) =>
@@ -46,6 +52,7 @@ export function createMetrics(): Metrics {
     connected: gauge(METRICS.connected),
     position: gauge(METRICS.position),
     lag: gauge(METRICS.lag),
+    certificateExpiry: gauge(METRICS.certificateExpiry),
     replayed: counter(METRICS.replayed),
     skipped: counter(METRICS.skipped, 'reason'),
     rejected: counter(METRICS.rejected, 'reason'),
@@ -57,8 +64,10 @@ export function createMetrics(): Metrics {
     streamRecreated: counter(METRICS.streamRecreated),
     internalErrors: counter(METRICS.internalErrors),
   };
-  const { name, help } = METRICS.announceFailures;
-  const announceFailures = new Counter({ name, help, registers: [registry] });
+  const ofProcess = ({ name, help }: { name: string; help: string }) => ({ name, help, registers: [registry] });
+  const announceFailures = new Counter(ofProcess(METRICS.announceFailures));
+  const { labels } = METRICS.buildInfo;
+  new Gauge({ ...ofProcess(METRICS.buildInfo), labelNames: labels }).set({ version }, 1);
 
   return {
     forPeer: (peer) => {
@@ -71,9 +80,12 @@ export function createMetrics(): Metrics {
         released: () => {
           all.position.remove({ peer });
           all.lag.remove({ peer });
+          all.certificateExpiry.remove({ peer });
         },
         position: (sequence) => all.position.set({ peer }, sequence),
         lag: (messages) => (messages === null ? all.lag.remove({ peer }) : all.lag.set({ peer }, messages)),
+        certificateExpires: (at) =>
+          at === undefined ? all.certificateExpiry.remove({ peer }) : all.certificateExpiry.set({ peer }, at / 1000),
         replayed: (count) => all.replayed.inc({ peer }, count),
         skipped: (reason, count) => all.skipped.inc({ peer, reason }, count),
         rejected: (reason, count) => all.rejected.inc({ peer, reason }, count),

@@ -100,7 +100,7 @@ async function runOnce(replay: PeerReplay, server: string, memory: Memory, signa
   if (signal.aborted) return;
   const stream = await replay.openStream(server);
   try {
-    replay.report.connected(stream.server, stream.key);
+    replay.report.connected(stream);
     if (memory.sweepFrom !== undefined) {
       replay.report.state('ChainBroken', 'waiting until nothing that others were handed is outstanding any more');
       memory.swept = await sweep(stream, memory.sweepFrom, signal);

@@ -1,5 +1,6 @@
 import { REJECT_REASONS, type Reason, SKIP_REASONS } from '../../common/contract/reasons.ts';
 import type { PeerStatus } from '../../common/contract/status.ts';
+import type { PeerStream } from '../ports.ts';
 import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
 import type { Position } from '../replay/position.ts';
 import { advanceRejections, NO_REJECTIONS, rejectedRun } from '../replay/rejected-run.ts';
@@ -22,6 +23,7 @@ export class PeerReport {
       since: new Date().toISOString(),
       server: null,
       key: null,
+      certificateExpires: null,
       position: null,
       lag: null,
       replayed: 0,
@@ -48,15 +50,17 @@ export class PeerReport {
   /** Sets whether this sidecar owns the peer. A sidecar that does not no longer knows the lag and the server. */
   owned(owned: boolean): void {
     if (this.#status.owned && !owned) {
-      this.#update({ lag: null, server: null, key: null });
+      this.#update({ lag: null, server: null, key: null, certificateExpires: null });
       this.#metrics.released();
     }
     this.#update({ owned });
   }
 
-  /** @param key our public key that the server accepted */
-  connected(server: string, key: string): void {
-    this.#update({ server, key });
+  /** Says which server is replayed from, and with which key. When its certificate expires is kept after the connection. */
+  connected({ server, key, certificateExpires }: Pick<PeerStream, 'server' | 'key' | 'certificateExpires'>): void {
+    const expires = certificateExpires === undefined ? null : new Date(certificateExpires).toISOString();
+    this.#update({ server, key, certificateExpires: expires });
+    this.#metrics.certificateExpires(certificateExpires);
   }
 
   /** What the peer has for us is not known while there is no connection. */

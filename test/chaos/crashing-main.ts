@@ -51,6 +51,7 @@ function crashingStream(stream: PeerStream): PeerStream {
   return {
     server: stream.server,
     key: stream.key,
+    certificateExpires: stream.certificateExpires,
     ackWaitMs: stream.ackWaitMs,
     superseded: stream.superseded,
     reset: (sequence) => stream.reset(sequence),

@@ -1,6 +1,6 @@
 import type { NodeObject, Observed } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
-import type { ResolvedCa } from '../trust/ca-source.ts';
+import { caRemarks, type ResolvedCa } from '../trust/ca-source.ts';
 import { checkKeys } from '../trust/public-keys.ts';
 import { nodeConflict } from './conflict.ts';
 
@@ -63,11 +63,17 @@ export function kafkaPasswordProblem({
  * while others do, and the node's own key among those of its administrators.
  *
  * @param publicKeys the node's, as its peers know them
+ * @param now in milliseconds since 1970
  */
-export function remarksOn(node: NodeObject, natsCa: ResolvedCa | undefined, publicKeys: readonly string[]): string[] {
+export function remarksOn(
+  node: NodeObject,
+  natsCa: ResolvedCa | undefined,
+  publicKeys: readonly string[],
+  now: number,
+): string[] {
   const { users } = nodeSpec(node);
   const { problems } = checkKeys(users, 'spec.nats.users');
-  const remarks = [...(natsCa?.problems ?? []), ...problems].map(({ message }) => message);
+  const remarks = [...caRemarks(natsCa, 'spec.nats.ca', now), ...problems.map(({ message }) => message)];
   const usedAtPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeersRemark(index)] : []));
   return [...remarks, ...usedAtPeers];
 }

@@ -77,6 +77,8 @@ export interface ServerReport {
   readonly outcome: 'Live' | 'NoAuthorization' | 'ConfigNotLive' | 'IncludeMissing' | Reason;
   /** For a person: which server, what is wrong, what to do. */
   readonly message: string;
+  /** When its certificate, or one above it, expires first, in milliseconds since 1970; undefined where it is not known. */
+  readonly certificateExpires?: number | undefined;
 }
 
 /** The state of a peer's durable consumer. */
@@ -88,6 +90,8 @@ export interface ObservedDurable {
   readonly ackFloor: number;
   /** How many pulls wait for messages: while there is one, the peer is connected. */
   readonly waiting: number;
+  /** How many messages were delivered to the peer, and not acknowledged yet. */
+  readonly unacknowledged?: number;
   /** When the peer was last delivered a message or acknowledged one. */
   readonly lastActive?: string;
 }
@@ -122,6 +126,10 @@ export interface ObservedNats {
   readonly servers: readonly ServerReport[];
   /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
   readonly streamFirst: number | undefined;
+  /** When the stream's oldest message was stored, in milliseconds since 1970; undefined where there is none, or it is not known. */
+  readonly streamFirstTime?: number | undefined;
+  /** How long the stream keeps a message, in milliseconds; undefined where it keeps it for ever, or that is not known. */
+  readonly streamMaxAge?: number | undefined;
   /** Its last sequence, asked for after the durables; undefined where it could not be asked. */
   readonly streamLast: number | undefined;
   /** undefined: they could not be asked. */

@@ -81,7 +81,8 @@ function planOne(
   let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
   let caSize = bundle(ca?.authorities ?? []).length;
   if (caSize > caRoom) {
-    ca = { authorities: [], problems: [{ reason: 'CertificateInvalid', message: caTooLarge(caSize) }] };
+    const problem = { reason: 'CertificateInvalid', message: caTooLarge(caSize) } as const;
+    ca = { authorities: [], problems: [problem], expires: undefined };
     caSize = 0;
   }
   const { settings, invalid } = settingsOf(peer, ca);

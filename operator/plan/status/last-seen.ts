@@ -1,45 +1,91 @@
 import { syncName } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import type { LfhSyncPeer } from '../../api/types.ts';
-import { type DataPlane, type ObservedNats, type PeerAccess, type PeerObject, reportOf } from '../observed/observed.ts';
+import {
+  type DataPlane,
+  type ObservedDurable,
+  type ObservedNats,
+  type PeerAccess,
+  type PeerObject,
+  reportOf,
+} from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
+import { parseTime, statusTime } from '../observed/times.ts';
+import { expiryOf, type Fetched } from './fetched.ts';
+import { anyKnown, known } from './known.ts';
 
 type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
+
+/** What else is known of a peer. */
+interface Seen {
+  readonly access: PeerAccess | undefined;
+  readonly fetched: Fetched | undefined;
+  /** When the last authority of its CA expires. */
+  readonly caExpires: number | undefined;
+  readonly now: number;
+}
+
+/**
+ * A status is not written more often than this only to say that a peer goes on asking, as an idle one does every few seconds.
+ */
+const PULL_RESOLUTION_MS = 5 * 60_000;
 
 /** What was seen last of each direction. It is left out for a direction that the spec no longer asks for. */
 export function lastSeenOf(
   peer: PeerObject,
   { nats, sidecars }: DataPlane,
-  access: PeerAccess | undefined,
-): Pick<PeerStatusOf, 'receive' | 'send'> {
+  seen: Seen,
+): Pick<PeerStatusOf, 'receive' | 'send' | 'certificateExpiry'> {
   const { receive, send } = peer.status ?? {};
   const { servers, publicKeys } = peerSpec(peer);
+  const report = sidecars && reportOf(peer, sidecars);
   return {
     ...(servers.length > 0 && {
       ...(receive && { receive }),
-      ...receiveOf(sidecars && reportOf(peer, sidecars), receive?.key),
+      ...receiveOf(report, receive?.key),
+      ...certificateExpiryOf(peer, report, seen.caExpires),
     }),
-    ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, access) }),
+    ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, seen) }),
   };
+}
+
+function certificateExpiryOf(
+  peer: PeerObject,
+  report: PeerStatus | undefined,
+  caExpires: number | undefined,
+): Pick<PeerStatusOf, 'certificateExpiry'> {
+  const certificateExpiry = anyKnown({
+    server: report?.certificateExpires ?? peer.status?.certificateExpiry?.server,
+    serverCa: caExpires === undefined ? undefined : statusTime(caExpires),
+  });
+  return known({ certificateExpiry });
 }
 
 function sendOf(
   peer: PeerObject,
   nats: ObservedNats | undefined,
-  access: PeerAccess | undefined,
+  { access, fetched, now }: Seen,
 ): Pick<PeerStatusOf, 'send'> {
   const durable = nats?.durables?.find(({ name }) => name === syncName(peer.spec.lfhId));
   if (!durable) return {};
-  const { pending, ackFloor, lastActive = peer.status?.send?.lastPullTime } = durable;
-  const connectedKey = access?.connectedKeys[0];
-  return {
-    send: {
-      pending,
-      ackFloor,
-      ...(lastActive !== undefined && { lastPullTime: lastActive }),
-      ...(connectedKey !== undefined && { connectedKey }),
-    },
-  };
+  const { pending, ackFloor } = durable;
+  const expiry = expiryOf(fetched, nats?.streamMaxAge);
+  const send = known({
+    pending,
+    ackFloor,
+    lastPullTime: lastPullOf(durable, peer.status?.send?.lastPullTime, now),
+    behindSince: fetched === undefined || fetched.all ? undefined : statusTime(fetched.upTo),
+    expiresAt: expiry === undefined ? undefined : statusTime(expiry),
+    connectedKey: access?.connectedKeys[0],
+  });
+  return { send };
+}
+
+/** A pull that waits is seen now; of one that was answered the durable says when. */
+function lastPullOf({ waiting, lastActive }: ObservedDurable, before: string | undefined, now: number) {
+  const latest = [lastActive, before].reduce((a, b) => ((parseTime(a) ?? 0) >= (parseTime(b) ?? 0) ? a : b));
+  const isRecent = now - (parseTime(latest) ?? 0) < PULL_RESOLUTION_MS;
+  return waiting > 0 && !isRecent ? statusTime(now) : latest;
 }
 
 /**

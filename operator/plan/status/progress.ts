@@ -2,10 +2,18 @@ import { syncName } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import { type DataPlane, type ObservedDurable, type PeerObject, reportOf } from '../observed/observed.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
+import { advanceFetched, type Fetched } from './fetched.ts';
 import { type Progress, STANDSTILL_MS } from './verdict.ts';
 
 /** How far each direction of each peer had got when it last moved, by the peer's name. */
-export type Progresses = ReadonlyMap<string, { readonly received: Progress; readonly sent: Progress }>;
+export type Progresses = ReadonlyMap<string, PeerProgress>;
+
+export interface PeerProgress {
+  readonly received: Progress;
+  readonly sent: Progress;
+  /** undefined where it is not known. */
+  readonly fetched?: Fetched | undefined;
+}
 
 /**
  * Notes what has moved since the last reconcile. Whether a direction lags is a question of time, and neither a position
@@ -28,6 +36,7 @@ export function advanceProgress(
         {
           received: received(known?.received ?? stoodStill(peer, 'ReceiveReady', now), report, now),
           sent: sent(known?.sent ?? stoodStill(peer, 'SendReady', now), durable, now),
+          fetched: advanceFetched(known?.fetched, peer, durable, nats, now),
         },
       ];
     }),

@@ -3,7 +3,9 @@ import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { type PeerObject, reportOf } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
-import type { ResolvedCa } from '../trust/ca-source.ts';
+import { parseTime } from '../observed/times.ts';
+import { caRemarks, type ResolvedCa } from '../trust/ca-source.ts';
+import { expiryRemarks } from '../trust/expiry.ts';
 import { rejected } from './rejected.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
@@ -38,10 +40,18 @@ function withoutAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict 
   return no(first.reason, problems.map(({ message }) => message).join('; '));
 }
 
-/** Adds the problems with the peer's CA to the message: an authority that does not count any more is often the cause. */
+/**
+ * Adds the problems with the peer's CA to the message: an authority that does not count any more is often the cause. And adds which
+ * certificate will be the next cause.
+ */
 function asked(inputs: ReceiveInputs): Verdict {
+  const { peer, ca, sidecars = [], now } = inputs;
   const verdict = answered(inputs);
-  const problems = (inputs.ca?.problems ?? []).map(({ message }) => message);
+  const expires = parseTime(reportOf(peer, sidecars)?.certificateExpires);
+  const problems = [
+    ...caRemarks(ca, 'spec.ca', now),
+    ...expiryRemarks("the certificate of the peer's server, or one above it,", expires, now),
+  ];
   // A message that is kept from the last status has them already.
   const added = problems.filter((problem) => !verdict.message.includes(problem));
   return { ...verdict, message: [verdict.message, ...added].join('; ') };

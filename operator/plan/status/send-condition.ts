@@ -2,7 +2,9 @@ import { syncName } from '../../../common/contract/names.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { ObservedDurable, ObservedNats, PeerAccess, PeerObject } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
+import { statusTime } from '../observed/times.ts';
 import { peerKeys } from '../peers/admission.ts';
+import { expiresSoon, expiryOf, type Fetched } from './fetched.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
 export interface SendInputs {
@@ -14,6 +16,7 @@ export interface SendInputs {
   /** What the peer finds when it signs in; undefined until its account was probed. */
   readonly access: PeerAccess | undefined;
   readonly sent: Progress | undefined;
+  readonly fetched?: Fetched | undefined;
   readonly now: number;
 }
 
@@ -52,7 +55,10 @@ function asked(inputs: SendInputs): Verdict {
   if ('reason' in durable) return durable;
   // JetStream stopped answering in the middle: whether the stream still has what the peer has read is not known.
   if (nats.problem !== undefined && nats.streamLast === undefined) return unknown('NatsUnreachable', nats.problem);
-  return lost(durable, nats) ?? (access?.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED));
+  return (
+    lost(durable, nats) ??
+    withExpiry(access?.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED), inputs)
+  );
 }
 
 /** The peer's durable, or why it has none. */
@@ -73,6 +79,14 @@ function lost({ ackFloor }: ObservedDurable, { streamFirst = 0, streamLast }: Ob
   }
   if (ackFloor === 0 || ackFloor + 1 >= streamFirst) return undefined;
   return no('MessagesExpired', `the stream begins at ${streamFirst}, and the peer had read up to ${ackFloor}`);
+}
+
+/** Adds when the first message expires that the peer may lack, where most of the time until then is over. */
+function withExpiry(verdict: Verdict, { fetched, nats, now }: SendInputs): Verdict {
+  const expiry = expiryOf(fetched, nats?.streamMaxAge);
+  if (expiry === undefined || !expiresSoon(fetched, nats?.streamMaxAge, now)) return verdict;
+  const message = `${verdict.message}; the stream may drop messages that it has not fetched from ${statusTime(expiry)} on`;
+  return { ...verdict, message };
 }
 
 function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive }: ObservedDurable): Verdict {

@@ -9,13 +9,16 @@ import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
+import { earliest, expiryRemarks } from '../trust/expiry.ts';
 import type { KeyStep } from '../trust/node-key.ts';
+import { anyKnown, known } from './known.ts';
 import { lastSeenOf } from './last-seen.ts';
 import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
-import type { Progresses } from './progress.ts';
+import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { sendReady } from './send-condition.ts';
 
@@ -57,23 +60,23 @@ export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Sta
 export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
   const { plan, keyStep, dataPlane, progress, accesses, now } = input;
   const { peer, conflict, ca, invalid, failure } = planned;
-  const { receive: _receive, send: _send, ...before } = peer.status ?? {};
+  const { receive: _receive, send: _send, certificateExpiry: _expiry, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
-  const moved = progress.get(peer.metadata.name);
+  const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name)?.access;
   const obstacle = obstacleOf(plan, keyStep);
   const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True';
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
-      receiveReady({ peer, conflict, ca, invalid, sidecars, received: moved?.received, now }),
-      sendReady({ peer, conflict, nats, configLive, access, sent: moved?.sent, now }),
+      receiveReady({ peer, conflict, ca, invalid, sidecars, received, now }),
+      sendReady({ peer, conflict, nats, configLive, access, sent, fetched, now }),
     ];
   return {
     ...before,
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...lastSeenOf(peer, dataPlane, access),
+    ...lastSeenOf(peer, dataPlane, { access, fetched, caExpires: ca?.expires, now }),
   };
 }
 
@@ -85,7 +88,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
 export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], input: StatusInput): NodeStatus {
   const { node, key } = observed;
   const { plan, keyStep, dataPlane, injection, now } = input;
-  const { workload: _, ...before } = node.status ?? {};
+  const { workload: _workload, certificateExpiry: _expiry, ...before } = node.status ?? {};
   const workload = injection?.workload;
   const config = natsDraft(node, input);
   const drafts: ConditionDraft[] = [
@@ -109,7 +112,28 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
     ...(plan.files && config.status === 'True' && { configHash: plan.files.hash.slice(0, 12) }),
     peers: { total: peers.length, ready: ready.length },
     ...(workload !== undefined && { workload }),
+    ...nodeCertificateExpiry(node, input),
   };
+}
+
+function nodeCertificateExpiry(
+  node: NodeObject,
+  { plan: { caExpiry }, dataPlane }: StatusInput,
+): Pick<NodeStatus, 'certificateExpiry'> {
+  const seen = certificateExpiresFirst(dataPlane);
+  const { nats, kafka } = caExpiry;
+  const certificateExpiry = anyKnown({
+    // What a server has that cannot be asked now was seen last.
+    nats: seen === undefined ? node.status?.certificateExpiry?.nats : statusTime(seen),
+    natsCa: nats === undefined ? undefined : statusTime(nats),
+    kafkaCa: kafka === undefined ? undefined : statusTime(kafka),
+  });
+  return known({ certificateExpiry });
+}
+
+/** When the first certificate of the node's own nats-servers expires; undefined where none of them could be asked. */
+function certificateExpiresFirst({ nats }: DataPlane): number | undefined {
+  return earliest((nats?.servers ?? []).flatMap(({ certificateExpires = [] }) => certificateExpires));
 }
 
 function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsConfigLive'> {
@@ -125,7 +149,9 @@ function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsCo
     const message = `spec.nats.workloadRef: there is no ${workloadText(workload)} in this namespace; ${draft.message}`;
     return { type, status: 'False', reason: 'WorkloadMissing', message };
   }
-  return { ...draft, message: [draft.message, ...remarks].join('; ') };
+  const expires = certificateExpiresFirst(dataPlane);
+  const expiry = expiryRemarks('the certificate of a nats-server of this node, or one above it,', expires, now);
+  return { ...draft, message: [draft.message, ...remarks, ...expiry].join('; ') };
 }
 
 /** Without an image the sidecars may be run by something else, and where new pods are refused the old ones go on. */

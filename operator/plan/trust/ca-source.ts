@@ -1,6 +1,7 @@
 import type { CaSource } from '../../api/types.ts';
 import type { Observed, Texts } from '../observed/observed.ts';
 import { type Authority, type CertificateProblem, MAX_PEER_CA, readCertificates } from './certificates.ts';
+import { expiryRemarks } from './expiry.ts';
 
 type Reference = NonNullable<CaSource['configMapRef']>;
 
@@ -10,6 +11,8 @@ export interface ResolvedCa {
     | CertificateProblem
     | { readonly reason: 'MissingReference'; readonly message: string }
   )[];
+  /** When the last of them expires; see {@link readCertificates}. */
+  readonly expires: number | undefined;
 }
 
 const DEFAULT_KEY = 'ca.crt';
@@ -40,6 +43,18 @@ export function resolveCa(
   return read(found.text, found.where);
 }
 
+/**
+ * What a person should mend in a CA although some of its authorities count: those that do not count, and that the last of them
+ * expires soon.
+ *
+ * @param path of the source in its object, such as `spec.ca`
+ * @param now in milliseconds since 1970
+ */
+export function caRemarks(ca: ResolvedCa | undefined, path: string, now: number): string[] {
+  const problems = (ca?.problems ?? []).map(({ message }) => message);
+  return [...problems, ...expiryRemarks(`${path}: the last certificate authority in it`, ca?.expires, now)];
+}
+
 type Referenced =
   | { readonly text: string; readonly where: string; readonly missing?: undefined }
   | { readonly missing: string };
@@ -54,5 +69,5 @@ function referenced(ref: Reference | undefined, what: string, texts: Texts | und
 }
 
 function missing(message: string): ResolvedCa {
-  return { authorities: [], problems: [{ reason: 'MissingReference', message }] };
+  return { authorities: [], problems: [{ reason: 'MissingReference', message }], expires: undefined };
 }

@@ -1,5 +1,6 @@
 import { isPrivateKey, type PemBlock, pemBlocks } from '../../../common/pem.ts';
 import type { CertificateReader } from '../observed/certificate.ts';
+import { latest } from './expiry.ts';
 
 /** Certificates of authorities as people paste them: they are read and checked here, and joined into one text. */
 
@@ -24,6 +25,11 @@ export interface ReadCertificates {
   /** In the order in which they were given, each once. */
   readonly authorities: readonly Authority[];
   readonly problems: readonly CertificateProblem[];
+  /**
+   * When the last of the authorities expires, in milliseconds since 1970, also where that is over: until then another one can
+   * take the place of those that expire sooner. undefined where there is none.
+   */
+  readonly expires: number | undefined;
 }
 
 /** Some dozens of certificates: as much as the CRD allows inline. A peer may not have more, since the others need room as well. */
@@ -52,7 +58,7 @@ export function readCertificates(
   if (pem.length > limit) {
     const kib = Math.ceil(pem.length / 1024);
     const message = `${where} holds ${kib} KiB, and ${limit / 1024} are the limit: give only the CA that is meant, not a bundle of many`;
-    return { authorities: [], problems: [{ reason: 'CertificateInvalid', message }] };
+    return { authorities: [], problems: [{ reason: 'CertificateInvalid', message }], expires: undefined };
   }
   const blocks = pemBlocks(pem);
   const authorities = new Map<string, Authority>();
@@ -63,7 +69,9 @@ export function readCertificates(
     if ('reason' in checked) problems.push(checked);
     else authorities.set(checked.fingerprint, checked);
   }
-  return { authorities: [...authorities.values()], problems };
+  const anchors = blocks.flatMap((block) => (isPrivateKey(block) ? [] : (read(block.text) ?? [])));
+  const expires = latest(anchors.filter(({ isAnchor }) => isAnchor).map(({ validTo }) => validTo));
+  return { authorities: [...authorities.values()], problems, expires };
 }
 
 /** One PEM text with each authority once, in the order given. It ends with a line end, and is empty without authorities. */

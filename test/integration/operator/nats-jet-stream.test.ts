@@ -209,9 +209,14 @@ describe("the operator's access to local JetStream", () => {
   it('reports the first and the last message of a stream, or that there is no stream', async () => {
     await site.announce([Buffer.from('x'), Buffer.from('y')]);
     const { first_seq, last_seq } = (await stream()).state;
-    assert.deepEqual(await own.bounds(STREAM), { first: first_seq, last: last_seq });
+    const { firstTime = 0, ...bounds } = (await own.bounds(STREAM)) ?? {};
+    const maxAge = 365 * 24 * 60 * 60 * 1000;
+    assert.deepEqual(bounds, { first: first_seq, last: last_seq, maxAge });
+    assert.ok(Math.abs(Date.now() - firstTime) < 120_000, new Date(firstTime).toISOString());
     await site.purge(last_seq);
-    assert.deepEqual(await own.bounds(STREAM), { first: last_seq, last: last_seq });
+    assert.equal((await own.bounds(STREAM))?.first, last_seq);
+    await site.purge(last_seq + 1);
+    assert.deepEqual(await own.bounds(STREAM), { first: last_seq + 1, last: last_seq, firstTime: undefined, maxAge });
     assert.equal(await own.bounds('NOSUCH'), undefined);
     assert.deepEqual(await own.durables('NOSUCH', 0), []);
   });

@@ -213,6 +213,29 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
       assert.equal(report.live, false);
     });
 
+    it('says when the first certificate of the chain expires, of every server that lets us in, and of no other', async () => {
+      const known = [await serve(included('one'), { notAfter: 20 }), await serve(included('two'))];
+      const stranger = await serve(included('one', makeKey()));
+      const days = async (server: NatsServer): Promise<number | undefined> => {
+        const expires = (await ask(server, 'one')).servers[0]?.certificateExpires;
+        return expires === undefined ? undefined : Math.round((expires - Date.now()) / 86_400_000);
+      };
+      assert.deepEqual(await Promise.all(known.map(days)), [20, 90]);
+      assert.equal(await days(stranger), undefined);
+      const dying = await createCertificateAuthority('dying', { notAfter: 5 });
+      const directoryOfDying = join(directory, 'dying');
+      const certificate = await dying.issue();
+      const dies = await NatsServer.start({
+        directory: directoryOfDying,
+        name: 'dying',
+        certificate,
+        accounts: included('one'),
+      });
+      servers.push(dies);
+      const [report] = (await ask(dies, 'one', { ca: dying.ca })).servers;
+      assert.equal(Math.round(((report?.certificateExpires ?? 0) - Date.now()) / 86_400_000), 5);
+    });
+
     it('is never live where there is no server', async () => {
       assert.deepEqual(await whichConfig([], { nodeSeed: node.seed, hash: 'one' }), { live: false, servers: [] });
     });

@@ -236,13 +236,15 @@ describe('what the operator asks over NATS', () => {
         statusOf('x', [{ ...ofPeer, lastReplayTime: 'yesterday' }]),
         statusOf('x', [{ ...ofPeer, rejectedRun: { count: '3', reason: 'NotJson', origin: null } }]),
         statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'Invented', origin: null } }]),
+        statusOf('x', [{ ...ofPeer, certificateExpires: 'never' }]),
+        statusOf('x', [{ ...ofPeer, certificateExpires: 0 }]),
         statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'ForeignOrigin', origin: 'two words' } }]),
         `{"peers":[{"__proto__":${JSON.stringify(ofPeer)}}]}`,
       ];
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
       await serve(JSON.stringify(status));
       assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
-        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null }] }],
+        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null }] }],
         unreadable: wrong.length,
       });
     });

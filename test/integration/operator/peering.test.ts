@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
@@ -7,9 +8,12 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
+/** For so many days the certificate of A's nats-server is valid, so that everybody who depends on it should be told. */
+const DAYS_OF_A = 20;
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
 
 describe('two sites that were peered with kubectl', function () {
@@ -28,7 +32,7 @@ describe('two sites that were peered with kubectl', function () {
     const [inA = '', inB = ''] = started.options.namespaces;
     // A previous key is to go as soon as nobody needs it.
     const spec = { key: { overlap: '1s' } };
-    a = await OperatedSite.start(plane, inA, 'hospital-a', { spec });
+    a = await OperatedSite.start(plane, inA, 'hospital-a', { spec, certificate: { notAfter: DAYS_OF_A } });
     b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
     for (const site of [a, b]) await site.startSidecar(undefined, QUICK_MAIN);
     for (const site of [a, b]) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
@@ -41,6 +45,44 @@ describe('two sites that were peered with kubectl', function () {
   after(async () => {
     for (const site of [a, b]) await site?.stop();
     await operator?.stop();
+  });
+
+  /** The value of a series of the operator, by its labels besides the namespace; undefined where there is none. */
+  async function series(
+    site: OperatedSite,
+    name: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<number | undefined> {
+    const text = await (await operator.get('/metrics')).text();
+    const wanted = Object.entries({ namespace: site.namespace, ...labels }).map(
+      ([label, value]) => `${label}="${value}"`,
+    );
+    const line = text
+      .split('\n')
+      .find((each) => each.startsWith(`${name}{`) && wanted.every((label) => each.includes(label)));
+    return line === undefined ? undefined : Number(line.split(' ').at(-1));
+  }
+
+  it('say on both sides when a certificate expires soon, without being less ready, and have it as metrics', async () => {
+    const expires = new X509Certificate(a.site.nats.certificate ?? '').validToDate;
+    const says = new RegExp(`certificate of .* expires on ${expires.toISOString()}`);
+    assert.match(await a.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live'), says);
+    assert.match(await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying'), says);
+    // That of B is valid for long.
+    assert.doesNotMatch(await a.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'Replaying'), /expires/);
+    const expiry = (site: OperatedSite, name: string, certificate: string) =>
+      series(site, 'lfh_sync_certificate_expiry_timestamp_seconds', { name, certificate });
+    assert.equal(await expiry(a, 'local', 'nats'), expires.getTime() / 1000);
+    assert.equal(await expiry(b, 'hospital-a', 'server'), expires.getTime() / 1000);
+    assert.equal((await b.peer('hospital-a')).status?.certificateExpiry?.server, expires.toISOString());
+    const ofCa = new X509Certificate(a.site.ca.ca).validToDate.getTime() / 1000;
+    assert.deepEqual([await expiry(a, 'local', 'natsCa'), await expiry(b, 'hospital-a', 'serverCa')], [ofCa, ofCa]);
+    assert.equal(await expiry(a, 'local', 'kafkaCa'), undefined);
+  });
+
+  it('have when the peer last asked as a metric, though there is nothing to fetch', async () => {
+    const pulled = (await series(a, 'lfh_sync_last_pull_timestamp_seconds', { name: 'hospital-b' })) ?? 0;
+    assert.ok(Math.abs(Date.now() / 1000 - pulled) < 400, String(pulled));
   });
 
   /** A line of `kubectl get`, by its columns. */
@@ -118,17 +160,29 @@ describe('two sites that were peered with kubectl', function () {
   it('are never Ready without a fresh report, and show on both sides what waits', async () => {
     const [sidecar] = b.sidecars;
     assert.ok(sidecar);
+    const stoppedAt = Date.now();
     await sidecar.stop();
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
     const { status } = await b.peer('hospital-a');
     assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'Unknown');
     await b.waitForReason('lfhnode', 'local', 'SidecarReady', 'NotRequested');
+    const sentAt = Date.now();
     await toB.send(a.site, 40);
     await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
+    const { behindSince = '', expiresAt = '' } = (await a.peer('hospital-b')).status?.send ?? {};
+    assert.ok(Date.parse(behindSince) > stoppedAt - 60_000 && Date.parse(behindSince) < sentAt, behindSince);
+    assert.equal(Date.parse(expiresAt) - Date.parse(behindSince), EVENTS_STREAM.max_age / 1e6);
+    const metric = (which: string) => series(a, `lfh_sync_send_${which}_timestamp_seconds`, { name: 'hospital-b' });
+    assert.deepEqual(
+      [await metric('behind_since'), await metric('expiry')],
+      [behindSince, expiresAt].map((time) => Date.parse(time) / 1000),
+    );
     await sidecar.start();
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await toB.arrivedOnce(b.site);
     await until('A tells that nothing waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
+    await until('A tells of nothing that could expire', async () => (await metric('behind_since')) === undefined);
+    assert.equal(await metric('expiry'), undefined);
   });
 
   it('stop and go on by spec.receive.paused and spec.send.paused, and lose nothing', async () => {
@@ -160,6 +214,8 @@ describe('two sites that were peered with kubectl', function () {
     });
     const [current = '', previous] = (await b.node()).status?.publicKeys ?? [];
     assert.equal(previous, old);
+    const rotatedAt = Date.parse((await b.node()).status?.rotatedAt ?? '') / 1000;
+    assert.equal(await series(b, 'lfh_sync_key_rotation_since_timestamp_seconds', { name: 'local' }), rotatedAt);
     // Until each of its sidecars has seen the new one, its local NATS lets in both; and only those that no peer's server is shown.
     const newUser = await b.ownUser();
     assert.deepEqual(await b.ownUsers(), [oldUser.publicKey, newUser.publicKey].sort());
@@ -175,6 +231,8 @@ describe('two sites that were peered with kubectl', function () {
     await until('B signs in with the new one', async () => (await usedKey()) === current, 60_000);
     await b.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade', 60_000);
     await until('the old one is gone', async () => (await b.node()).status?.publicKeys?.join() === current);
+    const rotation = () => series(b, 'lfh_sync_key_rotation_since_timestamp_seconds', { name: 'local' });
+    await until('no rotation is pending', async () => (await rotation()) === undefined);
     const isRefused = async (): Promise<boolean> => {
       const { outcome } = await trySignIn(b.site.nats.url, oldUser, { ca: b.site.ca.ca });
       return outcome === 'KeyRefused';

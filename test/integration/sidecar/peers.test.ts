@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { METRICS } from '../../../common/contract/metric-names.ts';
 import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
@@ -216,6 +217,10 @@ describe('a peer of a sidecar', () => {
     assert.equal(value(METRICS.replayed.name), '7');
     assert.equal(value(METRICS.position.name), '9');
     assert.equal(value(METRICS.lag.name), '0');
+    const expires = new X509Certificate(site.nats.certificate ?? '').validToDate.getTime();
+    assert.equal(Number(value(METRICS.certificateExpiry.name)) * 1000, expires);
+    const { certificateExpires } = await sidecar.peer(site);
+    assert.equal(certificateExpires, new Date(expires).toISOString());
     assert.equal(value(METRICS.takeOvers.name), '1');
     assert.equal(value(METRICS.skipped.name, ',reason="OwnMessage"'), '1');
     assert.equal(value(METRICS.rejected.name, ',reason="NotJson"'), '1');

@@ -19,6 +19,8 @@ cryptoProvider.set(webcrypto as never);
 
 const KEY = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** Of a server's certificate. In the last 30 days conditions would say that it expires. */
+const VALID_DAYS = 90;
 
 export interface ServerCertificate {
   readonly cert: string;
@@ -113,7 +115,7 @@ export async function createSelfSigned(name: string): Promise<ServerCertificate>
     keys,
     signingAlgorithm: KEY,
     notBefore: daysFromNow(-1),
-    notAfter: daysFromNow(30),
+    notAfter: daysFromNow(VALID_DAYS),
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new SubjectAlternativeNameExtension([...LOCAL]),
@@ -182,7 +184,7 @@ async function issue(
     signingKey,
     signingAlgorithm: KEY,
     notBefore: daysFromNow(options.notBefore ?? -1),
-    notAfter: daysFromNow(options.notAfter ?? 30),
+    notAfter: daysFromNow(options.notAfter ?? VALID_DAYS),
     extensions: [
       ...(names.length > 0 ? [new SubjectAlternativeNameExtension([...names])] : []),
       new ExtendedKeyUsageExtension([USAGES[options.usage ?? 'server']]),

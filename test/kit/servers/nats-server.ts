@@ -76,6 +76,11 @@ export class NatsServer {
     return `${this.#certificate ? 'tls' : 'nats'}://${this.host}`;
   }
 
+  /** The certificate that it shows, PEM; undefined without TLS. */
+  get certificate(): string | undefined {
+    return this.#certificate?.cert;
+  }
+
   get logFile(): string {
     return join(this.#options.directory, 'nats-server.log');
   }

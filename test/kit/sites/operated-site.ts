@@ -10,7 +10,7 @@ import { ownUsersIn } from '../../../operator/plan/nats/files.ts';
 import { KubeletStandIn, type VolumeSource } from '../processes/kubelet-stand-in.ts';
 import { freePort, until } from '../processes/process.ts';
 import { SidecarProcess } from '../processes/sidecar.ts';
-import { createCertificateAuthority } from '../servers/certificates.ts';
+import { type CertificateOptions, createCertificateAuthority } from '../servers/certificates.ts';
 import type { ControlPlane } from '../servers/control-plane.ts';
 import { type PreparedSite, Site } from './site.ts';
 
@@ -34,6 +34,8 @@ export interface OperatedSiteOptions {
     readonly key?: object;
     readonly [field: string]: unknown;
   };
+  /** The certificate of its nats-server, where it is not as usual. */
+  readonly certificate?: CertificateOptions;
   /** With `Users` the stream lives in the default account, and everyone is a user of that account. */
   readonly isolation?: 'Accounts' | 'Users';
   /** Whether nats-server reloads when the mounted files change, as the reloader beside it makes it do. */
@@ -76,7 +78,7 @@ export class OperatedSite {
     plane: ControlPlane,
     namespace: string,
     lfhId: string,
-    { kafka = true, spec = {}, isolation = 'Accounts', reloads = true }: OperatedSiteOptions = {},
+    { kafka = true, spec = {}, certificate, isolation = 'Accounts', reloads = true }: OperatedSiteOptions = {},
   ): Promise<OperatedSite> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-mounted-${syncName(lfhId)}-`));
     const prepared = await prepare(lfhId);
@@ -90,7 +92,10 @@ export class OperatedSite {
       sources: [{ configMap: `${NODE}-nats` }],
       onChange: () => onChange(),
     });
-    const site = await Site.start(lfhId, { kafka, prepared: { ...prepared, ...includes(directory, isolation) } });
+    const site = await Site.start(lfhId, {
+      kafka,
+      prepared: { ...prepared, certificate, ...includes(directory, isolation) },
+    });
     if (reloads) onChange = () => site.nats.signalReload();
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);
     // The files may have changed while the server was starting.

@@ -11,6 +11,7 @@ import { runningWithLogs } from '../running.ts';
 import { backupAndRestore } from '../servers/backup.ts';
 import {
   type CertificateAuthority,
+  type CertificateOptions,
   createCertificateAuthority,
   type ServerCertificate,
 } from '../servers/certificates.ts';
@@ -39,6 +40,8 @@ export interface SiteOptions {
 /** A site of which an LfhSyncNode speaks before it is started. Its nats-server includes the accounts that an operator writes. */
 export interface PreparedSite {
   readonly ca: CertificateAuthority;
+  /** The certificate of its nats-server, where it is not as usual. */
+  readonly certificate?: CertificateOptions | undefined;
   /** The key that the test signs in with where it acts as connect or as its administrator. */
   readonly administrator: KeyPair;
   readonly natsPort: number;
@@ -94,7 +97,7 @@ export class Site {
     const ca = prepared?.ca ?? (await createCertificateAuthority(lfhId));
     const accounts = prepared?.accounts ?? accountsOf(lfhId, administrator, [key], []);
     const [nats, kafka] = await allOrNone(
-      startNats(lfhId, directory, await ca.issue(), accounts, options),
+      startNats(lfhId, directory, await ca.issue(prepared?.certificate), accounts, options),
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
     const site = new Site({ lfhId, directory, ca, nats, key, administrator, kafka });

@@ -53,7 +53,7 @@ describe('the chart', () => {
   describe('for Prometheus', () => {
     /** Every series that can exist; a histogram has three. */
     async function series(): Promise<ReadonlySet<string>> {
-      const operator = await createMetrics().text();
+      const operator = await createMetrics('1.2.3').text();
       const sidecar = Object.values(METRICS).map(({ name, type }) => `# TYPE ${name} ${type}`);
       const types = [...`${operator}\n${sidecar.join('\n')}`.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)];
       return new Set(

@@ -22,7 +22,7 @@ describe('a generated page', () => {
 
 describe('the page of metrics', () => {
   it('has all that the operator tells of itself, with their types', async () => {
-    const text = await createMetrics().text();
+    const text = await createMetrics('1.2.3').text();
     const told = [...text.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
     assert.deepEqual(
       Object.values(OPERATOR_METRICS).map(({ name, type }) => `${name} ${type}`),

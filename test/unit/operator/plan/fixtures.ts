@@ -192,6 +192,7 @@ export function peerReport(name: string, changes: Partial<PeerStatus> = {}): Pee
     since: '2026-11-25T11:00:00Z',
     server: `tls://${name}.example.org:4222`,
     key: OWN_KEY,
+    certificateExpires: null,
     position: { sequence: 40, time: '2026-11-25T11:59:00Z', identity: null },
     lag: 0,
     replayed: 30,

@@ -50,7 +50,7 @@ describe('the replay of a peer', () => {
 
   beforeEach(() => {
     mock.timers.enable({ apis: ['setTimeout'] });
-    metrics = createMetrics();
+    metrics = createMetrics('1.2.3');
     report = new PeerReport({ name: 'b', lfhId: 'hospital-b' }, metrics.forPeer('b'));
     stop = new AbortController();
     lines = '';
@@ -82,6 +82,7 @@ describe('the replay of a peer', () => {
   const stream = (over: Partial<PeerStream> = {}): PeerStream => ({
     server: 'b:4222',
     key: 'U',
+    certificateExpires: undefined,
     ackWaitMs: 1,
     superseded: new AbortController().signal,
     reset: async () => ({ floor: 0, identity: 'i', pending: 0 }),

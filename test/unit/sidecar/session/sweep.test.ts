@@ -23,6 +23,7 @@ function delivered(streamSequence: number, consumerSequence: number, deliveryCou
 class ScriptedStream implements PeerStream {
   readonly server = 'b:4222';
   readonly key = 'U';
+  readonly certificateExpires = undefined;
   readonly ackWaitMs = 0;
   readonly superseded = new AbortController().signal;
   taken = 0;

@@ -84,6 +84,13 @@ const servers = (...outcomes: readonly ServerReport['outcome'][]): Situation => 
     }),
   },
 });
+/** All run it, and their certificates expire in so many days. */
+const certificates = (...days: readonly number[]): Situation => {
+  const expiry = days.map((each) => NOW + each * 24 * 3_600_000);
+  const live = { server: 'n', outcome: 'Live', message: 'n: Live' } as const;
+  const servers = expiry.map((certificateExpires) => ({ ...live, certificateExpires }));
+  return { dataPlane: { nats: natsOf([], { servers }) } };
+};
 const waited = (minutes: number): Pick<Situation, 'known'> => ({ known: { writtenAt: NOW - minutes * 60_000 } });
 const absent = { ...withNats({ workloadRef: { name: 'nats' } }), known: { missing: new Set(['StatefulSet/nats']) } };
 
@@ -180,6 +187,14 @@ export const NATS_ROWS: readonly ConditionRow[] = [
   failing('NatsConfigLive'),
   ...rows('NatsConfigLive', [
     ['every server runs it', 'True', 'Live', servers('Live', 'Live'), /^2 of 2 nats-servers run/],
+    [
+      'the certificate of one of them expires within 30 days',
+      'True',
+      'Live',
+      certificates(40, 20),
+      /^2 of 2 nats-servers run.*; the certificate of a nats-server of this node, .* expires on 2026-12-15T12/,
+    ],
+    ['their certificates expire later', 'True', 'Live', certificates(31, 40), /^[^;]*$/],
     ['no nats-server was asked', 'Unknown', 'Reconciling', { dataPlane: { nats: undefined } }],
     ['no server is found', 'False', 'NatsUnreachable', servers(), /spec\.nats\.servers/],
     [

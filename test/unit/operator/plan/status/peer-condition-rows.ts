@@ -114,6 +114,20 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
     ],
     ['planning another peer ends in a bug', 'True', 'Replaying', { observed: { peers: [B, aPeer('c')] }, bug: 'c' }],
     ['all is well', 'True', 'Replaying', {}, /^from tls:\/\/b\.example\.org/],
+    [
+      "the certificate of the peer's server expires within 30 days",
+      'True',
+      'Replaying',
+      reports({ certificateExpires: '2026-12-24T12:00:00.000Z' }),
+      /^from tls.*; the certificate of the peer's server, or one above it, expires on 2026-12-24T12/,
+    ],
+    [
+      "the certificate of the peer's server expires later",
+      'True',
+      'Replaying',
+      reports({ certificateExpires: '2026-12-26T12:00:00.000Z' }),
+      /^[^;]*$/,
+    ],
     ['another node has other servers', 'True', 'Replaying', OTHER_SERVERS],
     [
       'messages wait, and one was replayed a moment ago',
@@ -291,8 +305,27 @@ const DAMAGED = `U${'A'.repeat(55)}`;
 const NEVER = durable({ lastActive: null, waiting: 0 });
 const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
 
+/** Nothing of the last hour is fetched, of a stream that keeps messages for so many minutes. */
+const fetchedNothing = (minutes: number): Situation => ({
+  ...durable({ pending: 9, waiting: 0 }, { streamMaxAge: minutes * 60_000 }),
+  known: {
+    ...wellFor([B]).known,
+    progress: new Map([
+      ['b', { received: JUST_NOW, sent: LONG_AGO, fetched: { upTo: NOW - 3_600_000, all: false, mark: undefined } }],
+    ]),
+  },
+});
+
 export const SEND_ROWS: readonly ConditionRow[] = [
   ...rows('SendReady', [
+    [
+      'what it has not fetched will soon expire',
+      'False',
+      'NoPull',
+      fetchedNothing(70),
+      /; the stream may drop messages that it has not fetched from 2026-11-25T12:10:00\.000Z on$/,
+    ],
+    ['what it has not fetched will not expire soon', 'False', 'NoPull', fetchedNothing(90), /^[^;]*$/],
     ['planning it ends in a bug', 'False', 'InternalError', { bug: 'b' }],
     ['all is well', 'True', 'Pulling', {}, /has everything/],
     [

@@ -25,6 +25,8 @@ import {
 } from '../fixtures.ts';
 
 const BEFORE = userKey('before');
+/** Of the certificates of the fixtures. */
+const CA_EXPIRES = '2126-01-01T00:00:00.000Z';
 const stop: KeyStep = { step: 'stop', reason: 'KeyLost', message: 'gone' };
 
 function statusOf(
@@ -65,6 +67,7 @@ describe("a peer's status", () => {
         key: OWN_KEY,
       },
       send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z', connectedKey: userKey('b') },
+      certificateExpiry: { serverCa: CA_EXPIRES },
     });
     assert.deepEqual(
       conditions?.map(({ type }) => type),
@@ -127,6 +130,55 @@ describe("a peer's status", () => {
       assert.deepEqual(now, { ...then, ...change });
     });
   }
+
+  it('has when the certificate of its server expires, and keeps that while no sidecar says it', () => {
+    const certificateExpires = '2027-01-01T00:00:00.000Z';
+    const seen = statusOf(aPeer('b'), { sidecars: [sidecarOf([peerReport('b', { certificateExpires })])] });
+    const expected = { server: certificateExpires, serverCa: CA_EXPIRES };
+    assert.deepEqual(seen.certificateExpiry, expected);
+    const kept = aPeer('b', { status: seen });
+    assert.deepEqual(statusOf(kept, { sidecars: undefined }).certificateExpiry, expected);
+    const sendsOnly = aPeer('b', { status: seen, spec: { servers: undefined } });
+    assert.equal(statusOf(sendsOnly).certificateExpiry, undefined);
+  });
+
+  it('has when it last asked: a pull that waits is one, and is noted every 5 minutes', () => {
+    const lastPull = (before: string | undefined, durable: Parameters<typeof durableOf>[1]): string | undefined => {
+      const status = { send: before === undefined ? {} : { lastPullTime: before } };
+      return statusOf(aPeer('b', { status }), { nats: natsOf([durableOf('b', durable)]) }).send?.lastPullTime;
+    };
+    const now = '2026-11-25T12:00:00.000Z';
+    const [hourAgo, minuteAgo] = ['2026-11-25T11:00:00Z', '2026-11-25T11:59:00Z'];
+    assert.equal(lastPull(hourAgo, { lastActive: null }), now);
+    assert.equal(lastPull(undefined, { lastActive: hourAgo }), now);
+    assert.equal(lastPull(minuteAgo, { lastActive: hourAgo }), minuteAgo);
+    assert.equal(lastPull(hourAgo, { lastActive: null, waiting: 0 }), hourAgo);
+    assert.equal(lastPull(minuteAgo, { lastActive: hourAgo, waiting: 0 }), minuteAgo);
+    assert.equal(lastPull(undefined, { lastActive: null, waiting: 0 }), undefined);
+  });
+
+  it('has since when the peer lacks messages, and when they expire, for as long as it lacks some', () => {
+    const known = (all: boolean): Partial<Known> => ({
+      progress: new Map([
+        [
+          'b',
+          {
+            received: { mark: 0, since: NOW },
+            sent: { mark: 0, since: NOW },
+            fetched: { upTo: NOW - 1_000, all, mark: undefined },
+          },
+        ],
+      ]),
+    });
+    const sendOf = (all: boolean, streamMaxAge?: number) => {
+      const { behindSince, expiresAt } =
+        statusOf(aPeer('b'), { nats: natsOf([durableOf('b')], { streamMaxAge }) }, known(all)).send ?? {};
+      return [behindSince, expiresAt];
+    };
+    assert.deepEqual(sendOf(false, 61_000), ['2026-11-25T11:59:59.000Z', '2026-11-25T12:01:00.000Z']);
+    assert.deepEqual(sendOf(false), ['2026-11-25T11:59:59.000Z', undefined]);
+    assert.deepEqual(sendOf(true, 61_000), [undefined, undefined]);
+  });
 
   it('forgets a direction that is not asked for any more', () => {
     const nothing = { nats: natsOf([]), sidecars: [sidecarOf([])] };
@@ -200,6 +252,7 @@ describe("a node's status", () => {
       rotation: 0,
       previousKeyInUseBy: [],
       invitation: 'local-invitation',
+      certificateExpiry: { natsCa: CA_EXPIRES },
       peers: { total: 2, ready: 1 },
       configHash: plan.files?.hash.slice(0, 12),
     });
@@ -230,6 +283,18 @@ describe("a node's status", () => {
     assert.equal(ofNode({ node: old, dataPlane: { nats: undefined } }).status.configHash, 'before');
     const { plan, status } = ofNode({ node: old });
     assert.equal(status.configHash, plan.files?.hash.slice(0, 12));
+  });
+
+  it('has when the first certificate of its servers and the last authority of its CAs expire, and keeps what was seen', () => {
+    const expires = [3, 1, 2].map((days) => NOW + days * 24 * 3_600_000);
+    const servers = expires.map((certificateExpires, index) => {
+      return { server: `n${index}:4222`, outcome: 'Live' as const, message: 'runs it', certificateExpires };
+    });
+    const seen = ofNode({ node: aNode(), dataPlane: { nats: natsOf([], { servers }) } }).status;
+    const expected = { nats: '2026-11-26T12:00:00.000Z', natsCa: CA_EXPIRES };
+    assert.deepEqual(seen.certificateExpiry, expected);
+    const node = aNode({ status: seen });
+    assert.deepEqual(ofNode({ node, dataPlane: { nats: undefined } }).status.certificateExpiry, expected);
   });
 
   it('names no invitation that was not made', () => {

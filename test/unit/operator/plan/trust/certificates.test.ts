@@ -46,6 +46,14 @@ describe('readCertificates', () => {
     assert.equal(bundle(read(text).authorities), text);
   });
 
+  it('says when the last authority expires, also where that is over, and not of what is none', async () => {
+    const old = (await createCertificateAuthority('of old', { notBefore: -800, notAfter: -10 })).ca;
+    const soon = (await createCertificateAuthority('soon', { notAfter: 10 })).ca;
+    const days = (pem: string): number => Math.round(((read(pem).expires ?? Number.NaN) - Date.now()) / DAY_MS);
+    assert.deepEqual([soon + old, soon + ca, old].map(days), [10, 365, -10]);
+    for (const pem of [server.cert, server.key, '', 'x']) assert.equal(read(pem).expires, undefined);
+  });
+
   const BAD: readonly [what: string, pem: () => string, reason: string][] = [
     ['an empty text', () => ' \n', 'CertificateInvalid'],
     ['text that is no PEM', () => 'hospital-b', 'CertificateInvalid'],
