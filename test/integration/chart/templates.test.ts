@@ -241,13 +241,17 @@ describe('the templates of the chart', function () {
   });
 
   it('fill in the alerts and link each to its text', async () => {
-    const prometheusRule = { enabled: true, lagMessages: 250_000_000, runbooks: 'https://wiki.example.org/alerts.md' };
+    const runbooks = 'https://wiki.example.org/alerts.md';
+    const days = { certificateWarningDays: 21, certificateCriticalDays: 3, rotationDays: 14 };
+    const prometheusRule = { enabled: true, lagMessages: 250_000_000, runbooks, ...days };
     const { spec } = await one('PrometheusRule', 'sync-lfh-sync', { metrics: { prometheusRule } });
     const { rules } = (spec as { groups: { rules: Record<string, unknown>[] }[] }).groups[0] ?? { rules: [] };
     const lagging = rules.find(({ alert }) => alert === 'LfhSyncLagging') ?? {};
     assert.equal(lagging.expr, 'max by (namespace, peer) (lfh_sync_lag) > 250000000');
     assert.match(JSON.stringify(lagging), /https:\/\/wiki\.example\.org\/alerts\.md#lfhsynclagging/);
     assert.ok(!/<[a-z]+>/.test(JSON.stringify(rules)), 'a placeholder is left');
+    const ends = rules.map(({ expr }) => / 86400 (.*)$/.exec(String(expr))?.[1]).filter((end) => end !== undefined);
+    assert.deepEqual(ends, ['< 21 >= 3', '< 3', '> 14']);
   });
 
   it('make an alert for a missing sidecar, which has no series of its own, that lasts as long as one may be gone', async () => {
