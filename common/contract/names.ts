@@ -5,6 +5,8 @@ import { encodeBase32 } from './base32.ts';
 
 export const SYNC_TOPIC = 'LFH_SYNC';
 export const EXCEPTION_TOPIC = 'LFH_EXCEPTION';
+/** connect's own topic for what could not be transmitted, whose form ours keep (docs/upstream.md). */
+export const RETRANSMIT_TOPIC = 'RETRANSMIT';
 /** What a node's sidecars share in their consumer group is called so there. There is no such topic. */
 export const OWNERS_LABEL = 'LFH_SYNC_OWNERS';
 /** What they share is in so many parts: many more than a node has sidecars, so that peers spread evenly. */
@@ -73,6 +75,34 @@ export function ownersGroup(node: string): string {
   return `lfh-sync.${node}.owners`;
 }
 
+declare const isFhirServerId: unique symbol;
+/** What a FHIR server is called in the names of Kafka: a hash of its URL, which has other characters than those may have. */
+export type FhirServerId = string & { readonly [isFhirServerId]: true };
+
+/** @param url without user and password, in the form of `canonicalFhirUrl` */
+export function fhirServerId(url: string): FhirServerId {
+  const hash = createHash('sha256').update(url, 'utf8').digest();
+  return `fhir-${encodeBase32(hash).toLowerCase().slice(0, 26)}` as FhirServerId;
+}
+
+/**
+ * The consumer group that remembers how far LFH_SYNC was transmitted to a FHIR server. Its offsets are committed in the
+ * transactions of the one sidecar that transmits there, whose transactional id is the same text.
+ */
+export function transmitGroup(node: string, server: FhirServerId): string {
+  return `lfh-sync.${node}.transmit.${server}`;
+}
+
+/** The topic that holds the state of the transmission to one server, and nothing else's. Set up like a position topic. */
+export function transmitStateTopic(server: FhirServerId): string {
+  return `${POSITION_PREFIX}${server}`;
+}
+
+/** The owners partition that a FHIR server belongs to. The sidecar that holds the partition transmits to it. */
+export function transmitOwnersPartition(server: FhirServerId): number {
+  return partitionOf(server, OWNERS_PARTITIONS);
+}
+
 /** Each sidecar is a NATS service of this name on its node's local NATS, so that the operator finds all of them. */
 export const STATUS_SERVICE = 'lfh-sync';
 
@@ -96,6 +126,6 @@ export function ownersPartition(peer: SyncName): number {
  * The one partition of a topic that all records of a peer go to, so that they stay in order. It must be the same in
  * every version: a peer whose partition changed would have newer records beside older ones.
  */
-export function partitionOf(peer: SyncName, partitions: number): number {
+export function partitionOf(peer: SyncName | FhirServerId, partitions: number): number {
   return createHash('sha256').update(peer, 'utf8').digest().readUInt32BE(0) % partitions;
 }

@@ -1,4 +1,5 @@
 import { PEER_SERVER } from '../server-url.ts';
+import { booleanAt, objectAt, textAt, textsAt } from './json-fields.ts';
 import { STREAM } from './names.ts';
 import { parseJson, type Shape, ShapeError } from './shapes.ts';
 
@@ -176,30 +177,6 @@ function restartAt(value: unknown, path: string): Restart {
   if (!Number.isSafeInteger(position) || (position as number) < 1)
     throw new ShapeError(`${path}.position`, 'expected the sequence in the message');
   return { position: position as number, startFrom: startFromAt(startFrom, `${path}.startFrom`) };
-}
-
-function objectAt(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ShapeError(path, 'expected an object');
-  // The name of an unknown field is not quoted, because a secret can be pasted there too.
-  const unknown = Object.keys(value).filter((name) => !known.includes(name)).length;
-  if (unknown > 0) throw new ShapeError(path, `has ${unknown} unknown field(s); known are ${known.join(', ')}`);
-  return value as Record<string, unknown>;
-}
-
-function textAt(value: unknown, path: string, pattern: RegExp, expected: string): string {
-  if (typeof value !== 'string' || !pattern.test(value)) throw new ShapeError(path, `expected ${expected}`);
-  return value;
-}
-
-function textsAt(value: unknown, path: string, pattern: RegExp, expected: string): readonly string[] {
-  if (!Array.isArray(value)) throw new ShapeError(path, `expected a list, of ${expected}`);
-  return value.map((part, index) => textAt(part, `${path}[${index}]`, pattern, expected));
-}
-
-function booleanAt(value: unknown, path: string): boolean {
-  if (typeof value !== 'boolean') throw new ShapeError(path, 'expected true or false');
-  return value;
 }
 
 function requireUnique(peers: readonly PeerSettings[], field: 'name' | 'lfhId'): void {

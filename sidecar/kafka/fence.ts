@@ -1,9 +1,9 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { positionTopic, type SyncName, transactionalId } from '../../common/contract/names.ts';
+import { type FhirServerId, positionTopic, type SyncName, transactionalId } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
-import { decodePosition, type Position } from '../replay/position.ts';
+import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
@@ -33,15 +33,56 @@ export interface KafkaTakeOver {
  * The order matters: an earlier writer that is not fenced yet could still commit a newer position.
  */
 export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncName): Promise<TakenOverInKafka> {
-  const { topics, node, log } = options;
   const topic = positionTopic(peer);
+  const id = transactionalId(options.node, peer);
+  const { writer, newest } = await fenceAndRead(options, { owner: peer, transactionalId: id, topic });
+  const position = newest?.value ? decodePosition(newest.value.toString('utf8')) : undefined;
+  if (newest?.value && position === undefined) {
+    await writer.close();
+    throw positionLost(topic, newest);
+  }
+  return {
+    writer: {
+      send: (records, after) => writer.send(records, encodePosition(after)),
+      commit: () => writer.commit(),
+      close: () => writer.close(),
+    },
+    position,
+  };
+}
+
+/** The error for a position topic in which something else was written. */
+export function positionLost(topic: string, { offset }: FetchedRecord): TransientError {
+  return new TransientError(
+    'PositionLost',
+    `record ${offset} of ${topic} is not a position: something else has written there. Nothing goes on before it is ` +
+      'repaired, since any guess would lose or repeat messages',
+  );
+}
+
+interface TakenOverInKafka {
+  readonly writer: ReplayWriter;
+  readonly position: Position | undefined;
+}
+
+/** What is taken over: a peer, or the transmission to a FHIR server. */
+export interface Claim {
+  readonly owner: SyncName | FhirServerId;
+  readonly transactionalId: string;
+  /** The position topic. */
+  readonly topic: string;
+}
+
+/** Fences every earlier writer, and only then reads the newest record of the position topic. */
+export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promise<FencedAndRead> {
+  const { topics, log } = options;
+  const { topic, transactionalId: id } = claim;
   await topics.ensure([topic], { maxAgeMs: 0 });
   try {
-    return await fenceAndRead(options, peer, 0);
+    return await tryToFenceAndRead(options, claim, 0);
   } catch (error) {
     if (!(error instanceof OpenTransactionError)) throw error;
     const { from, to } = error;
-    const id = transactionalId(node, peer);
     const client = options.open();
     const hanging = {
       kafka: client.kafka,
@@ -60,7 +101,7 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
       })
       .finally(() => client.end());
     if (ended > 0) log.warn({ topic, transactions: ended }, ENDED);
-    return await fenceAndRead(options, peer, STABLE_DEADLINE_MS);
+    return await tryToFenceAndRead(options, claim, STABLE_DEADLINE_MS);
   }
 }
 
@@ -68,37 +109,37 @@ const ENDED =
   'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';
 
-interface TakenOverInKafka {
-  readonly writer: ReplayWriter;
-  readonly position: Position | undefined;
+interface FencedAndRead {
+  readonly writer: TransactionalWriter;
+  /** The newest record of the position topic. */
+  readonly newest: FetchedRecord | undefined;
 }
 
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
-async function fenceAndRead(
-  { open, topics, node }: KafkaTakeOver,
-  peer: SyncName,
+async function tryToFenceAndRead(
+  { open, topics }: KafkaTakeOver,
+  { owner, transactionalId: id, topic }: Claim,
   stableMs: number,
-): Promise<TakenOverInKafka> {
-  const topic = positionTopic(peer);
+): Promise<FencedAndRead> {
   const client = open();
   const producer = client.kafka.producer({
-    transactionalId: transactionalId(node, peer),
+    transactionalId: id,
     transactionTimeout: TRANSACTION_TIMEOUT_MS,
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
   });
-  const writer = new TransactionalWriter({ client, producer, topics, peer, positionTopic: topic });
-  const read = async (): Promise<Position | undefined> => {
+  const writer = new TransactionalWriter({ client, producer, topics, owner, positionTopic: topic });
+  const read = async (): Promise<FetchedRecord | undefined> => {
     await fence(producer);
     return readPosition(client.kafka, topic, stableMs);
   };
   try {
-    return { writer, position: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
+    return { writer, newest: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
   } catch (error) {
     await writer.close();
-    throw translate(error, `take over ${peer} in Kafka`);
+    throw translate(error, `take over ${owner} in Kafka`);
   }
 }
 
@@ -136,19 +177,11 @@ async function fence(producer: Producer): Promise<void> {
  * Reads up to the high watermark of the first fetch. That fetch is made after fencing, so everything that an earlier
  * writer committed is below it. The last stable offset is not enough: it stays behind while any transaction is open.
  */
-async function readPosition(kafka: Kafka, topic: string, stableMs: number): Promise<Position | undefined> {
+async function readPosition(kafka: Kafka, topic: string, stableMs: number): Promise<FetchedRecord | undefined> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    const newest = await readNewest(fetcher, topic, await fetcher.firstOffset(topic, 0), stableMs);
-    if (!newest?.value) return undefined;
-    const position = decodePosition(newest.value.toString('utf8'));
-    if (position) return position;
-    throw new TransientError(
-      'PositionLost',
-      `record ${newest.offset} of ${topic} is not a position: something else has written there. Nothing is replayed before ` +
-        'it is repaired, since any guess would lose or repeat messages',
-    );
+    return await readNewest(fetcher, topic, await fetcher.firstOffset(topic, 0), stableMs);
   } finally {
     await fetcher.disconnect();
   }

@@ -8,6 +8,8 @@ import { protocolError } from './errors.ts';
 /** One record. */
 export interface FetchedRecord {
   readonly offset: string;
+  /** When it was written, in milliseconds since 1970. */
+  readonly timestamp: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
@@ -60,10 +62,19 @@ export class Fetcher {
    * for some seconds.
    * @throws TransientError when Kafka does not say, and what kafkajs throws
    */
-  async firstOffset(topic: string, partition: number): Promise<bigint> {
+  firstOffset(topic: string, partition: number): Promise<bigint> {
+    return this.#offset(topic, partition, true);
+  }
+
+  /** The offset after the newest record, committed or not. As {@link firstOffset}. */
+  lastOffset(topic: string, partition: number): Promise<bigint> {
+    return this.#offset(topic, partition, false);
+  }
+
+  async #offset(topic: string, partition: number, fromBeginning: boolean): Promise<bigint> {
     for (const deadline = performance.now() + LEADER_WITHIN_MS; ; ) {
       try {
-        return await this.#askFirstOffset(topic, partition);
+        return await this.#askOffset(topic, partition, fromBeginning);
       } catch (error) {
         const isStale = STALE_METADATA.has(protocolError(error)?.type ?? '');
         if (!isStale || performance.now() >= deadline) throw error;
@@ -72,32 +83,39 @@ export class Fetcher {
     }
   }
 
-  async #askFirstOffset(topic: string, partition: number): Promise<bigint> {
+  async #askOffset(topic: string, partition: number, fromBeginning: boolean): Promise<bigint> {
     await this.#cluster.addTargetTopic(topic);
     await this.#cluster.refreshMetadata();
-    const asked = { topic, partitions: [{ partition }], fromBeginning: true };
+    const asked = { topic, partitions: [{ partition }], fromBeginning };
     const answers = await this.#cluster.fetchTopicsOffset([asked]);
     const partitions = answers.find((answer) => answer.topic === topic)?.partitions;
     const offset = partitions?.find((answer) => answer.partition === partition)?.offset;
     // Not known is not 0: what is read from a wrong offset is not the position.
     if (offset !== undefined && /^\d+$/.test(offset)) return BigInt(offset);
-    throw new TransientError('KafkaUnavailable', `Kafka does not say where partition ${partition} of ${topic} begins`);
+    throw new TransientError(
+      'KafkaUnavailable',
+      `Kafka does not say where partition ${partition} of ${topic} ${fromBeginning ? 'begins' : 'ends'}`,
+    );
   }
 
-  /** Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already */
-  async fetch(topic: string, partition: number, offset: bigint, waitMs = 0): Promise<Fetched> {
+  /**
+   * Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. About `maxBytes` come at most; a batch that
+   * is larger comes whole.
+   * @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already
+   */
+  async fetch(topic: string, partition: number, offset: bigint, waitMs = 0, maxBytes = MAX_BYTES): Promise<Fetched> {
     const broker = await leaderOf(this.#cluster, topic, partition);
     const { responses } = await broker.fetch({
       replicaId: -1,
       isolationLevel: this.#isolationLevel,
       maxWaitTime: waitMs,
       minBytes: waitMs > 0 ? 1 : 0,
-      maxBytes: MAX_BYTES,
+      maxBytes,
       topics: [
         {
           topic,
           partitions: [
-            { partition, currentLeaderEpoch: -1, fetchOffset: String(offset), logStartOffset: -1, maxBytes: MAX_BYTES },
+            { partition, currentLeaderEpoch: -1, fetchOffset: String(offset), logStartOffset: -1, maxBytes },
           ],
         },
       ],

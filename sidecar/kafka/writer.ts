@@ -1,9 +1,7 @@
 import type { Message, Producer, Transaction } from 'kafkajs';
-import { partitionOf, type SyncName } from '../../common/contract/names.ts';
+import { type FhirServerId, partitionOf, type SyncName } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
-import type { ReplayWriter } from '../ports.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
-import { encodePosition, type Position } from '../replay/position.ts';
 import { offsetOf, splitIntoRequests, type Target, type TopicPart } from './batch-requests.ts';
 import type { Client } from './connections.ts';
 import { translateInTransaction } from './errors.ts';
@@ -25,35 +23,48 @@ export interface WriterParts {
   readonly client: Client;
   readonly producer: Producer;
   readonly topics: Topics;
-  readonly peer: SyncName;
+  /** The peer or the FHIR server, all of whose records go to one partition of each topic. */
+  readonly owner: SyncName | FhirServerId;
   readonly positionTopic: string;
 }
 
-/** Writes the transactions of one peer, through a producer that has fenced all earlier ones. */
-export class TransactionalWriter implements ReplayWriter {
+/** Sends more in the transaction in which records were written, once their locations are known. */
+export type Finish = (transaction: Transaction, locations: readonly RecordLocation[]) => Promise<void>;
+
+/** Writes the transactions of one peer, or of one FHIR server, through a producer that has fenced all earlier ones. */
+export class TransactionalWriter {
   readonly #client: Client;
   readonly #producer: Producer;
   readonly #topics: Topics;
-  readonly #peer: SyncName;
+  readonly #owner: SyncName | FhirServerId;
   readonly #positionTopic: string;
   #transaction: Transaction | undefined;
 
-  constructor({ client, producer, topics, peer, positionTopic }: WriterParts) {
+  constructor({ client, producer, topics, owner, positionTopic }: WriterParts) {
     this.#client = client;
     this.#producer = producer;
     this.#topics = topics;
-    this.#peer = peer;
+    this.#owner = owner;
     this.#positionTopic = positionTopic;
   }
 
-  async send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
+  /**
+   * Begins a transaction and sends records, and the position after them.
+   *
+   * @param position encoded
+   * @param finish what else belongs into the transaction
+   * @returns a location per record, in the order given
+   */
+  async send(records: readonly OutgoingRecord[], position: string, finish?: Finish): Promise<RecordLocation[]> {
     try {
-      return await withTimeout(STEP_DEADLINE_MS, this.#client.guard(this.#send(records, position)), timedOut);
+      const sending = this.#client.guard(this.#send(records, position, finish));
+      return await withTimeout(STEP_DEADLINE_MS, sending, timedOut);
     } catch (error) {
       throw this.#failed(error, 'send a batch to Kafka');
     }
   }
 
+  /** Commits what was sent. Durable and visible when this resolves. */
   async commit(): Promise<void> {
     if (!this.#transaction) throw new Error('nothing was sent that could be committed');
     try {
@@ -64,6 +75,7 @@ export class TransactionalWriter implements ReplayWriter {
     }
   }
 
+  /** Aborts the open transaction, if there is one; never throws. */
   async close(): Promise<void> {
     // When this fails, the next take-over aborts the transaction, or Kafka does when it is too old.
     if (this.#transaction?.isActive()) await closed(this.#client.guard(this.#transaction.abort()));
@@ -71,7 +83,11 @@ export class TransactionalWriter implements ReplayWriter {
     this.#client.end();
   }
 
-  async #send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]> {
+  async #send(
+    records: readonly OutgoingRecord[],
+    position: string,
+    finish: Finish | undefined,
+  ): Promise<RecordLocation[]> {
     // Before anything else is waited for: all of a batch is sent by the same knowledge of its topics.
     const [first = [], ...more] = splitIntoRequests(records, (topic) => this.#target(topic));
     const message = this.#positionRecord(records, position);
@@ -81,6 +97,7 @@ export class TransactionalWriter implements ReplayWriter {
     const transaction = await this.#producer.transaction();
     this.#transaction = transaction;
     for (const parts of [first, ...more]) await produce(transaction, parts, locations);
+    await finish?.(transaction, locations);
     return locations;
   }
 
@@ -90,12 +107,12 @@ export class TransactionalWriter implements ReplayWriter {
     return translateInTransaction(error, doing, { right: 'WRITE' });
   }
 
-  #positionRecord(records: readonly OutgoingRecord[], position: Position): Message {
+  #positionRecord(records: readonly OutgoingRecord[], position: string): Message {
     const topics = new Set(records.map(({ topic }) => topic));
     const partitions = Object.fromEntries([...topics].map((topic) => [topic, this.#target(topic).partition]));
     return {
       key: POSITION_KEY,
-      value: encodePosition(position),
+      value: position,
       partition: 0,
       headers: { [PARTITIONS_HEADER]: JSON.stringify(partitions) },
     };
@@ -103,7 +120,7 @@ export class TransactionalWriter implements ReplayWriter {
 
   #target(topic: string): Target {
     const { partitions, maxMessageBytes } = this.#topics.known(topic);
-    return { partition: partitionOf(this.#peer, partitions), maxMessageBytes };
+    return { partition: partitionOf(this.#owner, partitions), maxMessageBytes };
   }
 }
 

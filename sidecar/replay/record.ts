@@ -63,11 +63,8 @@ export interface Source {
 }
 
 /**
- * The record in LFH_EXCEPTION for a message that is not replayed.
- *
- * `data` is the message itself: as text when it is printable ASCII and short, else in base64. A message that does not fit into
- * the topic is cut; its size and hash are in the headers, and the whole message stays in the peer's stream, under the sequence
- * in the headers.
+ * The record in LFH_EXCEPTION for a message that is not replayed. It is cut where it does not fit; the whole message stays in the
+ * peer's stream, under the sequence in the headers.
  *
  * @param now milliseconds since 1970
  * @param maxMessageBytes the largest record batch that LFH_EXCEPTION takes
@@ -79,19 +76,50 @@ export function exceptionRecord(
   now: number,
   maxMessageBytes: number,
 ): OutgoingRecord {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const headers: Record<string, string> = {
+  const headers = {
     'lfh-sync-peer': source.peer,
     'lfh-sync-stream': source.stream,
     'lfh-sync-sequence': String(source.sequence),
     'lfh-sync-reason': rejection.reason,
-    'lfh-sync-size': String(bytes.length),
   };
+  const identity = JSON.stringify([source.peer, source.stream, source.identity, source.sequence]);
+  const error = { headers, message: `${rejection.reason}: ${rejection.detail}`, identity, location: null };
+  return exceptionRecordOf(payload, error, now, maxMessageBytes);
+}
+
+/** What is said of a message in LFH_EXCEPTION. */
+export interface MessageError {
+  /** Without the size, the encoding and the hash, which are added. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly message: string;
+  /** What the record's uuid is derived from: where the message is from. */
+  readonly identity: string;
+  /** `topic:partition:offset` of the message in our Kafka. */
+  readonly location: string | null;
+}
+
+/**
+ * A record in LFH_EXCEPTION.
+ *
+ * `data` is the message itself: as text when it is printable ASCII and short, else in base64. A message that does not fit into
+ * the topic is cut; its size and hash are in the headers.
+ *
+ * @param now milliseconds since 1970
+ * @param maxMessageBytes the largest record batch that LFH_EXCEPTION takes
+ */
+export function exceptionRecordOf(
+  payload: Uint8Array,
+  error: MessageError,
+  now: number,
+  maxMessageBytes: number,
+): OutgoingRecord {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const headers: Record<string, string> = { ...error.headers, 'lfh-sync-size': String(bytes.length) };
   const rest = pythonObject([
-    ['error_msg', pythonString(`${rejection.reason}: ${rejection.detail}`)],
-    ['uuid', pythonString(exceptionUuid(source))],
+    ['error_msg', pythonString(error.message)],
+    ['uuid', pythonString(exceptionUuid(error.identity))],
     ['error_date', pythonString(isoSeconds(now))],
-    ['data_record_location', 'null'],
+    ['data_record_location', error.location === null ? 'null' : pythonString(error.location)],
   ]);
   const [beforeData, behindData] = ['{"data": ', `, ${rest.slice(1)}`];
 
@@ -160,10 +188,8 @@ function* quotedBase64(bytes: Buffer): Generator<string> {
  * Each error has an id of its own, as in connect. It is derived from where the message came from, so that this stays a pure
  * function, and an error that was written twice by mistake would show.
  */
-function exceptionUuid(source: Source): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([source.peer, source.stream, source.identity, source.sequence]))
-    .digest();
+function exceptionUuid(identity: string): string {
+  const hash = createHash('sha256').update(identity).digest();
   hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
   hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
   const hex = hash.toString('hex');
@@ -171,6 +197,6 @@ function exceptionUuid(source: Source): string {
 }
 
 /** Python's `datetime.isoformat()` without a zone: seconds, no fraction. */
-function isoSeconds(now: number): string {
+export function isoSeconds(now: number): string {
   return new Date(now).toISOString().slice(0, 19);
 }
