@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FHIR_SERVER_FIELDS } from '../common/contract/fhir-servers.ts';
 import { METRICS } from '../common/contract/metric-names.ts';
 import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
 import { REASON_TEXTS, REJECT_REASONS, SKIP_REASONS } from '../common/contract/reasons.ts';
 import { SETTINGS } from '../common/contract/settings.ts';
+import { TRANSMIT_METRICS } from '../common/contract/transmit-metric-names.ts';
+import {
+  TRANSMIT_FAILURE_REASONS,
+  TRANSMIT_REASON_TEXTS,
+  TRANSMIT_SKIP_REASONS,
+} from '../common/contract/transmit-reasons.ts';
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
@@ -33,6 +40,11 @@ function settingsPage(): string {
     meaning,
   ]);
   const fields = Object.entries(PEER_FIELDS).map(([name, { need, meaning }]) => [`\`${name}\``, need, meaning]);
+  const serverFields = Object.entries(FHIR_SERVER_FIELDS).map(([name, { need, meaning }]) => [
+    `\`${name}\``,
+    need,
+    meaning,
+  ]);
   return page(
     'Settings',
     '## The sidecar',
@@ -47,6 +59,9 @@ function settingsPage(): string {
     'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused.',
     markdownTable(['field', 'default', 'meaning'], fields),
     `The formats allowed unless \`allowFormats\` says otherwise: ${DEFAULT_FORMATS.map((format) => `\`${format}\``).join(', ')}.`,
+    '### A FHIR server',
+    'An object in the list `LFH_SYNC_FHIR_SERVERS`. Unknown fields are refused. Credentials are in files, and never in the list.',
+    markdownTable(['field', 'default', 'meaning'], serverFields),
     '## The operator',
     'The operator reads its settings from its environment, once, when it starts. A value that does not parse ends it with exit code 2.',
     markdownTable(
@@ -93,6 +108,15 @@ function statusPage(): string {
       '`text`; or `base64`, if the message is not printable ASCII or has more than 64 KB; or `base64-cut`, if it is larger than the topic ' +
       'takes. A message that was cut also has `lfh-sync-sha256`, the hash of the whole.',
     markdownTable(['reason', 'meaning, and what to do'], Object.entries(REJECT_REASONS)),
+    '## FHIR servers',
+    '`transmit` has one entry for each FHIR server: its URL without user and password, whether this sidecar transmits to it (`owned`), ' +
+      'a `reason` with a `message`, `lag`, what waits (`pending`, `oldestPending`), `lastSuccess`, `lastError` and counters. A ' +
+      'resource that is not delivered is in `LFH_EXCEPTION`, with the headers `lfh-sync-server`, `lfh-sync-status` and `lfh-sync-reason`.',
+    markdownTable(['reason', 'what it means, and what to do'], Object.entries(TRANSMIT_REASON_TEXTS)),
+    'Records of `LFH_SYNC` that are not transmitted, although nothing is wrong with them:',
+    markdownTable(['reason', 'meaning'], Object.entries(TRANSMIT_SKIP_REASONS)),
+    'Resources that are not delivered, and are in `LFH_EXCEPTION`:',
+    markdownTable(['reason', 'meaning, and what to do'], Object.entries(TRANSMIT_FAILURE_REASONS)),
   );
 }
 
@@ -107,6 +131,15 @@ function metricsPage(): string {
     '## The sidecar',
     'All but the last two have the label `peer`. They disappear when the peer is removed.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
+    '## The transmission to FHIR servers',
+    'All have the label `server`, the URL without user and password. They disappear when the server is removed.',
+    markdownTable(
+      ['name', 'type', 'more labels', 'meaning'],
+      Object.values(TRANSMIT_METRICS).map((metric) => {
+        const labels = 'labels' in metric ? metric.labels.join(', ') : '';
+        return [`\`${metric.name}\``, metric.type, labels, metric.help];
+      }),
+    ),
     '## The operator',
     'Each operator has its own. Only the one that holds the Lease reconciles. Those with the labels `namespace` and `name` are of a ' +
       'node or a peer, and come from its status. What is not known is absent, and never 0.',

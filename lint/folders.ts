@@ -58,12 +58,25 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   operator: { imports: ['operator/api', 'operator/controller', 'operator/kube', ...COMMON] },
 
   'sidecar/replay': { imports: TEXTS, pure: true },
-  'sidecar/kafka': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['kafkajs'] },
+  'sidecar/transmit': { imports: ['sidecar/replay', ...TEXTS], pure: true },
+  'sidecar/kafka': {
+    imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
+    packages: ['kafkajs'],
+  },
   'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats', 'nkeys.js'] },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
   'sidecar/session': { imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON] },
+  'sidecar/fhir': { imports: ['sidecar/ports.ts', 'sidecar/transmit', 'sidecar/settings', ...COMMON] },
   sidecar: {
-    imports: ['sidecar/kafka', 'sidecar/nats', 'sidecar/replay', 'sidecar/session', 'sidecar/settings', ...COMMON],
+    imports: [
+      'sidecar/fhir',
+      'sidecar/kafka',
+      'sidecar/nats',
+      'sidecar/replay',
+      'sidecar/session',
+      'sidecar/settings',
+      ...COMMON,
+    ],
   },
 };
 
@@ -79,7 +92,8 @@ export const FILES: Readonly<Record<string, Folder>> = {
     pure: true,
   },
   'operator/metrics.ts': { packages: ['prom-client'] },
-  'sidecar/ports.ts': { imports: ['sidecar/replay', 'common/contract'] },
+  'sidecar/fhir/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
+  'sidecar/ports.ts': { imports: ['sidecar/replay', 'sidecar/transmit', 'common/contract'] },
   'sidecar/session/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
 };
 

@@ -1,9 +1,11 @@
-import type { SyncName } from '../common/contract/names.ts';
+import type { FhirServerId, SyncName } from '../common/contract/names.ts';
 import type { Reason } from '../common/contract/reasons.ts';
 import type { Place } from './replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from './replay/delivered.ts';
 import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
 import type { Position } from './replay/position.ts';
+import type { NewPending } from './transmit/round.ts';
+import type { Pending } from './transmit/state.ts';
 
 /**
  * What a session needs of Kafka and NATS, in our own words. `sidecar/kafka/` and `sidecar/nats/` implement these
@@ -46,6 +48,46 @@ export interface KafkaPort {
     topics: readonly string[],
     options?: { peer?: string; maxAgeMs?: number },
   ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
+}
+
+/** What the transmission to FHIR servers needs of Kafka. */
+export interface TransmitPort {
+  /**
+   * Makes the transmission to a server ours, as {@link KafkaPort.takeOver} does with a peer. Where it was never ours or another
+   * sidecar's, it begins at the end of LFH_SYNC.
+   */
+  takeOverTransmission(server: FhirServerId): Promise<TransmitLog>;
+}
+
+/** A committed record of LFH_SYNC. */
+export interface SyncRecord {
+  readonly place: RecordLocation;
+  readonly value: Buffer;
+  /** When it was written, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** What one server's transmission reads from Kafka and writes there. Closed for good after any error. */
+export interface TransmitLog {
+  readonly pending: readonly Pending[];
+  /** What LFH_SYNC has after the place that {@link commit} last moved to, as far as it is known; it counts Kafka's own markers. */
+  readonly lag: number;
+  /** Records that LFH_SYNC did not have any more when it was their turn, since the take-over. */
+  readonly expired: number;
+  /** What comes next in LFH_SYNC: about a megabyte at most, nothing after `waitMs` where nothing comes. */
+  next(waitMs: number): Promise<readonly SyncRecord[]>;
+  /** Asks how far LFH_SYNC goes, for {@link lag}, while nothing is read. */
+  measure(): Promise<void>;
+  /** Reads what waits in RETRANSMIT. What is not there any more is missing in the answer. */
+  readPending(pending: readonly Pending[]): Promise<ReadonlyMap<Pending, Buffer>>;
+  /** The largest record batches, in bytes, that the topics take. */
+  limits(): Promise<{ readonly retransmit: number; readonly exception: number }>;
+  /**
+   * Writes in one transaction: records, that the first `taken` records of {@link next} are done, and what waits now.
+   */
+  commit(taken: number, records: readonly OutgoingRecord[], pending: readonly (Pending | NewPending)[]): Promise<void>;
+  /** Never throws. */
+  close(): Promise<void>;
 }
 
 /** Which of the owners partitions this sidecar holds, kept by Kafka's group protocol. */

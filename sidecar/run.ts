@@ -2,6 +2,8 @@ import { sleep } from '../common/backoff.ts';
 import type { SidecarStatus } from '../common/contract/status.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { VERSION } from '../common/version.ts';
+import { createTransmitMetrics } from './fhir/metrics.ts';
+import { TransmitStage } from './fhir/stage.ts';
 import { localNatsOptions, localNatsPublicKey } from './nats/options.ts';
 import type { Parts } from './parts.ts';
 import { Announcements } from './session/announcements.ts';
@@ -17,7 +19,7 @@ const FINISH_MS = 8_000;
 const STOP_MS = FINISH_MS + 4_000;
 
 /**
- * Runs a sidecar until `signal`: the replays, the announcements, the status over HTTP and NATS, and the watch on the
+ * Runs a sidecar until `signal`: the replays, the transmission to FHIR servers, the announcements, the status over HTTP and NATS, and the watch on the
  * settings. Everything is made first and started afterwards, so that nothing is used before it exists.
  *
  * @throws what listening throws, such as EADDRINUSE, and any bug
@@ -35,9 +37,15 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     { kafka, owners: kafka.owners, openStream, announcements, metrics, log, onBug: bug.reject },
     settings,
   );
+  const transmitMetrics = createTransmitMetrics();
+  const stage = new TransmitStage(
+    { kafka, owners: kafka.owners, metrics: transmitMetrics, log, onBug: bug.reject },
+    settings,
+  );
   const inForce = new SettingsInForce(settings, log, (changed) => {
     localNats.signInWith(localNatsOptions(changed, log));
     supervisor.apply(changed);
+    stage.apply(changed);
   });
   const status = (): SidecarStatus => ({
     lfhId,
@@ -49,13 +57,14 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     nats: localNats.state,
     kafka: { joined: kafka.owners.joined },
     peers: supervisor.peers(),
+    transmit: stage.servers(),
   });
 
   const probes = await startProbeServer(settings.httpAddress, {
     healthy: () => true,
     ready: () => kafka.owners.joined || 'not a member of the owners group: is Kafka up?',
     status,
-    metrics: () => metrics.text(),
+    metrics: async () => `${await metrics.text()}${await transmitMetrics.text()}`,
   });
   const { port } = probes;
   const localNatsKey = localNatsPublicKey(settings);
@@ -73,7 +82,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     // A Kafka that has fallen silent must not keep this process: the position says later what was committed.
     const late = setTimeout(() => kafka.abandon(), FINISH_MS);
     // A peer's server must not keep it either, by never ending an answer.
-    await atMost(STOP_MS, supervisor.stop());
+    await atMost(STOP_MS, Promise.all([supervisor.stop(), stage.stop()]));
     await announcements?.drained();
     await localNats.close();
     await kafka.close();
@@ -84,7 +93,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
 }
 
 /** Waits for work, but no longer than `ms`. @throws what the work throws until then */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   try {
     await Promise.race([work, sleep(ms, over.signal)]);

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { InvalidInputError } from '../errors.ts';
 import { LOCAL_SERVER } from '../server-url.ts';
 import { MAX_BATCH_MESSAGES } from './durable.ts';
+import { connectFhirUrls, fhirServerList } from './fhir-servers.ts';
 import { peerList } from './peers.ts';
 import { decodeSetting, optional, type Setting, setting } from './setting.ts';
 import {
@@ -79,6 +80,26 @@ export const SETTINGS = {
     boolean,
     true,
     'Whether to announce what was replayed on the local EVENTS.app_sync, as connect does.',
+  ),
+  fhirServers: optional(
+    'LFH_SYNC_FHIR_SERVERS',
+    fhirServerList,
+    'The FHIR servers that replayed FHIR resources are transmitted to. Where it is set, the two settings of connect below do not count.',
+    RELOADABLE,
+  ),
+  externalFhirServers: setting(
+    'CONNECT_EXTERNAL_FHIR_SERVERS',
+    connectFhirUrls,
+    [],
+    "The same, as connect names them: URLs, each with a user and a password or without. This is connect's own setting.",
+    RELOADABLE,
+  ),
+  generateFhirServerUrl: setting(
+    'CONNECT_GENERATE_FHIR_SERVER_URL',
+    boolean,
+    true,
+    "Whether the resource's type follows those URLs, as in connect.",
+    RELOADABLE,
   ),
   kafkaBrokers: setting(
     'KAFKA_BOOTSTRAP_SERVERS',

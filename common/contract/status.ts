@@ -1,4 +1,5 @@
 import type { Reason, RejectReason, SkipReason } from './reasons.ts';
+import type { TransmitStatus } from './transmit-status.ts';
 
 /** The answer of `/status`, for people and for the operator. */
 
@@ -81,4 +82,6 @@ export interface SidecarStatus {
   };
   readonly kafka: { readonly joined: boolean };
   readonly peers: readonly PeerStatus[];
+  /** The FHIR servers; absent from a sidecar of a version that does not transmit. */
+  readonly transmit?: readonly TransmitStatus[];
 }

@@ -1,17 +1,18 @@
-import type { KafkaPort } from '../ports.ts';
+import type { KafkaPort, TransmitPort } from '../ports.ts';
 import { type KafkaConnection, NO_RETRY, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
 import { type Client, Clients } from './connections.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
 import type { TopicDefaults } from './topic-rules.ts';
 import { Topics } from './topics.ts';
+import { takeOverTransmission } from './transmit-log.ts';
 
 export interface KafkaOptions extends KafkaConnection, TopicDefaults {
   /** The node's name. It is part of the transactional ids and of the group's id. */
   readonly node: string;
 }
 
-export interface OpenKafka extends KafkaPort {
+export interface OpenKafka extends KafkaPort, TransmitPort {
   readonly owners: Owners;
   /** Leaves the group and closes the shared clients. Each writer is closed by the session that took it over. */
   close(): Promise<void>;
@@ -27,9 +28,11 @@ export function openKafka(options: KafkaOptions): OpenKafka {
   const once = (): Client => clients.open(NO_RETRY);
   const topics = new Topics(patient, options);
   const owners = new Owners(once, options.node, options.log);
+  const parts = { open: quick, topics, node: options.node, log: options.log };
   return {
     owners,
-    takeOver: (peer) => fenceAndReadPosition({ open: quick, topics, node: options.node, log: options.log }, peer),
+    takeOver: (peer) => fenceAndReadPosition(parts, peer),
+    takeOverTransmission: (server) => takeOverTransmission(parts, server),
     ensureTopics: (names, how) => topics.ensure(names, how),
     close: async () => {
       await owners.stop();

@@ -8,17 +8,12 @@ const BEYOND_ASCII = /[\u007f-\uffff]/g;
 
 /** One string, as Python writes it. */
 export function pythonString(text: string): string {
-  return asciiJson(text);
+  return JSON.stringify(text).replace(BEYOND_ASCII, escape);
 }
 
 /** An object's fields in the order given; the values are JSON text already. */
 export function pythonObject(fields: readonly (readonly [name: string, json: string])[]): string {
   return `{${fields.map(([name, json]) => `"${name}": ${json}`).join(', ')}}`;
-}
-
-/** A value as compact JSON in ASCII. The separators are JavaScript's, which no reader of JSON minds. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(BEYOND_ASCII, escape);
 }
 
 function escape(character: string): string {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { inTurns } from '../../common/turns.ts';
 import {
   advancePosition,
   type BatchPlan,
@@ -37,15 +38,6 @@ export async function judgeInSlices(
     await setImmediate();
   }
   return judged.flat();
-}
-
-/** Does work with a turn of the event loop at each of its `yield`s. */
-async function inTurns<Result>(work: Generator<void, Result>): Promise<Result> {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    await setImmediate();
-  }
 }
 
 /** As `planBatch`, with the current time. */

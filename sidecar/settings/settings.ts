@@ -1,16 +1,20 @@
 import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { sleep } from '../../common/backoff.ts';
+import { type LoadedFhirServer, serversOfConnect } from '../../common/contract/fhir-servers.ts';
 import type { LoadedPeer, PeerSettings } from '../../common/contract/peers.ts';
 import { decodeSettings, SETTINGS, type Settings } from '../../common/contract/settings.ts';
 import { MissingReferenceError, messageOf } from '../../common/errors.ts';
 import { requireCertificates } from '../../common/pem.ts';
+import { loadFhirServer } from './fhir-server.ts';
 import { loadKeys, type NodeKeys } from './node-keys.ts';
 import { readReferenced } from './referenced-file.ts';
 
 /** The settings, with the content of the files that they name. */
-export interface LoadedSettings extends Omit<Settings, 'peers'>, NodeKeys {
+export interface LoadedSettings extends Omit<Settings, 'peers' | 'fhirServers'>, NodeKeys {
   readonly peers: readonly LoadedPeer[];
+  /** Of our own setting, or where it is absent of connect's. */
+  readonly fhirServers: readonly LoadedFhirServer[];
   readonly localCa?: string;
   readonly kafkaCa?: string;
   readonly kafkaPassword?: string;
@@ -45,6 +49,9 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
   return {
     ...settings,
     ...keys,
+    fhirServers: settings.fhirServers
+      ? await Promise.all(settings.fhirServers.map((server) => loadFhirServer(server, resolve)))
+      : serversOfConnect(settings.externalFhirServers, settings.generateFhirServerUrl),
     peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, resolve))),
     ...(localCa !== undefined && { localCa: requireCertificates(localCa, 'CONNECT_CA_FILE') }),
     ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, 'LFH_SYNC_KAFKA_CA_FILE') }),

@@ -31,6 +31,30 @@ export function otherVersions(): GoldenMessage[] {
   return files.map((name) => ({ name, bytes: read(name) }));
 }
 
+/** What connect sends to a FHIR server. */
+export interface GoldenRequest {
+  readonly request_line: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+/** The messages that a connect replayed while it had a FHIR server, each with the request that it sent there. */
+export function transmitted(): { readonly message: Buffer; readonly request: GoldenRequest }[] {
+  const requests = JSON.parse(read('transmit-B-replay-requests.json').toString('utf8')) as GoldenRequest[];
+  const messages = valuesIn('kafka-B-FHIR-R4_PATIENT-with-fhir-servers.json');
+  return requests.map((request, nth) => ({ message: messages[nth] as Buffer, request }));
+}
+
+/** Records of connect's own topic RETRANSMIT. */
+export function retransmitRecords(): Buffer[] {
+  return valuesIn('kafka-A-RETRANSMIT.json');
+}
+
+function valuesIn(name: string): Buffer[] {
+  const records = JSON.parse(read(name).toString('utf8')) as { readonly value: { readonly base64: string } }[];
+  return records.map(({ value }) => Buffer.from(value.base64, 'base64'));
+}
+
 function read(name: string): Buffer {
   return readFileSync(join(import.meta.dirname, name));
 }

@@ -1,0 +1,241 @@
+import { patientDelay, sleep } from '../../common/backoff.ts';
+import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
+import { fhirServerId, RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
+import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
+import { describeUnforeseen, messageOf, ReportedError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import { inTurns } from '../../common/turns.ts';
+import type { OwnersPort, SyncRecord, TransmitLog, TransmitPort } from '../ports.ts';
+import { targetUrl } from '../transmit/request.ts';
+import { readResource } from '../transmit/resource.ts';
+import {
+  type Circuit,
+  CLOSED,
+  dueNow,
+  type Incoming,
+  nextDue,
+  type Round,
+  roomFor,
+  type Settled,
+  settle,
+  type Task,
+  takeIncoming,
+} from '../transmit/round.ts';
+import { retryDelay } from '../transmit/schedule.ts';
+import type { Pending } from '../transmit/state.ts';
+import { FhirClient } from './client.ts';
+import { KnownCapabilities } from './known-capabilities.ts';
+import type { ServerReport } from './report.ts';
+import { type Sender, sendRound } from './send-round.ts';
+
+/** The transmission to one server, and everything that it needs. */
+export interface Transmission {
+  readonly server: LoadedFhirServer;
+  readonly ownLfhId: string;
+  readonly kafka: TransmitPort;
+  readonly owners: OwnersPort;
+  readonly report: ServerReport;
+  readonly log: Logger;
+}
+
+/** How long to wait for something to transmit before everything else is looked at again. */
+const IDLE_MS = 1_000;
+/** How long the requests that are under way may take once the transmission has to end. */
+const FINISH_MS = 4_000;
+/** A take-over that lasted this long was a working one: the next failure of Kafka is retried soon. */
+const STABLE_MS = 60_000;
+/** After a failure of Kafka. */
+const KAFKA_RETRY = { maxDelaySeconds: 30, giveUpAfterSeconds: 0 };
+
+/**
+ * Transmits to one server until `signal`, through every failure: after a failure of Kafka the transmission is taken over again.
+ * A failure of the server ends nothing.
+ *
+ * What is not a {@link ReportedError} is a bug, and yet it is this server's alone, as with the replay of a peer: what a peer or
+ * the server has sent may have provoked it.
+ */
+export async function transmit(transmission: Transmission, signal: AbortSignal): Promise<void> {
+  const { report, log, kafka, owners, server } = transmission;
+  let failures = 0;
+  let unforeseen = 0;
+  while (!signal.aborted) {
+    const started = performance.now();
+    try {
+      await owners.confirmed(signal);
+      if (signal.aborted) return;
+      const transmitLog = await kafka.takeOverTransmission(fhirServerId(server.url));
+      try {
+        report.takenOver();
+        await runRounds(transmission, transmitLog, signal);
+      } finally {
+        await transmitLog.close();
+      }
+    } catch (error) {
+      report.released();
+      if (performance.now() - started > STABLE_MS) failures = 0;
+      failures += 1;
+      if (error instanceof ReportedError) {
+        const { reason } = error;
+        report.state(
+          reason in TRANSMIT_REASON_TEXTS ? (reason as TransmitReason) : 'KafkaUnavailable',
+          messageOf(error),
+        );
+        log.warn({ reason, problem: messageOf(error) }, 'the transmission stopped; it will be taken over again');
+        await sleep(retryDelay(failures, Math.random(), KAFKA_RETRY), signal);
+        continue;
+      }
+      unforeseen += 1;
+      const retryMs = patientDelay(unforeseen);
+      const described = describeUnforeseen(error);
+      report.internalError(
+        `an error that nobody foresaw (${described.name}) stopped the transmission to this server alone; it is tried again ` +
+          `in ${retryMs / 1000} s. The log of the container lfh-sync has its stack: please report it`,
+      );
+      log.error(
+        { error: described, retrySeconds: retryMs / 1000 },
+        'an error that nobody foresaw stopped a transmission',
+      );
+      await sleep(retryMs, signal);
+    }
+  }
+}
+
+async function runRounds(transmission: Transmission, log: TransmitLog, signal: AbortSignal): Promise<void> {
+  const { server, report } = transmission;
+  const client = new FhirClient(server);
+  const capabilities = new KnownCapabilities(client);
+  const sender: Sender = { server, client, capabilities, onRequest: (seconds) => report.metrics.request(seconds) };
+  let circuit = CLOSED;
+  report.state('Transmitting', `transmitting to ${server.url}`);
+  report.progress(log.lag, log.pending, log.expired);
+  try {
+    while (!signal.aborted) {
+      const settled = await runRound(transmission, sender, log, circuit, signal);
+      if (settled === undefined) {
+        await wait(log, circuit, signal);
+      } else {
+        tell(transmission, circuit, settled);
+        circuit = settled.circuit;
+      }
+      report.progress(log.lag, log.pending, log.expired);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+/** @returns undefined where there was nothing to do */
+async function runRound(
+  { server, ownLfhId }: Transmission,
+  sender: Sender,
+  log: TransmitLog,
+  circuit: Circuit,
+  signal: AbortSignal,
+): Promise<Settled | undefined> {
+  const { retry } = server;
+  const due = dueNow(log.pending, circuit, retry, Date.now());
+  const isWaiting = Date.now() < circuit.notBefore;
+  const records = isWaiting ? [] : await log.next(due.length > 0 ? 0 : waitFor(log, circuit));
+  const incoming = await readIncoming(records, ownLfhId, roomFor(circuit));
+  const taken = incoming.slice(0, takeIncoming(incoming, log.pending.length, circuit, retry, Date.now()));
+  if (due.length === 0 && taken.length === 0) return undefined;
+  const waiting = await readWaiting(log, due, ownLfhId);
+  const fresh = taken.flatMap(({ reading, ...record }): Task[] =>
+    reading.kind === 'resource' ? [{ ...record, resource: reading.resource }] : [],
+  );
+  const tasks = [...waiting.tasks, ...fresh];
+  const finish = new AbortController();
+  const late = (): void => void sleep(FINISH_MS, finish.signal).then(() => finish.abort());
+  signal.addEventListener('abort', late);
+  const verdicts = await sendRound(sender, tasks, log.pending, finish.signal);
+  signal.removeEventListener('abort', late);
+  finish.abort();
+
+  const round: Round = { taken, tasks, verdicts, lost: waiting.lost };
+  const settled = settle(
+    {
+      server: server.url,
+      targetOf: (type) => targetUrl(server, type),
+      retry,
+      limits: await log.limits(),
+      random: Math.random(),
+      now: Date.now(),
+    },
+    { pending: log.pending, circuit },
+    round,
+  );
+  await log.commit(taken.length, settled.records, settled.pending);
+  return settled;
+}
+
+/** @param room for so many resources; what comes after them is not read yet */
+async function readIncoming(records: readonly SyncRecord[], ownLfhId: string, room: number): Promise<Incoming[]> {
+  const incoming: Incoming[] = [];
+  let resources = 0;
+  for (const record of records) {
+    const reading = await inTurns(readResource(record.value, ownLfhId));
+    incoming.push({ ...record, reading });
+    if (reading.kind === 'resource') resources += 1;
+    if (resources >= room) break;
+  }
+  return incoming;
+}
+
+/** Reads what is due from RETRANSMIT, where connect writes as well: a record is ours only if it is the one that waits. */
+async function readWaiting(
+  log: TransmitLog,
+  due: readonly Pending[],
+  ownLfhId: string,
+): Promise<{ readonly tasks: Task[]; readonly lost: Pending[] }> {
+  const values = due.length > 0 ? await log.readPending(due) : new Map<Pending, Buffer>();
+  const tasks: Task[] = [];
+  const lost: Pending[] = [];
+  for (const pending of due) {
+    const value = values.get(pending);
+    const reading = value && (await inTurns(readResource(value, ownLfhId)));
+    if (value === undefined || reading?.kind !== 'resource' || reading.resource.message.uuid !== pending.uuid) {
+      lost.push(pending);
+      continue;
+    }
+    const { partition, offset, since } = pending;
+    const place = { topic: RETRANSMIT_TOPIC, partition, offset };
+    tasks.push({ resource: reading.resource, value, place, since, pending });
+  }
+  return { tasks, lost };
+}
+
+/** How long LFH_SYNC may be waited for before one of the pending is due. */
+function waitFor({ pending }: TransmitLog, circuit: Circuit): number {
+  const due = nextDue(pending, circuit);
+  return due === undefined ? IDLE_MS : Math.max(0, Math.min(IDLE_MS, due - Date.now()));
+}
+
+/** After a round in which there was nothing to do. Where LFH_SYNC was not waited for, time has to pass here. */
+async function wait(log: TransmitLog, circuit: Circuit, signal: AbortSignal): Promise<void> {
+  const untilAnswer = circuit.notBefore - Date.now();
+  if (untilAnswer > 0) {
+    await sleep(Math.min(IDLE_MS, untilAnswer), signal);
+    if (!signal.aborted) await log.measure();
+  } else if (log.lag > 0) {
+    // There is something to read, and no room for it.
+    await sleep(Math.max(50, waitFor(log, circuit)), signal);
+    if (!signal.aborted) await log.measure();
+  }
+}
+
+/** Logs what a person has to know, and reports. One line for a server that fails, and one when it answers again. */
+function tell({ report, log, server }: Transmission, before: Circuit, settled: Settled): void {
+  const { circuit, failure, undelivered, delivered, failed } = settled;
+  report.settled(settled, Date.now());
+  if (circuit.failures > 0 && failure) {
+    report.state(failure.reason, `${server.url}: ${failure.detail}; tried ${circuit.failures} times, and tried again`);
+    if (before.failures === 0) log.warn({ reason: failure.reason, problem: failure.detail }, 'the FHIR server fails');
+  } else {
+    report.state('Transmitting', `transmitting to ${server.url}`);
+    if (before.failures > 0) log.info({ failures: before.failures }, 'the FHIR server answers again');
+  }
+  const counts: Record<string, number> = {};
+  for (const { reason } of undelivered) counts[reason] = (counts[reason] ?? 0) + 1;
+  if (undelivered.length > 0) log.warn({ counts }, 'resources were not delivered; they are in LFH_EXCEPTION');
+  if (delivered + failed > 0) log.debug({ delivered, failed }, 'transmitted');
+}

@@ -1,0 +1,131 @@
+import { SYNC_TOPIC } from '../../common/contract/names.ts';
+import type { SyncRecord } from '../ports.ts';
+import { protocolError } from './errors.ts';
+import type { Fetched, Fetcher } from './fetch.ts';
+
+/** What is fetched of a partition at once: enough for a round, and little for fifty servers at a time. */
+const FETCH_BYTES = 512 * 1024;
+
+interface PartitionReader {
+  /** Where the next fetch begins. */
+  next: bigint;
+  /** As far as it is known. */
+  end: bigint;
+  buffered: SyncRecord[];
+}
+
+/** Reads the committed records of LFH_SYNC, of all its partitions, from given offsets on. */
+export class SyncReader {
+  readonly #fetcher: Fetcher;
+  readonly #partitions = new Map<number, PartitionReader>();
+  #first = 0;
+  #expired = 0;
+
+  constructor(fetcher: Fetcher) {
+    this.#fetcher = fetcher;
+  }
+
+  get expired(): number {
+    return this.#expired;
+  }
+
+  get lag(): number {
+    let lag = 0n;
+    for (const reader of this.#partitions.values()) {
+      const ahead = reader.end - positionOf(reader);
+      if (ahead > 0n) lag += ahead;
+    }
+    return Number(lag);
+  }
+
+  /** For each partition, the offset of the next record that was not dropped. */
+  get offsets(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.#partitions].map(([partition, reader]) => [partition, String(positionOf(reader))]),
+    );
+  }
+
+  /**
+   * Begins where a state says. A partition that it does not know was added since, and is read from its beginning.
+   *
+   * @param offsets undefined: at the end of what is committed now
+   */
+  async begin(partitions: number, offsets: Readonly<Record<string, string>> | undefined): Promise<void> {
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const known = offsets?.[partition];
+      const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
+      // What is in an open transaction at this moment is being replayed now, and belongs to what comes.
+      const stable = offsets ? end : (await this.#fetcher.fetch(SYNC_TOPIC, partition, end)).lastStable;
+      const next = offsets ? BigInt(known ?? '0') : stable;
+      this.#partitions.set(partition, { next, end, buffered: [] });
+    }
+  }
+
+  /** Takes up partitions that were added. */
+  async grow(partitions: number): Promise<void> {
+    for (let partition = this.#partitions.size; partition < partitions; partition += 1) {
+      const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
+      this.#partitions.set(partition, { next: 0n, end, buffered: [] });
+    }
+  }
+
+  /** What comes next, and is not dropped yet. Waits up to `waitMs` where there is nothing. */
+  async next(waitMs: number): Promise<SyncRecord[]> {
+    const buffered = this.#inTurn();
+    if (buffered.length > 0) return buffered;
+    for (const [partition, reader] of this.#partitions) {
+      await this.#fill(partition, reader, Math.floor(waitMs / this.#partitions.size));
+    }
+    return this.#inTurn();
+  }
+
+  /** Drops the first records of {@link next}, so that others come next. */
+  drop(count: number): void {
+    for (const { place } of this.#inTurn().slice(0, count)) this.#partitions.get(place.partition)?.buffered.shift();
+    this.#first += 1;
+  }
+
+  async measure(): Promise<void> {
+    for (const [partition, reader] of this.#partitions) {
+      reader.end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
+    }
+  }
+
+  /** The buffered records, of another partition first each time, so that none waits for another's backlog. */
+  #inTurn(): SyncRecord[] {
+    const readers = [...this.#partitions.values()];
+    const first = readers.length === 0 ? 0 : this.#first % readers.length;
+    return [...readers.slice(first), ...readers.slice(0, first)].flatMap(({ buffered }) => buffered);
+  }
+
+  async #fill(partition: number, reader: PartitionReader, waitMs: number): Promise<void> {
+    const fetched = await this.#fetch(partition, reader, waitMs);
+    if (fetched === undefined) return;
+    reader.next = fetched.next;
+    reader.end = fetched.lastStable;
+    reader.buffered = fetched.records.map(({ offset, timestamp, value }) => ({
+      place: { topic: SYNC_TOPIC, partition, offset },
+      value: value ?? Buffer.alloc(0),
+      since: Number(timestamp),
+    }));
+  }
+
+  /** @returns undefined where the offset is not there any more, and the next fetch begins elsewhere */
+  async #fetch(partition: number, reader: PartitionReader, waitMs: number): Promise<Fetched | undefined> {
+    try {
+      return await this.#fetcher.fetch(SYNC_TOPIC, partition, reader.next, waitMs, FETCH_BYTES);
+    } catch (error) {
+      if (protocolError(error)?.type !== 'OFFSET_OUT_OF_RANGE') throw error;
+      // Either what comes next is older than the topic keeps, or the topic was made again and is shorter.
+      const first = await this.#fetcher.firstOffset(SYNC_TOPIC, partition);
+      if (first > reader.next) this.#expired += Number(first - reader.next);
+      reader.next = first;
+      return undefined;
+    }
+  }
+}
+
+function positionOf({ next, buffered }: PartitionReader): bigint {
+  const [first] = buffered;
+  return first === undefined ? next : BigInt(first.place.offset);
+}

@@ -1,0 +1,207 @@
+import type { Transaction } from 'kafkajs';
+import {
+  EXCEPTION_TOPIC,
+  type FhirServerId,
+  RETRANSMIT_TOPIC,
+  SYNC_TOPIC,
+  transmitGroup,
+  transmitStateTopic,
+} from '../../common/contract/names.ts';
+import { TransientError } from '../../common/errors.ts';
+import type { SyncRecord, TransmitLog } from '../ports.ts';
+import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
+import type { NewPending } from '../transmit/round.ts';
+import { decodeState, encodeState, type Pending, type TransmitState } from '../transmit/state.ts';
+import type { Client } from './connections.ts';
+import { protocolError, translate } from './errors.ts';
+import { fenceAndRead, type KafkaTakeOver, positionLost } from './fence.ts';
+import { Fetcher } from './fetch.ts';
+import { SyncReader } from './sync-reader.ts';
+import { closed, withTimeout } from './timeout.ts';
+import type { Topics } from './topics.ts';
+import { POSITION_KEY, type TransactionalWriter } from './writer.ts';
+
+/** Longer than a fetch waits for records. */
+const STEP_DEADLINE_MS = 30_000;
+/** RETRANSMIT is read for one record at a time; what comes along is used where it waits as well. */
+const PENDING_BYTES = 256 * 1024;
+
+/** Fences every earlier sidecar that transmitted to a server, reads what it left, and goes on from there. */
+export async function takeOverTransmission(options: KafkaTakeOver, server: FhirServerId): Promise<TransmitLog> {
+  const { topics, node } = options;
+  const topic = transmitStateTopic(server);
+  const group = transmitGroup(node, server);
+  await topics.ensure([SYNC_TOPIC, RETRANSMIT_TOPIC, EXCEPTION_TOPIC]);
+  const { writer, newest } = await fenceAndRead(options, { owner: server, transactionalId: group, topic });
+  const client = options.open();
+  try {
+    const stored = newest?.value ? decodeState(newest.value.toString('utf8')) : undefined;
+    if (newest?.value && stored === undefined) throw positionLost(topic, newest);
+    const log = new KafkaTransmitLog({ client, writer, topics, server, topic, group }, stored?.pending ?? []);
+    await log.begin(stored?.offsets);
+    // Written before anything is read, so that whatever is replayed from now on is transmitted.
+    if (stored === undefined) await log.commit(0, [], []);
+    return log;
+  } catch (error) {
+    await writer.close();
+    client.end();
+    throw translate(error, `take over the transmission to ${server} in Kafka`);
+  }
+}
+
+interface LogParts {
+  readonly client: Client;
+  readonly writer: TransactionalWriter;
+  readonly topics: Topics;
+  readonly server: FhirServerId;
+  /** The position topic. */
+  readonly topic: string;
+  readonly group: string;
+}
+
+class KafkaTransmitLog implements TransmitLog {
+  readonly #parts: LogParts;
+  readonly #fetcher: Fetcher;
+  readonly #reader: SyncReader;
+  #pending: readonly Pending[];
+  /** As it was committed last. */
+  #committed: string | undefined;
+
+  constructor(parts: LogParts, pending: readonly Pending[]) {
+    this.#parts = parts;
+    this.#fetcher = new Fetcher(parts.client.kafka);
+    this.#reader = new SyncReader(this.#fetcher);
+    this.#pending = pending;
+  }
+
+  get pending(): readonly Pending[] {
+    return this.#pending;
+  }
+
+  get lag(): number {
+    return this.#reader.lag;
+  }
+
+  get expired(): number {
+    return this.#reader.expired;
+  }
+
+  async begin(offsets: TransmitState['offsets'] | undefined): Promise<void> {
+    const { partitions } = this.#parts.topics.known(SYNC_TOPIC);
+    await this.#within('read LFH_SYNC', async () => {
+      await this.#fetcher.connect();
+      await this.#reader.begin(partitions, offsets);
+    });
+    this.#committed = encodeState({ offsets: this.#reader.offsets, pending: this.#pending });
+  }
+
+  async next(waitMs: number): Promise<readonly SyncRecord[]> {
+    const { topics } = this.#parts;
+    await topics.ensure([SYNC_TOPIC]);
+    return this.#within('read LFH_SYNC', async () => {
+      await this.#reader.grow(topics.known(SYNC_TOPIC).partitions);
+      return this.#reader.next(waitMs);
+    });
+  }
+
+  async measure(): Promise<void> {
+    await this.#within('read LFH_SYNC', () => this.#reader.measure());
+  }
+
+  readPending(pending: readonly Pending[]): Promise<ReadonlyMap<Pending, Buffer>> {
+    return this.#within('read RETRANSMIT', () => this.#readPending(pending));
+  }
+
+  async limits(): Promise<{ retransmit: number; exception: number }> {
+    const { topics } = this.#parts;
+    await topics.ensure([RETRANSMIT_TOPIC, EXCEPTION_TOPIC]);
+    return {
+      retransmit: topics.known(RETRANSMIT_TOPIC).maxMessageBytes,
+      exception: topics.known(EXCEPTION_TOPIC).maxMessageBytes,
+    };
+  }
+
+  async commit(
+    taken: number,
+    records: readonly OutgoingRecord[],
+    pending: readonly (Pending | NewPending)[],
+  ): Promise<void> {
+    const { writer } = this.#parts;
+    this.#reader.drop(taken);
+    const { offsets } = this.#reader;
+    let kept: readonly Pending[] = [];
+    let state = '';
+    const isKnown = pending.every((each) => 'offset' in each);
+    const stateWith = (locations: readonly RecordLocation[]): string => {
+      kept = pending.map((each) => ('offset' in each ? each : placed(each, locations)));
+      state = encodeState({ offsets, pending: kept });
+      return state;
+    };
+    // Where a new one waits, its place is known only when it was sent. Until then the state before stands for the transaction.
+    const first = isKnown ? stateWith([]) : (this.#committed ?? stateWith([]));
+    await writer.send(records, first, async (transaction, locations) => {
+      if (!isKnown) await this.#sendState(transaction, stateWith(locations));
+      await this.#sendOffsets(transaction, offsets);
+    });
+    await writer.commit();
+    this.#pending = kept;
+    this.#committed = state;
+  }
+
+  async close(): Promise<void> {
+    const { client, writer } = this.#parts;
+    await writer.close();
+    await closed(client.guard(this.#fetcher.disconnect()));
+    client.end();
+  }
+
+  async #sendState(transaction: Transaction, state: string): Promise<void> {
+    const message = { key: POSITION_KEY, value: state, partition: 0 };
+    await transaction.sendBatch({ topicMessages: [{ topic: this.#parts.topic, messages: [message] }], acks: -1 });
+  }
+
+  /** So that Kafka's own tools show how far the group is. The state decides where the transmission goes on. */
+  async #sendOffsets(transaction: Transaction, offsets: TransmitState['offsets']): Promise<void> {
+    const partitions = Object.entries(offsets).map(([partition, offset]) => ({ partition: Number(partition), offset }));
+    await transaction.sendOffsets({ consumerGroupId: this.#parts.group, topics: [{ topic: SYNC_TOPIC, partitions }] });
+  }
+
+  async #readPending(pending: readonly Pending[]): Promise<ReadonlyMap<Pending, Buffer>> {
+    const found = new Map<Pending, Buffer>();
+    for (const wanted of pending) {
+      if (found.has(wanted)) continue;
+      const { partition, offset } = wanted;
+      for (const record of await this.#fetchPending(partition, BigInt(offset))) {
+        const same = pending.find((each) => each.partition === partition && each.offset === record.offset);
+        if (same && record.value) found.set(same, record.value);
+      }
+    }
+    return found;
+  }
+
+  async #fetchPending(partition: number, offset: bigint): Promise<readonly { offset: string; value: Buffer | null }[]> {
+    try {
+      return (await this.#fetcher.fetch(RETRANSMIT_TOPIC, partition, offset, 0, PENDING_BYTES)).records;
+    } catch (error) {
+      // The topic has expired it, or was made again.
+      if (protocolError(error)?.type === 'OFFSET_OUT_OF_RANGE') return [];
+      throw error;
+    }
+  }
+
+  async #within<Value>(doing: string, work: () => Promise<Value>): Promise<Value> {
+    const timedOut = (): Error =>
+      new TransientError('KafkaUnavailable', `Kafka has not answered for ${STEP_DEADLINE_MS / 1000} s`);
+    try {
+      return await withTimeout(STEP_DEADLINE_MS, this.#parts.client.guard(work()), timedOut);
+    } catch (error) {
+      throw translate(error, doing);
+    }
+  }
+}
+
+function placed({ record, ...pending }: NewPending, locations: readonly RecordLocation[]): Pending {
+  const location = locations[record];
+  if (location === undefined) throw new Error('a resource waits that was not sent');
+  return { partition: location.partition, offset: location.offset, ...pending };
+}
