@@ -117,7 +117,7 @@ export interface Lease extends KubeObject {
 
 /** One step of a JSON patch (RFC 6902). */
 export interface JsonPatchStep {
-  readonly op: 'remove' | 'replace';
+  readonly op: 'add' | 'remove' | 'replace';
   readonly path: string;
   readonly value?: unknown;
 }

@@ -1,18 +1,25 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { syncName } from '../../common/contract/names.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
 import { KINDS, type KubeObject } from '../api/objects.ts';
 import type { ConditionType } from '../api/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { KubeError } from '../kube/errors.ts';
 import { microTime } from '../kube/formats.ts';
+import type { AccessChange } from '../plan/nats/access-changes.ts';
+import type { DataPlane } from '../plan/observed/observed.ts';
+import type { Plan } from '../plan/plan.ts';
 
-/** A condition that has changed in a way that a person should notice in `kubectl describe`. */
+/** Something that a person should notice in `kubectl describe`, such as a condition that has changed. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly action: string;
   readonly note: string;
+  /** Where type, action and reason do not say which fact it is: what does. */
+  readonly fact?: string;
 }
 
 /** The API server refuses an event with a note of more than 1,024 bytes. */
@@ -42,28 +49,117 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
 }
 
 /**
- * Makes a Kubernetes event of each notice, which `kubectl describe` shows. An event that cannot be made is logged, and
- * no reconcile fails for it.
+ * A notice for each key of a peer that all nats-servers let in now, or do not let in any more. An auditor asks who could read what,
+ * and when that ended; it is about the node, because a peer that was deleted has no object any more.
+ */
+export function noticesOfAccess(changes: readonly AccessChange[], { peers }: Plan, { nats }: DataPlane): Notice[] {
+  const names = new Map<string, string>(peers.map(({ peer }) => [syncName(peer.spec.lfhId), peer.metadata.name]));
+  const servers = `all ${nats?.servers.length ?? 0} nats-servers`;
+  return changes.map(({ reason, account, key }) => {
+    const name = names.get(account);
+    const peer = name === undefined ? account : `${account} (LfhSyncPeer ${name})`;
+    const note =
+      reason === 'AccessGranted'
+        ? `${peer} may receive from this node with the key ${key}: ${servers} let it in`
+        : `${peer} may not receive from this node with the key ${key} any more: ${servers} have ended its connections, and refuse it`;
+    return { type: 'Normal', reason, action: 'NatsAccess', note, fact: `${account} ${key}` };
+  });
+}
+
+/**
+ * After the second occurrence of a condition, its event is written once in this time, however often it comes back: a peer may cause
+ * that.
+ */
+const SERIES_MS = 60_000;
+/** More are not remembered. The oldest is forgotten first, and begins a new event when it comes back. */
+const MOST_FACTS = 5_000;
+
+interface KnownEvent {
+  readonly name: string;
+  /** How often the fact has occurred. */
+  readonly count: number;
+  /** When the event was last written, in milliseconds since 1970. */
+  readonly writtenAt: number;
+}
+
+/**
+ * Makes a Kubernetes event of each notice, which `kubectl describe` shows. When the same fact comes back, its event counts on, as a series:
+ * a peer that goes up and down must not fill the namespace with events. An event that cannot be made is logged, and no reconcile fails
+ * for it.
  *
  * @param reporter the name of this operator's process
  */
 export function eventRecorder(api: KubeClient, reporter: string, log: Logger): RecordEvents {
+  const known = new Map<string, KnownEvent>();
+  const remember = (fact: string, event: KnownEvent): void => {
+    known.delete(fact);
+    known.set(fact, event);
+    const [oldest] = known.keys();
+    if (known.size > MOST_FACTS && oldest !== undefined) known.delete(oldest);
+  };
+  const record = async (about: KubeObject, { fact: which, ...notice }: Notice): Promise<void> => {
+    const fact = factOf(about, notice, which);
+    const before = known.get(fact);
+    if (before && (await isCountedOn(about, fact, before, which === undefined))) return;
+    const event = newEvent(about, notice, reporter);
+    await api.create(event);
+    remember(fact, { name: event.metadata.name, count: 1, writtenAt: Date.now() });
+  };
+  const isCountedOn = async (
+    about: KubeObject,
+    fact: string,
+    before: KnownEvent,
+    mayWait: boolean,
+  ): Promise<boolean> => {
+    const next = { ...before, count: before.count + 1 };
+    // Absolute, because the clock may have been set back since.
+    if (mayWait && before.count > 1 && Math.abs(Date.now() - before.writtenAt) < SERIES_MS) {
+      remember(fact, next);
+      return true;
+    }
+    const { namespace = '' } = about.metadata;
+    const { apiVersion, kind } = KINDS.event;
+    const series = { count: next.count, lastObservedTime: microTime() };
+    try {
+      await api.patch({ apiVersion, kind, metadata: { name: before.name, namespace } }, [
+        { op: 'add', path: '/series', value: series },
+      ]);
+    } catch (error) {
+      // Kubernetes forgets events after an hour.
+      if (error instanceof KubeError && error.isNotFound) return false;
+      throw error;
+    }
+    remember(fact, { ...next, writtenAt: Date.now() });
+    return true;
+  };
   return async (about, notices) => {
-    const { apiVersion, kind, metadata } = about;
-    const { name, namespace = '', uid } = metadata;
     for (const notice of notices) {
-      const event = {
-        ...KINDS.event,
-        metadata: { name: `${name}.${randomUUID()}`.slice(-253), namespace },
-        eventTime: microTime(),
-        reportingController: 'lfh-sync.linuxforhealth.io/operator',
-        reportingInstance: reporter.slice(0, 128),
-        regarding: { apiVersion, kind, name, namespace, uid },
-        ...notice,
-      };
-      await api
-        .create(event)
-        .catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'cannot make an event'));
+      await record(about, notice).catch((error: unknown) =>
+        log.warn({ problem: messageOf(error) }, 'cannot make an event'),
+      );
     }
   };
+}
+
+/** The same for what is the same fact about the same object. */
+function factOf({ metadata }: KubeObject, { type, action, reason }: Notice, which = ''): string {
+  const parts = [metadata.namespace, metadata.name, metadata.uid, type, action, reason, which];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+}
+
+function newEvent(
+  { apiVersion, kind, metadata: { name, namespace = '', uid } }: KubeObject,
+  notice: Omit<Notice, 'fact'>,
+  reporter: string,
+): KubeObject {
+  const event = {
+    ...KINDS.event,
+    metadata: { name: `${name}.${randomUUID()}`.slice(-253), namespace },
+    eventTime: microTime(),
+    reportingController: 'lfh-sync.linuxforhealth.io/operator',
+    reportingInstance: reporter.slice(0, 128),
+    regarding: { apiVersion, kind, name, namespace, uid },
+    ...notice,
+  };
+  return event;
 }

@@ -1,6 +1,6 @@
-import { hashOf } from '../plan/nats/files.ts';
+import { type Access, accessIn, hashOf } from '../plan/nats/files.ts';
 import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/probes.ts';
-import type { DataPlane, DurableAttempts } from '../plan/observed/observed.ts';
+import type { DataPlane, DurableAttempts, Texts } from '../plan/observed/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';
 
@@ -19,6 +19,8 @@ const STRANGER_MS = 60_000;
 export interface NodeMemory {
   /** The hash of the configuration that every server that answered was last seen to run. */
   readonly liveHash: string | undefined;
+  /** Whom every server was last seen to let in; undefined before the first reconcile. */
+  readonly liveAccess: Access | undefined;
   /** Whether a peer has not been served for a while although that configuration lets it in. */
   readonly leavesOut: boolean;
   /** The hash of the configuration that was planned last. */
@@ -50,6 +52,8 @@ export type RolledOut = ReadonlyMap<string, string | undefined>;
 /** What a reconcile has found out. */
 export interface Findings {
   readonly plan: Plan;
+  /** The files for NATS as they were before this reconcile. */
+  readonly written: Texts | undefined;
   readonly rolledOut: RolledOut;
   readonly dataPlane: DataPlane;
   /** undefined: the sidecars could not be asked. */
@@ -59,6 +63,7 @@ export interface Findings {
 export function emptyMemory(now: number): NodeMemory {
   return {
     liveHash: undefined,
+    liveAccess: undefined,
     leavesOut: false,
     plannedHash: undefined,
     writtenAt: now,
@@ -74,7 +79,7 @@ export function emptyMemory(now: number): NodeMemory {
 
 /** What is remembered after a reconcile. */
 export function nextMemory(before: NodeMemory, findings: Findings, now: number): NodeMemory {
-  const { plan, rolledOut, dataPlane, unreadableAnswers = before.unreadableAnswers } = findings;
+  const { plan, written, rolledOut, dataPlane, unreadableAnswers = before.unreadableAnswers } = findings;
   const plannedHash = plan.files?.hash;
   const liveHash = liveHashOf(plan, dataPlane) ?? before.liveHash;
   const writtenAt = plannedHash === before.plannedHash ? before.writtenAt : now;
@@ -84,6 +89,7 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
   const canServe = dataPlane.nats?.streamFirst !== undefined && dataPlane.nats.problem === undefined;
   return {
     liveHash,
+    liveAccess: liveAccessOf(plan, dataPlane) ?? liveAccessBefore(before, written),
     leavesOut: isLive && canServe && leavesOut(accesses, writtenAt, now),
     plannedHash,
     writtenAt,
@@ -119,6 +125,21 @@ function nextRefusals(before: NodeMemory['refusals'], { nats }: DataPlane, now: 
 
 /** The outcomes of a server that was asked; any other is a reason why it could not be. */
 const ASKED: ReadonlySet<string> = new Set(['Live', 'NoAuthorization', 'ConfigNotLive', 'IncludeMissing']);
+
+/**
+ * Whom the servers were seen to let in before a reconcile. The first one after a start of the operator takes what was written before for
+ * that: what has become of it meanwhile nobody has seen.
+ */
+export function liveAccessBefore({ liveAccess }: NodeMemory, written: Texts | undefined): Access {
+  return liveAccess ?? accessIn(written);
+}
+
+/** Whom the planned files let in, where every server runs them: one that does not answer may let in others. */
+function liveAccessOf({ files }: Plan, { nats }: DataPlane): Access | undefined {
+  const servers = nats?.servers ?? [];
+  const live = servers.length > 0 && servers.every(({ outcome }) => outcome === 'Live');
+  return live && files ? accessIn(files.files) : undefined;
+}
 
 /**
  * The planned hash where every server that answers runs it. A server that does not answer reads its files when it

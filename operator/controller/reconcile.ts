@@ -2,6 +2,7 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { splitKey } from '../kube/formats.ts';
+import { accessChanges } from '../plan/nats/access-changes.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
 import { peersToProbe } from '../plan/nats/probes.ts';
 import { revocationsWithoutPlan } from '../plan/node/revocations.ts';
@@ -15,11 +16,12 @@ import { nodeAndPeerStatuses, type Statuses } from '../plan/status/status.ts';
 import { cleanUpAfter } from './clean-up.ts';
 import { peersOf } from './concerns.ts';
 import { ConfigMaps } from './config-maps.ts';
-import type { RecordEvents } from './events.ts';
+import { noticesOfAccess, type RecordEvents } from './events.ts';
 import { Injector } from './injector.ts';
 import { KeyDerivation, type NodeKey, reconcileKey } from './key.ts';
 import {
   emptyMemory,
+  liveAccessBefore,
   missingWorkloads,
   type NodeMemory,
   nextMemory,
@@ -120,7 +122,10 @@ export class NodeController {
     const applied = await this.#apply(snapshot, plan, key, kept);
     const { dataPlane, unreadableAnswers, bug } = await this.#probe(snapshot, plan, key, kept.memory, now);
     const probedAt = Date.now();
-    kept.memory = this.#remember(snapshot.node, kept.memory, { plan, applied, dataPlane, unreadableAnswers }, probedAt);
+    const { written } = observed;
+    const found = { plan, written, applied, dataPlane, unreadableAnswers };
+    const before = kept.memory;
+    kept.memory = this.#remember(snapshot.node, before, found, probedAt);
     const statuses = nodeAndPeerStatuses(observed, {
       plan,
       keyStep: key.step,
@@ -135,6 +140,8 @@ export class NodeController {
     });
     const changed = await this.#publish(snapshot.node, plan, statuses);
     kept.published = true;
+    const access = accessChanges(liveAccessBefore(before, written), kept.memory.liveAccess ?? new Map());
+    await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
     if (bug) throw bug.error;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
     return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory) };
@@ -225,11 +232,12 @@ export class NodeController {
   #remember(
     { metadata: { name, namespace } }: NodeObject,
     before: NodeMemory,
-    found: Pick<ProbeOutcome, 'dataPlane' | 'unreadableAnswers'> & { readonly plan: Plan; readonly applied: Applied },
+    found: Pick<ProbeOutcome, 'dataPlane' | 'unreadableAnswers'> &
+      Pick<Observed, 'written'> & { readonly plan: Plan; readonly applied: Applied },
     now: number,
   ): NodeMemory {
-    const { plan, applied, dataPlane, unreadableAnswers } = found;
-    const next = nextMemory(before, { plan, rolledOut: applied.rolledOut, dataPlane, unreadableAnswers }, now);
+    const { applied, ...others } = found;
+    const next = nextMemory(before, { ...others, rolledOut: applied.rolledOut }, now);
     const answers = next.unreadableAnswers;
     if (answers !== before.unreadableAnswers) {
       if (answers > 0) this.#options.log.warn({ node: name, namespace, answers }, UNREADABLE);

@@ -103,6 +103,20 @@ function usersIn(written: Texts | undefined, line: RegExp): string[] {
   return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
 }
 
+/** The public keys of peers that files let in, by the sync name of the peer. */
+export type Access = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Which peers written files let in, and with which keys. The users with which the operator probes them do not count. */
+export function accessIn(written: Texts | undefined): Access {
+  const access = new Map<string, Set<string>>();
+  for (const line of [MAIN_FILE, PEERS_FILE].flatMap((file) => (written?.[file] ?? '').split('\n'))) {
+    const [, key = '', account = ''] = PEER_USER.exec(line) ?? [];
+    if (key === '' || `_INBOX.${account}` === PROBE_INBOX) continue;
+    access.set(account, (access.get(account) ?? new Set()).add(key));
+  }
+  return access;
+}
+
 /**
  * The written files without the access of all peers that are not granted any more. Nothing is added. This is for when the rest
  * cannot be planned, or the node is gone: taking access back waits for nothing. Every server takes such a text, since it took
@@ -111,15 +125,12 @@ function usersIn(written: Texts | undefined, line: RegExp): string[] {
  * @param granted peers that keep their access, each only with the keys that are given here
  */
 export function withoutRevoked(written: Texts, granted: readonly AdmittedPeer[]): NatsFiles {
-  const grants: Grants = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
+  const grants: Access = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
   const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca = '' } = written;
   return { [MAIN_FILE]: remaining(main, grants), [PEERS_FILE]: remaining(peers, grants), [CA_FILE]: ca };
 }
 
-/** Public keys by account. */
-type Grants = ReadonlyMap<string, ReadonlySet<string>>;
-
-function remaining(text: string, grants: Grants): string {
+function remaining(text: string, grants: Access): string {
   let revoked = false;
   const lines = text.split('\n').filter((line) => {
     const [, account] = ACCOUNT_HEAD.exec(line) ?? [];
@@ -132,7 +143,7 @@ function remaining(text: string, grants: Grants): string {
 }
 
 /** Whether a line of our own text stays. The text has one entry in each line; see permissions.ts. */
-function staysIn(line: string, grants: Grants): boolean {
+function staysIn(line: string, grants: Access): boolean {
   const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
   if (exportedTo !== undefined) return grants.has(exportedTo);
   const [, key = '', inbox = ''] = PEER_USER.exec(line) ?? [];

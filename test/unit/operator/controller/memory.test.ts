@@ -20,7 +20,11 @@ function next(
   found: Partial<Parameters<typeof nextMemory>[1]> = {},
   now = NOW + 1_000,
 ): NodeMemory {
-  return nextMemory(before, { plan, rolledOut: new Map(), dataPlane: UNKNOWN, unreadableAnswers: 0, ...found }, now);
+  return nextMemory(
+    before,
+    { plan, written: undefined, rolledOut: new Map(), dataPlane: UNKNOWN, unreadableAnswers: 0, ...found },
+    now,
+  );
 }
 
 function servers(...outcomes: ServerReport['outcome'][]): DataPlane {
@@ -50,6 +54,30 @@ describe('the time since which a configuration has been written', () => {
     const second = next(first, {}, NOW + 2);
     assert.equal(second.writtenAt, NOW + 1);
     assert.equal(next(second, { plan: otherPlan }, NOW + 3).writtenAt, NOW + 3);
+  });
+});
+
+describe('whom the servers were seen to let in', () => {
+  const accounts = ({ liveAccess }: NodeMemory): string[] => [...(liveAccess?.keys() ?? [])];
+  const written = plan.files?.files;
+
+  it('is at first what was written before, until every server runs what is planned', () => {
+    const first = next(emptyMemory(NOW), { plan: otherPlan, written, dataPlane: servers('Live', 'ConfigNotLive') });
+    assert.deepEqual(accounts(first), ['lfh-sync-b']);
+    // A server that does not answer may let in others.
+    for (const outcome of ['ConfigNotLive', 'Unreachable'] as const) {
+      const later = next(first, { plan: otherPlan, written: undefined, dataPlane: servers('Live', outcome) });
+      assert.deepEqual(accounts(later), ['lfh-sync-b']);
+    }
+    assert.deepEqual(accounts(next(first, { plan: otherPlan, dataPlane: servers('Live') })), [
+      'lfh-sync-b',
+      'lfh-sync-c',
+    ]);
+    assert.deepEqual(accounts(next(first, { plan: otherPlan, dataPlane: servers() })), ['lfh-sync-b']);
+  });
+
+  it('is nobody where nothing was written yet', () => {
+    assert.deepEqual(accounts(next(emptyMemory(NOW))), []);
   });
 });
 
