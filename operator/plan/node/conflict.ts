@@ -7,7 +7,9 @@ import type { NodeObject } from '../observed/observed.ts';
  * overwrite each other.
  *
  * The server belongs to the node in the Service's own namespace. If that decides nothing, it stays with the node that is seen
- * to run there, and else the older node keeps it. So nobody can stop another's node by naming its server in a node of their own.
+ * to run there. Without either, age decides, and only between nodes of one namespace: another namespace may be another
+ * tenant's, who could name somebody's server in a node before that one's node exists, or while it does not run. So nobody can stop
+ * another's node by naming its server in a node of their own.
  *
  * @returns a message for a person; undefined where no node takes precedence
  */
@@ -21,9 +23,12 @@ export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): s
   return `LfhSyncNode ${namespace}/${name} has the same nats-server in spec.nats.servers, and the better claim to it; give each node its own`;
 }
 
-/** Negative where `a` takes precedence. */
+/** Negative where `a` takes precedence, 0 where neither does. */
 function byPrecedence(server: string, a: NodeObject, b: NodeObject): number {
-  return precedence(server, b) - precedence(server, a) || byAge(a, b);
+  const [ofA, ofB] = [precedence(server, a), precedence(server, b)];
+  const isProven = Math.max(ofA, ofB) > 0;
+  if (!isProven && a.metadata.namespace !== b.metadata.namespace) return 0;
+  return ofB - ofA || byAge(a, b);
 }
 
 /**

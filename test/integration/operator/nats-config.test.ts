@@ -167,7 +167,7 @@ describe("the operator's NATS configuration", function () {
     for (const name of ['same-id', 'same-key']) await site.waitForReason('lfhpeer', name, 'SendReady', 'AwaitingPeer');
   });
 
-  it('belongs to the node that claimed the server first', async () => {
+  it('belongs to the node that is seen to run there, and not to one of another namespace that names the server', async () => {
     const site = await start();
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const namespace = options.namespaces[1] ?? '';

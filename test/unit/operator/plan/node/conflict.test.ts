@@ -17,9 +17,9 @@ describe('nodeConflict', () => {
     ['tls://nats', 'tls://nats.lfh.svc.cluster.local:4222'],
     ['tls://nats', 'tls://nats.lfh.svc.cluster.local.:4222'],
     ['tls://nats', 'tls://NATS.Lfh'],
-    ['tls://nats.example.org', 'tls://NATS.example.org.:04222'],
-    ['tls://10.0.0.1', 'tls://10.0.0.1:4222'],
-    ['tls://[fd00::1]', 'tls://[FD00:0::1]:4222'],
+    ['tls://nats.example.org', 'tls://NATS.example.org.:04222', 'lfh'],
+    ['tls://10.0.0.1', 'tls://10.0.0.1:4222', 'lfh'],
+    ['tls://[fd00::1]', 'tls://[FD00:0::1]:4222', 'lfh'],
   ];
   for (const [one, other, namespace = 'site-b'] of SAME) {
     it(`refuses the younger of two nodes with the same nats-server: ${one} and ${other}`, () => {
@@ -49,6 +49,7 @@ describe('nodeConflict', () => {
   };
   const old = withServer('tls://nats.example.org', 'lfh', 1);
   const young = withServer('tls://nats.example.org', 'site-b', 2);
+  const beside = (node: NodeObject): NodeObject => ({ ...node, metadata: { ...node.metadata, namespace: 'lfh' } });
   const TAKEN: readonly [what: string, winner: NodeObject, loser: NodeObject][] = [
     [
       "is in the Service's own namespace, although an older node elsewhere reports that it runs there",
@@ -67,19 +68,34 @@ describe('nodeConflict', () => {
     ],
     [
       'has not reported yet, although the other is older, which was in conflict before',
-      young,
+      beside(young),
       reporting(old, 'False', 'Conflict'),
     ],
     [
       'is older and cannot reach it just now, and not to the one that was in conflict before',
       reporting(old, 'False', 'NatsUnreachable'),
-      reporting(young, 'False', 'Conflict'),
+      reporting(beside(young), 'False', 'Conflict'),
     ],
+    ['is older, where both are seen to run there', reporting(old, 'True', 'Live'), reporting(young, 'True', 'Live')],
   ];
   for (const [what, winner, loser] of TAKEN) {
     it(`leaves the nats-server to the node that ${what}`, () => {
       assert.equal(nodeConflict(winner, [loser]), undefined);
       assert.match(nodeConflict(loser, [winner]) ?? 'none', /has the same nats-server/);
+    });
+  }
+
+  // Another namespace may be another tenant's, who names a server that is not theirs.
+  const UNPROVEN: readonly [what: string, claimant: NodeObject, other: NodeObject][] = [
+    ['is older and has just named it', old, young],
+    ['is older and is not let in there', reporting(old, 'False', 'IncludeMissing'), young],
+    ['is older, while the other cannot reach it', old, reporting(young, 'False', 'NatsUnreachable')],
+    ['is older, while the other has a new generation', old, reporting(young, 'True', 'Live', 0)],
+    ['has not reported, while the other was in conflict until now', old, reporting(young, 'False', 'Conflict')],
+  ];
+  for (const [what, claimant, other] of UNPROVEN) {
+    it(`keeps no node of another namespace from a nats-server for one that ${what}`, () => {
+      assert.equal(nodeConflict(other, [claimant]), undefined);
     });
   }
 
