@@ -1,4 +1,5 @@
 import type { EndpointSlice, KubeObject } from '../api/objects.ts';
+import type { CaSource } from '../api/types.ts';
 import { keyOf, objectKey } from '../kube/formats.ts';
 import { serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES, NODE_LABEL } from '../plan/observed/names.ts';
@@ -49,6 +50,8 @@ export function concernedByPeer(peer: PeerObject, before: PeerObject | undefined
 /**
  * A changed ConfigMap or Secret concerns the node whose label it has, and every node that refers to it, itself or in
  * one of its peers. The object as it was before counts as well, so that a label that somebody has removed is restored.
+ *
+ * Each node and peer is looked at once: this is asked for every ConfigMap and Secret of every tenant, and all of them wait meanwhile.
  */
 export function concernedByContent(
   object: KubeObject,
@@ -58,12 +61,14 @@ export function concernedByContent(
 ): string[] {
   const { name, namespace = '' } = object.metadata;
   const labelled = [object, ...(before ? [before] : [])].flatMap(({ metadata }) => metadata.labels?.[NODE_LABEL] ?? []);
-  const referring = nodes.filter(
-    (node) =>
-      node.metadata.namespace === namespace &&
-      referencedBy(node, peersOf(peers, namespace, node.metadata.name)).has(name),
-  );
-  return once([...labelled.map((node) => keyOf(namespace, node)), ...referring.map(objectKey)]);
+  const here = nodes.filter((node) => node.metadata.namespace === namespace);
+  const known = new Set(here.map((node) => node.metadata.name));
+  const ofNodes = here.filter((node) => referencedBy(node, []).has(name)).map((node) => node.metadata.name);
+  const ofPeers = peers
+    .filter(({ metadata, spec }) => metadata.namespace === namespace && isNamedBy(spec.ca, name))
+    .map(nodeNameOf)
+    .filter((node) => known.has(node));
+  return once([...labelled, ...ofNodes, ...ofPeers].map((node) => keyOf(namespace, node)));
 }
 
 /**
@@ -108,6 +113,10 @@ export function referencedBy(node: NodeObject, peers: readonly PeerObject[]): Re
     ...cas.flatMap((ca) => [ca?.configMapRef?.name, ca?.secretRef?.name]),
   ];
   return new Set(names.filter((name) => name !== undefined));
+}
+
+function isNamedBy(ca: CaSource | undefined, name: string): boolean {
+  return ca?.configMapRef?.name === name || ca?.secretRef?.name === name;
 }
 
 /** The name of the Secret with a node's key: the one that its spec names, or else the one that the operator makes. */

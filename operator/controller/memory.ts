@@ -85,12 +85,10 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
   const writtenAt = plannedHash === before.plannedHash ? before.writtenAt : now;
   const accesses = advanceAccesses(before.accesses, plan.granted, dataPlane, now);
   const isLive = liveHash !== undefined && liveHash === plannedHash;
-  // Without a stream no peer can be served.
-  const canServe = dataPlane.nats?.streamFirst !== undefined && dataPlane.nats.problem === undefined;
   return {
     liveHash,
     liveAccess: liveAccessOf(plan, dataPlane) ?? liveAccessBefore(before, written),
-    leavesOut: isLive && canServe && leavesOut(accesses, writtenAt, now),
+    leavesOut: isLive && canServe(dataPlane) && leavesOut(accesses, writtenAt, now),
     plannedHash,
     writtenAt,
     rolledOut,
@@ -125,6 +123,11 @@ function nextRefusals(before: NodeMemory['refusals'], { nats }: DataPlane, now: 
 
 /** The outcomes of a server that was asked; any other is a reason why it could not be. */
 const ASKED: ReadonlySet<string> = new Set(['Live', 'NoAuthorization', 'ConfigNotLive', 'IncludeMissing']);
+
+/** Without a stream no peer can be served. */
+function canServe({ nats }: DataPlane): boolean {
+  return nats?.streamFirst !== undefined && nats.problem === undefined;
+}
 
 /**
  * Whom the servers were seen to let in before a reconcile. The first one after a start of the operator takes what was written before for

@@ -1,5 +1,12 @@
 import type { Logger } from '../../common/log.ts';
-import { type ConfigMap, type EndpointSlice, KINDS, type Secret, type Service } from '../api/objects.ts';
+import {
+  type ConfigMap,
+  type EndpointSlice,
+  KINDS,
+  type KubeObject,
+  type Secret,
+  type Service,
+} from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { splitKey } from '../kube/formats.ts';
 import type { Keeping } from '../kube/informer.ts';
@@ -61,6 +68,10 @@ export class Watches {
   async run(requeue: (nodeKey: string) => void, signal: AbortSignal): Promise<void> {
     const { nodes, peers, configMaps, secrets, slices } = this.watched;
     const requeueAll = (keys: readonly string[]): void => keys.filter((key) => this.#isListed(key)).forEach(requeue);
+    // While a namespace is being listed, nothing that is in it concerns anybody yet.
+    const requeueIn = ({ metadata: { namespace = '' } }: KubeObject, concerned: () => readonly string[]): void => {
+      if (this.#isListedIn(namespace)) requeueAll(concerned());
+    };
 
     // Nodes: requeue the node, and those that share a nats-server with it, which may have been in conflict with it.
     nodes.onChange((node, before) => {
@@ -72,12 +83,14 @@ export class Watches {
     });
     // ConfigMaps: requeue the node that owns it, to undo a change, and those that refer to it, to use what it says now.
     configMaps.onChange((configMap, before) =>
-      requeueAll(concernedByContent(configMap, before, nodes.all(), peers.all())),
+      requeueIn(configMap, () => concernedByContent(configMap, before, nodes.all(), peers.all())),
     );
     // Secrets: requeue the node whose key it is, and those that refer to it.
-    secrets.onChange((secret, before) => requeueAll(concernedByContent(secret, before, nodes.all(), peers.all())));
+    secrets.onChange((secret, before) =>
+      requeueIn(secret, () => concernedByContent(secret, before, nodes.all(), peers.all())),
+    );
     // EndpointSlices: requeue the nodes whose NATS is behind the Service, since it has a server more or less.
-    slices.onChange((slice) => requeueAll(concernedBySlice(slice, nodes.all())));
+    slices.onChange((slice) => requeueIn(slice, () => concernedBySlice(slice, nodes.all())));
     // Services: requeue nobody. A Service that has other pods now has other slices, and anything else waits for the
     // heartbeat.
 
@@ -106,7 +119,11 @@ export class Watches {
   }
 
   #isListed(nodeKey: string): boolean {
-    return this.#listed.has(undefined) || this.#listed.has(splitKey(nodeKey).namespace);
+    return this.#isListedIn(splitKey(nodeKey).namespace);
+  }
+
+  #isListedIn(namespace: string): boolean {
+    return this.#listed.has(undefined) || this.#listed.has(namespace);
   }
 
   #all(): readonly Pick<Informers<NodeObject>, 'listed' | 'run'>[] {
