@@ -55,3 +55,9 @@ export function requireServerUrl(server: string): ServerAddress {
 export function hostAndPort({ host, port }: Pick<ServerAddress, 'host' | 'port'>): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Takes {@link hostAndPort} apart. An IPv6 address has colons of its own, so only the last one separates. */
+export function splitHostPort(text: string): Pick<ServerAddress, 'host' | 'port'> {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}

@@ -16,6 +16,8 @@ export interface Schema {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly maxItems?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
   readonly 'x-kubernetes-validations'?: readonly Rule[];
 }
 

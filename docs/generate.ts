@@ -32,8 +32,9 @@ export function pages(): Readonly<Record<string, string>> {
 }
 
 function settingsPage(): string {
-  const rows = Object.values(SETTINGS).map(({ name, fallbackText, shape, meaning, reloadable }) => [
+  const rows = Object.values(SETTINGS).map(({ name, field, fallbackText, shape, meaning, reloadable }) => [
     `\`${name}\``,
+    field === undefined ? '' : `\`${field}\``,
     fallbackText === '' ? '' : `\`${fallbackText}\``,
     shape.expected,
     reloadable ? 'at once' : 'at the next start',
@@ -54,7 +55,10 @@ function settingsPage(): string {
       'a value does not parse, the sidecar reports the name of the setting and what is expected, in `/status` and in the log, ' +
       'and the last good settings stay in force. At the start such a value ends it with exit code 2. Values are never ' +
       'printed, because a secret may stand in the wrong place.',
-    markdownTable(['name', 'default', 'shape', 'takes effect', 'meaning'], rows),
+    'Where an operator looks after the sidecars, it writes the settings, from the LfhSyncNode: change the field of it that the ' +
+      'table names. Messages name both. What takes effect at the next start needs new pods of connect: ' +
+      '`kubectl rollout restart`.',
+    markdownTable(['name', 'field', 'default', 'shape', 'takes effect', 'meaning'], rows),
     '### A peer',
     'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused.',
     markdownTable(['field', 'default', 'meaning'], fields),

@@ -1,6 +1,15 @@
 import { hostname } from 'node:os';
 import { decodeSetting, optional, type Setting, setting } from '../common/contract/setting.ts';
-import { boolean, hostPort, LOG_LEVELS, listOf, matching, oneOf, text } from '../common/contract/shapes.ts';
+import {
+  boolean,
+  everyAddress,
+  hostPort,
+  LOG_LEVELS,
+  listOf,
+  matching,
+  oneOf,
+  text,
+} from '../common/contract/shapes.ts';
 
 /** Every setting of the operator. They are read once from its environment, at its start. */
 
@@ -37,8 +46,8 @@ export const OPERATOR_SETTINGS = {
   httpAddress: setting(
     'LFH_SYNC_HTTP_ADDRESS',
     hostPort,
-    '0.0.0.0:9878',
-    'Where /healthz, /readyz, /status and /metrics are served; port 0 takes any free one.',
+    everyAddress(9878),
+    'Where /healthz, /readyz, /status and /metrics are served. [::] is every address, of IPv4 and of IPv6; port 0 takes any free one.',
   ),
   logLevel: setting('LFH_SYNC_LOG_LEVEL', oneOf(LOG_LEVELS), 'info', 'How much is logged.'),
 } as const;

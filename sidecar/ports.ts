@@ -42,11 +42,12 @@ export interface KafkaPort {
    * for seconds.
    * @param options.peer the peer whose messages name the topics: only so many are made for each peer
    * @param options.maxAgeMs how old an answer of Kafka may be; 0 asks in any case
+   * @param options.maxMessageBytes the setting of that name: topics that are made from now on take such messages
    * @throws TransientError when our own Kafka keeps us from having or using one: nothing is wrong with the messages
    */
   ensureTopics(
     topics: readonly string[],
-    options?: { peer?: string; maxAgeMs?: number },
+    options?: { peer?: string; maxAgeMs?: number; maxMessageBytes?: number },
   ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
 }
 

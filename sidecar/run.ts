@@ -55,7 +55,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     settings: inForce.status,
     publicKeys: inForce.publicKeys,
     nats: localNats.state,
-    kafka: { joined: kafka.owners.joined },
+    kafka: { joined: kafka.owners.joined, remark: kafka.remark ?? null },
     peers: supervisor.peers(),
     transmit: stage.servers(),
   });

@@ -1,3 +1,5 @@
+import { settingText } from './settings.ts';
+
 /** Every reason that a sidecar reports, with its text. Conditions, metrics, docs and tests all take them from here. */
 
 /** Every reason of a peer, with what it means and what to do about it. */
@@ -60,8 +62,7 @@ export type SkipReason = keyof typeof SKIP_REASONS;
 /** Why a message ends in LFH_EXCEPTION instead of being replayed, each with what to do about it. */
 export const REJECT_REASONS = {
   Empty: 'The message has no bytes. Something other than connect publishes on EVENTS.sync there.',
-  TooLarge: 'Larger than LFH_SYNC_MAX_MESSAGE_BYTES. Raise it if such messages are wanted.',
-  TooLargeForKafka: "Larger than max.message.bytes of LFH_SYNC or of its format's topic. Raise that.",
+  TooLarge: `Larger than ${settingText('maxMessageBytes')}. Raise it if such messages are wanted.`,
   NotUtf8: 'Not UTF-8. Something other than connect publishes on EVENTS.sync there.',
   NotJson: 'Not JSON. Something other than connect publishes on EVENTS.sync there.',
   NotAnObject: 'JSON, but not an object. Something other than connect publishes on EVENTS.sync there.',

@@ -12,11 +12,14 @@ export interface Setting<Value> {
   readonly fallbackText: string;
   /** Whether a change takes effect without a restart. */
   readonly reloadable: boolean;
+  /** Where the operator takes it from: a field of the LfhSyncNode, or a kind of resource. Absent where nobody can choose it there. */
+  readonly field: string | undefined;
 }
 
 interface Extras {
   readonly fallbackText?: string;
   readonly reloadable?: boolean;
+  readonly field?: string;
 }
 
 /** A setting with a default; a function as the default is called when it is needed. */
@@ -29,7 +32,8 @@ export function setting<Value>(
 ): Setting<Value> {
   const make = typeof fallback === 'function' ? (fallback as () => Value) : () => fallback;
   const fallbackText = extras.fallbackText ?? (fallback === undefined ? '' : shape.encode(make()));
-  return { name, shape, meaning, fallback: make, fallbackText, reloadable: extras.reloadable ?? false };
+  const { reloadable = false, field } = extras;
+  return { name, shape, meaning, fallback: make, fallbackText, reloadable, field };
 }
 
 /** A setting that is undefined when it is absent. */
@@ -57,12 +61,16 @@ export function required<Value>(name: string, shape: Shape<Value>, meaning: stri
  * @throws InvalidInputError naming the setting, the place in it and what is expected; never with the value, which may be a
  *   secret in the wrong place
  */
-export function decodeSetting<Value>({ name, shape, fallback }: Setting<Value>, found: string | undefined): Value {
+export function decodeSetting<Value>(
+  { name, shape, fallback, field }: Setting<Value>,
+  found: string | undefined,
+): Value {
   if (found === undefined) return fallback();
   try {
     return shape.decode(found);
   } catch (error) {
-    if (error instanceof ShapeError) throw new InvalidInputError(`${name}${error.path}: ${error.message}`);
-    throw error;
+    if (!(error instanceof ShapeError)) throw error;
+    const from = field === undefined ? '' : `; the operator takes it from ${field}`;
+    throw new InvalidInputError(`${name}${error.path}: ${error.message}${from}`);
   }
 }

@@ -49,10 +49,28 @@ export function matching(pattern: RegExp, expected: string): Shape<string> {
 export const HOST_PORT = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/;
 export const hostPort: Shape<string> = matching(HOST_PORT, 'host:port');
 
+/** Where to listen so that both IPv4 and IPv6 reach it, as `host:port`. `common/probe-server.ts` knows what to do without IPv6. */
+export function everyAddress(port: number): string {
+  return `[::]:${port}`;
+}
+
 export function wholeNumber(least: number, most: number): Shape<number> {
   return shape(`a whole number from ${least} to ${most}`, (value) => {
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     return number >= least && number <= most ? number : undefined;
+  });
+}
+
+/** As {@link wholeNumber}, or -1, with which Kafka itself means what its brokers are set to. */
+export function wholeNumberOrBrokers(least: number, most: number): Shape<number> {
+  const number = wholeNumber(least, most);
+  return shape(`${number.expected}, or -1 for what the brokers are set to`, (value) => {
+    if (value === '-1') return -1;
+    try {
+      return number.decode(value);
+    } catch {
+      return undefined;
+    }
   });
 }
 
@@ -65,6 +83,9 @@ export const boolean: Shape<boolean> = shape('true or false', (value) => {
 export function oneOf<const Name extends string>(names: readonly Name[]): Shape<Name> {
   return shape(`one of ${names.join(', ')}`, (value) => names.find((name) => name === value.toLowerCase()));
 }
+
+/** Begins with a bracket, and not with the address of a server, `[fd00::1]:9092`. */
+const JSON_LIST = /^\s*\[(?![0-9A-Fa-f:.]+\])/;
 
 /**
  * A list, written in one of two ways: as JSON, as connect demands it, or as one value or several with commas between, as
@@ -79,7 +100,7 @@ export function listOf(item: RegExp, expected: string): Shape<readonly string[]>
     expected: all,
     encode: (list) => JSON.stringify(list),
     decode: (value) => {
-      const list = value.trim().startsWith('[') ? parseJson(value) : value.split(',').map((part) => part.trim());
+      const list = JSON_LIST.test(value) ? parseJson(value) : value.split(',').map((part) => part.trim());
       if (!Array.isArray(list)) throw new ShapeError('', `expected ${all}, found ${describeText(value)}`);
       for (const [index, part] of list.entries()) {
         if (typeof part !== 'string' || !item.test(part)) throw new ShapeError(`[${index}]`, `expected ${expected}`);

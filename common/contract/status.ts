@@ -80,7 +80,11 @@ export interface SidecarStatus {
     /** Why there is no connection; empty while there is one. */
     readonly message: string;
   };
-  readonly kafka: { readonly joined: boolean };
+  readonly kafka: {
+    readonly joined: boolean;
+    /** What a person should know although all is well, such as topics with one replica; null: nothing. */
+    readonly remark: string | null;
+  };
   readonly peers: readonly PeerStatus[];
   /** The FHIR servers; absent from a sidecar of a version that does not transmit. */
   readonly transmit?: readonly TransmitStatus[];

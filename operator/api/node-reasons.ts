@@ -124,7 +124,9 @@ export const STREAM_REASONS = {
 
 /** The reasons of SidecarReady. */
 export const SIDECAR = {
-  Reporting: fine('The sidecars report, and run with their newest settings.'),
+  Reporting: fine(
+    'The sidecars report, and run with their newest settings. The message may have a remark: something to think about, although all is well.',
+  ),
   NotRequested: fine('`spec.connect` is absent, so no sidecar is injected.'),
   Injected: unknown(
     'passes',

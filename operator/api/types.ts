@@ -174,14 +174,56 @@ export interface LfhSyncNodeSpec {
      */
     topics?: {
       /**
-       * Partitions of new topics. Each peer has one of them, so its messages stay in order.
+       * Partitions of new topics; -1: as the brokers make them (num.partitions). Each peer has one of them, so its messages stay in order.
        */
       partitions?: number;
       /**
-       * Replicas of new topics; 3 wherever there are three brokers.
+       * Replicas of new topics; -1: as the brokers make them (default.replication.factor). 3 wherever there are three brokers.
        */
       replicationFactor?: number;
     };
+  };
+  /**
+   * How the sidecars work. Where Kafka and NATS are is in spec.kafka and spec.nats.
+   */
+  sidecar?: {
+    /**
+     * How much the sidecars log. trace has connect's own lines, one or more for each message. A change takes effect at once.
+     */
+    logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+    /**
+     * Whether what was replayed is announced to applications on the local EVENTS.app_sync, as connect does. A change takes effect when a sidecar starts.
+     */
+    announce?: boolean;
+    /**
+     * Largest message that is taken from a peer, in bytes; larger ones are rejected as TooLarge. The default is the most that a NATS server takes unless its max_payload is raised. Topics that the sidecars make take such messages. A topic that takes only smaller ones lets the peer wait as KafkaRefused until its max.message.bytes is raised. A change takes effect at once.
+     */
+    maxMessageBytes?: number;
+    /**
+     * So many topics are made for one peer's new data_formats while a sidecar runs. After that the peer waits as KafkaRefused. A change takes effect when a sidecar starts.
+     */
+    maxTopics?: number;
+    /**
+     * What is put into one transaction of Kafka. A change takes effect at once.
+     */
+    batch?: {
+      /**
+       * Most messages in one transaction.
+       */
+      maxMessages?: number;
+      /**
+       * Most bytes of messages in one transaction. A sidecar uses about six times as much memory for each peer.
+       */
+      maxBytes?: number;
+      /**
+       * Longest that a message waits for more while the peer has a backlog. Without a backlog no message waits.
+       */
+      maxAgeMilliseconds?: number;
+    };
+    /**
+     * Where the sidecars serve /healthz, /status and /metrics, at every address of connect's pods. A change replaces connect's pods, one after the other.
+     */
+    httpPort?: number;
   };
   /**
    * The NKey with which this node signs in at its peers. At its local NATS it signs in with another key, which is derived from this one's seed.

@@ -38,7 +38,8 @@ function readStatus(answer: string): SidecarStatus | undefined {
 
 /** What older sidecars do not report. */
 type Newer = 'rejectedRun' | 'certificateExpires';
-type ReadStatus = Omit<SidecarStatus, 'peers'> & {
+type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka'> & {
+  readonly kafka: Omit<SidecarStatus['kafka'], 'remark'> & Partial<SidecarStatus['kafka']>;
   readonly peers: readonly (Omit<PeerStatus, Newer> & Partial<Pick<PeerStatus, Newer>>)[];
 };
 
@@ -46,7 +47,7 @@ function completed(status: ReadStatus): SidecarStatus {
   const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, ...peer }) => {
     return { ...peer, rejectedRun, certificateExpires };
   });
-  return { ...status, peers };
+  return { ...status, kafka: { ...status.kafka, remark: status.kafka.remark ?? null }, peers };
 }
 
 type Check = (value: unknown) => boolean;
@@ -99,7 +100,7 @@ const STATUS: Fields<SidecarStatus> = {
   node: isText,
   settings: (value) => isObject(value) && isText(value.state) && isText(value.message),
   publicKeys: isTexts,
-  kafka: (value) => isObject(value) && isFlag(value.joined),
+  kafka: (value) => isObject(value) && isFlag(value.joined) && orNull(isText)(value.remark ?? null),
   peers: (value) => Array.isArray(value) && value.every((peer) => isObject(peer) && hasAll(peer, PEER)),
 };
 

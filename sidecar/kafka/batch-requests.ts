@@ -9,6 +9,12 @@ const RECORD_BYTES = 40;
 /** The header of a batch, with something on top. */
 const BATCH_BYTES = 256;
 
+/**
+ * What a request may have in all. Kafka hangs up at socket.request.max.bytes, by default 100 MiB, and the two records of one
+ * message of the largest size allowed have more. The largest single record, such a message in base64, has 90 MB.
+ */
+const REQUEST_BYTES = 32 * 1024 * 1024;
+
 /** What is sent to one topic with one request: all of it to one partition, hence as one record batch. */
 export interface TopicPart {
   readonly topic: string;
@@ -26,7 +32,7 @@ export interface Target {
 
 /**
  * Cuts records into requests, because what is sent to one partition at once becomes one record batch, and a broker takes
- * batches only up to the topic's max.message.bytes.
+ * batches only up to the topic's max.message.bytes, and requests only up to a limit of its own.
  *
  * @returns the parts of each request, in the order in which the requests have to be sent
  */
@@ -35,6 +41,7 @@ export function splitIntoRequests(
   targetOf: (topic: string) => Target,
 ): TopicPart[][] {
   const requests: Map<string, TopicPart>[] = [];
+  const requestBytes: number[] = [];
   const open = new Map<string, { request: number; bytes: number }>();
   for (const [index, record] of records.entries()) {
     const { partition, maxMessageBytes } = targetOf(record.topic);
@@ -44,7 +51,13 @@ export function splitIntoRequests(
       current.request += 1;
       current.bytes = BATCH_BYTES;
     }
+    for (let sent = requestBytes[current.request]; sent && sent + size > REQUEST_BYTES; ) {
+      current.request += 1;
+      current.bytes = BATCH_BYTES;
+      sent = requestBytes[current.request];
+    }
     current.bytes += size;
+    requestBytes[current.request] = (requestBytes[current.request] ?? 0) + size;
     open.set(record.topic, current);
     const request = requests[current.request] ?? new Map<string, TopicPart>();
     requests[current.request] = request;

@@ -1,5 +1,6 @@
 import { type ConnectionOptions as TlsOptions } from 'node:tls';
 import { type ISocketFactory, Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import { settingText } from '../../common/contract/settings.ts';
 import type { Logger } from '../../common/log.ts';
 import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
 
@@ -77,10 +78,10 @@ function tlsOptions(tls: { readonly ca?: string | undefined }): TlsOptions {
 const TLS_ADVICE: Readonly<Record<TlsReason, string>> = {
   CertificateExpired: 'renew it',
   CertificateNotYetValid: 'compare the clocks',
-  HostNameMismatch: 'have the host in KAFKA_BOOTSTRAP_SERVERS and in advertised.listeners put into it',
-  NotTrusted: 'LFH_SYNC_KAFKA_CA_FILE must hold the CA that issued it',
+  HostNameMismatch: `have the host in ${settingText('kafkaBrokers')} and in advertised.listeners put into it`,
+  NotTrusted: `${settingText('kafkaCaFile')} must hold the CA that issued it`,
   ClientCertificateRequired: 'lfh-sync has none, so set ssl.client.auth=none for that listener',
-  TlsRequired: 'compare LFH_SYNC_KAFKA_TLS with the listener in KAFKA_BOOTSTRAP_SERVERS',
+  TlsRequired: `compare ${settingText('kafkaTls')} with the listener in ${settingText('kafkaBrokers')}`,
 };
 
 /**

@@ -1,3 +1,4 @@
+import { settingText } from '../../common/contract/settings.ts';
 import { FencedError, messageOf, TransientError, UncertainCommitError } from '../../common/errors.ts';
 import { tlsProblem } from './client.ts';
 
@@ -13,9 +14,9 @@ const FENCED = new Set([
 
 /** What somebody has to change at our own Kafka, by the error type of Kafka's protocol. */
 const REFUSED: Readonly<Record<string, string>> = {
-  SASL_AUTHENTICATION_FAILED: 'check LFH_SYNC_KAFKA_SASL_USERNAME and the password file',
-  ILLEGAL_SASL_STATE: 'check LFH_SYNC_KAFKA_SASL_MECHANISM',
-  UNSUPPORTED_SASL_MECHANISM: 'check LFH_SYNC_KAFKA_SASL_MECHANISM',
+  SASL_AUTHENTICATION_FAILED: `check ${settingText('kafkaSaslUsername')} and the password of ${settingText('kafkaSaslPasswordFile')}`,
+  ILLEGAL_SASL_STATE: `check ${settingText('kafkaSaslMechanism')}`,
+  UNSUPPORTED_SASL_MECHANISM: `check ${settingText('kafkaSaslMechanism')}`,
   TOPIC_AUTHORIZATION_FAILED: 'allow this sidecar to create, describe, describe-configs, read and write its topics',
   GROUP_AUTHORIZATION_FAILED: 'allow this sidecar to read the consumer groups that begin with lfh-sync.',
   CLUSTER_AUTHORIZATION_FAILED: 'allow this sidecar idempotent writes',
@@ -24,8 +25,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   KAFKA_STORAGE_ERROR: "Kafka cannot write to its disk: make room or look at the broker's log",
   POLICY_VIOLATION: 'a policy of the broker (create.topic.policy.class.name) forbids it',
   INVALID_CONFIG: 'the broker does not accept the settings of a new topic',
-  INVALID_PARTITIONS: 'correct KAFKA_ADMIN_NEW_TOPIC_PARTITIONS',
-  INVALID_REPLICATION_FACTOR: 'set KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR to at most the number of brokers',
+  INVALID_PARTITIONS: `correct ${settingText('newTopicPartitions')}`,
+  INVALID_REPLICATION_FACTOR: `set ${settingText('newTopicReplicationFactor')} to at most the number of brokers`,
   NOT_ENOUGH_REPLICAS: 'too few brokers are up for min.insync.replicas',
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'too few brokers are up for min.insync.replicas',
   INVALID_RECORD:

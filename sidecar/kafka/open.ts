@@ -14,6 +14,8 @@ export interface KafkaOptions extends KafkaConnection, TopicDefaults {
 
 export interface OpenKafka extends KafkaPort, TransmitPort {
   readonly owners: Owners;
+  /** What a person should know of the topics in use, although all is well; undefined: nothing. */
+  readonly remark: string | undefined;
   /** Leaves the group and closes the shared clients. Each writer is closed by the session that took it over. */
   close(): Promise<void>;
   /** Gives up whatever is still waited for, at once: no connection is left, and none is made again. */
@@ -26,11 +28,14 @@ export function openKafka(options: KafkaOptions): OpenKafka {
   const patient = (): Client => clients.open(PATIENT_RETRY);
   const quick = (): Client => clients.open(QUICK_RETRY);
   const once = (): Client => clients.open(NO_RETRY);
-  const topics = new Topics(patient, options);
+  const topics = new Topics(patient, options, options.log);
   const owners = new Owners(once, options.node, options.log);
   const parts = { open: quick, topics, node: options.node, log: options.log };
   return {
     owners,
+    get remark() {
+      return topics.remark;
+    },
     takeOver: (peer) => fenceAndReadPosition(parts, peer),
     takeOverTransmission: (server) => takeOverTransmission(parts, server),
     ensureTopics: (names, how) => topics.ensure(names, how),

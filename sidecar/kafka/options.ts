@@ -21,6 +21,7 @@ export function kafkaOptions(settings: KafkaSettings, log: Logger): KafkaOptions
     partitions: settings.newTopicPartitions,
     replicationFactor: settings.newTopicReplicationFactor,
     maxTopics: settings.maxTopics,
+    maxMessageBytes: settings.maxMessageBytes,
     log,
   };
 }

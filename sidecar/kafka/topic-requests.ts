@@ -6,6 +6,8 @@ import { closed } from './timeout.ts';
 import type { Topic } from './topic-rules.ts';
 
 const POLL_MS = 100;
+/** A policy of the brokers forbids the settings of a new topic, or a managed Kafka does not know them. */
+const CONFIG_REFUSED: readonly unknown[] = ['POLICY_VIOLATION', 'INVALID_CONFIG'];
 /** After a topic was made, a broker may need this long to know it. */
 const KNOWN_WITHIN_MS = 5_000;
 
@@ -24,8 +26,8 @@ export class TopicRequests {
   /** @returns undefined when there is no such topic */
   async describe(name: string): Promise<Topic | undefined> {
     const doing = `describe the topic ${name} in Kafka`;
-    const partitions = await this.countPartitions(name);
-    if (partitions === 0) return undefined;
+    const layout = await this.#layout(name);
+    if (layout === undefined) return undefined;
     const configs = await this.#request(doing, { topic: name, right: 'DESCRIBE_CONFIGS' }, (admin) =>
       readConfigs(admin, name),
     );
@@ -35,14 +37,26 @@ export class TopicRequests {
     if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes <= 0 || !cleanupPolicy) {
       throw new TransientError('KafkaUnavailable', `Kafka does not say yet how the topic ${name} is set up`);
     }
-    return { maxMessageBytes, partitions, cleanupPolicy };
+    return { maxMessageBytes, ...layout, cleanupPolicy };
   }
 
   /** How many partitions a topic has; 0 when it does not exist. */
-  countPartitions(name: string): Promise<number> {
+  async countPartitions(name: string): Promise<number> {
+    return (await this.#layout(name))?.partitions ?? 0;
+  }
+
+  /** How many brokers there are now. */
+  countBrokers(): Promise<number> {
+    return this.#request('ask Kafka for its brokers', {}, async (admin) => {
+      const { brokers } = await admin.describeCluster();
+      return brokers.length;
+    });
+  }
+
+  #layout(name: string): Promise<Layout | undefined> {
     return this.#request(`describe the topic ${name} in Kafka`, { topic: name, right: 'DESCRIBE' }, (admin) =>
-      countPartitions(admin, name).catch((error: unknown) => {
-        if (protocolError(error)?.type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
+      readLayout(admin, name).catch((error: unknown) => {
+        if (protocolError(error)?.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
         throw error;
       }),
     );
@@ -60,7 +74,8 @@ export class TopicRequests {
         admin.createTopics({ topics: [config], waitForLeaders: false }),
       );
     } catch (error) {
-      if (others.length === 0 || protocolError(error)?.type !== 'POLICY_VIOLATION') throw error;
+      const isAboutConfigs = CONFIG_REFUSED.includes(protocolError(error)?.type);
+      if (others.length === 0 || !isAboutConfigs) throw error;
       return this.create(others);
     }
     for (const deadline = performance.now() + KNOWN_WITHIN_MS; performance.now() < deadline; ) {
@@ -86,7 +101,7 @@ export class TopicRequests {
    */
   async #request<Answer>(
     doing: string,
-    requested: { topic: string; right: string },
+    requested: { topic?: string; right?: string },
     request: (admin: Admin) => Promise<Answer>,
     mayRepeat = true,
   ): Promise<Answer> {
@@ -120,12 +135,16 @@ export class TopicRequests {
   }
 }
 
-async function countPartitions(admin: Admin, name: string): Promise<number> {
+type Layout = Pick<Topic, 'partitions' | 'replicas'>;
+
+async function readLayout(admin: Admin, name: string): Promise<Layout> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-  const count = topics.find((topic) => topic.name === name)?.partitions.length;
+  const partitions = topics.find((topic) => topic.name === name)?.partitions ?? [];
   // Only UNKNOWN_TOPIC_OR_PARTITION says that there is none. An answer without the topic says nothing.
-  if (!count) throw new TransientError('KafkaUnavailable', `Kafka does not say which partitions ${name} has`);
-  return count;
+  if (partitions.length === 0) {
+    throw new TransientError('KafkaUnavailable', `Kafka does not say which partitions ${name} has`);
+  }
+  return { partitions: partitions.length, replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)) };
 }
 
 async function readConfigs(admin: Admin, name: string): Promise<Map<string, string>> {

@@ -1,9 +1,19 @@
+import { isPositionTopic } from '../../common/contract/names.ts';
+import { settingText } from '../../common/contract/settings.ts';
 import { TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { TopicRefusal } from '../replay/outgoing-record.ts';
 import type { OpenClient } from './connections.ts';
 import { protocolError } from './errors.ts';
 import { TopicRequests } from './topic-requests.ts';
-import { findTopicProblem, type Topic, type TopicDefaults, topicConfigs } from './topic-rules.ts';
+import {
+  findTopicProblem,
+  newTopicLimit,
+  replicasRemark,
+  type Topic,
+  type TopicDefaults,
+  topicConfigs,
+} from './topic-rules.ts';
 
 /** Any topic can be deleted, made again or set up differently at any time, so it is asked for again after this. */
 const MAX_AGE_MS = 30_000;
@@ -19,6 +29,8 @@ export interface EnsureOptions {
   readonly peer?: string;
   /** How old an answer of Kafka may be; 0 asks in any case. */
   readonly maxAgeMs?: number;
+  /** From now on new topics of messages have to take such messages. */
+  readonly maxMessageBytes?: number;
 }
 
 /**
@@ -30,14 +42,21 @@ export interface EnsureOptions {
 export class Topics {
   readonly #requests: TopicRequests;
   readonly #defaults: TopicDefaults;
+  readonly #log: Logger;
   readonly #known = new Map<string, Known>();
   /** Names that cannot be a topic's here, for as long as an answer counts: a peer may send them again and again. */
   readonly #refused = new Map<string, { readonly refusal: TopicRefusal; readonly readAt: number }>();
   readonly #asked = new Map<string, Promise<Topic | TopicRefusal>>();
+  /** How many brokers there were when a topic with one replica was last looked at. */
+  #brokers = 0;
+  #remarked = false;
+  #maxMessageBytes: number | undefined;
   /** For each peer, the names that its messages made us try to make since the process began. */
   readonly #shares = new Map<string, Set<string>>();
 
-  constructor(open: OpenClient, defaults: TopicDefaults) {
+  constructor(open: OpenClient, defaults: TopicDefaults, log: Logger) {
+    this.#log = log;
+    this.#maxMessageBytes = defaults.maxMessageBytes;
     this.#requests = new TopicRequests(open);
     this.#defaults = defaults;
   }
@@ -47,11 +66,12 @@ export class Topics {
    * @throws TransientError when a topic cannot be had or used here
    */
   async ensure(names: readonly string[], options: EnsureOptions = {}): Promise<Map<string, Topic | TopicRefusal>> {
-    const { peer, maxAgeMs = MAX_AGE_MS } = options;
+    const { maxAgeMs = MAX_AGE_MS } = options;
+    this.#maxMessageBytes = options.maxMessageBytes ?? this.#maxMessageBytes;
     const found = new Map<string, Topic | TopicRefusal>();
     // One after the other: topics are made a few times in a node's life, and the share counts them.
     for (const name of names) {
-      found.set(name, this.#remembered(name, maxAgeMs) ?? (await this.#ask(name, peer)));
+      found.set(name, this.#remembered(name, maxAgeMs) ?? (await this.#ask(name, options)));
     }
     return found;
   }
@@ -77,6 +97,12 @@ export class Topics {
     return known.topic;
   }
 
+  /** What a person should know of the topics in use, although all is well; undefined: nothing. */
+  get remark(): string | undefined {
+    const single = [...this.#known].filter(([, { topic }]) => topic.replicas === 1).map(([name]) => name);
+    return replicasRemark(single, this.#brokers);
+  }
+
   /** How many partitions topics have now; 0 for one that does not exist. Makes none, and does not ask how they are set up. */
   async count(names: Iterable<string>): Promise<Map<string, number>> {
     const counts = new Map<string, number>();
@@ -89,10 +115,10 @@ export class Topics {
   }
 
   /** Several callers may want one topic at the same time; it is asked for once. */
-  async #ask(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
+  async #ask(name: string, options: EnsureOptions): Promise<Topic | TopicRefusal> {
     // A topic's name has no space. One peer's share must not end another's request.
-    const request = `${name} ${peer ?? ''}`;
-    const asked = this.#asked.get(request) ?? this.#findOrMake(name, peer);
+    const request = `${name} ${options.peer ?? ''}`;
+    const asked = this.#asked.get(request) ?? this.#findOrMake(name, options);
     this.#asked.set(request, asked);
     try {
       return await asked;
@@ -101,17 +127,26 @@ export class Topics {
     }
   }
 
-  async #findOrMake(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
-    const found = (await this.#requests.describe(name)) ?? (await this.#make(name, peer));
+  async #findOrMake(name: string, options: EnsureOptions): Promise<Topic | TopicRefusal> {
+    const found = (await this.#requests.describe(name)) ?? (await this.#make(name, options));
     if ('refused' in found) return found;
     const problem = findTopicProblem(name, found);
     if (problem) throw problem;
     this.#known.set(name, { topic: found, readAt: performance.now() });
+    if (found.replicas === 1) await this.#lookAtBrokers();
     return found;
   }
 
-  async #make(name: string, peer: string | undefined): Promise<Topic | TopicRefusal> {
-    const configs = topicConfigs(name, this.#defaults);
+  async #lookAtBrokers(): Promise<void> {
+    this.#brokers = await this.#requests.countBrokers();
+    const { remark } = this;
+    if (remark !== undefined && !this.#remarked) this.#log.warn({ remark }, 'topics have one replica');
+    this.#remarked ||= remark !== undefined;
+  }
+
+  async #make(name: string, { peer }: EnsureOptions): Promise<Topic | TopicRefusal> {
+    const limit = newTopicLimit(this.#maxMessageBytes, this.#brokersLimit());
+    const configs = topicConfigs(name, this.#defaults, limit);
     if (peer === undefined) return this.#requests.create(configs);
     const share = this.#shares.get(peer) ?? new Set();
     const { maxTopics } = this.#defaults;
@@ -130,12 +165,17 @@ export class Topics {
       return refusal;
     }
   }
+
+  /** What a topic takes that says nothing of it. Position topics never do, and a peer's is there before its messages are. */
+  #brokersLimit(): number | undefined {
+    return [...this.#known].find(([name]) => isPositionTopic(name))?.[1].topic.maxMessageBytes;
+  }
 }
 
 function shareUsedUp(topic: string, maxTopics: number): TransientError {
   return new TransientError(
     'KafkaRefused',
-    `the topic ${topic} is not made: LFH_SYNC_MAX_TOPICS=${maxTopics} allows no more new topics for this peer since this ` +
-      'sidecar started. Make the topic by hand, raise the setting, or name in allowFormats what is wanted',
+    `the topic ${topic} is not made: ${settingText('maxTopics')} is ${maxTopics}, and so many new topics were made for this ` +
+      'peer since this sidecar started. Make the topic by hand, raise the setting, or name in allowFormats what is wanted',
   );
 }

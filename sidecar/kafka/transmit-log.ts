@@ -31,7 +31,8 @@ export async function takeOverTransmission(options: KafkaTakeOver, server: FhirS
   const { topics, node } = options;
   const topic = transmitStateTopic(server);
   const group = transmitGroup(node, server);
-  await topics.ensure([SYNC_TOPIC, RETRANSMIT_TOPIC, EXCEPTION_TOPIC]);
+  // Its own topic first, which shows what the brokers take by default.
+  await topics.ensure([topic, SYNC_TOPIC, RETRANSMIT_TOPIC, EXCEPTION_TOPIC]);
   const { writer, newest } = await fenceAndRead(options, { owner: server, transactionalId: group, topic });
   const client = options.open();
   try {

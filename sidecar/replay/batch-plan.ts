@@ -1,13 +1,28 @@
 import type { LfhMessage } from '../../common/contract/message.ts';
 import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
+import { settingText } from '../../common/contract/settings.ts';
+import { TransientError } from '../../common/errors.ts';
 import { type Decision, decide, type Rejection, type Rules } from './decide.ts';
 import type { Delivered } from './delivered.ts';
 import type { OutgoingRecord, TopicLimits, TopicRefusal } from './outgoing-record.ts';
 import type { Position } from './position.ts';
-import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from './record.ts';
+import { dataRecordValue, exceptionRecord } from './record.ts';
+import { batchBytes, neededTopicLimit } from './record-size.ts';
 
 /** Turns a batch of deliveries into the records of one transaction and the position after it. */
+
+/** Thrown where a topic of ours is set to take less than our settings let in. Nothing is wrong with the message. */
+export class TopicTooSmallError extends TransientError {
+  constructor(topic: string, limit: number, size: number, maxMessageBytes: number) {
+    super(
+      'KafkaRefused',
+      `the topic ${topic} takes at most ${limit} bytes in one record batch (max.message.bytes), and the next message needs ` +
+        `${size}. Set max.message.bytes=${neededTopicLimit(maxMessageBytes)} there with kafka-configs.sh, which is what ` +
+        `${settingText('maxMessageBytes')} = ${maxMessageBytes} needs; or lower that, and such messages are rejected`,
+    );
+  }
+}
 
 /** What is known of each topic, by name: its limits, or why it cannot be had. */
 export type Topics = ReadonlyMap<string, TopicLimits | TopicRefusal>;
@@ -69,10 +84,12 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
 /**
  * Makes the records of one transaction.
  *
- * A message can still turn out here to be one that Kafka does not take, because no topic can have the name of its format or
- * the topic takes only smaller records. Such a message is rejected like any other, since waiting would stop the stream
- * behind it.
+ * A message can still turn out here to be one that Kafka does not take, because no topic can have the name of its format. Such
+ * a message is rejected like any other, since waiting would stop the stream behind it. A topic that takes less than our
+ * settings let in costs no message: all wait until it is set right.
  *
+ * @param maxMessageBytes the setting of that name, by which the messages were judged
+ * @throws TopicTooSmallError where a topic takes less than it has to
  * @param topics limits of LFH_SYNC, LFH_EXCEPTION and every topic of {@link topicsNamed}
  * @param before the position before the batch; `stream`, `identity` and `from` are carried on
  * @param peer the name of the LfhSyncPeer
@@ -83,6 +100,7 @@ export function planBatch(
   topics: Topics,
   before: Position,
   peer: string,
+  maxMessageBytes: number,
   now: number,
 ): BatchPlan {
   const records: OutgoingRecord[] = [];
@@ -96,7 +114,8 @@ export function planBatch(
       skips.set(decision.reason, (skips.get(decision.reason) ?? 0) + 1);
       continue;
     }
-    const outcome = decision.kind === 'reject' ? decision : encode(delivered, decision.message, topics, now);
+    const outcome =
+      decision.kind === 'reject' ? decision : encode(delivered, decision.message, topics, maxMessageBytes, now);
     if ('kind' in outcome) {
       rejections.push({ delivered, rejection: outcome });
       const source = { peer, stream: before.stream, identity: before.identity, sequence: delivered.streamSequence };
@@ -161,25 +180,29 @@ interface Encoded {
   readonly data: Buffer;
 }
 
-function encode(delivered: Delivered, message: LfhMessage, topics: Topics, now: number): Encoded | Rejection {
-  const topic = topics.get(message.data_format);
+function encode(
+  delivered: Delivered,
+  message: LfhMessage,
+  topics: Topics,
+  maxMessageBytes: number,
+  now: number,
+): Encoded | Rejection {
+  const format = message.data_format;
+  const topic = topics.get(format);
   if (topic === undefined || 'refused' in topic) {
     return { kind: 'reject', reason: 'TopicRefused', detail: topic?.refused ?? 'the topic of data_format is missing' };
   }
   const { buffer, byteOffset, byteLength } = delivered.payload;
   const raw = Buffer.from(buffer, byteOffset, byteLength);
+  requireRoom(raw, SYNC_TOPIC, limitOf(topics, SYNC_TOPIC), maxMessageBytes);
   const data = dataRecordValue(message, now);
-  return (
-    findOversize(raw, SYNC_TOPIC, limitOf(topics, SYNC_TOPIC)) ??
-    findOversize(data, 'the topic of data_format', topic.maxMessageBytes) ?? { message, raw, data }
-  );
+  requireRoom(data, format, topic.maxMessageBytes, maxMessageBytes);
+  return { message, raw, data };
 }
 
-function findOversize(value: Buffer, topic: string, limit: number): Rejection | undefined {
-  const size = value.length + RECORD_OVERHEAD_BYTES;
-  if (size <= limit) return undefined;
-  const detail = `the record would have ${size} bytes; ${topic} takes at most ${limit} (max.message.bytes)`;
-  return { kind: 'reject', reason: 'TooLargeForKafka', detail };
+function requireRoom(value: Buffer, topic: string, limit: number, maxMessageBytes: number): void {
+  const size = batchBytes(value.length);
+  if (size > limit) throw new TopicTooSmallError(topic, limit, size, maxMessageBytes);
 }
 
 /** Our own topics are never refused: when they cannot be had, that is thrown before a plan is made. */

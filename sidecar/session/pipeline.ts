@@ -5,7 +5,7 @@ import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { AnotherStreamError, isOfAnotherStream } from '../replay/another-stream.ts';
 import { Backlog } from '../replay/backlog.ts';
 import { type BatchLimits, type BatchSize, isComplete, isFull } from '../replay/batch.ts';
-import { advancePosition, type BatchPlan, type Judged, topicsNamed } from '../replay/batch-plan.ts';
+import { advancePosition, type BatchPlan, type Judged, TopicTooSmallError, topicsNamed } from '../replay/batch-plan.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
@@ -183,22 +183,26 @@ function findProblem({ chain, position }: SessionStart, delivered: Delivered): T
   return undefined;
 }
 
-/** Plans a batch by what Kafka says about its topics. A limit that was read a while ago never rejects a message: it is read again. */
+/** Plans a batch by what Kafka says about its topics. A limit that was read a while ago stops nothing: it is read again. */
 async function planWithTopics(
-  { kafka, peer }: SessionContext,
+  { kafka, peer, rules: { maxMessageBytes } }: SessionContext,
   judged: readonly Judged[],
   before: Position,
 ): Promise<BatchPlan> {
-  const plan = async (options: { maxAgeMs?: number }): Promise<BatchPlan> => {
+  const plan = async (age: { maxAgeMs?: number }): Promise<BatchPlan> => {
+    const options = { ...age, maxMessageBytes };
     const topics = new Map<string, TopicLimits | TopicRefusal>([
       ...(await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], options)),
       ...(await kafka.ensureTopics(topicsNamed(judged), { ...options, peer })),
     ]);
-    return planInSlices(judged, topics, before, peer);
+    return planInSlices(judged, topics, before, peer, maxMessageBytes);
   };
-  const planned = await plan({});
-  const isTooLarge = planned.rejections.some(({ rejection }) => rejection.reason === 'TooLargeForKafka');
-  return isTooLarge ? plan({ maxAgeMs: 0 }) : planned;
+  try {
+    return await plan({});
+  } catch (error) {
+    if (!(error instanceof TopicTooSmallError)) throw error;
+    return plan({ maxAgeMs: 0 });
+  }
 }
 
 async function commitBatch(session: Session, before: Position, batch: readonly Delivered[]): Promise<void> {

@@ -46,11 +46,12 @@ export async function planInSlices(
   topics: Topics,
   before: Position,
   peer: string,
+  maxMessageBytes: number,
 ): Promise<BatchPlan> {
   const plans: BatchPlan[] = [];
   let at = before;
   for (const slice of slicesOf(judged, ({ delivered }) => delivered)) {
-    const plan = planBatch(slice, topics, at, peer, Date.now());
+    const plan = planBatch(slice, topics, at, peer, maxMessageBytes, Date.now());
     plans.push(plan);
     at = plan.position;
     await setImmediate();

@@ -1,3 +1,4 @@
+import { settingText } from '../../common/contract/settings.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import { publicKeyOf } from '../nats/public-key.ts';
 import { readIfThere, readReferenced } from './referenced-file.ts';
@@ -12,8 +13,8 @@ export interface NodeKeys {
   readonly publicKeys: readonly string[];
 }
 
-const CURRENT = 'NATS_NK_FILE';
-const PREVIOUS = 'LFH_SYNC_PREVIOUS_NK_FILE';
+const CURRENT = settingText('natsKeyFile');
+const PREVIOUS = settingText('previousNatsKeyFile');
 
 /**
  * Loads the node's key, and the previous key when there is one.

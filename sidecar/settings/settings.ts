@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { sleep } from '../../common/backoff.ts';
 import { type LoadedFhirServer, serversOfConnect } from '../../common/contract/fhir-servers.ts';
 import type { LoadedPeer, PeerSettings } from '../../common/contract/peers.ts';
-import { decodeSettings, SETTINGS, type Settings } from '../../common/contract/settings.ts';
+import { decodeSettings, SETTINGS, type Settings, settingText } from '../../common/contract/settings.ts';
 import { MissingReferenceError, messageOf } from '../../common/errors.ts';
 import { requireCertificates } from '../../common/pem.ts';
 import { loadFhirServer } from './fhir-server.ts';
@@ -41,9 +41,9 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
   const referenced = async (name: string, file: string | undefined): Promise<string | undefined> =>
     file === undefined ? undefined : readReferenced(name, resolve(file));
 
-  const localCa = await referenced('CONNECT_CA_FILE', settings.caFile);
-  const kafkaCa = await referenced('LFH_SYNC_KAFKA_CA_FILE', settings.kafkaCaFile);
-  const kafkaPassword = await referenced('LFH_SYNC_KAFKA_SASL_PASSWORD_FILE', settings.kafkaSaslPasswordFile);
+  const localCa = await referenced(settingText('caFile'), settings.caFile);
+  const kafkaCa = await referenced(settingText('kafkaCaFile'), settings.kafkaCaFile);
+  const kafkaPassword = await referenced(settingText('kafkaSaslPasswordFile'), settings.kafkaSaslPasswordFile);
   const { natsKeyFile, previousNatsKeyFile: previous } = settings;
   const keys = await loadKeys(resolve(natsKeyFile), previous === undefined ? undefined : resolve(previous));
   return {
@@ -53,8 +53,8 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
       ? await Promise.all(settings.fhirServers.map((server) => loadFhirServer(server, resolve)))
       : serversOfConnect(settings.externalFhirServers, settings.generateFhirServerUrl),
     peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, resolve))),
-    ...(localCa !== undefined && { localCa: requireCertificates(localCa, 'CONNECT_CA_FILE') }),
-    ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, 'LFH_SYNC_KAFKA_CA_FILE') }),
+    ...(localCa !== undefined && { localCa: requireCertificates(localCa, settingText('caFile')) }),
+    ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, settingText('kafkaCaFile')) }),
     ...(kafkaPassword !== undefined && { kafkaPassword: kafkaPassword.replace(/\r?\n$/, '') }),
   };
 }
@@ -113,10 +113,10 @@ const CONTENTS: Readonly<Record<string, keyof LoadedSettings>> = {
 } satisfies Partial<Record<keyof Settings, keyof LoadedSettings>>;
 
 function changedUnreloadable(settings: LoadedSettings, started: LoadedSettings): string[] {
-  return Object.entries(SETTINGS).flatMap(([key, { name, reloadable }]) => {
+  return Object.entries(SETTINGS).flatMap(([key, { reloadable }]) => {
     const fields = [key, CONTENTS[key] ?? key] as (keyof LoadedSettings)[];
     const same = fields.every((field) => JSON.stringify(settings[field]) === JSON.stringify(started[field]));
-    return reloadable || same ? [] : [name];
+    return reloadable || same ? [] : [settingText(key as keyof Settings)];
   });
 }
 

@@ -1,14 +1,14 @@
+import { encodeSettings } from '../../../common/contract/settings.ts';
+import { everyAddress } from '../../../common/contract/shapes.ts';
 import type { PodSpec } from '../../api/objects.ts';
 import { KAFKA_PASSWORD_FILE, NAMES, PREVIOUS_SEED_FILE, SEED_FILE } from '../observed/names.ts';
 import type { NodeObject } from '../observed/observed.ts';
-import { sidecarResources } from '../observed/spec.ts';
+import { httpPort, sidecarResources } from '../observed/spec.ts';
 
 /** Name of the container, of its volume, and of its port. */
 export const SIDECAR = 'lfh-sync';
 /** The directory in which the sidecar finds its settings. */
 const DIRECTORY = '/etc/lfh-sync';
-/** The default of the sidecar's setting LFH_SYNC_HTTP_ADDRESS. */
-const HTTP_PORT = 9877;
 /** The id of a user without rights: any number that is not root's. */
 const NOBODY = 65_532;
 
@@ -26,16 +26,19 @@ export function sidecarContainer(
   node: NodeObject,
   { securityContext }: Pick<PodSpec, 'securityContext'>,
 ): object {
+  const port = httpPort(node);
+  // Not in the settings' ConfigMap: container, port and probe change together, or a sidecar would fail the probe of its own pod.
+  const http = Object.entries(encodeSettings({ httpAddress: everyAddress(port) }));
   return {
     name: SIDECAR,
     image,
     imagePullPolicy: 'IfNotPresent',
     command: ['node', '/app/sidecar/main.js'],
     restartPolicy: 'Always',
-    env: [{ name: 'LFH_SYNC_SETTINGS_DIR', value: DIRECTORY }],
-    ports: [{ name: SIDECAR, containerPort: HTTP_PORT, protocol: 'TCP' }],
+    env: [{ name: 'LFH_SYNC_SETTINGS_DIR', value: DIRECTORY }, ...http.map(([name, value]) => ({ name, value }))],
+    ports: [{ name: SIDECAR, containerPort: port, protocol: 'TCP' }],
     livenessProbe: {
-      httpGet: { path: '/healthz', port: HTTP_PORT },
+      httpGet: { path: '/healthz', port },
       periodSeconds: 10,
       timeoutSeconds: 5,
       failureThreshold: 6,

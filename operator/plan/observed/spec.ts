@@ -1,4 +1,5 @@
 import { DEFAULT_FORMATS, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
+import { SETTINGS, type Settings, SIDECAR_HTTP_PORT } from '../../../common/contract/settings.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
 
@@ -59,6 +60,30 @@ export interface NodeSpec {
   readonly kafka: { readonly tls: boolean; readonly partitions: number; readonly replicationFactor: number };
 }
 
+/** How the sidecars work; all of it are settings of theirs, with the same defaults. */
+export type SidecarSpec = Pick<
+  Settings,
+  'logLevel' | 'announce' | 'maxMessageBytes' | 'maxTopics' | 'batchMaxMessages' | 'batchMaxBytes' | 'batchMaxAgeMs'
+>;
+
+export function sidecarSpec({ spec }: NodeObject): SidecarSpec {
+  const { logLevel, announce, maxMessageBytes, maxTopics, batch = {} } = spec.sidecar ?? {};
+  return {
+    logLevel: logLevel ?? SETTINGS.logLevel.fallback(),
+    announce: announce ?? SETTINGS.announce.fallback(),
+    maxMessageBytes: maxMessageBytes ?? SETTINGS.maxMessageBytes.fallback(),
+    maxTopics: maxTopics ?? SETTINGS.maxTopics.fallback(),
+    batchMaxMessages: batch.maxMessages ?? SETTINGS.batchMaxMessages.fallback(),
+    batchMaxBytes: batch.maxBytes ?? SETTINGS.batchMaxBytes.fallback(),
+    batchMaxAgeMs: batch.maxAgeMilliseconds ?? SETTINGS.batchMaxAgeMs.fallback(),
+  };
+}
+
+/** Where the sidecars of a node listen for the kubelet and for Prometheus. */
+export function httpPort({ spec }: Pick<NodeObject, 'spec'>): number {
+  return spec.sidecar?.httpPort ?? SIDECAR_HTTP_PORT;
+}
+
 export function nodeSpec({ spec }: NodeObject): NodeSpec {
   const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [], reload = 'Reloader' } = spec.nats;
   const workload = spec.nats.workloadRef && workloadRef(spec.nats.workloadRef, 'StatefulSet');
@@ -76,7 +101,8 @@ export function nodeSpec({ spec }: NodeObject): NodeSpec {
 }
 
 function kafkaSpec({ tls = false, topics = {} }: NodeObject['spec']['kafka']): NodeSpec['kafka'] {
-  const { partitions = 1, replicationFactor = 1 } = topics;
+  const { partitions = SETTINGS.newTopicPartitions.fallback() } = topics;
+  const { replicationFactor = SETTINGS.newTopicReplicationFactor.fallback() } = topics;
   return { tls, partitions, replicationFactor };
 }
 

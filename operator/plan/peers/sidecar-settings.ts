@@ -4,7 +4,7 @@ import { encodeSettings, type Settings } from '../../../common/contract/settings
 import { ShapeError } from '../../../common/contract/shapes.ts';
 import { KAFKA_PASSWORD_FILE, PREVIOUS_SEED_FILE, SEED_FILE } from '../observed/names.ts';
 import type { NodeObject, PeerObject, Texts } from '../observed/observed.ts';
-import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { nodeSpec, peerSpec, sidecarSpec } from '../observed/spec.ts';
 import { type Authority, bundle } from '../trust/certificates.ts';
 
 const OWN_CA_FILE = 'ca-own.crt';
@@ -47,6 +47,7 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa, before }: SidecarPla
     previousNatsKeyFile: PREVIOUS_SEED_FILE,
     ...(ownCa && { caFile: OWN_CA_FILE }),
     ...kafkaSettings(node, kafkaCa !== undefined),
+    ...sidecarSpec(node),
   };
   const files = { ...encodeSettings(all), ...Object.fromEntries(caFiles) };
   if (kafkaCa?.length !== 0) return files;

@@ -107,7 +107,9 @@ export function sidecarReady(
     const message = "a sidecar is not in contact with this node's Kafka; its log says why";
     return { type, status: 'False', reason: 'KafkaUnavailable', message };
   }
-  return { type, status: 'True', reason: 'Reporting', message: `${sidecars.length} sidecar(s) report` };
+  const remarks = new Set(sidecars.flatMap(({ kafka }) => kafka.remark ?? []));
+  const message = [`${sidecars.length} sidecar(s) report`, ...[...remarks].map((remark) => `Remark: ${remark}`)];
+  return { type, status: 'True', reason: 'Reporting', message: message.join('. ') };
 }
 
 type NotLive = Exclude<ServerReport['outcome'], 'Live'>;

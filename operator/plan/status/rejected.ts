@@ -13,13 +13,7 @@ type Verdict = Omit<ConditionDraft<'ReceiveReady'>, 'type'>;
 const RUN_LENGTH = 3;
 
 /** The reasons that a setting of ours, or our Kafka's, can end. For every other one the peer sends what connect would not. */
-const OURS: ReadonlySet<RejectReason> = new Set([
-  'TooLarge',
-  'TooLargeForKafka',
-  'ForeignOrigin',
-  'FormatNotAllowed',
-  'TopicRefused',
-]);
+const OURS: ReadonlySet<RejectReason> = new Set(['TooLarge', 'ForeignOrigin', 'FormatNotAllowed', 'TopicRefused']);
 
 /**
  * What ReceiveReady says of a peer that is connected and has only sent messages lately that were rejected: with nothing but that

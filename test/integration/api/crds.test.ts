@@ -119,7 +119,15 @@ describe('the CRDs on a real API server', function () {
       assert.deepEqual(taken.spec, {
         lfhId: 'hospital-a',
         nats: { servers: ['tls://nats-js:4222'], reload: 'Reloader', isolation: 'Accounts', account: 'LFH' },
-        kafka: { brokers: ['kafka:9092'], tls: false, topics: { partitions: 1, replicationFactor: 1 } },
+        kafka: { brokers: ['kafka:9092'], tls: false, topics: { partitions: -1, replicationFactor: -1 } },
+        sidecar: {
+          logLevel: 'info',
+          announce: true,
+          maxMessageBytes: 1_048_576,
+          maxTopics: 100,
+          batch: { maxMessages: 2_000, maxBytes: 8_388_608, maxAgeMilliseconds: 100 },
+          httpPort: 9877,
+        },
         key: { rotation: 0, overlap: '24h' },
       });
     });
@@ -229,6 +237,14 @@ describe('the CRDs on a real API server', function () {
         /contains a private key/,
       ],
       [
+        'a seed as log level of the sidecars',
+        { sidecar: { logLevel: { seed: SEED } } },
+        SEED,
+        /must be of type string/,
+      ],
+      ['a password as size', { sidecar: { maxMessageBytes: PASSWORD } }, PASSWORD, /must be of type integer/],
+      ['a seed in place of the batch', { sidecar: { batch: SEED } }, SEED, /must be of type object/],
+      [
         'a password in place of its Secret',
         { kafka: { brokers: ['k:9092'], sasl: { mechanism: 'plain', username: 'u', passwordSecretRef: PASSWORD } } },
         PASSWORD,
@@ -305,6 +321,21 @@ describe('the CRDs on a real API server', function () {
         { connect: withResources({ limits: { memory: '64Mi' } }) },
         /less than what is req/,
       ],
+      ['topics without partitions', { kafka: { brokers: ['k:1'], topics: { partitions: 0 } } }, /at least 1, or -1/],
+      ['no replicas', { kafka: { brokers: ['k:1'], topics: { replicationFactor: 0 } } }, /replicationFactor: .*or -1/],
+      [
+        'less than no replicas',
+        { kafka: { brokers: ['k:1'], topics: { replicationFactor: -2 } } },
+        /replicationFactor/,
+      ],
+      ['an unknown log level', { sidecar: { logLevel: 'loud' } }, /sidecar\.logLevel: .*"trace"/],
+      [
+        'messages larger than a client takes',
+        { sidecar: { maxMessageBytes: 67_108_865 } },
+        /maxMessageBytes.*67108864/,
+      ],
+      ['a batch that a durable cannot hand out', { sidecar: { batch: { maxMessages: 10_001 } } }, /maxMessages/],
+      ['a port that only root may have', { sidecar: { httpPort: 80 } }, /httpPort/],
       ['a rotation of a brought key', { key: { secretRef: { name: 'own' }, rotation: 1 } }, /must be 0 with secretRef/],
       ['an overlap without a unit', { key: { overlap: '24' } }, /spec\.key\.overlap/],
       ['a longest overlap without a unit', { key: { overlapMax: '24' } }, /spec\.key\.overlapMax/],

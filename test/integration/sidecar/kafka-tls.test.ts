@@ -75,7 +75,7 @@ describe("what the sidecar says of a broker's TLS", () => {
       broker: 'whose certificate is of another CA',
       at: async () => serve(await ca.issue()),
       ca: () => intermediate.ca,
-      says: /not signed by a CA that is trusted .*LFH_SYNC_KAFKA_CA_FILE must hold the CA that issued it/,
+      says: /not signed by a CA that is trusted .*spec\.kafka\.ca \(LFH_SYNC_KAFKA_CA_FILE\) must hold the CA that issued it/,
     },
     {
       broker: 'whose certificate is of no CA that everybody knows, where no CA is given',
@@ -101,7 +101,7 @@ describe("what the sidecar says of a broker's TLS", () => {
     {
       broker: 'that hangs up when TLS begins, as one without TLS does',
       at: () => listen(createServer((socket) => answer(socket, ''))),
-      says: /hung up in the middle of the TLS handshake: compare LFH_SYNC_KAFKA_TLS/,
+      says: /hung up in the middle of the TLS handshake: compare spec\.kafka\.tls \(LFH_SYNC_KAFKA_TLS\)/,
     },
   ];
   for (const { broker, at, ca: given, says } of ROWS) {

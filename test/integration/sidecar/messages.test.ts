@@ -35,17 +35,21 @@ describe("a peer's messages", () => {
   let sent = 0;
 
   before(async () => {
-    [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
+    const natsConfig = 'max_payload: 8MB\nmax_pending: 64MB';
+    [a, b] = await Promise.all([
+      Site.start('hospital-a', { kafka: false, natsConfig }),
+      Site.start('hospital-b', { natsConfig }),
+    ]);
     await a.grantAccess(b);
-    sidecar = await SidecarProcess.start(b, {
-      peers: [{ site: a, overrides: { allowFormats: ['*'], allowOrigins: ['clinic.a'] } }],
-      settings: {
-        LFH_SYNC_LOG_LEVEL: 'trace',
-        KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
-        LFH_SYNC_MAX_MESSAGE_BYTES: '600000',
-      },
-    });
+    sidecar = await SidecarProcess.start(b, { peers: peers(), settings: settings(600_000) });
     await sidecar.waitUntilReplaying(a);
+  });
+
+  const peers = () => [{ site: a, overrides: { allowFormats: ['*'], allowOrigins: ['clinic.a'] } }];
+  const settings = (maxMessageBytes: number) => ({
+    LFH_SYNC_LOG_LEVEL: 'trace',
+    KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
+    LFH_SYNC_MAX_MESSAGE_BYTES: String(maxMessageBytes),
   });
 
   after(async () => {
@@ -191,17 +195,6 @@ describe("a peer's messages", () => {
       });
     }
 
-    it('are kept when a topic was limited to smaller messages while the sidecar runs', async () => {
-      await alterTopic('FHIR-R4', '2000');
-      const large = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient', text: 'x'.repeat(5_000) } });
-      const small = connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } });
-      await send(large.payload, small.payload);
-      const { rejected } = await sidecar.peer(a);
-      assert.equal(rejected.TooLargeForKafka, 1);
-      assert.equal((await find('FHIR-R4', small.uuid)).length, 1);
-      await alterTopic('FHIR-R4', '1048588');
-    });
-
     it('and those that can leave no payload and no seed in the log, though it traces', async () => {
       const log = await sidecar.log();
       assert.ok(log.includes('"level":"trace"'));
@@ -237,6 +230,32 @@ describe("a peer's messages", () => {
     await connection.jetstream().publish('EVENTS.sync', payload, { headers: fields });
     await until('it is replayed', async () => (await find('LFH_SYNC', uuid)).length === 1);
   });
+
+  it('of 4,000,000 bytes are replayed when the setting is raised, as soon as topics that are there take them', async () => {
+    const content = Buffer.concat([Buffer.alloc(128), Buffer.from('DICM')]);
+    const sized = (padding: number, format: string) =>
+      connectMessage({ lfhId: a.lfhId, content, format, overrides: { padding: 'x'.repeat(padding) } });
+    const large = (format: string) => sized(4_000_000 - sized(0, format).payload.length, format);
+    await reconfigure(4_000_000);
+    const { uuid, payload } = large('DICOM-LARGE');
+    assert.equal(payload.length, 4_000_000);
+    sent += 1;
+    await a.announce([payload]);
+    await sidecar.waitForPeer(a, 'waits for the topic that is there', ({ reason, message }) => {
+      return reason === 'KafkaRefused' && /the topic LFH_SYNC takes at most 1048588 .*=5398872 there/.test(message);
+    });
+    await alterTopic('LFH_SYNC', '5398872');
+    await until('it is replayed', async () => (await find('LFH_SYNC', uuid)).length === 1, 60_000);
+    assert.equal((await find('DICOM-LARGE', uuid)).length, 1);
+    await reconfigure(600_000);
+  });
+
+  async function reconfigure(maxMessageBytes: number): Promise<void> {
+    const taken = async (): Promise<number> => (await sidecar.log()).split('took up changed settings').length;
+    const before = await taken();
+    await sidecar.configure(peers(), settings(maxMessageBytes));
+    await until('the setting is in force', async () => (await taken()) > before);
+  }
 
   async function alterTopic(topic: string, maxMessageBytes: string): Promise<void> {
     const admin = b.kafka.client().admin();

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { STREAM } from '../../../common/contract/names.ts';
 import { DEFAULT_FORMATS, peerList } from '../../../common/contract/peers.ts';
-import { decodeSettings } from '../../../common/contract/settings.ts';
+import { decodeSettings, SETTINGS, type Settings } from '../../../common/contract/settings.ts';
+import { splitHostPort } from '../../../common/server-url.ts';
 import { type Definition, readDefinitions, type Schema, walk } from '../../../crds/read.ts';
 import { KINDS } from '../../../operator/api/objects.ts';
 
@@ -75,7 +76,7 @@ for (const definition of definitions) {
         const isValue = field.type !== 'object';
         return isValue && (field.pattern ?? field.enum ?? field['x-kubernetes-validations']) !== undefined;
       });
-      const harmless = /\.(kind|policy|time|reload|isolation|mechanism|overlap|overlapMax)$/;
+      const harmless = /\.(kind|policy|time|reload|isolation|mechanism|overlap|overlapMax|logLevel)$/;
       assert.deepEqual(
         echoing.map(([path]) => path).filter((path) => !harmless.test(path)),
         [],
@@ -252,5 +253,47 @@ describe('the CRDs and the sidecar', () => {
     assert.equal(node.get('spec.kafka.topics.partitions')?.default, settings.newTopicPartitions);
     assert.equal(node.get('spec.kafka.topics.replicationFactor')?.default, settings.newTopicReplicationFactor);
     assert.equal(node.get('spec.kafka.tls')?.default, settings.kafkaTls);
+  });
+});
+
+describe('a setting of the sidecar', () => {
+  const inNode = schemasOf(definitionOf('LfhSyncNode'));
+
+  for (const [key, { name, field }] of Object.entries(SETTINGS)) {
+    if (field === undefined || !field.startsWith('spec.')) continue;
+    it(`${name} is in the field of the resource that messages name, with the same default`, () => {
+      const schema = inNode.get(field);
+      assert.ok(schema, field);
+      if (schema.default === undefined || schema.type === 'object') return;
+      const settings = decodeSettings(() => undefined);
+      const own = key === 'httpAddress' ? splitHostPort(settings.httpAddress).port : settings[key as keyof Settings];
+      assert.deepEqual(schema.default, own);
+    });
+  }
+
+  it('can be set through a resource, but for the one that must be empty, and those of the transmission', () => {
+    const without = Object.values(SETTINGS).filter(({ field }) => field === undefined);
+    assert.deepEqual(
+      without.map(({ name }) => name),
+      [
+        'NATS_SYNC_SUBSCRIBERS',
+        'LFH_SYNC_FHIR_SERVERS',
+        'CONNECT_EXTERNAL_FHIR_SERVERS',
+        'CONNECT_GENERATE_FHIR_SERVER_URL',
+      ],
+    );
+  });
+
+  it('has the limits of the field', () => {
+    for (const [path, { minimum, maximum, type }] of inNode) {
+      const setting = Object.values(SETTINGS).find(({ field }) => field === path);
+      if (!setting || type !== 'integer' || path.endsWith('Port')) continue;
+      for (const limit of [minimum, maximum])
+        decodeSettings((name) => (name === setting.name ? String(limit) : undefined));
+      const beyond = String(Number(maximum) + 1);
+      assert.throws(() => decodeSettings((name) => (name === setting.name ? beyond : undefined)), {
+        name: 'InvalidInputError',
+      });
+    }
   });
 });

@@ -90,6 +90,9 @@ describe('settings', () => {
     for (const text of ['["a:1","b:2"]', 'a:1,b:2', ' a:1 , b:2 ']) {
       assert.deepEqual(decode({ KAFKA_BOOTSTRAP_SERVERS: text }).kafkaBrokers, ['a:1', 'b:2'], text);
     }
+    for (const text of ['["[fd00::1]:1","b:2"]', '[fd00::1]:1,b:2', ' [fd00::1]:1 , b:2']) {
+      assert.deepEqual(decode({ KAFKA_BOOTSTRAP_SERVERS: text }).kafkaBrokers, ['[fd00::1]:1', 'b:2'], text);
+    }
     assert.deepEqual(decode({ NATS_SERVERS: 'tls://nats:4222' }).natsServers, ['tls://nats:4222']);
   });
 
@@ -104,8 +107,14 @@ describe('settings', () => {
   });
 
   const wrong: readonly [name: string, text: string, message: RegExp][] = [
-    ['LFH_SYNC_BATCH_MAX_MESSAGES', '0', /^LFH_SYNC_BATCH_MAX_MESSAGES: expected a whole number from 1 to 10000/],
+    [
+      'LFH_SYNC_BATCH_MAX_MESSAGES',
+      '0',
+      /^LFH_SYNC_BATCH_MAX_MESSAGES: expected a whole number from 1 to 10000, .*; the operator takes it from spec\.sidecar\.batch\.maxMessages$/,
+    ],
     ['LFH_SYNC_BATCH_MAX_MESSAGES', '2e3', /whole number/],
+    ['KAFKA_ADMIN_NEW_TOPIC_PARTITIONS', '0', /from 1 to 1000, or -1 for what the brokers are set to/],
+    ['KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR', '-2', /from 1 to 100, or -1/],
     ['LFH_SYNC_LOG_LEVEL', 'loud', /expected one of trace/],
     ['LFH_SYNC_ANNOUNCE', 'maybe', /expected true or false/],
     ['KAFKA_BOOTSTRAP_SERVERS', '["a:1", 5]', /^KAFKA_BOOTSTRAP_SERVERS\[1\]: expected host:port/],
@@ -113,7 +122,11 @@ describe('settings', () => {
     ['NATS_SERVERS', 'http://x', /^NATS_SERVERS\[0\]/],
     ['LFH_SYNC_NODE', 'Local', /lower-case/],
     ['LFH_SYNC_PEERS', '{}', /expected a JSON list/],
-    ['LFH_SYNC_KAFKA_SASL_MECHANISM', 'plain', /needs LFH_SYNC_KAFKA_SASL_USERNAME/],
+    [
+      'LFH_SYNC_KAFKA_SASL_MECHANISM',
+      'plain',
+      /spec\.kafka\.sasl\.mechanism \(LFH_SYNC_KAFKA_SASL_MECHANISM\) needs spec\.kafka\.sasl\.username/,
+    ],
   ];
   for (const [name, text, message] of wrong) {
     it(`say what is wrong with ${name}=${text}`, () => assert.throws(() => decode({ [name]: text }), { message }));

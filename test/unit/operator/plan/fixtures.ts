@@ -215,7 +215,7 @@ export function sidecarOf(peers: readonly PeerStatus[], changes: Partial<Sidecar
     settings: { state: 'Current', message: '' },
     publicKeys: [OWN_KEY],
     nats: { key: OWN_KEY, message: '' },
-    kafka: { joined: true },
+    kafka: { joined: true, remark: null },
     peers,
     ...changes,
   };

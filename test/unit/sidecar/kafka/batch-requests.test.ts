@@ -45,4 +45,27 @@ describe('a batch', () => {
     );
     assert.deepEqual(shape, [['LFH_SYNC:2 0', 'FHIR-R4:0 1'], ['LFH_SYNC:2 2', 'FHIR-R4:0 3'], ['LFH_SYNC:2 4']]);
   });
+
+  it('is cut where a request would be larger than a broker takes, and keeps the order within each topic', () => {
+    const mega = 1024 * 1024;
+    const sizes = [20, 20, 60, 1, 60, 60] as const;
+    const records = sizes.map((size, n) => ({
+      topic: n % 2 ? 'DICOM' : 'LFH_SYNC',
+      value: Buffer.alloc(size * mega),
+    }));
+    const requests = splitIntoRequests(records, () => ({ partition: 0, maxMessageBytes: 100 * mega }));
+    const bytes = requests.map((parts) =>
+      parts.flatMap(({ messages }) => messages).reduce((sum, { value }) => sum + (value?.length ?? 0) / mega, 0),
+    );
+    assert.ok(
+      bytes.every((each) => each <= 60),
+      bytes.join(),
+    );
+    for (const topic of ['LFH_SYNC', 'DICOM']) {
+      const order = requests.flatMap((parts) =>
+        parts.filter((part) => part.topic === topic).flatMap((part) => part.indexes),
+      );
+      assert.deepEqual(order, topic === 'LFH_SYNC' ? [0, 2, 4] : [1, 3, 5]);
+    }
+  });
 });

@@ -50,7 +50,14 @@ describe('a batch plan', () => {
   ];
 
   it('has a raw and a data record for each replay and an exception record for each rejection, in the order of the stream', () => {
-    const planned = planBatch(allAtOnce(judgeBatch(batch, start, rules)), topics(), start, 'a', 0);
+    const planned = planBatch(
+      allAtOnce(judgeBatch(batch, start, rules)),
+      topics(),
+      start,
+      'a',
+      rules.maxMessageBytes,
+      0,
+    );
     assert.deepEqual(
       planned.records.map(({ topic }) => topic),
       ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
@@ -78,25 +85,46 @@ describe('a batch plan', () => {
   });
 
   it('moves the position past a batch that has nothing but skips', () => {
-    const planned = planBatch(allAtOnce(judgeBatch([batch[3] as Delivered], start, rules)), topics(), start, 'a', 0);
+    const planned = planBatch(
+      allAtOnce(judgeBatch([batch[3] as Delivered], start, rules)),
+      topics(),
+      start,
+      'a',
+      rules.maxMessageBytes,
+      0,
+    );
     assert.deepEqual([planned.records.length, planned.position.sequence], [0, 15]);
   });
 
-  it('rejects a message whose topic cannot be had or takes smaller records only', () => {
-    const reasons = [{ refused: 'no more topics' }, { maxMessageBytes: 300 }].map((format) => {
-      const planned = planBatch(
-        allAtOnce(judgeBatch([batch[1] as Delivered], start, rules)),
-        topics(format),
-        start,
-        'a',
-        0,
-      );
-      return [planned.rejections[0]?.rejection.reason, planned.records.map(({ topic }) => topic)];
-    });
-    assert.deepEqual(reasons, [
-      ['TopicRefused', ['LFH_EXCEPTION']],
-      ['TooLargeForKafka', ['LFH_EXCEPTION']],
-    ]);
+  /** A plan of one message. */
+  const planOf = (payload: Uint8Array, given: ReturnType<typeof topics>) => {
+    const judged = allAtOnce(judgeBatch([delivery(11, payload)], start, rules));
+    return planBatch(judged, given, start, 'a', rules.maxMessageBytes, 0);
+  };
+
+  it('rejects a message whose topic cannot be had', () => {
+    const { rejections, records } = planOf(good, topics({ refused: 'no more topics' }));
+    assert.equal(rejections[0]?.rejection.reason, 'TopicRefused');
+    assert.deepEqual(
+      records.map(({ topic }) => topic),
+      ['LFH_EXCEPTION'],
+    );
+  });
+
+  it('costs no message where a topic takes less than the settings let in, and says which topic needs what', () => {
+    const sync = topics().set('LFH_SYNC', { maxMessageBytes: 300 });
+    for (const [topic, given] of [
+      ['FHIR-R4', topics({ maxMessageBytes: 300 })],
+      ['LFH_SYNC', sync],
+    ] as const) {
+      assert.throws(() => planOf(good, given), {
+        name: 'TransientError',
+        reason: 'KafkaRefused',
+        message: new RegExp(
+          `topic ${topic} .*at most 300 bytes.*max\\.message\\.bytes=198872 .*spec\\.sidecar\\.maxMessageBytes`,
+        ),
+      });
+    }
   });
 
   it('names each topic of its messages once', () => {
@@ -114,7 +142,14 @@ describe('a batch plan', () => {
       fc.property(deliveries, (steps) => {
         let sequence = 0;
         const all = steps.map(([step, bytes]) => delivery((sequence += step), bytes));
-        const planned = planBatch(allAtOnce(judgeBatch(all, start, rules)), topics(), start, 'a', 0);
+        const planned = planBatch(
+          allAtOnce(judgeBatch(all, start, rules)),
+          topics(),
+          start,
+          'a',
+          rules.maxMessageBytes,
+          0,
+        );
         const skipped = [...planned.skips.values()].reduce((sum, count) => sum + count, 0);
         assert.equal(planned.replays.length + planned.rejections.length + skipped, all.length);
         assert.equal(planned.records.length, 2 * planned.replays.length + planned.rejections.length);
@@ -142,6 +177,7 @@ describe('a batch plan', () => {
             topics(),
             position,
             'a',
+            rules.maxMessageBytes,
             0,
           );
           if (!commits) continue;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import type { LfhMessage } from '../../../../common/contract/message.ts';
 import { pythonString } from '../../../../sidecar/replay/python-json.ts';
-import { dataRecordValue, exceptionRecord, RECORD_OVERHEAD_BYTES } from '../../../../sidecar/replay/record.ts';
+import { dataRecordValue, exceptionRecord } from '../../../../sidecar/replay/record.ts';
+import { batchBytes } from '../../../../sidecar/replay/record-size.ts';
 import { messageFields } from './messages.ts';
 
 const NOW = Date.parse('2026-11-23T11:42:06.789Z');
@@ -117,7 +118,7 @@ describe('the exception record', () => {
       fc.property(fc.uint8Array({ maxLength: 6_000 }), fc.integer({ min: 2_000, max: 6_000 }), (payload, limit) => {
         const { value, headers } = exceptionRecord(payload, rejection, source, NOW, limit);
         const headerBytes = Object.entries(headers ?? {}).reduce((sum, [k, v]) => sum + k.length + v.length + 4, 0);
-        assert.ok(value.length + headerBytes + RECORD_OVERHEAD_BYTES <= limit);
+        assert.ok(batchBytes(value.length) + headerBytes <= limit);
       }),
     );
   });

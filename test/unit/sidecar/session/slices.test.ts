@@ -63,8 +63,15 @@ describe('a batch in slices', () => {
         const judged = await judgeInSlices(batch, START, RULES);
         assert.deepEqual(judged, allAtOnce(judgeBatch(batch, START, RULES)));
         // The time of day is in the records; everything else is compared.
-        const { records, ...planned } = await planInSlices(judged, TOPICS, START, 'a');
-        const { records: expectedRecords, ...expected } = planBatch(judged, TOPICS, START, 'a', 0);
+        const { records, ...planned } = await planInSlices(judged, TOPICS, START, 'a', RULES.maxMessageBytes);
+        const { records: expectedRecords, ...expected } = planBatch(
+          judged,
+          TOPICS,
+          START,
+          'a',
+          RULES.maxMessageBytes,
+          0,
+        );
         assert.deepEqual(planned, expected);
         assert.deepEqual(
           records.map(({ topic }) => topic),
@@ -177,7 +184,7 @@ async function longestStretch(batch: readonly Delivered[]): Promise<number> {
   delay.enable();
   turn();
   const judged = await judgeInSlices(batch, START, RULES);
-  await planInSlices(judged, TOPICS, START, 'a');
+  await planInSlices(judged, TOPICS, START, 'a', RULES.maxMessageBytes);
   isDone = true;
   delay.disable();
   if (process.env.LFH_SYNC_FIGURES) {

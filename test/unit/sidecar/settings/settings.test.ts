@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
+import { settingText } from '../../../../common/contract/settings.ts';
 import { type LoadedSettings, loadSettings, watchSettings } from '../../../../sidecar/settings/settings.ts';
 import { until } from '../../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../../kit/servers/certificates.ts';
@@ -56,7 +57,7 @@ describe('the settings of a sidecar', () => {
     const publicKey = createUser().getPublicKey();
     await put('nats-server.nk', publicKey);
     await assert.rejects(loadSettings(env), (error: Error) => {
-      assert.match(error.message, /NATS_NK_FILE: holds a public key/);
+      assert.match(error.message, /spec\.key \(NATS_NK_FILE\): holds a public key/);
       assert.ok(!error.message.includes(publicKey));
       return true;
     });
@@ -64,7 +65,7 @@ describe('the settings of a sidecar', () => {
 
   it('name the file that is missing, and the setting that names it', async () => {
     await unlink(join(directory, 'nats-server.nk'));
-    await assert.rejects(loadSettings(env), /NATS_NK_FILE: cannot read the file .*nats-server\.nk/);
+    await assert.rejects(loadSettings(env), /spec\.key \(NATS_NK_FILE\): cannot read the file .*nats-server\.nk/);
   });
 
   describe('that change while it runs', () => {
@@ -124,7 +125,7 @@ describe('the settings of a sidecar', () => {
     it('stay as they are when they take effect at the next start only, and are named', async () => {
       await put('KAFKA_BOOTSTRAP_SERVERS', 'elsewhere:9092');
       await until('the change is reported', () => changes.length === 1, 5_000);
-      assert.deepEqual(changes[0]?.restartNeeded, ['KAFKA_BOOTSTRAP_SERVERS']);
+      assert.deepEqual(changes[0]?.restartNeeded, [settingText('kafkaBrokers')]);
       assert.deepEqual(changes[0]?.settings.kafkaBrokers, ['kafka:9092']);
     });
 
@@ -144,7 +145,7 @@ describe('the settings of a sidecar', () => {
       const again = watchSettings(env, await loadSettings(env), watch, stop.controller.signal);
       await put('ca-kafka.crt', (await createCertificateAuthority('kafka')).ca);
       await put('kafka-password', 'after');
-      const expected = ['LFH_SYNC_KAFKA_CA_FILE', 'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE'];
+      const expected = [settingText('kafkaCaFile'), settingText('kafkaSaslPasswordFile')];
       await until('both are reported', () => JSON.stringify(named.at(-1)) === JSON.stringify(expected), 5_000);
       stop.controller.abort();
       await again;

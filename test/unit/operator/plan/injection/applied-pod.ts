@@ -8,6 +8,7 @@ interface AppliedPod {
   readonly initContainers: readonly {
     readonly env: readonly { readonly name: string; readonly value: string }[];
     readonly ports: readonly { readonly containerPort: number }[];
+    readonly livenessProbe: { readonly httpGet: { readonly port: number } };
     readonly resources: object;
     readonly securityContext: { readonly runAsUser?: number };
     readonly volumeMounts: readonly { readonly mountPath: string }[];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { decodeSettings } from '../../../../../common/contract/settings.ts';
+import { splitHostPort } from '../../../../../common/server-url.ts';
 import { readDefinitions, type Schema } from '../../../../../crds/read.ts';
 import type { NodeObject } from '../../../../../operator/plan/observed/observed.ts';
 import { appliedPod } from './applied-pod.ts';
@@ -13,12 +14,18 @@ function schemaOf(kind: string, ...path: readonly string[]): Schema {
 }
 
 describe('the injected container', () => {
-  it('names the settings directory that it mounts, and the port that the sidecar listens on by default', () => {
-    const [container] = appliedPod(node()).initContainers;
-    const [mount] = container?.volumeMounts ?? [];
-    assert.deepEqual(container?.env, [{ name: 'LFH_SYNC_SETTINGS_DIR', value: mount?.mountPath }]);
-    const port = Number(decodeSettings(() => undefined).httpAddress.split(':')[1]);
-    assert.equal(container?.ports[0]?.containerPort, port);
+  it('names the settings directory that it mounts, and the port that the sidecar listens on', () => {
+    for (const [sidecar, port] of [
+      [{}, splitHostPort(decodeSettings(() => undefined).httpAddress).port],
+      [{ httpPort: 19_877 }, 19_877],
+    ] as const) {
+      const [container] = appliedPod(node(undefined, undefined, { spec: { sidecar } })).initContainers;
+      const env = new Map(container?.env.map(({ name, value }) => [name, value]));
+      assert.equal(env.get('LFH_SYNC_SETTINGS_DIR'), container?.volumeMounts[0]?.mountPath);
+      assert.equal(decodeSettings((name) => env.get(name)).httpAddress, `[::]:${port}`);
+      assert.equal(container?.ports[0]?.containerPort, port);
+      assert.equal(container?.livenessProbe.httpGet.port, port);
+    }
   });
 
   it('never runs as root, and runs as the user of the image or the cluster in any other pod', () => {

@@ -63,6 +63,34 @@ describe("a sidecar's settings", () => {
     assert.deepEqual([c?.lfhId, c?.caFile], ['c.*', undefined]);
   });
 
+  it('take every field of spec.sidecar, and without it are as a sidecar takes them by itself', () => {
+    const keys = [
+      ...(['logLevel', 'announce', 'maxMessageBytes', 'maxTopics'] as const),
+      ...(['batchMaxMessages', 'batchMaxBytes', 'batchMaxAgeMs'] as const),
+    ];
+    const read = (sidecar?: NonNullable<NodeObject['spec']['sidecar']>): unknown[] => {
+      const files = filesOf(aNode({ spec: { ...(sidecar && { sidecar }) } }), []);
+      const settings = decodeSettings((name) => files[name]);
+      return keys.map((key) => settings[key]);
+    };
+    const batch = { maxMessages: 7, maxBytes: 70_000, maxAgeMilliseconds: 0 };
+    assert.deepEqual(read({ logLevel: 'warn', announce: false, maxMessageBytes: 4_000_000, maxTopics: 0, batch }), [
+      'warn',
+      false,
+      4_000_000,
+      0,
+      7,
+      70_000,
+      0,
+    ]);
+    const own = decodeSettings(() => undefined);
+    assert.deepEqual(
+      read(),
+      keys.map((key) => own[key]),
+    );
+    assert.deepEqual(read({ batch: {} }), read());
+  });
+
   it("name no CA file where the system's roots count", () => {
     const files = filesOf(aNode(), [aPeer('b', { spec: { ca: undefined } })], false);
     const settings = decodeSettings((name) => files[name]);

@@ -391,6 +391,7 @@ const withSasl = (secrets: Parameters<typeof references>[1]): Situation => ({
   observed: { references: references({}, secrets) },
 });
 const connect = { workloadRef: { name: 'connect' } };
+const REMARK = { joined: true, remark: 'one replica' };
 const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situation => ({
   dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
 });
@@ -433,7 +434,8 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
       },
       /^being put in$/,
     ],
-    ['sidecars report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar/],
+    ['sidecars report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar\(s\) report$/],
+    ['one has a remark', 'True', 'Reporting', sidecars({ kafka: REMARK }, {}), /report\. Remark: one replica$/],
     ['no injection is asked for and no sidecar reports', 'True', 'NotRequested', sidecars()],
     [
       'no sidecar answers',
@@ -456,7 +458,7 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
       'SettingsNotLive',
       sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
     ],
-    ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false } })],
+    ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false, remark: null } })],
     [
       "Kafka's CA has expired",
       'False',
