@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { splitHostPort } from './server-url.ts';
 
 /** What is answered over HTTP. Each function is called again for every request. */
 export interface Probes {
@@ -26,12 +27,14 @@ interface Answer {
  * Serves `/healthz`, `/readyz`, `/status` (JSON) and `/metrics` (Prometheus). It is for reading only, and for small requests.
  * A client that holds a connection open without a request is cut off after 2 s, or sooner where there are too many. Otherwise any pod could keep the kubelet out with idle connections, until it ends us for not answering.
  *
+ * At `[::]` it answers at every address, of IPv6 and of IPv4: a pod may have either or both, and kubelet and Prometheus choose
+ * one. Where the kernel has no IPv6 it listens at every address of IPv4.
+ *
  * @param address `host:port`; port 0 takes any free one
  * @throws what listening throws, such as EADDRINUSE
  */
 export async function startProbeServer(address: string, probes: Probes): Promise<ProbeServer> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const { host, port } = splitHostPort(address);
   const server = createServer(
     {
       requestTimeout: 5_000,
@@ -47,10 +50,13 @@ export async function startProbeServer(address: string, probes: Probes): Promise
   );
   const open = new Map<Socket, string>();
   server.on('connection', (socket) => admit(open, socket));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(Number(address.slice(colon + 1)), host, resolve);
-  });
+  try {
+    await listen(server, host, port);
+  } catch (error) {
+    const instead = withoutIpv6(host, error);
+    if (instead === undefined) throw error;
+    await listen(server, instead, port);
+  }
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -59,6 +65,28 @@ export async function startProbeServer(address: string, probes: Probes): Promise
         server.closeAllConnections();
       }),
   };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** What the kernel says of an IPv6 address where IPv6 is not built in, or is turned off. */
+const NO_IPV6: readonly unknown[] = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
+
+/**
+ * Where to listen instead, when listening failed because there is no IPv6.
+ *
+ * @returns undefined where somebody asked for one address, or something else is wrong
+ */
+export function withoutIpv6(host: string, error: unknown): string | undefined {
+  return host === '::' && NO_IPV6.includes((error as { code?: unknown }).code) ? '0.0.0.0' : undefined;
 }
 
 const IDLE_MS = 2_000;

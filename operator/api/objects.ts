@@ -94,11 +94,16 @@ export interface Container {
 }
 
 export interface Service extends KubeObject {
-  readonly spec?: { readonly ports?: readonly { readonly name?: string; readonly port: number }[] };
+  readonly spec?: {
+    readonly ports?: readonly { readonly name?: string; readonly port: number }[];
+    /** `IPv4`, `IPv6` or both; the first is the one of its address. */
+    readonly ipFamilies?: readonly string[];
+  };
 }
 
-/** Some of the pods behind a Service. */
+/** Some of the pods behind a Service, with their addresses of one family. */
 export interface EndpointSlice extends KubeObject {
+  readonly addressType?: string;
   readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null;
   readonly endpoints?:
     | readonly { readonly addresses: readonly string[]; readonly conditions?: { readonly ready?: boolean } }[]

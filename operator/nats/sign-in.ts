@@ -1,6 +1,7 @@
 import type { Reason } from '../../common/contract/reasons.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
-import { hostAndPort, requireServerUrl, type ServerAddress } from '../../common/server-url.ts';
+import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
+import type { Endpoint } from '../plan/observed/endpoints.ts';
 import type { ServerReport } from '../plan/observed/observed.ts';
 import { addressesOf } from './addresses.ts';
 import { connectOnce, type ServerTrust } from './connection.ts';
@@ -38,7 +39,7 @@ export interface WhichConfig extends ServerTrust {
    */
   readonly refusing?: ReadonlySet<string>;
   /** The addresses behind a server's URL, by that URL, where Kubernetes knows them better than DNS does. */
-  readonly endpoints?: ReadonlyMap<string, readonly { readonly address: string; readonly port: number }[]>;
+  readonly endpoints?: ReadonlyMap<string, readonly Endpoint[]>;
 }
 
 /**
@@ -73,16 +74,39 @@ export async function whichConfig(servers: readonly string[], wanted: WhichConfi
 
 async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerReport[]> {
   const { secure, host, port } = requireServerUrl(server);
-  let places: ServerAddress[];
+  let families: readonly (readonly Endpoint[])[];
   try {
-    const known = wanted.endpoints?.get(server) ?? (await addressesOf(host)).map((address) => ({ address, port }));
-    places = known.map((each) => ({ secure, host: each.address, port: each.port }));
+    const known = wanted.endpoints?.get(server);
+    families = known
+      ? [known]
+      : (await addressesOf(host)).map((addresses) => addresses.map((address) => ({ address, port })));
   } catch (error) {
     if (!(error instanceof TransientError)) throw error;
     return [{ server: hostAndPort({ host, port }), outcome: error.reason, message: messageOf(error) }];
   }
   const trust = { ...wanted, tlsServerName: wanted.tlsServerName ?? host };
-  return Promise.all(places.map((place) => reportOf(secure ? 'tls' : 'nats', hostAndPort(place), trust)));
+  const ask = ({ address, port: at }: Endpoint): Promise<ServerReport> =>
+    reportOf(secure ? 'tls' : 'nats', hostAndPort({ host: address, port: at }), trust);
+  return askOneFamily(families, ask);
+}
+
+/**
+ * Asks each server once: at its address of the first family at which any of them answers. Where none does, what counts is what
+ * was found at the first.
+ *
+ * @param families the addresses, by family
+ */
+export async function askOneFamily<Address>(
+  families: readonly (readonly Address[])[],
+  ask: (address: Address) => Promise<ServerReport>,
+): Promise<ServerReport[]> {
+  let first: ServerReport[] | undefined;
+  for (const family of families) {
+    const reports = await Promise.all(family.map(ask));
+    if (reports.some(({ outcome }) => outcome !== 'Unreachable')) return reports;
+    first ??= reports;
+  }
+  return first ?? [];
 }
 
 async function reportOf(scheme: string, server: string, wanted: WhichConfig): Promise<ServerReport> {

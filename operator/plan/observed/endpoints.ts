@@ -29,7 +29,17 @@ export function serviceNamed(server: string, namespace: string): string | undefi
 }
 
 /**
- * Every ready pod behind a Service. DNS may give one address for all of them, and each server must be asked by itself. Pods that
+ * The slices of the Service's first IP family. With both families each pod is in a slice of each, and one pod must not count as
+ * two servers: a nats-server may listen at its address of one family only. Clients come by the first family, too.
+ */
+function ofOneFamily({ spec }: Service, slices: readonly EndpointSlice[]): readonly EndpointSlice[] {
+  const families = [...(spec?.ipFamilies ?? []), 'IPv4', 'IPv6'];
+  const bySlices = families.map((family) => slices.filter(({ addressType }) => addressType === family));
+  return bySlices.find((found) => found.some(({ endpoints }) => endpoints?.length)) ?? [];
+}
+
+/**
+ * Every ready pod behind a Service, at one address. DNS may give one address for all of them, and each server must be asked by itself. Pods that
  * are not ready are left out: they read their configuration when they start.
  *
  * @param port of the Service
@@ -41,12 +51,13 @@ export function endpointsBehind(
   port: number,
 ): readonly Endpoint[] | undefined {
   const servicePort = service?.spec?.ports?.find((each) => each.port === port);
-  if (!servicePort) return undefined;
-  const found = slices.flatMap((slice) => {
+  if (!service || !servicePort) return undefined;
+  const found = ofOneFamily(service, slices).flatMap((slice) => {
     const { port: target } = slice.ports?.find(({ name = '' }) => (name ?? '') === (servicePort.name ?? '')) ?? {};
     if (target === undefined) return [];
     const ready = (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
-    return ready.flatMap(({ addresses }) => addresses.map((address) => ({ address, port: target })));
+    // What further addresses of an endpoint would mean is not defined.
+    return ready.flatMap(({ addresses }) => addresses.slice(0, 1).map((address) => ({ address, port: target })));
   });
   const once = new Map(found.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
   return once.size === 0 ? undefined : [...once.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);

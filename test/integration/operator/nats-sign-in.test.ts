@@ -50,6 +50,7 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
     accounts: string,
     certificate?: CertificateOptions | 'plaintext',
     extra = '',
+    host: '127.0.0.1' | '[::1]' = '127.0.0.1',
   ): Promise<NatsServer> {
     const name = `nats-${(served += 1)}`;
     const server = await NatsServer.start({
@@ -58,6 +59,7 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
       ...(certificate === 'plaintext' ? {} : { certificate: await ca.issue(certificate) }),
       accounts,
       extra,
+      host,
     });
     servers.push(server);
     return server;
@@ -100,6 +102,15 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
         (await whichConfig([newer.url, older.url], { nodeSeed: node.seed, hash: 'two', ca: ca.ca })).live,
         true,
       );
+    });
+
+    it('finds it at an address of IPv6, in the URL and behind a Service', async () => {
+      const server = await serve(included('one'), undefined, '', '[::1]');
+      isReported(await ask(server, 'one'), 'Live', /NATS server \[::1\]:/);
+      const behind = [{ address: '::1', port: server.port }];
+      const endpoints = new Map([['tls://localhost:4222', behind]]);
+      isReported(await ask('tls://localhost:4222', 'one', { endpoints }), 'Live', /NATS server \[::1\]:/);
+      isReported(await ask(server, 'one', { ca: (await createCertificateAuthority('b')).ca }), 'NotTrusted', /\[::1\]/);
     });
 
     it('reports NoAuthorization for a server without any users, also when our own key is accepted there', async () => {

@@ -7,15 +7,16 @@ import { Site } from '../../kit/sites/site.ts';
 
 const USER = { username: 'lfh', password: 'correct-horse' };
 
-describe('a Kafka with TLS and SASL', () => {
+describe('a Kafka with TLS and SASL, where all servers have IPv6 only', () => {
   let a: Site;
   let b: Site;
   const running: SidecarProcess[] = [];
 
   before(async () => {
     [a, b] = await Promise.all([
-      Site.start('hospital-a', { kafka: false }),
-      Site.start('hospital-b', { kafkaUser: USER }),
+      Site.start('hospital-a', { kafka: false, host: '[::1]' }),
+      // kafka-rights.test.ts has one at an address of IPv4.
+      Site.start('hospital-b', { kafkaUser: USER, host: '[::1]' }),
     ]);
     await a.grantAccess(b);
   });
@@ -41,6 +42,9 @@ describe('a Kafka with TLS and SASL', () => {
     const sidecar = await start({});
     await sidecar.waitForPeer(a, 'is replayed', ({ replayed }) => replayed === 1);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
+    const { nats, kafka } = await sidecar.status();
+    assert.deepEqual([nats.message, nats.key !== null, kafka.joined], ['', true, true]);
+    assert.match((await sidecar.peer(a)).message, /^replaying from \[::1\]:/);
   });
 
   const untrusted = { LFH_SYNC_KAFKA_CA_FILE: 'ca-lfh-sync-hospital-a.crt' };
@@ -56,7 +60,7 @@ describe('a Kafka with TLS and SASL', () => {
       {},
       'wrong-horse',
       'KafkaRefused',
-      /SASL_AUTHENTICATION_FAILED .*; check LFH_SYNC_KAFKA_SASL_USERNAME and the password file/,
+      /SASL_AUTHENTICATION_FAILED .*; check spec\.kafka\.sasl\.username \(LFH_SYNC_KAFKA_SASL_USERNAME\) and the password of/,
     ],
     ['its CA is not trusted', untrusted, USER.password, 'KafkaUnavailable', /certificate/i],
     [

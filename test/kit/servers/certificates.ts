@@ -30,7 +30,7 @@ export interface ServerCertificate {
 export interface CertificateOptions {
   /** `CN=nats` by default; empty for a certificate without a subject, as public CAs issue them. */
   readonly subject?: string;
-  /** What it is for: DNS names and IP addresses; by default 127.0.0.1 and localhost; none for a certificate without a SAN. */
+  /** What it is for: DNS names and IP addresses; by default 127.0.0.1, ::1 and localhost; none for a certificate without a SAN. */
   readonly names?: readonly JsonGeneralName[];
   /** Days from now; negative for the past. */
   readonly notBefore?: number;
@@ -59,6 +59,7 @@ type AuthorityOptions = Pick<CertificateOptions, 'notBefore' | 'notAfter'> & {
 
 const LOCAL: readonly JsonGeneralName[] = [
   { type: 'ip', value: '127.0.0.1' },
+  { type: 'ip', value: '::1' },
   { type: 'dns', value: 'localhost' },
 ];
 

@@ -23,6 +23,8 @@ export async function kafkaClassPath(): Promise<string> {
 
 export interface KafkaOptions {
   readonly directory: string;
+  /** Where it listens, and how it tells clients where; `[::1]` for a Kafka that has IPv6 only. */
+  readonly host?: '127.0.0.1' | '[::1]';
   /** Absent: any free one. */
   readonly port?: number;
   /** Where the records are kept; by default in `directory`. A small file system here makes a Kafka that is full. */
@@ -70,12 +72,16 @@ export class KafkaServer {
   }
 
   get brokers(): string[] {
-    return [`127.0.0.1:${this.#port}`];
+    return [`${this.#host}:${this.#port}`];
   }
 
   /** As {@link brokers}, but with TLS and SASL. */
   get secureBrokers(): string[] {
-    return [`127.0.0.1:${this.#securePort}`];
+    return [`${this.#host}:${this.#securePort}`];
+  }
+
+  get #host(): string {
+    return this.#options.host ?? '127.0.0.1';
   }
 
   get logFile(): string {
@@ -135,8 +141,8 @@ export class KafkaServer {
       'node.id': '1',
       'controller.quorum.voters': `1@127.0.0.1:${this.#controllerPort}`,
       'controller.listener.names': 'CONTROLLER',
-      listeners: `PLAINTEXT://127.0.0.1:${this.#port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
-      'advertised.listeners': `PLAINTEXT://127.0.0.1:${this.#port}`,
+      listeners: `PLAINTEXT://${this.#host}:${this.#port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      'advertised.listeners': `PLAINTEXT://${this.#host}:${this.#port}`,
       'log.dirs': records,
       'auto.create.topics.enable': 'false',
       'group.initial.rebalance.delay.ms': '0',
@@ -174,8 +180,8 @@ export class KafkaServer {
   #secureListener(): Record<string, string> {
     const { secure } = this.#options;
     if (!secure) return {};
-    const plain = `PLAINTEXT://127.0.0.1:${this.#port}`;
-    const safe = `SASL_SSL://127.0.0.1:${this.#securePort}`;
+    const plain = `PLAINTEXT://${this.#host}:${this.#port}`;
+    const safe = `SASL_SSL://${this.#host}:${this.#securePort}`;
     const oneLine = (pem: string): string => pem.trim().replaceAll('\n', ' \\\n');
     return {
       listeners: `${plain},${safe},CONTROLLER://127.0.0.1:${this.#controllerPort}`,

@@ -25,6 +25,8 @@ export async function natsServerProgram(version: NatsVersion = 'current'): Promi
 export interface NatsOptions {
   readonly directory: string;
   readonly name: string;
+  /** `[::1]` for a server that has IPv6 only. */
+  readonly host?: '127.0.0.1' | '[::1]';
   /** Absent: any free one. */
   readonly port?: number;
   readonly version?: NatsVersion;
@@ -69,7 +71,7 @@ export class NatsServer {
   }
 
   get host(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.#options.host ?? '127.0.0.1'}:${this.port}`;
   }
 
   get url(): string {
@@ -155,7 +157,7 @@ export class NatsServer {
     }
     const config = [
       `server_name: ${JSON.stringify(name)}`,
-      `listen: "127.0.0.1:${this.port}"`,
+      `listen: "${this.host}"`,
       `jetstream { store_dir: ${JSON.stringify(this.storeDirectory)}, max_file: 4G }`,
       tls ? `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }` : '',
       `accounts {\n${this.#accounts}\n}`,

@@ -27,6 +27,8 @@ export interface SiteOptions {
   readonly natsVersion?: NatsVersion;
   /** false where a test needs no Kafka. */
   readonly kafka?: boolean;
+  /** Where its servers listen; `[::1]` for a site that has IPv6 only. */
+  readonly host?: '127.0.0.1' | '[::1]';
   readonly kafkaProperties?: Readonly<Record<string, string>>;
   readonly kafkaLogDirectory?: string;
   /** A user who signs in at Kafka's listener with TLS; its certificate is from the site's CA. */
@@ -337,13 +339,14 @@ function startNats(
   directory: string,
   certificate: ServerCertificate,
   accounts: string,
-  { prepared, natsVersion, natsConfig }: SiteOptions,
+  { prepared, host, natsVersion, natsConfig }: SiteOptions,
 ): Promise<NatsServer> {
   return NatsServer.start({
     directory: join(directory, 'nats'),
     name: `nats-${syncName(lfhId)}`,
     certificate,
     accounts,
+    ...(host && { host }),
     ...(prepared && { port: prepared.natsPort }),
     ...(natsVersion && { version: natsVersion }),
     extra: [natsConfig, prepared?.natsConfig].filter(Boolean).join('\n'),
@@ -351,10 +354,11 @@ function startNats(
 }
 
 function startKafka(directory: string, certificate: ServerCertificate, options: SiteOptions): Promise<KafkaServer> {
-  const { prepared, kafkaProperties, kafkaLogDirectory, kafkaUser } = options;
+  const { prepared, host, kafkaProperties, kafkaLogDirectory, kafkaUser } = options;
   return KafkaServer.start({
     directory: join(directory, 'kafka'),
     ...(prepared && { port: prepared.kafkaPort }),
+    ...(host && { host }),
     ...(kafkaProperties && { properties: kafkaProperties }),
     ...(kafkaLogDirectory && { logDirectory: kafkaLogDirectory }),
     ...(kafkaUser && { secure: { ...kafkaUser, certificate } }),

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get as getHttp, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { type ProbeServer, startProbeServer } from '../../../common/probe-server.ts';
+import { everyAddress } from '../../../common/contract/shapes.ts';
+import { type ProbeServer, startProbeServer, withoutIpv6 } from '../../../common/probe-server.ts';
 
 describe('the probe server', () => {
   let server: ProbeServer;
   let ready: true | string = true;
 
   before(async () => {
-    server = await startProbeServer('127.0.0.1:0', {
+    server = await startProbeServer(everyAddress(0), {
       healthy: () => true,
       ready: () => ready,
       status: () => ({ fine: true }),
@@ -30,6 +31,22 @@ describe('the probe server', () => {
     assert.deepEqual([answer.status, await answer.text()], [503, 'Kafka is away\n']);
     ready = true;
     assert.equal((await get('/readyz', 'HEAD')).status, 200);
+  });
+
+  it('answers at the addresses of IPv4 and of IPv6', async () => {
+    for (const host of ['127.0.0.1', '[::1]']) {
+      assert.equal((await fetch(`http://${host}:${server.port}/healthz`)).status, 200, host);
+    }
+  });
+
+  it('listens at every address of IPv4 where there is no IPv6, unless something else is wrong', () => {
+    const error = (code: string): Error => Object.assign(new Error(code), { code });
+    // A kernel without IPv6, and one where it is turned off for the address.
+    for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
+      assert.equal(withoutIpv6('::', error(code)), '0.0.0.0');
+      assert.equal(withoutIpv6('::1', error(code)), undefined, 'somebody asked for this address');
+    }
+    assert.equal(withoutIpv6('::', error('EADDRINUSE')), undefined);
   });
 
   it('goes on after a request for an unknown path, with another method, or whose answer fails', async () => {

@@ -32,11 +32,12 @@ describe("the endpoints of a node's NATS", () => {
     },
   };
 
-  function slice(addresses: readonly string[], ready?: boolean): EndpointSlice {
+  function slice(addresses: readonly string[], ready?: boolean, addressType = 'IPv4'): EndpointSlice {
     const conditions = ready === undefined ? {} : { ready };
     return {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
+      addressType,
       metadata: { name: 'nats-x' },
       ports: [
         { name: 'monitor', port: 8222 },
@@ -51,6 +52,21 @@ describe("the endpoints of a node's NATS", () => {
     assert.deepEqual(endpointsBehind(service, slices, 4222), [
       { address: '10.0.0.2', port: 14_222 },
       { address: '10.0.0.3', port: 14_222 },
+    ]);
+  });
+
+  it("are each pod once at its address of the Service's first family, where pods have addresses of both", () => {
+    const slices = [slice(['fd00:10:1::3', 'fd00:10:1::4'], true, 'IPv6'), slice(['10.1.2.3', '10.1.2.4'])];
+    const behind = (ipFamilies?: readonly string[]) =>
+      endpointsBehind({ ...service, spec: { ...service.spec, ...(ipFamilies && { ipFamilies }) } }, slices, 4222)?.map(
+        ({ address }) => address,
+      );
+    assert.deepEqual(behind(['IPv4', 'IPv6']), ['10.1.2.3', '10.1.2.4']);
+    assert.deepEqual(behind(['IPv6', 'IPv4']), ['fd00:10:1::3', 'fd00:10:1::4']);
+    assert.deepEqual(behind(), ['10.1.2.3', '10.1.2.4']);
+    const single = { ...service, spec: { ...service.spec, ipFamilies: ['IPv6'] } };
+    assert.deepEqual(endpointsBehind(single, [slice(['fd00::3'], true, 'IPv6')], 4222), [
+      { address: 'fd00::3', port: 14_222 },
     ]);
   });
 
