@@ -161,9 +161,9 @@ export const SIDECAR = {
   ),
   InjectionRefused: bad(
     'we',
-    'The API server does not let the operator change the workload; the message is its own. Either a right is missing, as after ' +
-      '`helm rollback` over a changed workloadRef (then run `helm upgrade` with the current values), or a policy of the cluster ' +
-      'forbids it.',
+    'The API server does not let the operator change the workload; the message is its own. Either a right is missing, as with ' +
+      'Argo CD or after `helm rollback` over a changed workloadRef: then the message says which name to add to `watch.names.connect`, ' +
+      'and `helm upgrade` with the current values adds it by itself. Or a policy of the cluster forbids it.',
   ),
   PodsRefused: bad(
     'we',

@@ -6,7 +6,7 @@ import { KubeError } from '../kube/errors.ts';
 import { objectKey, splitKey } from '../kube/formats.ts';
 import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
 import { isUpToDate, type LastApplied, lastAppliedAfter, undoneTooOften } from '../plan/injection/last-applied.ts';
-import { isOfAnotherNode, removalOf } from '../plan/injection/removal.ts';
+import { isOfAnotherNode, missingRight, removalOf } from '../plan/injection/removal.ts';
 import {
   awaitedRollout,
   desiredWorkload,
@@ -52,16 +52,18 @@ export class Injector {
     const { node, otherNodes } = snapshot;
     const { image, watches } = this.#options;
     const desired = desiredWorkload(node);
+    let at = desired;
     try {
       const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
       const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaProblem === undefined;
       const references = await readEnvironment(watches.watched, objectKey(node), workload);
       const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
+      if (next.step === 'remove') at = next.workload;
       if (next.step === 'inject') return await this.#inject(node, next.workload, next.spec);
       if (next.step === 'remove') await this.#remove(objectKey(node), next.workload);
       return next.outcome;
     } catch (error) {
-      return problemOf(node.status?.workload, error);
+      return problemOf(node.status?.workload, error, at !== undefined && missingRight(at, desired));
     }
   }
 
@@ -76,7 +78,7 @@ export class Injector {
     try {
       await this.#remove(nodeKey, workload);
     } catch (error) {
-      const { refusal } = problemOf(workload, error);
+      const { refusal } = problemOf(workload, error, missingRight(workload, undefined));
       if (!refusal) throw error;
       this.#options.log.warn({ workload, problem: refusal.message }, 'the sidecar stays in its workload');
     }
@@ -125,11 +127,16 @@ export class Injector {
   }
 }
 
-/** What the API server refuses, a person must mend. Any other problem may have passed by the next reconcile. */
-function problemOf(workload: string | undefined, error: unknown): Injection {
+/**
+ * What the API server refuses, a person must mend. Any other problem may have passed by the next reconcile.
+ *
+ * @param advice what to do where a right is missing
+ */
+function problemOf(workload: string | undefined, error: unknown, advice: string | false): Injection {
   if (!(error instanceof KubeError)) throw error;
   const passes = error.isConflict || error.code === 0 || error.code === 429;
   const message = messageOf(error);
   if (passes) return { workload, awaited: `the workload could not be read or changed just now: ${message}` };
-  return { workload, refusal: { reason: 'InjectionRefused', message } };
+  const whole = error.isMissingRight && advice !== false ? `${message}. ${advice}` : message;
+  return { workload, refusal: { reason: 'InjectionRefused', message: whole } };
 }

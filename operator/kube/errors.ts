@@ -49,6 +49,11 @@ export class KubeError extends Error {
     return this.code === 403;
   }
 
+  /** Forbidden for want of a right (RBAC), and not by an admission policy, which answers with the same status. */
+  get isMissingRight(): boolean {
+    return this.isForbidden && /\bcannot \w+ resource "/.test(this.message);
+  }
+
   /**
    * The server has understood the request and will refuse it however often it is repeated: for missing rights, for its
    * size, or because the server takes the object for invalid.

@@ -1,5 +1,6 @@
 import { type JsonPatchStep, mountsConfigMap, type Workload } from '../../api/objects.ts';
 import { NAMES } from '../observed/names.ts';
+import { parseWorkload } from '../observed/workload-ref.ts';
 import { SIDECAR } from './container.ts';
 import { INJECTION_MANAGER, isOurEntry, ownsField, subscribersPath } from './injection.ts';
 
@@ -52,4 +53,23 @@ export function removalOf({ metadata, spec }: Workload): JsonPatchStep[] {
   // The API server answers with a conflict if somebody has changed the workload since, and the indices with it.
   const unchanged = { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion } as const;
   return [unchanged, ...paths.map((path) => ({ op: 'remove', path }) as const)];
+}
+
+/**
+ * What to do where the operator has no right to change a workload.
+ *
+ * The chart gives the right on the workload in `node.connect`, and where it can ask the cluster also on the one that has the
+ * sidecar. `helm template`, and with it Argo CD, asks no cluster, and a rollback brings the earlier rights back as they were.
+ *
+ * @param workload that cannot be changed, such as `Deployment/connect`
+ * @param desired the workload that the spec names; undefined: none
+ */
+export function missingRight(workload: string, desired: string | undefined): string {
+  const { name } = parseWorkload(workload) ?? { name: workload };
+  const why =
+    workload === desired ? '' : ', out of which the sidecar has to be taken, since the spec no longer names it';
+  return (
+    `The operator's Role does not name ${workload}${why}: add ${name} to watch.names.connect in the values of the chart. With helm, ` +
+    '`helm upgrade` with the current values does it as well'
+  );
 }

@@ -282,6 +282,17 @@ describe('the chart on a real API server', function () {
       await holds('Deployment/connect');
       await deploy('upgrade', { node: otherConnect });
       assert.equal(await changeable(), 'connect-2,connect,nats');
+      // What renders without a cluster, as Argo CD does, has to be told what an upgrade sees.
+      const watch = { names: { connect: ['connect'] } };
+      const role = { kind: 'Role', name: `${name}-watched` };
+      const rules = async (values: object): Promise<unknown> =>
+        (await helm.template(release, namespace, values)).find(
+          ({ kind, metadata }) => kind === role.kind && metadata.name === role.name,
+        )?.rules;
+      const { stdout } = await plane.kubectl(['get', 'role', role.name, '-n', namespace, '-o', 'json']);
+      const { rules: upgraded } = JSON.parse(stdout) as { rules: unknown };
+      assert.deepEqual(await rules({ node: otherConnect, watch }), upgraded);
+      assert.notDeepEqual(await rules({ node: otherConnect }), upgraded);
     });
 
     it('keeps the right to change both workloads when it goes back by an upgrade, or by a rollback to values that name both', async () => {

@@ -445,7 +445,10 @@ describe("the operator's injection", function () {
     assert.match(await at.waitForReason('Conflict'), /has a container or volume lfh-sync of its own/);
     await at.apply(connectManifest({ name: 'unlisted' }));
     await at.patchNode({ connect: { workloadRef: { name: 'unlisted' } } });
-    assert.match(await at.waitForReason('InjectionRefused'), /unlisted.*forbidden/);
+    assert.match(
+      await at.waitForReason('InjectionRefused'),
+      /unlisted.*forbidden.*add unlisted to watch\.names\.connect in the values/,
+    );
     // No sidecar is in a workload that would keep the node from being deleted.
     await at.kubectl('delete lfhnode local --timeout=30s');
   });

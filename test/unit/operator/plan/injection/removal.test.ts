@@ -3,8 +3,18 @@ import fc from 'fast-check';
 import type { FieldSet, JsonPatchStep, PodSpec, Volume, Workload } from '../../../../../operator/api/objects.ts';
 import { sidecarVolume } from '../../../../../operator/plan/injection/container.ts';
 import { INJECTION_MANAGER } from '../../../../../operator/plan/injection/injection.ts';
-import { isOfAnotherNode, removalOf } from '../../../../../operator/plan/injection/removal.ts';
+import { isOfAnotherNode, missingRight, removalOf } from '../../../../../operator/plan/injection/removal.ts';
 import { metadata, node, SUBSCRIBERS, workload } from './fixtures.ts';
+
+describe('a right that the operator has not', () => {
+  it('is asked for by the name of the workload, and with what it is for where the spec names another one', () => {
+    const earlier = missingRight('Deployment/connect', 'Deployment/connect-v2');
+    assert.match(earlier, /Deployment\/connect, out of which the sidecar has to be taken/);
+    assert.match(earlier, /add connect to watch\.names\.connect/);
+    const wanted = missingRight('StatefulSet/connect-v2', 'StatefulSet/connect-v2');
+    assert.match(wanted, /does not name StatefulSet\/connect-v2: add connect-v2 to watch\.names\.connect/);
+  });
+});
 
 describe('removalOf', () => {
   const name = fc.constantFrom('lfh-sync', 'connect', 'app', 'proxy');
