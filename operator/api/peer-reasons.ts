@@ -133,6 +133,17 @@ export const SEND = {
     'The peer has fetched before and has stopped. Ask its administrator. What it has not fetched waits here for as long as our ' +
       'stream keeps it.',
   ),
+  Flooding: bad(
+    'peer',
+    'The peer sends far more requests to our nats-server than a sidecar does, by a fault or on purpose. Nothing is taken from it by ' +
+      'itself. Ask its administrator, and look at the load of nats-server. `spec.send.paused: true` takes its access away, and what it ' +
+      'has not fetched waits.',
+  ),
+  ConnectionsUsedUp: bad(
+    'peer',
+    'The peer has as many connections to our nats-server as it may have, so its sidecars may be refused, and so is our probe. Those that ' +
+      'were cut off are counted for some 6 minutes. If it stays, ask its administrator whether something else signs in with its key.',
+  ),
   Lagging: bad(
     'peer',
     'Messages wait for the peer, and it has acknowledged none for a while. Ask its administrator to look at its sidecar.',

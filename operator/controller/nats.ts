@@ -1,5 +1,6 @@
 import { STREAM } from '../../common/contract/names.ts';
 import { InvalidInputError, messageOf, TransientError } from '../../common/errors.ts';
+import { isAccountFull } from '../../common/out-of-connections.ts';
 import { type JetStream, openJetStream } from '../nats/consumers.ts';
 import { localNatsKey, probeKey, type UserKey } from '../nats/keys.ts';
 import { probePeerAccount } from '../nats/peer-account.ts';
@@ -163,10 +164,13 @@ async function probePeer(
   for (const server of node.spec.nats.servers) {
     try {
       const about = { lfhId: peer.spec.lfhId, stream: STREAM };
-      const { served, connectedKeys } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
-      return { served, connectedKeys: publicKeys.filter((each) => connectedKeys.includes(each)) };
+      const { served, connections } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
+      const theirs = connections.filter((each) => publicKeys.includes(each.key));
+      const open = new Set(theirs.filter((each) => each.open).map((each) => each.key));
+      return { served, connectedKeys: publicKeys.filter((each) => open.has(each)), connections: theirs };
     } catch (error) {
       rethrowBug(error);
+      if (isAccountFull(error)) return { served: false, connectedKeys: [], full: true };
     }
   }
   return undefined;

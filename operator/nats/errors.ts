@@ -3,6 +3,7 @@ import { clean } from '../../common/clean.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
+import { isOutOfConnections } from '../../common/out-of-connections.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
 import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsReason, tlsFailure } from '../../common/tls.ts';
 import { hungUpAtOnce, isNotNats, spokeBeforeTls } from '../../common/tls-first.ts';
@@ -122,6 +123,12 @@ const SPOKE_BEFORE_TLS: Saying = {
     'between the operator and this server',
 };
 
+const OUT_OF_CONNECTIONS: Saying = {
+  reason: 'Unreachable',
+  says: ({ publicKey }) =>
+    `it refuses one more connection: it has as many as its max_connections allows, for the account of ${publicKey} or in all`,
+};
+
 const HUNG_UP: Saying = {
   reason: 'Unreachable',
   says: ({ secure }) =>
@@ -143,6 +150,7 @@ function ruleOf(error: unknown): Saying | undefined {
   if (hungUpAtOnce(error)) return HUNG_UP;
   if (hungUpInHandshake(error)) return HUNG_UP_IN_HANDSHAKE;
   if (spokeBeforeTls(error)) return SPOKE_BEFORE_TLS;
+  if (isOutOfConnections(error)) return OUT_OF_CONNECTIONS;
   if (isNotNats(error)) return NOT_NATS;
   const codes = errorCodes(error);
   return RULES.find((candidate) => codes.some((code) => candidate.codes.test(code)));

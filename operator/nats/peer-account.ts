@@ -1,6 +1,7 @@
 import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
 import { syncName } from '../../common/contract/names.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
+import type { PeerConnection } from '../plan/observed/observed.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { isNoResponders, translate } from './errors.ts';
 import { isObject, parseJson } from './json.ts';
@@ -13,15 +14,24 @@ export interface PeerAccount {
    * Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable.
    */
   readonly served: boolean;
-  /** The NKeys of the connections to the account, each once, but the probe's own, on all servers of the cluster. */
-  readonly connectedKeys: readonly string[];
+  /** Of all connections to the account but the probe's own, on all servers of the cluster; also of those closed lately. */
+  readonly connections: readonly AccountConnection[];
+}
+
+/** A connection, with the NKey that it signed in with. */
+export interface AccountConnection extends PeerConnection {
+  readonly key: string;
+  readonly open: boolean;
 }
 
 const TIMEOUT_MS = 2000;
-/** Of a public NKey; no more than that is kept of what an answer has in its place. */
+/** Of a public NKey, and of a server's id. No more than that is kept of what an answer has in its place. */
 const KEY_LENGTH = 56;
-/** A peer may open as many connections as the server allows; these fit into one answer of ours, see `MAX_ANSWER_BYTES`. */
-const CONNECTIONS_QUERY = JSON.stringify({ auth: true, limit: 256 });
+/** With isolation `Users` a peer may open as many as the server allows; these fit into one answer of ours, see `MAX_ANSWER_BYTES`. */
+const MOST_CONNECTIONS = 256;
+const OPEN = JSON.stringify({ auth: true, limit: MOST_CONNECTIONS });
+/** Those that were closed last come first. */
+const CLOSED_LATELY = JSON.stringify({ auth: true, limit: MOST_CONNECTIONS, state: 1, sort: 'stop' });
 
 /**
  * Probes a peer's account from inside, on one server: whether the peer's requests reach its durable consumer, and with
@@ -39,11 +49,14 @@ export async function probePeerAccount(
 ): Promise<PeerAccount> {
   const connected = await connectOnce(server, key, trust, PROBE_INBOX);
   try {
-    const [served, answers] = await Promise.all([
+    const [served, ...answers] = await Promise.all([
       isServed(connected, pullSubject(peer.stream, syncName(peer.lfhId))),
-      askAll(connected, CONNECTIONS_SUBJECT, CONNECTIONS_QUERY, TIMEOUT_MS, connectedKeysIn),
+      askAll(connected, CONNECTIONS_SUBJECT, OPEN, TIMEOUT_MS, connectionsIn),
+      askAll(connected, CONNECTIONS_SUBJECT, CLOSED_LATELY, TIMEOUT_MS, connectionsIn),
     ]);
-    return { served, connectedKeys: [...new Set(answers.flat())].filter((each) => each !== key.publicKey) };
+    // One that was closed between the two answers is in both.
+    const all = new Map(answers.flat(2).map((each) => [each.id, each]));
+    return { served, connections: [...all.values()].filter((each) => each.key !== key.publicKey) };
   } finally {
     await connected.connection.close();
   }
@@ -59,13 +72,47 @@ async function isServed({ connection, place }: Connected, pull: string): Promise
   }
 }
 
-/** The keys in an answer of a server; an answer that somebody else has given in its place may be anything. */
-function connectedKeysIn(answer: string): string[] {
+/** The connections in an answer of a server; an answer that somebody else has given in its place may be anything. */
+function connectionsIn(answer: string): AccountConnection[] {
   const parsed = parseJson(answer);
   const data = isObject(parsed) ? parsed.data : undefined;
-  const connections: unknown = isObject(data) ? data.connections : undefined;
-  const each: readonly unknown[] = Array.isArray(connections) ? connections : [];
-  const users = each.map((connection) => (isObject(connection) ? connection.authorized_user : undefined));
-  const keys = users.filter((user) => typeof user === 'string' && user.length === KEY_LENGTH) as string[];
-  return [...new Set(keys)];
+  if (!isObject(data) || !Array.isArray(data.connections)) return [];
+  const { connections, server_id: server, now } = data;
+  if (!isKey(server)) return [];
+  return connections
+    .slice(0, MOST_CONNECTIONS)
+    .flatMap((each: unknown) => (isObject(each) ? connectionIn(each, server, timeOf(now)) : []));
+}
+
+function connectionIn(
+  { cid, authorized_user: key, in_msgs: sent, start, stop }: Readonly<Record<string, unknown>>,
+  server: string,
+  now: number,
+): AccountConnection[] {
+  if (!isKey(key) || typeof cid !== 'number') return [];
+  const end = stop === undefined ? now : timeOf(stop);
+  return [
+    {
+      key,
+      open: stop === undefined,
+      id: `${server} ${cid}`,
+      sent: typeof sent === 'number' && sent > 0 ? sent : 0,
+      lastedSeconds: secondsBetween(timeOf(start), end),
+      closedForSeconds: secondsBetween(end, now),
+    },
+  ];
+}
+
+function isKey(text: unknown): text is string {
+  return typeof text === 'string' && text.length === KEY_LENGTH;
+}
+
+/** In milliseconds since 1970. */
+function timeOf(text: unknown): number {
+  return typeof text === 'string' ? Date.parse(text) : Number.NaN;
+}
+
+/** 0 where either is not known, so that what is sent counts. */
+function secondsBetween(start: number, end: number): number {
+  return Math.max(0, (end - start) / 1000) || 0;
 }

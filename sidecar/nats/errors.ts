@@ -3,6 +3,7 @@ import { clean } from '../../common/clean.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
 import { OLDEST_NATS } from '../../common/nats-version.ts';
+import { isOutOfConnections } from '../../common/out-of-connections.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
 import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
 import { hungUpAtOnce, isNotNats, spokeBeforeTls } from '../../common/tls-first.ts';
@@ -149,6 +150,12 @@ function connectionProblem(error: unknown, { server, owner, secure }: Remote): P
     const message =
       `${server} accepted the connection and closed it before it said anything${tried}. Check the address, or ask the ` +
       `administrator of ${owner} what listens there`;
+    return { reason, message };
+  }
+  if (isOutOfConnections(error)) {
+    const message =
+      `${server} refuses one more connection: it has as many as it allows, of ours or in all. Connections that were cut off count ` +
+      `there for some minutes; if this lasts, ask the administrator of ${owner}`;
     return { reason, message };
   }
   if (spokeBeforeTls(error)) {

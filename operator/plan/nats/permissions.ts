@@ -4,6 +4,7 @@ import { sidecarPermissions } from '../../../common/contract/sidecar-user.ts';
 import { InvalidInputError } from '../../../common/errors.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
 import { isUserKey } from '../trust/public-keys.ts';
+import { PEER_LIMITS } from './peer-limits.ts';
 
 /**
  * The text that a node's nats-server includes inside its own configuration: which keys may sign in, and what each may do.
@@ -71,6 +72,12 @@ export const SIDECAR_MARK = "# this node's sidecars";
  * looks once in that time (`checkExpiredResponses` in its accounts.go), so the longest is twice as long.
  */
 const REMEMBERED_SECONDS = DURABLE.maxExpiresMs / 1_000 + 1;
+
+const LIMITS =
+  `  limits: { max_connections: ${PEER_LIMITS.maxConnections}, max_subscriptions: ${PEER_LIMITS.maxSubscriptions}, ` +
+  `max_payload: ${PEER_LIMITS.maxPayload} }\n`;
+/** Their keys open no other listener of the server, such as one for leaf nodes, WebSocket or MQTT, which lfh-sync never uses. */
+const CONNECTIONS = 'allowed_connection_types: ["STANDARD"]';
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -146,7 +153,7 @@ function peerAccount(main: string, stream: string, peer: Peer): string {
     (service) => `    { service: { account: ${quote(main)}, subject: ${quote(service)} } }`,
   );
   const users = [...peerUsers(stream, peer), ...probeUsers(stream, peer)];
-  return `${peer.account} {\n${list('users', users)}${list('imports', imports)}}\n`;
+  return `${peer.account} {\n${LIMITS}${list('users', users)}${list('imports', imports)}}\n`;
 }
 
 function probeUsers(stream: string, { account, probe }: Peer): string[] {
@@ -162,7 +169,9 @@ export function sidecarUsers(sidecars: SidecarUsers | undefined): string[] {
   const lists = `publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts(subscribe)} }`;
   return [...new Set(sidecars.publicKeys)]
     .sort()
-    .map((key) => `    { nkey: ${key}, permissions: { ${lists}, allow_responses: true } } ${SIDECAR_MARK}`);
+    .map(
+      (key) => `    { nkey: ${key}, permissions: { ${lists}, allow_responses: true }, ${CONNECTIONS} } ${SIDECAR_MARK}`,
+    );
 }
 
 function canaryUser(key: string): string {
@@ -175,7 +184,7 @@ function peerUsers(stream: string, { account, keys }: Peer): string[] {
 
 function user(key: string, publish: readonly string[], inbox: string): string {
   const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts([`${inbox}.>`])} } }`;
-  return `    { nkey: ${key}, permissions: ${permissions} }`;
+  return `    { nkey: ${key}, permissions: ${permissions}, ${CONNECTIONS} }`;
 }
 
 /** Everything that a peer may do: pull from, reset and acknowledge its own durable. */

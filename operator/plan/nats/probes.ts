@@ -1,10 +1,20 @@
 import type { DataPlane, PeerAccess, PeerObject } from '../observed/observed.ts';
 import type { Phase } from './files.ts';
+import { messagesPerSecond } from './traffic.ts';
 
 /** Which peers' accounts are probed, and what was last seen of each. */
 
-/** What was last seen of each peer's account, and when, in milliseconds since 1970; by the peer's name. */
-export type Accesses = ReadonlyMap<string, { readonly access: PeerAccess; readonly at: number }>;
+/** What was last seen of a peer's account. */
+export interface KnownAccess {
+  readonly access: PeerAccess;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  /** What the peer sent between the last two looks; undefined until there were two. */
+  readonly messagesPerSecond?: number | undefined;
+}
+
+/** By the peer's name. */
+export type Accesses = ReadonlyMap<string, KnownAccess>;
 
 /** The key that a peer is connected with changes when its administrator rotates it, which need not show at once. */
 const PROBE_AGAIN_MS = 60_000;
@@ -45,10 +55,19 @@ export function advanceAccesses(
   return new Map(
     granted.flatMap(({ metadata: { name } }) => {
       const access = nats?.access.get(name);
-      const next = access ? { access, at: now } : known.get(name);
+      const next = access ? advanced(known.get(name), access, now) : known.get(name);
       return next ? [[name, next]] : [];
     }),
   );
+}
+
+function advanced(before: KnownAccess | undefined, access: PeerAccess, now: number): KnownAccess {
+  // What was seen inside stays, with the time at which it was seen, so that the probe is tried again at each reconcile.
+  if (access.full) return before ? { ...before, access: { ...before.access, full: true } } : { access, at: now };
+  const { connections } = access;
+  const earlier = before?.access.connections;
+  const rate = before && earlier && connections && messagesPerSecond(earlier, connections, (now - before.at) / 1000);
+  return { access, at: now, ...(rate !== undefined && { messagesPerSecond: rate }) };
 }
 
 /** Longer than it takes to probe every peer of a large node. */
@@ -62,5 +81,7 @@ const LEFT_OUT_MS = 60_000;
  */
 export function leavesOut(known: Accesses, writtenAt: number, now: number): boolean {
   if (now - writtenAt < LEFT_OUT_MS) return false;
-  return [...known.values()].some(({ access, at }) => !access.served && at - writtenAt > LEFT_OUT_MS / 2);
+  return [...known.values()].some(
+    ({ access, at }) => !access.served && !access.full && at - writtenAt > LEFT_OUT_MS / 2,
+  );
 }

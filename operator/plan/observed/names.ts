@@ -25,7 +25,10 @@ export const WORKLOAD_NOTE = `${GROUP}/workload`;
 export const MAIN_FILE = 'lfh-sync.conf';
 /** Key of the same ConfigMap. Goes beside that block, inside `accounts`; holds nothing but a comment with `Users`. */
 export const PEERS_FILE = 'lfh-sync-peers.conf';
-/** Key of the same ConfigMap. The node's own CA first, then the peers'; for nats-server's `ca_file` and for connect. */
+/**
+ * Key of the same ConfigMap. The node's own CA first, then the peers'; for nats-server's `ca_file`, and for a connect that
+ * subscribes to peers. Nothing of ours reads it (docs/security.md, "The bundle of CAs").
+ */
 export const CA_FILE = 'ca.crt';
 
 /** Key of the ConfigMap with the invitation. */

@@ -119,6 +119,21 @@ export interface PeerAccess {
   readonly served: boolean;
   /** Those of its public keys that it is connected with. */
   readonly connectedKeys: readonly string[];
+  /** Its connections, also those that were closed lately. */
+  readonly connections?: readonly PeerConnection[];
+  /** Set where the probe was not let in, since the peer has as many connections as it may have. Nothing else is known then. */
+  readonly full?: true;
+}
+
+/** What a nats-server counts of one connection of a peer. */
+export interface PeerConnection {
+  /** The server's id and its number for the connection. */
+  readonly id: string;
+  /** How many messages the peer has sent on it. */
+  readonly sent: number;
+  readonly lastedSeconds: number;
+  /** 0 while it is open. */
+  readonly closedForSeconds: number;
 }
 
 /** What was found out about the node's local NATS. */

@@ -1,6 +1,8 @@
 import { syncName } from '../../../common/contract/names.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
-import type { ObservedDurable, ObservedNats, PeerAccess, PeerObject } from '../observed/observed.ts';
+import { PEER_LIMITS } from '../nats/peer-limits.ts';
+import type { KnownAccess } from '../nats/probes.ts';
+import type { ObservedDurable, ObservedNats, PeerObject } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { peerKeys } from '../peers/admission.ts';
@@ -14,7 +16,7 @@ export interface SendInputs {
   /** Whether every nats-server runs a configuration with this peer in it. */
   readonly configLive: boolean;
   /** What the peer finds when it signs in; undefined until its account was probed. */
-  readonly access: PeerAccess | undefined;
+  readonly access: KnownAccess | undefined;
   readonly sent: Progress | undefined;
   readonly fetched?: Fetched | undefined;
   readonly now: number;
@@ -24,7 +26,10 @@ type Verdict = Omit<ConditionDraft<'SendReady'>, 'type'>;
 
 /** Whether the peer can fetch what this node takes in, and does. */
 export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
-  return { type: 'SendReady', ...(withoutAsking(inputs) ?? withKeyProblem(asked(inputs), inputs.peer)) };
+  return {
+    type: 'SendReady',
+    ...(withoutAsking(inputs) ?? withKeyProblem(tooMuch(inputs.access) ?? asked(inputs), inputs.peer)),
+  };
 }
 
 /** What can be said without asking JetStream. */
@@ -47,7 +52,7 @@ function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {
 }
 
 function asked(inputs: SendInputs): Verdict {
-  const { peer, nats, access } = inputs;
+  const { peer, nats } = inputs;
   if (!nats?.durables) return unknown('NatsUnreachable', nats?.problem ?? "this node's JetStream was not asked yet");
   if (nats.streamFirst === undefined)
     return no('StreamMissing', 'there is no stream EVENTS; connect makes it when it starts');
@@ -55,11 +60,37 @@ function asked(inputs: SendInputs): Verdict {
   if ('reason' in durable) return durable;
   // JetStream stopped answering in the middle: whether the stream still has what the peer has read is not known.
   if (nats.problem !== undefined && nats.streamLast === undefined) return unknown('NatsUnreachable', nats.problem);
-  return (
-    lost(durable, nats) ??
-    withExpiry(access?.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED), inputs)
-  );
+  return lost(durable, nats) ?? notSeen(inputs) ?? withExpiry(served(inputs, durable), inputs);
 }
+
+function served(inputs: SendInputs, durable: ObservedDurable): Verdict {
+  return inputs.access?.access.served ? pulled(inputs, durable) : no('ConfigNotLive', NOT_SERVED);
+}
+
+/** Whether the peer uses more of our nats-server than one that replays ever needs. */
+function tooMuch(known: KnownAccess | undefined): Verdict | undefined {
+  const { maxConnections, messagesPerSecond: bound } = PEER_LIMITS;
+  const rate = known?.messagesPerSecond ?? 0;
+  if (rate > bound) {
+    return no(
+      'Flooding',
+      `the peer sent ${Math.round(rate)} requests a second lately, and a sidecar needs tens: ${WHAT_TO_DO}`,
+    );
+  }
+  if (!known?.access.full) return undefined;
+  return no('ConnectionsUsedUp', `the peer has all ${maxConnections} connections that it may have here: ${WHAT_TO_DO}`);
+}
+
+/** Many times as long as it takes until a peer is looked at again. */
+const NOT_SEEN_MS = 300_000;
+
+function notSeen({ access, now }: SendInputs): Verdict | undefined {
+  if (!access || Math.abs(now - access.at) <= NOT_SEEN_MS) return undefined;
+  const message = `what the peer finds when it signs in could not be seen since ${statusTime(access.at)}: is there room for a connection?`;
+  return unknown('NatsUnreachable', message);
+}
+
+const WHAT_TO_DO = 'ask its administrator; spec.send.paused takes its access away meanwhile';
 
 /** The peer's durable, or why it has none. */
 function durableOf(peer: PeerObject, { durables, durableAttempts, problem }: ObservedNats): ObservedDurable | Verdict {

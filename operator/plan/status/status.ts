@@ -63,7 +63,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const { receive: _receive, send: _send, certificateExpiry: _expiry, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
-  const access = accesses.get(peer.metadata.name)?.access;
+  const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
   const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True';
   const drafts: ConditionDraft[] = obstacle ??
@@ -76,7 +76,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...lastSeenOf(peer, dataPlane, { access, fetched, caExpires: ca?.expires, now }),
+    ...lastSeenOf(peer, dataPlane, { access: access?.access, fetched, caExpires: ca?.expires, now }),
   };
 }
 

@@ -2,17 +2,22 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { durableConfig } from '../../../common/contract/durable.ts';
-import { STATUS_SERVICE, statusSubject, syncName } from '../../../common/contract/names.ts';
+import { inboxPrefix, STATUS_SERVICE, statusSubject, syncName } from '../../../common/contract/names.ts';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
 import { TransientError } from '../../../common/errors.ts';
+import { isAccountFull } from '../../../common/out-of-connections.ts';
 import { type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
 import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
 import { askSidecars } from '../../../operator/nats/sidecar-status.ts';
+import { PEER_LIMITS } from '../../../operator/plan/nats/peer-limits.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
+import { messagesPerSecond } from '../../../operator/plan/nats/traffic.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../../../operator/plan/observed/names.ts';
+import type { PeerConnection } from '../../../operator/plan/observed/observed.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
@@ -286,6 +291,12 @@ describe('what the operator asks over NATS', () => {
       return probePeerAccount(server.url, key, { ca: ca.ca }, peer);
     }
 
+    /** The keys that somebody is connected with. */
+    async function openKeys(key = probe): Promise<string[]> {
+      const { connections } = await look(key);
+      return connections.flatMap((each) => (each.open ? [each.key] : []));
+    }
+
     beforeEach(async () => {
       await own.connected.connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(EVENTS_STREAM));
       await own.ensureDurable(STREAM, durableConfig(peer.lfhId));
@@ -306,11 +317,11 @@ describe('what the operator asks over NATS', () => {
       await server.reload({ accounts: accounts('Accounts') });
       await server.reload({});
       // The server may not have noticed yet that the connections of the test before are closed.
-      await until('nobody is connected', async () => (await look()).connectedKeys.length === 0);
+      await until('nobody is connected', async () => (await openKeys()).length === 0);
       await signIn(newKey);
-      assert.deepEqual((await look()).connectedKeys, [newKey.publicKey]);
+      assert.deepEqual(await openKeys(), [newKey.publicKey]);
       await signIn(oldKey);
-      assert.deepEqual(new Set((await look()).connectedKeys), new Set([newKey.publicKey, oldKey.publicKey]));
+      assert.deepEqual(new Set(await openKeys()), new Set([newKey.publicKey, oldKey.publicKey]));
       const info = await own.connected.connection.request(`$JS.API.CONSUMER.INFO.${STREAM}.${name}`);
       const { delivered, num_waiting } = info.json<{ delivered: { stream_seq: number }; num_waiting: number }>();
       assert.deepEqual([delivered.stream_seq, num_waiting], [0, 0]);
@@ -319,12 +330,57 @@ describe('what the operator asks over NATS', () => {
     it('is answered the same to the node itself where peers have no accounts of their own', async () => {
       await server.reload({ accounts: accounts('Users') });
       await signIn(oldKey);
-      let found = await look(user);
+      await until('it is served', async () => (await look(user)).served);
       await until('only the peer of this test is connected', async () => {
-        found = await look(user);
-        return found.served && found.connectedKeys.length === 1;
+        return isDeepStrictEqual(await openKeys(user), [oldKey.publicKey]);
       });
-      assert.deepEqual(found, { served: true, connectedKeys: [oldKey.publicKey] });
+    });
+
+    for (const isolation of ['Accounts', 'Users'] as const) {
+      it(`shows how much a peer floods, also on connections that it closes, with isolation ${isolation}`, async () => {
+        await server.reload({ accounts: accounts(isolation) });
+        await server.reload({});
+        const who = isolation === 'Users' ? user : probe;
+        const theirs = async (): Promise<PeerConnection[]> => {
+          return (await look(who)).connections.filter(({ key }) => key === newKey.publicKey);
+        };
+        const before = await theirs();
+        const flood = async (): Promise<NatsConnection> => {
+          const connection = await signIn(newKey, inboxPrefix(name));
+          for (let n = 0; n < 3_000; n += 1) connection.publish(`$JS.ACK.${STREAM}.${name}.1.1.1.1.0`, '+WPI');
+          await connection.flush();
+          return connection;
+        };
+        await (await flood()).close();
+        await flood();
+        await until('the server has closed the first', async () => {
+          return (await theirs()).length === before.length + 2;
+        });
+        const after = await theirs();
+        // As if these two looks had been a minute and a second apart.
+        assert.equal(Math.round(60 * (messagesPerSecond(before, after, 60) ?? 0)), 6_000);
+        assert.ok((messagesPerSecond(before, after, 1) ?? 0) > PEER_LIMITS.messagesPerSecond / 2);
+        assert.equal(messagesPerSecond(after, await theirs(), 60), 0);
+      });
+    }
+
+    it('is refused where the peer has all connections that it may have, and says so', async () => {
+      await server.reload({ accounts: accounts('Accounts') });
+      await server.reload({});
+      await until('nobody is connected', async () => (await openKeys()).length === 0);
+      for (let n = 0; n < PEER_LIMITS.maxConnections; n += 1) await signIn(newKey);
+      await assert.rejects(look(), (error: unknown) => {
+        assert.ok(error instanceof TransientError && isAccountFull(error), String(error));
+        assert.match(error.message, /refuses one more connection: it has as many as its max_connections allows/);
+        return true;
+      });
+      await connections.pop()?.close();
+      await until('there is room again', () =>
+        look().then(
+          ({ served }) => served,
+          () => false,
+        ),
+      );
     });
 
     it('does not stop at answers that somebody else gives in the place of the server', async () => {
@@ -340,12 +396,9 @@ describe('what the operator asks over NATS', () => {
       });
       await impostor.flush();
       await signIn(oldKey);
-      let found = await look(user);
       await until('only the peer of this test is connected', async () => {
-        found = await look(user);
-        return found.connectedKeys.length === 1;
+        return isDeepStrictEqual(await openKeys(user), [oldKey.publicKey]);
       });
-      assert.deepEqual(found, { served: true, connectedKeys: [oldKey.publicKey] });
       assert.ok(asked > 0);
     });
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect as connectTo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { createUser } from 'nkeys.js';
+import { createUser, type KeyPair } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../../common/contract/names.ts';
+import { PEER_LIMITS } from '../../../operator/plan/nats/peer-limits.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { numbered, pullAs, stranger } from '../../kit/servers/nats-peer.ts';
@@ -176,7 +178,7 @@ describe('the access of a peer as a user of the default account', () => {
 const VERSIONS = Object.keys(NATS_VERSIONS) as NatsVersion[];
 
 for (const version of VERSIONS) {
-  describe(`what nats-server ${NATS_VERSIONS[version]} remembers of the requests of a peer`, function () {
+  describe(`how much of nats-server ${NATS_VERSIONS[version]} a peer may use`, function () {
     this.timeout(60_000);
     const [own, peer] = [createUser(), createUser()];
     const requests = 500;
@@ -184,6 +186,8 @@ for (const version of VERSIONS) {
     let nats: NatsServer;
     let theirs: NatsConnection;
     let accountPage: string;
+    let leafNodes: number;
+    let webSocket: number;
 
     before(async () => {
       directory = await mkdtemp(join(tmpdir(), 'lfh-sync-remembered-'));
@@ -196,7 +200,10 @@ for (const version of VERSIONS) {
       const accounts = `LFH {\n  jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
       const port = await freePort();
       accountPage = `http://127.0.0.1:${port}/accountz?acc=LFH`;
-      const extra = `http: "127.0.0.1:${port}"`;
+      [leafNodes, webSocket] = [await freePort(), await freePort()];
+      const extra = `http: "127.0.0.1:${port}"
+        leafnodes { listen: "127.0.0.1:${leafNodes}" }
+        websocket { listen: "127.0.0.1:${webSocket}", no_tls: true }`;
       nats = await NatsServer.start({
         directory: join(directory, 'nats'),
         name: 'remembers',
@@ -221,6 +228,18 @@ for (const version of VERSIONS) {
       await rm(directory, { recursive: true });
     });
 
+    function signInAs(user: KeyPair): Promise<NatsConnection> {
+      const inbox = { inboxPrefix: inboxPrefix(B.durable), reconnect: false };
+      return connect({ servers: [nats.url], authenticator: nkeyAuthenticator(user.getSeed()), ...inbox });
+    }
+
+    function isLetIn(user: KeyPair): Promise<boolean> {
+      return signInAs(user).then(
+        (connection) => connection.close().then(() => true),
+        () => false,
+      );
+    }
+
     async function remembered(): Promise<number> {
       const answer = await fetch(accountPage);
       const page = (await answer.json()) as { account_detail: { responses?: Record<string, unknown> } };
@@ -235,13 +254,59 @@ for (const version of VERSIONS) {
       assert.equal(await remembered(), requests);
     }
 
-    it('is forgotten after seconds, so that pulls without end cannot fill its memory', async () => {
+    it('forgets its pulls after seconds, so that pulls without end cannot fill the memory', async () => {
       await flood(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${B.durable}`, '{"batch": 1, "no_wait": true}');
       await until('all are forgotten', async () => (await remembered()) === 0, 20_000);
     });
 
+    it('refuses one connection more than it may have, and nobody else', async () => {
+      const connections = [theirs];
+      try {
+        while (connections.length < PEER_LIMITS.maxConnections) connections.push(await signInAs(peer));
+        // Why, the client does not always see without TLS: operator/nats-status has that.
+        assert.equal(await isLetIn(peer), false);
+        await (await signInAs(own)).close();
+        await connections.pop()?.close();
+        await until('there is room again', () => isLetIn(peer));
+      } finally {
+        await Promise.all(connections.map((connection) => connection.close()));
+      }
+    });
+
+    it('refuses more subscriptions and larger messages than it may have, but not to send it larger ones', async () => {
+      const ours = await signInAs(own);
+      const many = await signInAs(peer);
+      const problems: unknown[] = [];
+      void (async () => {
+        for await (const { type, data } of many.status()) problems.push([type, data]);
+      })();
+      for (let n = 0; n <= PEER_LIMITS.maxSubscriptions; n += 1) many.subscribe(`${inboxPrefix(B.durable)}.${n}`);
+      await until('one is refused', () => problems.length > 0);
+      assert.deepEqual(problems, [['error', 'NATS_PROTOCOL_ERR']]);
+      const large = await signInAs(peer);
+      const ack = `$JS.ACK.EVENTS.${B.durable}.1.1.1.1.0`;
+      large.publish(ack, Buffer.alloc(PEER_LIMITS.maxPayload));
+      await large.flush();
+      assert.throws(() => large.publish(ack, Buffer.alloc(PEER_LIMITS.maxPayload + 1)), {
+        code: 'MAX_PAYLOAD_EXCEEDED',
+      });
+      await ours.jetstream().publish('EVENTS.sync', Buffer.alloc(100 * PEER_LIMITS.maxPayload));
+      assert.equal((await pullAs(theirs, B.durable, 1)).length, 1, 'what it receives may be larger');
+      await Promise.all([large.close(), many.close(), ours.close()]);
+    });
+
+    it("does not take the peer's key at a listener for leaf nodes or WebSocket, as it takes another user's", async () => {
+      for (const [place, helloTo] of [
+        ['leaf nodes', (user: KeyPair) => helloOverTcp(leafNodes, user)],
+        ['WebSocket', (user: KeyPair) => helloOverWebSocket(webSocket, user)],
+      ] as const) {
+        assert.match(await helloTo(own), /^PONG/, place);
+        assert.match(await helloTo(peer), /^-ERR 'Authorization Violation'/, place);
+      }
+    });
+
     if (version === 'current') {
-      it('is forgotten after seconds, also of resets, which it never answers where the durable is missing', async () => {
+      it('forgets its resets after seconds too, which it never answers where the durable is missing', async () => {
         const ours = await connect({ servers: [nats.url], authenticator: nkeyAuthenticator(own.getSeed()) });
         await (await ours.jetstreamManager()).consumers.delete('EVENTS', B.durable);
         await ours.close();
@@ -251,3 +316,43 @@ for (const version of VERSIONS) {
     }
   });
 }
+
+/** What a client or a leaf node says when it signs in. */
+function signInTo(info: string, user: KeyPair): string {
+  const { nonce } = JSON.parse(info.slice(info.indexOf('{'))) as { nonce: string };
+  const sig = Buffer.from(user.sign(Buffer.from(nonce))).toString('base64url');
+  const options = { nkey: user.getPublicKey(), sig, name: 'listening', verbose: false, protocol: 1 };
+  return `CONNECT ${JSON.stringify(options)}\r\nPING\r\n`;
+}
+
+/** @returns the line that says whether the server lets it in */
+async function helloOverTcp(port: number, user: KeyPair): Promise<string> {
+  const socket = connectTo(port, '127.0.0.1');
+  const answer = Promise.withResolvers<string>();
+  let said = '';
+  socket.on('error', answer.reject).on('data', (chunk: Buffer) => {
+    if (said === '') socket.write(signInTo(String(chunk), user));
+    said += String(chunk);
+    const found = OUTCOME.exec(said);
+    if (found) answer.resolve(found[0]);
+  });
+  return answer.promise.finally(() => socket.destroy());
+}
+
+async function helloOverWebSocket(port: number, user: KeyPair): Promise<string> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+  const answer = Promise.withResolvers<string>();
+  let said = '';
+  socket.binaryType = 'arraybuffer';
+  socket.addEventListener('error', () => answer.reject(new Error('no WebSocket')));
+  socket.addEventListener('message', ({ data }) => {
+    const text = Buffer.from(data as ArrayBuffer).toString();
+    if (said === '') socket.send(Buffer.from(signInTo(text, user)));
+    said += text;
+    const found = OUTCOME.exec(said);
+    if (found) answer.resolve(found[0]);
+  });
+  return answer.promise.finally(() => socket.close());
+}
+
+const OUTCOME = /^(?:PONG|-ERR .*)/m;

@@ -40,17 +40,18 @@ interface Service {
 
 const TEXTS = String.raw`((?:"[^"\\]*"(?:, )?)+)`;
 const USER = new RegExp(
-  String.raw`^    \{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ allow: \[${TEXTS}\] \}, subscribe: \{ allow: \[${TEXTS}\] \} \} \}$`,
+  String.raw`^    \{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ allow: \[${TEXTS}\] \}, subscribe: \{ allow: \[${TEXTS}\] \} \}, allowed_connection_types: \["STANDARD"\] \}$`,
 );
 const CANARY =
   /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
 const OWN = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \} (# this node's own)$/;
 const SIDECAR = new RegExp(
-  String.raw`^(    \{ nkey: U[A-Z2-7]{55}, permissions: \{ publish: .* \}), allow_responses: true( \} \}) # this node's sidecars$`,
+  String.raw`^(    \{ nkey: U[A-Z2-7]{55}, permissions: \{ publish: .* \}), allow_responses: true( \}.* \}) # this node's sidecars$`,
 );
 const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
 const EXPORT =
   /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const LIMITS = '  limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }';
 const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \} \}$/;
 
 /** Reads both files of a node. */
@@ -99,6 +100,7 @@ function accountsOf(lines: Lines): Map<string, GrantedAccount> {
   while (!lines.atEnd()) {
     const line = lines.next();
     const [, name = ''] = /^([A-Za-z0-9_-]+) \{$/.exec(line) ?? assert.fail(line);
+    assert.equal(lines.next(), LIMITS);
     const users: GrantedUser[] = [];
     const imports: { account: string; subject: string }[] = [];
     lines.list('users', (each) => users.push(userOf(each)));

@@ -50,9 +50,10 @@ describe("a node's nats-server configuration", () => {
     assert.equal(
       peerAccounts,
       `lfh-sync-hospital-b {
+  limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }
   users: [
-    { nkey: ${key('C')}, permissions: ${permissions} }
-    { nkey: ${key('D')}, permissions: ${permissions} }
+    { nkey: ${key('C')}, permissions: ${permissions}, allowed_connection_types: ["STANDARD"] }
+    { nkey: ${key('D')}, permissions: ${permissions}, allowed_connection_types: ["STANDARD"] }
   ]
   imports: [
     { service: { account: "LFH", subject: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b" } }
@@ -108,7 +109,7 @@ describe("a node's nats-server configuration", () => {
     });
     assert.deepEqual(lines, [
       `    { nkey: ${key('F')}, permissions: { publish: { allow: ["EVENTS.app_sync"] }, ` +
-        `subscribe: { allow: ["${inbox}", "lfh-sync.local.status", ${asked.join(', ')}] }, allow_responses: true } } ` +
+        `subscribe: { allow: ["${inbox}", "lfh-sync.local.status", ${asked.join(', ')}] }, allow_responses: true }, allowed_connection_types: ["STANDARD"] } ` +
         "# this node's sidecars",
     ]);
   });

@@ -79,6 +79,29 @@ describe('advanceAccesses', () => {
     );
   });
 
+  it('tells how much a peer has sent in each second between two looks', () => {
+    const sent = (messages: number): PeerAccess => ({
+      ...SERVED,
+      connections: [{ id: 's 1', sent: messages, lastedSeconds: 900, closedForSeconds: 0 }],
+    });
+    const look = (before: Accesses, access: PeerAccess, now: number): Accesses => {
+      const nats = natsOf([], { access: new Map([['b', access]]) });
+      return advanceAccesses(before, plan.granted, { nats, sidecars: undefined }, now);
+    };
+    const first = look(new Map(), sent(1_000), NOW);
+    assert.equal(first.get('b')?.messagesPerSecond, undefined);
+    const second = look(first, sent(301_000), NOW + MINUTE_MS);
+    assert.equal(second.get('b')?.messagesPerSecond, 5_000);
+    const full = look(second, { served: false, connectedKeys: [], full: true }, NOW + 2 * MINUTE_MS);
+    assert.deepEqual(full.get('b'), {
+      access: { ...sent(301_000), full: true },
+      at: NOW + MINUTE_MS,
+      messagesPerSecond: 5_000,
+    });
+    const third = look(full, sent(301_120), NOW + 3 * MINUTE_MS);
+    assert.deepEqual(third.get('b'), { access: sent(301_120), at: NOW + 3 * MINUTE_MS, messagesPerSecond: 1 });
+  });
+
   it('keeps what is known while NATS cannot be asked', () => {
     const after = advanceAccesses(before, plan.granted, { nats: undefined, sidecars: undefined }, NOW);
     assert.deepEqual([...after.keys()], ['b', 'c']);
@@ -94,6 +117,12 @@ describe('leavesOut', () => {
       known({ b: seen(NOT_SERVED, 5) }),
       writtenAt,
       true,
+    ],
+    [
+      'is false for a peer whose account has no room for the probe',
+      known({ b: seen({ ...NOT_SERVED, full: true }, 5) }),
+      writtenAt,
+      false,
     ],
     [
       'is false for a peer that was not probed since the configuration was written',

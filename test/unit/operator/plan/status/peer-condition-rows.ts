@@ -5,6 +5,7 @@ import type {
   DataPlane,
   DurableAttempts,
   Observed,
+  PeerAccess,
   PeerObject,
 } from '../../../../../operator/plan/observed/observed.ts';
 import { orphanStatus, peerStatus } from '../../../../../operator/plan/status/status.ts';
@@ -303,6 +304,13 @@ const refusedDurable = (lfhId: string, lasting: boolean): Situation => ({
 const keys = (publicKeys: readonly string[]): Situation => ({ peer: aPeer('b', { spec: { publicKeys } }) });
 const DAMAGED = `U${'A'.repeat(55)}`;
 const NEVER = durable({ lastActive: null, waiting: 0 });
+const seenAs = (access: Partial<PeerAccess>, messagesPerSecond?: number, at = NOW): Situation => {
+  const served = { served: true, connectedKeys: [], ...access };
+  return {
+    known: { ...wellFor([B]).known, accesses: new Map([['b', { access: served, at, messagesPerSecond }]]) },
+  };
+};
+const NO_DURABLE: Situation = { dataPlane: { nats: natsOf([]) } };
 const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
 
 /** Nothing of the last hour is fetched, of a stream that keeps messages for so many minutes. */
@@ -336,6 +344,11 @@ export const SEND_ROWS: readonly ConditionRow[] = [
       /fetching 9 messages/,
     ],
     ['the peer was away for a moment', 'True', 'Pulling', durable({ waiting: 0 })],
+    ['the peer sends as much as it may', 'True', 'Pulling', seenAs({}, 2_000)],
+    ['the peer floods', 'False', 'Flooding', seenAs({}, 2_001.4), /sent 2001 requests a second.*send\.paused/],
+    ['the peer floods, without a durable', 'False', 'Flooding', { ...seenAs({}, 9_000), ...NO_DURABLE }],
+    ['it was not seen for a while', 'Unknown', 'NatsUnreachable', seenAs({}, 0, NOW - 301_000), /not be seen since/],
+    ['the peer has all connections', 'False', 'ConnectionsUsedUp', seenAs({ full: true }), /all 32 connections/],
     ['no key is named', 'True', 'NotRequested', { peer: aPeer('b', { spec: { publicKeys: undefined } }) }],
     ['no key is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { publicKeys: [] } }))],
     ['an older peer has its id', 'False', 'Conflict', inConflict(B)],
