@@ -58,6 +58,10 @@ function settingsPage(): string {
     'Where an operator looks after the sidecars, it writes the settings, from the LfhSyncNode: change the field of it that the ' +
       'table names. Messages name both. What takes effect at the next start needs new pods of connect: ' +
       '`kubectl rollout restart`.',
+    'The operator sets `LFH_SYNC_SECRETS_DIR` too, in the container that it injects, and nowhere else can it be set. Then files count only ' +
+      'where the operator has written all of them, which `LFH_SYNC_SETTINGS_MAC` proves ([why](./adr/0025-authenticated-settings.md)). The keys ' +
+      'are `nats-server.nk` and `previous.nk` in that directory, whatever the settings say; passwords and tokens are files there; and CAs ' +
+      'are files beside the settings.',
     markdownTable(['name', 'field', 'default', 'shape', 'takes effect', 'meaning'], rows),
     '### A peer',
     'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused.',

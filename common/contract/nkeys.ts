@@ -37,7 +37,30 @@ export function sidecarNatsSeed(nodeSeed: string | Uint8Array): string {
  * @param purpose what the seed is for; each purpose gets a seed of its own
  */
 export function derivedSeed(nodeSeed: string | Uint8Array, purpose: string): string {
-  return encodeUserSeed(new Uint8Array(hkdfSync('sha256', nodeSeed, '', purpose, 32)));
+  return encodeUserSeed(derivedBytes(nodeSeed, purpose));
+}
+
+/**
+ * The key, of 32 bytes, with which an operator authenticates the settings of its sidecars (`settings-mac.ts`). Both have the
+ * node's seed, so that it need not be stored or mounted.
+ */
+export function settingsKey(nodeSeed: string | Uint8Array): Uint8Array {
+  return derivedBytes(nodeSeed, 'lfh-sync settings');
+}
+
+function derivedBytes(nodeSeed: string | Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', nodeSeed, '', purpose, 32));
+}
+
+/** Keys whose seeds LinuxForHealth has published (docs/upstream.md): everybody can sign in with them. */
+const PUBLISHED_KEYS: ReadonlySet<string> = new Set([
+  'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4',
+  'UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER',
+]);
+
+/** Whether everybody can sign in with this key, because its seed is in LinuxForHealth's sources or documentation. */
+export function isPublished(publicKey: string): boolean {
+  return PUBLISHED_KEYS.has(publicKey);
 }
 
 /** nats-server's nonces are 11 random bytes in base64url, and those of other versions not much longer. */

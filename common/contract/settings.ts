@@ -146,7 +146,7 @@ export const SETTINGS = {
   kafkaSaslPasswordFile: optional(
     'LFH_SYNC_KAFKA_SASL_PASSWORD_FILE',
     file,
-    'The file with the password of that user.',
+    'The file with the password of that user. One that holds the seed of an NKey is refused.',
     from('kafka.sasl.passwordSecretRef'),
   ),
   newTopicPartitions: setting(

@@ -46,16 +46,17 @@ export class Injector {
    * Injects a node's sidecar, keeps it up to date, or removes it. What is wrong with the workload is reported and not
    * thrown.
    *
-   * @param hasKey whether the node has a key that it may use
+   * @param canStart whether the node has a key that it may use, and its settings are written as they were planned: a sidecar takes no
+   *   settings that its operator has not authenticated
    */
-  async reconcileSidecar(snapshot: Snapshot, plan: Plan, hasKey: boolean): Promise<Injection> {
+  async reconcileSidecar(snapshot: Snapshot, plan: Plan, canStart: boolean): Promise<Injection> {
     const { node, otherNodes } = snapshot;
     const { image, watches } = this.#options;
     const desired = desiredWorkload(node);
     let at = desired;
     try {
       const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
-      const prerequisitesMet = hasKey && plan.problem === undefined && plan.kafkaProblem === undefined;
+      const prerequisitesMet = canStart && plan.problem === undefined && plan.kafkaProblem === undefined;
       const references = await readEnvironment(watches.watched, objectKey(node), workload);
       const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
       if (next.step === 'remove') at = next.workload;

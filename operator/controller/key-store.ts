@@ -1,11 +1,12 @@
+import { isPublished } from '../../common/contract/nkeys.ts';
+import { PREVIOUS_SEED_FILE, SEED_FILE } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import { GROUP, KINDS, type Metadata, type Secret } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { makeKey, publicKeyOf } from '../nats/keys.ts';
-import { MANAGED_BY, NAMES, NODE_LABEL, PREVIOUS_SEED_FILE, SEED_FILE } from '../plan/observed/names.ts';
+import { MANAGED_BY, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
 import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed/observed.ts';
-import { isPublished } from '../plan/trust/public-keys.ts';
 
 /**
  * Keeps nodes' keys in Secrets. A key is created or replaced, never applied: an apply would overwrite a seed with a new

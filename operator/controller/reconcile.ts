@@ -158,7 +158,7 @@ export class NodeController {
       this.#logFailures(plan);
       return plan;
     } catch (error) {
-      const { configMaps, rollouts } = revocationsWithoutPlan(observed);
+      const { configMaps, rollouts } = revocationsWithoutPlan(observed, kept.derivation.from(key));
       const { refused } = await kept.configMaps.write(configMaps, snapshot.configMaps);
       if (refused === undefined) await this.#rollOut(snapshot.node, rollouts, kept.memory.rolledOut);
       throw error;
@@ -199,7 +199,11 @@ export class NodeController {
   /** Writes the ConfigMaps, keeps the sidecar in its workload, and has pods take up what was written for them. */
   async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, { configMaps, memory }: KeptNode): Promise<Applied> {
     const { wrote, refused } = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations);
-    const injection = await this.#injector.reconcileSidecar(snapshot, plan, key.seed !== undefined);
+    const injection = await this.#injector.reconcileSidecar(
+      snapshot,
+      plan,
+      key.seed !== undefined && refused === undefined,
+    );
     const rollouts = refused === undefined ? plan.rollouts : rolloutsOfCurrent(snapshot, configMaps);
     const rolledOut = await this.#rollOut(snapshot.node, rollouts, memory.rolledOut);
     return { wrote, refused, injection, rolledOut };

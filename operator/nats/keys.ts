@@ -1,6 +1,7 @@
 import { createUser, fromSeed } from 'nkeys.js';
 import { syncName } from '../../common/contract/names.ts';
 import { derivedSeed, localNatsSeed, sidecarNatsSeed } from '../../common/contract/nkeys.ts';
+import { isAuthentic, settingsMac } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { DerivedKeys } from '../plan/observed/observed.ts';
 
@@ -85,7 +86,7 @@ export function probeKey(nodeSeed: string, peerLfhId: string): UserKey {
 }
 
 /**
- * The public keys that are derived from a node's seed. Each is derived once and kept, since that takes milliseconds,
+ * What is derived from a node's seed and may be known. Each public key is derived once and kept, since that takes milliseconds,
  * and a node may have hundreds of peers.
  *
  * @param previousSeed during a rotation: the users that are derived from it are let in as well
@@ -104,6 +105,8 @@ export function derivedKeys(seed: string, previousSeed: string | undefined): Der
       probes.set(peerLfhId, known);
       return known;
     },
+    settingsMac: (entries) => settingsMac(entries, seeds),
+    isAuthentic: (entries) => isAuthentic(entries, seeds),
   };
 }
 

@@ -71,7 +71,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const sidecars = derived.sidecars() ?? sidecarUsersIn(observed.written);
   const ownCaBytes = bundle([cas.nats, cas.kafka].flatMap((ca) => ca?.authorities ?? [])).length;
   const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCaBytes);
-  const revocations = revocationsOf(observed, peers);
+  const revocations = revocationsOf(observed, peers, derived);
   const withoutChanges: Plan = {
     objects: revocations.configMaps,
     revocations: revocations.configMaps,
@@ -98,6 +98,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
         ownCa: cas.nats?.authorities,
         kafkaCa: cas.kafka?.authorities,
         before: observed.writtenSettings,
+        derived,
       }),
     );
     const objects = [natsConfigMap(node, files.files), sidecar];

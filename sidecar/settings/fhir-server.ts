@@ -5,23 +5,21 @@ import {
 } from '../../common/contract/fhir-servers.ts';
 import { InvalidInputError, messageOf } from '../../common/errors.ts';
 import { requireCertificates } from '../../common/pem.ts';
-import { readReferenced } from './referenced-file.ts';
+import type { Source } from './sources.ts';
 
 /**
  * Loads the files that a FHIR server's settings name. A server whose own files are wrong has a `problem`, and nothing is
  * transmitted to it without its credentials or with another CA; the others are not affected.
- *
- * @param resolve the path of a file in the settings directory
  */
 export async function loadFhirServer(
   server: FhirServerSettings,
-  resolve: (file: string) => string,
+  source: Pick<Source, 'certificates' | 'secret'>,
 ): Promise<LoadedFhirServer> {
   const { url, caFile } = server;
   try {
-    const authorization = await loadAuthorization(server, resolve);
+    const authorization = await loadAuthorization(server, source);
     const where = `the CA of ${url}`;
-    const ca = caFile === undefined ? undefined : await readReferenced(where, resolve(caFile));
+    const ca = caFile === undefined ? undefined : await source.certificates(where, caFile);
     return {
       ...server,
       ...(authorization !== undefined && { authorization }),
@@ -34,11 +32,11 @@ export async function loadFhirServer(
 
 async function loadAuthorization(
   { url, userFile, passwordFile, tokenFile }: FhirServerSettings,
-  resolve: (file: string) => string,
+  source: Pick<Source, 'secret'>,
 ): Promise<string | undefined> {
   const secret = async (what: string, file: string): Promise<string> => {
     const where = `the ${what} for ${url}`;
-    const text = (await readReferenced(where, resolve(file))).replace(/\r?\n$/, '');
+    const text = await source.secret(where, file);
     // What is in a header of HTTP, and nothing that could begin another header.
     if (/^[^\p{Cc}]+$/u.test(text)) return text;
     throw new InvalidInputError(`${where}: is empty, or has a line end or another control character in it`);

@@ -1,14 +1,13 @@
-import { readdir } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
 import { sleep } from '../../common/backoff.ts';
 import { type LoadedFhirServer, serversOfConnect } from '../../common/contract/fhir-servers.ts';
 import type { LoadedPeer, PeerSettings } from '../../common/contract/peers.ts';
 import { decodeSettings, SETTINGS, type Settings, settingText } from '../../common/contract/settings.ts';
-import { MissingReferenceError, messageOf } from '../../common/errors.ts';
+import { SECRETS_DIR } from '../../common/contract/settings-mac.ts';
+import { messageOf } from '../../common/errors.ts';
 import { requireCertificates } from '../../common/pem.ts';
 import { loadFhirServer } from './fhir-server.ts';
-import { loadKeys, type NodeKeys } from './node-keys.ts';
-import { readReferenced } from './referenced-file.ts';
+import type { NodeKeys } from './node-keys.ts';
+import { filesOf, filesOfOperator, type Source } from './sources.ts';
 
 /** The settings, with the content of the files that they name. */
 export interface LoadedSettings extends Omit<Settings, 'peers' | 'fhirServers'>, NodeKeys {
@@ -20,7 +19,6 @@ export interface LoadedSettings extends Omit<Settings, 'peers' | 'fhirServers'>,
   readonly kafkaPassword?: string;
 }
 
-const SETTING_NAMES = Object.values(SETTINGS).map(({ name }) => name);
 const POLL_MS = 1000;
 
 /**
@@ -28,34 +26,33 @@ const POLL_MS = 1000;
  * first; there is one per setting, so that a ConfigMap can be mounted as it is. Names in the environment are taken in upper
  * or lower case, as connect does.
  *
+ * Where LFH_SYNC_SECRETS_DIR is set, the files count only if the operator has written them; see {@link filesOfOperator}.
+ *
  * A peer whose own files are wrong has a `problem`, and the other peers are not affected.
  *
- * @throws InvalidInputError for a value that does not parse; MissingReferenceError for a file that does not exist
+ * @throws InvalidInputError for a value that does not parse, or that the operator has not written; MissingReferenceError for a file
+ *   that does not exist
  */
 export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettings> {
-  const directory = env.LFH_SYNC_SETTINGS_DIR;
-  const files = directory === undefined ? new Map<string, string>() : await readSettings(directory);
+  const { LFH_SYNC_SETTINGS_DIR: directory, [SECRETS_DIR]: secrets } = env;
+  const source = await (secrets === undefined ? filesOf(directory) : filesOfOperator(directory ?? '.', secrets));
   const environment = new Map(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]));
-  const settings = decodeSettings((name) => files.get(name) ?? environment.get(name));
-  const resolve = (file: string): string => (isAbsolute(file) ? file : join(directory ?? '.', file));
-  const referenced = async (name: string, file: string | undefined): Promise<string | undefined> =>
-    file === undefined ? undefined : readReferenced(name, resolve(file));
-
-  const localCa = await referenced(settingText('caFile'), settings.caFile);
-  const kafkaCa = await referenced(settingText('kafkaCaFile'), settings.kafkaCaFile);
-  const kafkaPassword = await referenced(settingText('kafkaSaslPasswordFile'), settings.kafkaSaslPasswordFile);
-  const { natsKeyFile, previousNatsKeyFile: previous } = settings;
-  const keys = await loadKeys(resolve(natsKeyFile), previous === undefined ? undefined : resolve(previous));
+  const settings = decodeSettings((name) => source.setting(name) ?? environment.get(name));
+  const { caFile, kafkaCaFile, kafkaSaslPasswordFile } = settings;
+  const localCa = caFile && (await source.certificates(settingText('caFile'), caFile));
+  const kafkaCa = kafkaCaFile && (await source.certificates(settingText('kafkaCaFile'), kafkaCaFile));
+  const kafkaPassword =
+    kafkaSaslPasswordFile && (await source.secret(settingText('kafkaSaslPasswordFile'), kafkaSaslPasswordFile));
   return {
     ...settings,
-    ...keys,
+    ...(await source.keys(settings)),
     fhirServers: settings.fhirServers
-      ? await Promise.all(settings.fhirServers.map((server) => loadFhirServer(server, resolve)))
+      ? await Promise.all(settings.fhirServers.map((server) => loadFhirServer(server, source)))
       : serversOfConnect(settings.externalFhirServers, settings.generateFhirServerUrl),
-    peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, resolve))),
+    peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, source))),
     ...(localCa !== undefined && { localCa: requireCertificates(localCa, settingText('caFile')) }),
     ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, settingText('kafkaCaFile')) }),
-    ...(kafkaPassword !== undefined && { kafkaPassword: kafkaPassword.replace(/\r?\n$/, '') }),
+    ...(kafkaPassword !== undefined && { kafkaPassword }),
   };
 }
 
@@ -125,23 +122,11 @@ function fingerprint(settings: LoadedSettings): string {
   return JSON.stringify({ ...settings, seed: undefined, previousSeed: undefined });
 }
 
-async function readSettings(directory: string): Promise<Map<string, string>> {
-  const present = await readdir(directory).catch((cause: unknown) => {
-    throw new MissingReferenceError(`LFH_SYNC_SETTINGS_DIR: cannot read the directory ${directory}`, { cause });
-  });
-  const names = SETTING_NAMES.filter((name) => present.includes(name));
-  const entries = names.map(async (name): Promise<[string, string]> => {
-    const content = await readReferenced('LFH_SYNC_SETTINGS_DIR', join(directory, name));
-    return [name, content.replace(/\r?\n$/, '')];
-  });
-  return new Map(await Promise.all(entries));
-}
-
-async function loadPeer(peer: PeerSettings, resolve: (file: string) => string): Promise<LoadedPeer> {
+async function loadPeer(peer: PeerSettings, source: Source): Promise<LoadedPeer> {
   if (peer.caFile === undefined) return peer;
   try {
     const name = `the CA of ${peer.name}`;
-    return { ...peer, ca: requireCertificates(await readReferenced(name, resolve(peer.caFile)), name) };
+    return { ...peer, ca: requireCertificates(await source.certificates(name, peer.caFile), name) };
   } catch (error) {
     return { ...peer, problem: messageOf(error) };
   }

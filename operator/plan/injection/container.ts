@@ -1,7 +1,13 @@
 import { encodeSettings } from '../../../common/contract/settings.ts';
+import {
+  KAFKA_PASSWORD_FILE,
+  PREVIOUS_SEED_FILE,
+  SECRETS_DIR,
+  SEED_FILE,
+} from '../../../common/contract/settings-mac.ts';
 import { everyAddress } from '../../../common/contract/shapes.ts';
 import type { PodSpec } from '../../api/objects.ts';
-import { KAFKA_PASSWORD_FILE, NAMES, PREVIOUS_SEED_FILE, SEED_FILE } from '../observed/names.ts';
+import { NAMES } from '../observed/names.ts';
 import type { NodeObject } from '../observed/observed.ts';
 import { httpPort, sidecarResources } from '../observed/spec.ts';
 
@@ -9,6 +15,8 @@ import { httpPort, sidecarResources } from '../observed/spec.ts';
 export const SIDECAR = 'lfh-sync';
 /** The directory in which the sidecar finds its settings. */
 const DIRECTORY = '/etc/lfh-sync';
+/** The secrets are in a directory below it. No entry of a ConfigMap can be there, since its name has no slash. */
+const SECRETS = 'secrets';
 /** The id of a user without rights: any number that is not root's. */
 const NOBODY = 65_532;
 
@@ -35,7 +43,11 @@ export function sidecarContainer(
     imagePullPolicy: 'IfNotPresent',
     command: ['node', '/app/sidecar/main.js'],
     restartPolicy: 'Always',
-    env: [{ name: 'LFH_SYNC_SETTINGS_DIR', value: DIRECTORY }, ...http.map(([name, value]) => ({ name, value }))],
+    env: [
+      { name: 'LFH_SYNC_SETTINGS_DIR', value: DIRECTORY },
+      { name: SECRETS_DIR, value: `${DIRECTORY}/${SECRETS}` },
+      ...http.map(([name, value]) => ({ name, value })),
+    ],
     ports: [{ name: SIDECAR, containerPort: port, protocol: 'TCP' }],
     livenessProbe: {
       httpGet: { path: '/healthz', port },
@@ -64,7 +76,7 @@ export function sidecarContainer(
 export function sidecarVolume({ metadata, spec }: NodeObject): object {
   const { name } = metadata;
   const password = spec.kafka.sasl?.passwordSecretRef;
-  const key = (from: string, path: string): object => ({ key: from, path });
+  const key = (from: string, file: string): object => ({ key: from, path: `${SECRETS}/${file}` });
   const secrets = [
     {
       name: spec.key?.secretRef?.name ?? NAMES.key(name),

@@ -6,7 +6,7 @@ import type { Observed, PeerObject } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';
 import { isGranted, type PlannedPeer } from '../peers/peers.ts';
-import { withoutPeers } from '../peers/sidecar-settings.ts';
+import { type SettingsAuthor, withoutPeers } from '../peers/sidecar-settings.ts';
 import { natsConfigMap, sidecarConfigMap } from './config-maps.ts';
 
 export interface Revocations {
@@ -24,24 +24,25 @@ export interface Revocations {
 export function revocationsOf(
   { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
   peers: readonly PlannedPeer[],
+  derived: SettingsAuthor,
 ): Revocations {
   const granted = peers.filter(isGranted).map(({ peer }) => accessOf(peer));
   const receiving = new Set(peers.flatMap(({ settings }) => settings?.name ?? []));
-  return remaining({ node, written, writtenSettings }, granted, receiving);
+  return remaining({ node, written, writtenSettings }, granted, receiving, derived);
 }
 
 /**
  * The same for when the peers could not be planned: who is deleted, paused or without that key loses its access. Two peers with
  * one key or id keep what they have, since nobody is added.
  */
-export function revocationsWithoutPlan({
-  peers,
-  ...observed
-}: Pick<Observed, 'node' | 'peers' | 'written' | 'writtenSettings'>): Revocations {
+export function revocationsWithoutPlan(
+  { peers, ...observed }: Pick<Observed, 'node' | 'peers' | 'written' | 'writtenSettings'>,
+  derived: SettingsAuthor,
+): Revocations {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const granted = staying.filter((peer) => !peerSpec(peer).send.paused).map(accessOf);
   const receiving = staying.filter((peer) => peerSpec(peer).servers.length > 0 && !peerSpec(peer).receive.paused);
-  return remaining(observed, granted, new Set(receiving.map(({ metadata }) => metadata.name)));
+  return remaining(observed, granted, new Set(receiving.map(({ metadata }) => metadata.name)), derived);
 }
 
 function accessOf(peer: PeerObject): AdmittedPeer {
@@ -52,10 +53,11 @@ function remaining(
   { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
   granted: readonly AdmittedPeer[],
   receiving: ReadonlySet<string>,
+  derived: SettingsAuthor,
 ): Revocations {
   if (!written) return { configMaps: [], rollouts: [] };
   const files = withoutRevoked(written, granted);
-  const sidecar = writtenSettings && sidecarConfigMap(node, withoutPeers(writtenSettings, receiving));
+  const sidecar = writtenSettings && sidecarConfigMap(node, withoutPeers(writtenSettings, receiving, derived));
   return {
     configMaps: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
     rollouts: plannedRollouts(node, hashOf(files) ?? '', sidecar),

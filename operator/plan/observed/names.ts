@@ -34,12 +34,6 @@ export const CA_FILE = 'ca.crt';
 /** Key of the ConfigMap with the invitation. */
 export const INVITATION_FILE = 'syncpeer.yaml';
 
-/** Keys of the Secret with the node's key. The first has the name that connect itself uses. */
-export const SEED_FILE = 'nats-server.nk';
-export const PREVIOUS_SEED_FILE = 'previous.nk';
-/** The name under which the key of the Secret with Kafka's password is mounted. */
-export const KAFKA_PASSWORD_FILE = 'kafka-password';
-
 /** The inbox of a probe. The peer, which is in the same account, has another one. */
 export const PROBE_INBOX = '_INBOX.probe';
 /** Every account has this service, which lists the connections of that account; no system account is needed. */

@@ -41,7 +41,7 @@ export interface ObservedKey {
   readonly rotatedAt: string | undefined;
 }
 
-/** Public keys that are derived from the node's seed; undefined where the node has no seed that it may use. */
+/** What is derived from the node's seed and may be known; undefined where the node has no seed that it may use. */
 export interface DerivedKeys {
   /** Those of the users as which the operator signs in at the node's local NATS, the one in force first. */
   own(): readonly string[] | undefined;
@@ -51,6 +51,10 @@ export interface DerivedKeys {
   canary(configHash: string): string | undefined;
   /** That of the user as which the node probes a peer's account. */
   probe(peerLfhId: string): string | undefined;
+  /** What authenticates the sidecars' settings; see common/contract/settings-mac.ts. */
+  settingsMac(entries: Texts): string | undefined;
+  /** Whether it authenticates these settings. */
+  isAuthentic(entries: Texts): boolean | undefined;
 }
 
 /** For a node without a key that may be used. */
@@ -59,6 +63,8 @@ export const NO_DERIVED_KEYS: DerivedKeys = {
   sidecars: () => undefined,
   canary: () => undefined,
   probe: () => undefined,
+  settingsMac: () => undefined,
+  isAuthentic: () => undefined,
 };
 
 /** Which configuration one server was found to run. */

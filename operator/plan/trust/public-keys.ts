@@ -1,13 +1,7 @@
 import { decodeBase32 } from '../../../common/contract/base32.ts';
-import { crc16 } from '../../../common/contract/nkeys.ts';
+import { crc16, isPublished } from '../../../common/contract/nkeys.ts';
 
 /** Public NKeys of users as people write them down: which ones nats-server takes, and which of those must never be used. */
-
-/** Keys whose seeds LinuxForHealth has published (docs/upstream.md): everybody can sign in with them. */
-const PUBLISHED_KEYS: ReadonlySet<string> = new Set([
-  'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4',
-  'UC2VSUPV3KX22XSD25K4Y2RLOXN4DGJFD5IMTQ326UZYBPEDVMTL7EER',
-]);
 
 const SHAPE = /^U[A-Z2-7]{55}$/;
 /** The first byte of every user's key. */
@@ -40,11 +34,6 @@ export function checkKeys(keys: readonly string[], where: string): CheckedKeys {
     else usable.push(key);
   }
   return { usable, problems };
-}
-
-/** Whether everybody can sign in with this key, because its seed is in LinuxForHealth's sources or documentation. */
-export function isPublished(publicKey: string): boolean {
-  return PUBLISHED_KEYS.has(publicKey);
 }
 
 /** Whether nats-server takes a text as the public key of a user: it compares the checksum at the end of every NKey. */

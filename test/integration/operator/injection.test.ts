@@ -52,6 +52,31 @@ describe('an injected sidecar', function () {
     await at.waitForReconcile();
     assert.deepEqual((await at.workload()).metadata.managedFields?.filter(ours), metadata.managedFields?.filter(ours));
   });
+
+  it('takes no settings but those of its operator, and says so', async () => {
+    assert.ok(site && operator);
+    const at = new OperatedWorkload(await sharedControlPlane(), site.namespace);
+    const [sidecar] = site.sidecars;
+    assert.ok(sidecar);
+    const becomes = (state: string): Promise<void> =>
+      until(`the settings are ${state}`, async () => (await sidecar.status()).settings.state === state);
+    await operator.stop();
+    const theirs = [{ name: 'x', lfhId: 'x', servers: ['tls://127.0.0.1:1'] }];
+    const data = { LFH_SYNC_PEERS: JSON.stringify(theirs), KAFKA_BOOTSTRAP_SERVERS: 'theirs:9092' };
+    await site.kubectl('patch', 'configmap', 'local-sidecar', '--type=merge', '-p', JSON.stringify({ data }));
+    await becomes('Refused');
+    const { settings, peers } = await sidecar.status();
+    assert.match(settings.message, /LFH_SYNC_SETTINGS_MAC: does not fit .*somebody else has changed their ConfigMap/);
+    assert.deepEqual(peers, []);
+    await operator.start();
+    await becomes('Current');
+    // As if the kubelet were stuck with what somebody else has written.
+    await sidecar.mountInstead('LFH_SYNC_PEERS', '[]\n');
+    assert.match(await at.waitForReason('SettingsNotLive'), /LFH_SYNC_SETTINGS_MAC: does not fit/);
+    await site.apply(KINDS.peer, 'b', { spec: { lfhId: 'b', servers: ['tls://127.0.0.1:1'] } });
+    await at.waitForReason('Reporting');
+    await until('the peer is known', async () => (await sidecar.status()).peers.length === 1);
+  });
 });
 
 describe("the operator's injection", function () {
@@ -97,7 +122,7 @@ describe("the operator's injection", function () {
       {
         secret: {
           name: 'local-nkey',
-          items: ['nats-server.nk', 'previous.nk'].map((file) => ({ key: file, path: file })),
+          items: ['nats-server.nk', 'previous.nk'].map((file) => ({ key: file, path: `secrets/${file}` })),
           optional: true,
         },
       },

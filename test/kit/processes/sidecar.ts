@@ -49,10 +49,14 @@ export class SidecarProcess {
     return sidecar;
   }
 
-  /** Starts a sidecar whose settings the caller mounts in `settings` below `directory`. */
+  /** Starts a sidecar whose settings the caller mounts in `settings` below `directory`, as an operator has it injected. */
   static async startMounted(site: Site, directory: string, main?: string): Promise<SidecarProcess> {
     const port = await freePort();
-    const env = { LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${port}`, LFH_SYNC_LOG_LEVEL: 'trace' };
+    const env = {
+      LFH_SYNC_SECRETS_DIR: join(directory, 'settings', 'secrets'),
+      LFH_SYNC_HTTP_ADDRESS: `127.0.0.1:${port}`,
+      LFH_SYNC_LOG_LEVEL: 'trace',
+    };
     const sidecar = new SidecarProcess(site, { peers: [], env, ...(main !== undefined && { main }) }, directory, port);
     await sidecar.start();
     return sidecar;
@@ -93,6 +97,11 @@ export class SidecarProcess {
     // Last, since it refers to the others.
     files.LFH_SYNC_PEERS = JSON.stringify(entries);
     for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
+  }
+
+  /** Changes a mounted file in place, as no kubelet does. It stays so until the next change in the cluster. */
+  mountInstead(name: string, content: string): Promise<void> {
+    return writeFile(join(this.#directory, 'settings', name), content);
   }
 
   async start(): Promise<void> {

@@ -20,7 +20,7 @@ const SIDECAR_SOURCES: readonly VolumeSource[] = [
   { configMap: `${NODE}-sidecar` },
   {
     secret: `${NODE}-nkey`,
-    items: ['nats-server.nk', 'previous.nk'].map((key) => ({ key, path: key })),
+    items: ['nats-server.nk', 'previous.nk'].map((key) => ({ key, path: `secrets/${key}` })),
     optional: true,
   },
 ];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { encodeBase32 } from '../../../../common/contract/base32.ts';
 import { crc16 } from '../../../../common/contract/nkeys.ts';
 import { REJECT_REASONS, SKIP_REASONS } from '../../../../common/contract/reasons.ts';
+import { isAuthentic, settingsMac } from '../../../../common/contract/settings-mac.ts';
 import { type PeerStatus, type SidecarStatus } from '../../../../common/contract/status.ts';
 import type { Metadata } from '../../../../operator/api/objects.ts';
 import { cachingCertificateReader } from '../../../../operator/plan/observed/certificate.ts';
@@ -49,6 +50,8 @@ export const DERIVED: DerivedKeys = {
   sidecars: () => [sidecarUser()],
   canary: (hash) => userKey(`canary of ${hash}`),
   probe: (lfhId) => userKey(`probe of ${lfhId}`),
+  settingsMac: (entries) => settingsMac(entries, ['a seed']),
+  isAuthentic: (entries) => isAuthentic(entries, ['a seed']),
 };
 
 type CertificateName = 'ca-a' | 'ca-b' | 'ca-c' | 'ca-kafka' | 'ca-expired' | 'ca-not-yet' | 'no-ca';

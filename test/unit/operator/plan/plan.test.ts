@@ -13,6 +13,7 @@ import {
   aNode,
   aPeer,
   certificate,
+  DERIVED,
   HOUR_MS,
   NOW,
   OWN_KEY,
@@ -304,6 +305,16 @@ describe("a plan without Kafka's CA", () => {
       assert.equal(plan.objects.length, 3);
       assert.ok(plan.objects[0]?.data?.[MAIN_FILE]?.includes('lfh-sync-c'));
       assert.equal(plan.objects[1]?.data?.['ca-kafka.crt'], certificate('ca-kafka'));
+      assert.ok(DERIVED.isAuthentic(plan.objects[1]?.data ?? {}));
+    }
+  });
+
+  it('authenticates no CA that somebody else has put in its place', () => {
+    for (const ca of BROKEN) {
+      const forged = { ...writtenSettings, 'ca-kafka.crt': certificate('ca-b') };
+      const node = withKafkaCa(ca);
+      const [, sidecar] = planOf(observedOf(peers, { node, written, writtenSettings: forged })).objects;
+      assert.equal(DERIVED.isAuthentic(sidecar?.data ?? {}), false);
     }
   });
 

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { cpSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { createUser } from 'nkeys.js';
 import { settingText } from '../../../../common/contract/settings.ts';
+import { settingsMac } from '../../../../common/contract/settings-mac.ts';
 import { type LoadedSettings, loadSettings, watchSettings } from '../../../../sidecar/settings/settings.ts';
+import { writeFiles } from '../../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../../kit/servers/certificates.ts';
 
+/** From the document that the project began with. */
+const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';
 const peers = JSON.stringify([{ name: 'a', lfhId: 'hospital-a', servers: ['tls://a:4222'], caFile: 'ca-a.crt' }]);
 
 describe('the settings of a sidecar', () => {
@@ -66,6 +72,174 @@ describe('the settings of a sidecar', () => {
   it('name the file that is missing, and the setting that names it', async () => {
     await unlink(join(directory, 'nats-server.nk'));
     await assert.rejects(loadSettings(env), /spec\.key \(NATS_NK_FILE\): cannot read the file .*nats-server\.nk/);
+  });
+
+  describe('that an operator has written', () => {
+    const previous = new TextDecoder().decode(createUser().getSeed());
+    let entries: Record<string, string>;
+    let secrets: Record<string, string>;
+
+    beforeEach(() => {
+      env = { ...env, LFH_SYNC_SECRETS_DIR: join(directory, 'secrets') };
+      entries = { LFH_SYNC_PEERS: peers, 'ca-a.crt': ca };
+      secrets = { 'nats-server.nk': seed };
+    });
+
+    /** As the kubelet does with the volume of the injected container. */
+    async function mount(): Promise<void> {
+      const own = Object.entries(secrets).map(([name, text]) => [`secrets/${name}`, text] as const);
+      const files = [...Object.entries(entries), ...own].map(([name, text]) => [name, Buffer.from(text)] as const);
+      await unlink(join(directory, 'nats-server.nk')).catch(() => undefined);
+      await writeFiles(directory, new Map(files));
+    }
+
+    const authenticate = (...seeds: string[]): void => {
+      entries.LFH_SYNC_SETTINGS_MAC = settingsMac(entries, seeds);
+    };
+
+    const refused = async (message = /LFH_SYNC_SETTINGS_MAC: does not fit/): Promise<void> => {
+      await mount();
+      await assert.rejects(loadSettings(env), message);
+    };
+
+    it('count, with their CAs and keys, with the present key or the one before', async () => {
+      for (const seeds of [[seed], [previous], [seed, previous]]) {
+        secrets['previous.nk'] = previous;
+        authenticate(...seeds);
+        await mount();
+        const loaded = await loadSettings(env);
+        assert.deepEqual([loaded.peers[0]?.ca, loaded.publicKeys.length], [ca, 2]);
+      }
+    });
+
+    it('do not count where any of them was changed, added or removed, or is not authenticated at all', async () => {
+      await refused(/LFH_SYNC_SETTINGS_MAC: is missing, so this node's operator has not written them/);
+      authenticate(seed);
+      const good = { ...entries };
+      for (const [name, text] of [
+        ['ca-a.crt', (await createCertificateAuthority('theirs')).ca],
+        ['LFH_SYNC_PEERS', '[]'],
+        ['KAFKA_BOOTSTRAP_SERVERS', 'theirs:9092'],
+        ['of no meaning', 'x'],
+      ] as const) {
+        entries = { ...good, [name]: text };
+        await refused();
+      }
+      const { LFH_SYNC_PEERS: _, ...less } = good;
+      entries = less;
+      await refused();
+    });
+
+    it('do not count when they bring the key that fits themselves, by whatever name, nor one that is published', async () => {
+      const theirs = new TextDecoder().decode(createUser().getSeed());
+      const { publicKeys } = await loadSettings({ LFH_SYNC_SETTINGS_DIR: directory });
+      entries = {
+        ...entries,
+        'previous.nk': theirs,
+        NATS_NK_FILE: 'previous.nk',
+        LFH_SYNC_PREVIOUS_NK_FILE: 'previous.nk',
+      };
+      authenticate(theirs);
+      await refused();
+      authenticate(seed);
+      await mount();
+      assert.deepEqual((await loadSettings(env)).publicKeys, publicKeys);
+      secrets['previous.nk'] = PUBLISHED_SEED;
+      authenticate(PUBLISHED_SEED);
+      await refused();
+    });
+
+    it('name a password among the secrets and nowhere else, and never a seed', async () => {
+      const sasl = { LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain', LFH_SYNC_KAFKA_SASL_USERNAME: 'u' };
+      const named = async (file: string): Promise<string | undefined> => {
+        entries = { ...entries, ...sasl, LFH_SYNC_KAFKA_SASL_PASSWORD_FILE: file };
+        authenticate(seed);
+        await mount();
+        return (await loadSettings(env)).kafkaPassword;
+      };
+      secrets = { ...secrets, 'kafka-password': 'hunter2\n', 'previous.nk': previous };
+      assert.equal(await named('kafka-password'), 'hunter2');
+      for (const file of ['nats-server.nk', 'previous.nk']) {
+        await assert.rejects(named(file), /PASSWORD_FILE\): the file [a-z.-]+ holds the seed of an NKey/);
+      }
+      for (const file of [
+        'secrets/nats-server.nk',
+        './kafka-password',
+        join(directory, '..data/secrets/nats-server.nk'),
+      ]) {
+        await assert.rejects(named(file), /PASSWORD_FILE\): expected the name of a file in .*secrets/);
+      }
+      await assert.rejects(named('ca-a.crt'), /cannot read the file .*secrets\/ca-a.crt/);
+    });
+
+    it('name a CA beside them and nowhere else', async () => {
+      await writeFile(join(directory, '..ca.crt'), ca);
+      for (const file of ['../ca.crt', join(directory, '..ca.crt'), 'secrets/nats-server.nk']) {
+        entries.CONNECT_CA_FILE = file;
+        authenticate(seed);
+        await refused(/CONNECT_CA_FILE\): there is no entry/);
+      }
+    });
+
+    it('are read whole, however often they are replaced', async () => {
+      const versions = ['..even', '..odd'].map((name) => join(directory, name));
+      for (const version of versions) {
+        entries = { LFH_SYNC_PEERS: peers, 'ca-a.crt': ca, ...(version.endsWith('odd') && { 'ca-b.crt': ca }) };
+        authenticate(seed);
+        await mount();
+        await cp(join(directory, '..data'), version, { recursive: true, dereference: true });
+      }
+      const data = join(directory, '..data');
+      for (let round = 0; round < 150; round += 1) {
+        const loading = loadSettings(env);
+        // Each time at another moment of it.
+        for (let turn = 0; turn < round % 30; turn += 1) await setImmediate();
+        const before = readlinkSync(data);
+        cpSync(versions[round % 2] ?? '', join(directory, `..${round}`), { recursive: true });
+        symlinkSync(`..${round}`, `${data}_tmp`);
+        renameSync(`${data}_tmp`, data);
+        rmSync(join(directory, before), { recursive: true });
+        assert.equal((await loading).peers[0]?.ca, ca);
+      }
+    });
+
+    it('stay in force when somebody changes them while it runs', async () => {
+      authenticate(seed);
+      await mount();
+      const stop = new AbortController();
+      const changes: LoadedSettings[] = [];
+      const problems: string[] = [];
+      const watch = {
+        onChange: (settings: LoadedSettings) => changes.push(settings),
+        onProblem: (message: string) => problems.push(message),
+      };
+      const watching = watchSettings(env, await loadSettings(env), watch, stop.signal);
+      entries.LFH_SYNC_PEERS = '[]';
+      await mount();
+      await until('that is told', () => problems.length === 1, 5_000);
+      assert.match(problems[0] ?? '', /^LFH_SYNC_SETTINGS_MAC: does not fit/);
+      assert.equal(changes.length, 0);
+      authenticate(seed);
+      await mount();
+      await until('the operator has written them', () => changes[0]?.peers.length === 0, 5_000);
+      stop.abort();
+      await watching;
+    });
+  });
+
+  it('refuse a seed as a password or token also without an operator, by whatever link', async () => {
+    await symlink('nats-server.nk', join(directory, 'password'));
+    const sasl = { LFH_SYNC_KAFKA_SASL_MECHANISM: 'plain', LFH_SYNC_KAFKA_SASL_USERNAME: 'u' };
+    for (const file of ['nats-server.nk', './nats-server.nk', join(directory, 'nats-server.nk'), 'password']) {
+      const given = loadSettings({ ...env, ...sasl, LFH_SYNC_KAFKA_SASL_PASSWORD_FILE: file });
+      await assert.rejects(
+        given,
+        (error: Error) => /holds the seed/.test(error.message) && !error.message.includes(seed),
+      );
+    }
+    const server = { url: 'https://fhir.example.org/fhir', tokenFile: 'password' };
+    const { fhirServers } = await loadSettings({ ...env, LFH_SYNC_FHIR_SERVERS: JSON.stringify([server]) });
+    assert.match(fhirServers[0]?.problem ?? '', /the token for .* holds the seed/);
   });
 
   describe('that change while it runs', () => {

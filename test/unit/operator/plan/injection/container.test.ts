@@ -21,7 +21,9 @@ describe('the injected container', () => {
     ] as const) {
       const [container] = appliedPod(node(undefined, undefined, { spec: { sidecar } })).initContainers;
       const env = new Map(container?.env.map(({ name, value }) => [name, value]));
-      assert.equal(env.get('LFH_SYNC_SETTINGS_DIR'), container?.volumeMounts[0]?.mountPath);
+      const mounted = container?.volumeMounts[0]?.mountPath;
+      assert.equal(env.get('LFH_SYNC_SETTINGS_DIR'), mounted);
+      assert.equal(env.get('LFH_SYNC_SECRETS_DIR'), `${mounted}/secrets`);
       assert.equal(decodeSettings((name) => env.get(name)).httpAddress, `[::]:${port}`);
       assert.equal(container?.ports[0]?.containerPort, port);
       assert.equal(container?.livenessProbe.httpGet.port, port);
@@ -50,6 +52,14 @@ describe('the injected container', () => {
     assert.deepEqual(resourcesOf({ limits }), { requests: fallback, limits });
   });
 
+  it('mounts every secret where no entry of a ConfigMap can be', () => {
+    const sasl = { mechanism: 'plain', username: 'u', passwordSecretRef: { name: 'kafka-user' } } as const;
+    const [volume] = appliedPod(node(undefined, undefined, { spec: { kafka: { brokers: ['k:1'], sasl } } })).volumes;
+    const paths = JSON.stringify(volume?.projected.sources).match(/"path":"[^"]*"/g);
+    assert.equal(paths?.length, 3);
+    for (const path of paths) assert.match(path, /^"path":"secrets\/[^/]+"$/);
+  });
+
   it("mounts the key that was brought, and only the password of the password's Secret", () => {
     const passwordSecretRef = { name: 'kafka-user', key: 'pw' };
     const spec = {
@@ -58,7 +68,7 @@ describe('the injected container', () => {
     };
     const [, key, password] = appliedPod(node(undefined, undefined, { spec })).volumes[0]?.projected.sources ?? [];
     assert.match(JSON.stringify(key), /"brought"/);
-    const items = [{ key: 'pw', path: 'kafka-password' }];
+    const items = [{ key: 'pw', path: 'secrets/kafka-password' }];
     assert.deepEqual(password, { secret: { name: 'kafka-user', items, optional: true } });
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { revocationsWithoutPlan } from '../../../../../operator/plan/node/revocations.ts';
 import { NAMES } from '../../../../../operator/plan/observed/names.ts';
-import { aNode, aPeer, certificate, observedOf, planOf, userKey } from '../fixtures.ts';
+import { aNode, aPeer, certificate, DERIVED, observedOf, planOf, userKey } from '../fixtures.ts';
 
 const { nats } = aNode().spec;
 const withoutCa = aNode({ spec: { nats: { ...nats, ca: { inline: certificate('ca-expired') } } } });
@@ -27,18 +27,33 @@ describe('the revocations of a plan', () => {
       [b, c, d].map(({ spec }) => texts.includes(spec.publicKeys?.[0] ?? '')),
       [false, true, false],
     );
-    const { LFH_SYNC_PEERS: peers = '', ...others } = dataOf(after, NAMES.sidecar('local')) ?? {};
+    assert.ok(DERIVED.isAuthentic(dataOf(after, NAMES.sidecar('local')) ?? {}));
+    const {
+      LFH_SYNC_PEERS: peers = '',
+      LFH_SYNC_SETTINGS_MAC: _mac,
+      ...others
+    } = dataOf(after, NAMES.sidecar('local')) ?? {};
     assert.deepEqual(
       (JSON.parse(peers) as { name: string }[]).map(({ name }) => name),
       ['c'],
     );
-    const { LFH_SYNC_PEERS: _, ...settingsBefore } = writtenSettings ?? {};
+    const { LFH_SYNC_PEERS: _, LFH_SYNC_SETTINGS_MAC: __, ...settingsBefore } = writtenSettings ?? {};
     assert.deepEqual(others, settingsBefore);
     // Without the problem the same is planned for the case that the API server refuses the objects.
     const whole = planOf(observedOf([c, d], { written, writtenSettings }));
     assert.equal(whole.problem, undefined);
     assert.deepEqual(whole.revocations, after.objects);
     assert.notDeepEqual(whole.objects, after.objects);
+  });
+
+  it('do not authenticate settings that somebody else has written', () => {
+    const peers = [aPeer('b'), aPeer('c')];
+    const [written, settings] = planOf(observedOf(peers)).objects.map(({ data }) => data);
+    const writtenSettings = { ...settings, KAFKA_BOOTSTRAP_SERVERS: 'theirs:9092' };
+    const { objects } = planOf(observedOf([aPeer('b')], { node: withoutCa, written, writtenSettings }));
+    const left = objects[1]?.data ?? {};
+    assert.ok(!left.LFH_SYNC_PEERS?.includes('tls://c.'));
+    assert.equal(DERIVED.isAuthentic(left), false);
   });
 
   it('take access back of peers that are deleted, paused or without that key when the peers could not be planned', () => {
@@ -54,7 +69,7 @@ describe('the revocations of a plan', () => {
       aPeer('e', { spec: { publicKeys: [userKey('another')] } }),
       aPeer('f'),
     ];
-    const { configMaps } = revocationsWithoutPlan(observedOf(peers, { written, writtenSettings }));
+    const { configMaps } = revocationsWithoutPlan(observedOf(peers, { written, writtenSettings }), DERIVED);
     const [nats, sidecar] = configMaps.map(({ data }) => JSON.stringify(data));
     const keys = [...names, 'another', 'f'].map(userKey).filter((key) => nats?.includes(key));
     assert.deepEqual(keys, [userKey('b')]);

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { DEFAULT_FORMATS } from '../../../../../common/contract/peers.ts';
 import { decodeSettings } from '../../../../../common/contract/settings.ts';
 import { parseCertificate } from '../../../../../operator/plan/observed/certificate.ts';
-import type { NodeObject, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
+import { NO_DERIVED_KEYS, type NodeObject, type PeerObject } from '../../../../../operator/plan/observed/observed.ts';
 import { peerSettings, sidecarFiles } from '../../../../../operator/plan/peers/sidecar-settings.ts';
 import { readCertificates } from '../../../../../operator/plan/trust/certificates.ts';
-import { aNode, aPeer, certificate, NOW } from '../fixtures.ts';
+import { aNode, aPeer, certificate, DERIVED, NOW } from '../fixtures.ts';
 
 const authorities = (name: Parameters<typeof certificate>[0]) =>
   readCertificates(certificate(name), 'x', NOW, parseCertificate).authorities;
@@ -15,6 +15,7 @@ const { nats, kafka } = aNode().spec;
 function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, forKafka = false): Record<string, string> {
   return sidecarFiles({
     before: undefined,
+    derived: DERIVED,
     node,
     peers: peers.map((peer) => ({
       settings: peerSettings(peer, peer.spec.ca !== undefined),
@@ -136,6 +137,30 @@ describe("a sidecar's settings", () => {
         assert.equal(new Set(settings.peers.map(({ caFile }) => caFile)).size, ids.length);
       }),
     );
+  });
+
+  it('are authenticated, CAs included', () => {
+    const files = filesOf(aNode(), [aPeer('b')], true, true);
+    assert.ok(DERIVED.isAuthentic(files));
+    const { LFH_SYNC_SETTINGS_MAC: _, ...covered } = files;
+    for (const name of Object.keys(covered)) {
+      assert.ok(!DERIVED.isAuthentic({ ...files, [name]: `${files[name]} ` }), name);
+    }
+  });
+
+  it('keep what authenticates them while there is no key, and have nothing that does where anything else changes', () => {
+    const before = filesOf(aNode(), [aPeer('b')]);
+    const without = (peers: readonly PeerObject[]): Record<string, string> =>
+      sidecarFiles({
+        before,
+        derived: NO_DERIVED_KEYS,
+        node: aNode(),
+        peers: peers.map((peer) => ({ settings: peerSettings(peer, true), authorities: authorities('ca-b') })),
+        ownCa: authorities('ca-a'),
+        kafkaCa: undefined,
+      });
+    assert.deepEqual(without([aPeer('b')]), before);
+    assert.equal(DERIVED.isAuthentic(without([])), false);
   });
 
   it('are sorted by the names of the peers, so that nothing is written for nothing', () => {

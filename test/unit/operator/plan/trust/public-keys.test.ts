@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { createAccount, createUser } from 'nkeys.js';
-import { checkKeys, isPublished, isUserKey } from '../../../../../operator/plan/trust/public-keys.ts';
+import { isPublished } from '../../../../../common/contract/nkeys.ts';
+import { checkKeys, isUserKey } from '../../../../../operator/plan/trust/public-keys.ts';
 import { PUBLISHED_KEY, userKey } from '../fixtures.ts';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
