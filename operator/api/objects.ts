@@ -11,6 +11,7 @@ export interface Metadata {
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
+  readonly finalizers?: readonly string[];
   readonly managedFields?: readonly ManagedFields[];
 }
 
@@ -42,6 +43,10 @@ export interface KubeObject {
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
+  /** base64; what is in it is mounted beside {@link data}. */
+  readonly binaryData?: Readonly<Record<string, string>>;
+  /** The API server takes no change of an immutable one; it can only be deleted. */
+  readonly immutable?: boolean;
 }
 
 export interface Secret extends KubeObject {

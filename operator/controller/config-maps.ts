@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { type ConfigMap, GROUP } from '../api/objects.ts';
+import { type ConfigMap, GROUP, KINDS } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { mergePatchRemoving } from '../kube/merge-patch.ts';
@@ -9,6 +9,8 @@ type ByName = ReadonlyMap<string, ConfigMap>;
 
 interface Outcome {
   readonly wrote: boolean;
+  /** The ConfigMaps that somebody had made immutable, and that were deleted and made anew. */
+  readonly replaced: readonly string[];
   /** In the API server's words, why something could not be written; undefined where everything was. */
   readonly refused: string | undefined;
 }
@@ -40,7 +42,8 @@ export class ConfigMaps {
 
   /**
    * Makes each object what it should be. What others have put into its data, or into annotations of our group, is
-   * removed; what they have added to the rest of it stays theirs.
+   * removed; what they have added to the rest of it stays theirs. One that somebody has made immutable is deleted and made
+   * anew: otherwise no access could be taken back any more.
    *
    * @param revocations what to write in place of an object that is refused
    * @throws KubeError where the API does not answer
@@ -55,30 +58,45 @@ export class ConfigMaps {
       if (revocation) outcomes.push(await this.#writeOne(revocation, seen));
     }
     const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
-    return { wrote: outcomes.some(({ wrote }) => wrote), refused };
+    const replaced = outcomes.flatMap((outcome) => outcome.replaced);
+    return { wrote: outcomes.some(({ wrote }) => wrote), replaced, refused };
   }
 
   async #writeOne(object: ConfigMap, seen: ByName): Promise<Outcome> {
     const { name, namespace } = object.metadata;
     const before = this.current(seen).get(name);
-    if (isUpToDate(object, before)) return { wrote: false, refused: undefined };
+    if (isUpToDate(object, before)) return { wrote: false, replaced: [], refused: undefined };
+    const replaced = before?.immutable === true ? [name] : [];
     try {
-      const foreign = foreignIn(before, object);
-      if (foreign) await this.#api.remove(object, foreign);
+      await this.#clearWay(object, before);
       const result = await this.#api.apply(object);
       this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
-      this.#log.info({ configMap: name, namespace }, 'written');
-      return { wrote: true, refused: undefined };
+      this.#log.info({ configMap: name, namespace, replaced: replaced.length > 0 }, 'written');
+      return { wrote: true, replaced, refused: undefined };
     } catch (error) {
       if (!(error instanceof KubeError && error.isRefusal)) throw error;
-      return { wrote: false, refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
+      return { wrote: false, replaced: [], refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
     }
+  }
+
+  /** Removes what an apply of ours would leave in place, or the whole ConfigMap where nothing in it can be changed. */
+  async #clearWay(wanted: ConfigMap, before: ConfigMap | undefined): Promise<void> {
+    if (before?.immutable === true) return this.#delete(before);
+    const foreign = foreignIn(before, wanted);
+    if (foreign) await this.#api.remove(wanted, foreign);
+  }
+
+  /** Whoever could make it immutable could give it a finalizer, too, with which it would stay. */
+  async #delete(found: ConfigMap): Promise<void> {
+    const { name, namespace = '', finalizers = [] } = found.metadata;
+    if (finalizers.length > 0) await this.#api.remove(found, { metadata: { finalizers: null } });
+    await this.#api.delete(KINDS.configMap, namespace, name);
   }
 }
 
 /** Whether an apply would change nothing. */
 function isUpToDate(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
-  if (!found) return false;
+  if (!found || found.immutable === true) return false;
   const isPartOf = (
     part: Readonly<Record<string, string>> = {},
     whole: Readonly<Record<string, string>> = {},
@@ -87,6 +105,7 @@ function isUpToDate(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
   return (
     isPartOf(wanted.data, found.data) &&
     isPartOf(found.data, wanted.data) &&
+    isPartOf(found.binaryData, {}) &&
     isPartOf(wanted.metadata.labels, found.metadata.labels) &&
     isPartOf(wanted.metadata.annotations, annotations) &&
     isPartOf(notesOf(found), wanted.metadata.annotations) &&
@@ -97,8 +116,14 @@ function isUpToDate(wanted: ConfigMap, found: ConfigMap | undefined): boolean {
 /** The fields that others have written, which an apply of ours would leave in place. */
 function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | undefined {
   const data = mergePatchRemoving(found?.data, wanted.data);
+  const binaryData = mergePatchRemoving(found?.binaryData, {});
   const annotations = mergePatchRemoving(found && notesOf(found), wanted.metadata.annotations ?? {});
-  return data || annotations ? { ...(data && { data }), ...(annotations && { metadata: { annotations } }) } : undefined;
+  const foreign = {
+    ...(data && { data }),
+    ...(binaryData && { binaryData }),
+    ...(annotations && { metadata: { annotations } }),
+  };
+  return Object.keys(foreign).length > 0 ? foreign : undefined;
 }
 
 function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record<string, string>> {

@@ -48,6 +48,18 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
     }));
 }
 
+/** That a ConfigMap had been made immutable. A kubelet that has seen it so does not look at it again for the pods that it has. */
+export function replacedNotice(configMap: string): Notice {
+  return {
+    type: 'Warning',
+    reason: 'ImmutableReplaced',
+    action: 'Replace',
+    note:
+      `the ConfigMap ${configMap} had been made immutable, so that nobody's access could be taken back; it was deleted and made anew. ` +
+      'Pods that mount it may keep the old files until they are restarted: kubectl rollout restart',
+  };
+}
+
 /**
  * A notice for each key of a peer that all nats-servers let in now, or do not let in any more. An auditor asks who could read what,
  * and when that ended; it is about the node, because a peer that was deleted has no object any more.

@@ -16,7 +16,7 @@ import { nodeAndPeerStatuses, type Statuses } from '../plan/status/status.ts';
 import { cleanUpAfter } from './clean-up.ts';
 import { peersOf } from './concerns.ts';
 import { ConfigMaps } from './config-maps.ts';
-import { noticesOfAccess, type RecordEvents } from './events.ts';
+import { noticesOfAccess, type RecordEvents, replacedNotice } from './events.ts';
 import { Injector } from './injector.ts';
 import { KeyDerivation, type NodeKey, reconcileKey } from './key.ts';
 import {
@@ -159,7 +159,8 @@ export class NodeController {
       return plan;
     } catch (error) {
       const { configMaps, rollouts } = revocationsWithoutPlan(observed, kept.derivation.from(key));
-      const { refused } = await kept.configMaps.write(configMaps, snapshot.configMaps);
+      const { replaced, refused } = await kept.configMaps.write(configMaps, snapshot.configMaps);
+      if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
       if (refused === undefined) await this.#rollOut(snapshot.node, rollouts, kept.memory.rolledOut);
       throw error;
     }
@@ -198,7 +199,8 @@ export class NodeController {
 
   /** Writes the ConfigMaps, keeps the sidecar in its workload, and has pods take up what was written for them. */
   async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, { configMaps, memory }: KeptNode): Promise<Applied> {
-    const { wrote, refused } = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations);
+    const { wrote, replaced, refused } = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations);
+    if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
     const injection = await this.#injector.reconcileSidecar(
       snapshot,
       plan,

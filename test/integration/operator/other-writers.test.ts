@@ -101,6 +101,14 @@ describe('what an operator has written', function () {
       assert.equal(metadata.annotations?.['example.com/note'], 'mine too');
       await site.kubectl('delete', 'configmap', name);
       await comesBack();
+      const becomes = (what: string, wanted: (found: ConfigMap) => boolean): Promise<void> =>
+        until(`${name} ${what}`, async () => wanted(await configMap(name)));
+      await patch({ binaryData: { another: 'AAAA' } });
+      await becomes('has no other files', ({ binaryData }) => binaryData === undefined);
+      const { uid } = (await configMap(name)).metadata;
+      await patch({ immutable: true });
+      await becomes('is made anew', ({ metadata: made, immutable }) => made.uid !== uid && immutable === undefined);
+      await comesBack();
     });
   }
 

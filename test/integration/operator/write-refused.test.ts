@@ -127,6 +127,24 @@ describe('an operator whose writes the API server refuses', function () {
     assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [false, true, true, true]);
   });
 
+  it('takes access back that somebody has made immutable while no operator ran, finalizer and all, and says so', async () => {
+    const [b, c] = [await admitted('hospital-b'), await admitted('hospital-c')];
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    await operator.stop();
+    const immutable = { immutable: true, metadata: { finalizers: ['example.org/keep'] } };
+    await site.kubectl('patch', 'configmap', 'local-nats', '--type=merge', '-p', JSON.stringify(immutable));
+    await site.kubectl('delete', 'lfhpeer', 'hospital-b');
+    const connection = await site.site.connectAs(b);
+    await operator.start();
+    await until('its live connection is dropped', () => Promise.resolve(connection.isClosed()));
+    await until('the deleted peer has no access', async () => !(await hasAccess(b)));
+    assert.ok(await hasAccess(c));
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const events = await site.kubectl('get', 'events.events.k8s.io', '-o', 'json');
+    assert.match(events, /"note": "the ConfigMap local-nats had been made immutable.*kubectl rollout restart"/);
+    assert.equal((await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.metadata.finalizers, undefined);
+  });
+
   it('writes no more than fits: the youngest peers wait until an older one makes room', async () => {
     const { apiVersion, kind } = KINDS.peer;
     const receive = { allowOrigins: Array.from({ length: 64 }, (_, index) => `${index}-`.padEnd(253, 'x')) };
