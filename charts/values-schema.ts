@@ -42,7 +42,7 @@ function values(node: JsonSchema): JsonSchema {
     crds: object({ enabled: boolean, keep: boolean }),
     uninstall: object({ deletePeers: boolean, timeoutSeconds: { type: 'integer', minimum: 10, maximum: 3600 } }),
     serviceAccount: object({ create: boolean, name: string, annotations: labels }),
-    rbac: object({ create: boolean }),
+    rbac: object({ create: boolean, nudgePods: boolean, createSecrets: boolean }),
     resources: anyObject,
     podAnnotations: labels,
     podLabels: labels,

@@ -36,7 +36,12 @@ export const KEY = {
     'we',
     'The entry nats-server.nk of the Secret is missing, or is not the seed of an NKey user (SU…). Correct it, or restore it.',
   ),
-  WriteRefused: bad('we', `The key cannot be made: ${REFUSED}`),
+  SecretMissing: bad(
+    'we',
+    'There is no Secret for the key, and the operator may not make one. Make an empty one with the command in the message, and the ' +
+      'operator fills it at once. The chart makes them for `local` and the nodes in `watch.names.nodes`, in the namespaces that it knows.',
+  ),
+  WriteRefused: bad('we', `The key cannot be written: ${REFUSED}`),
   MissingReference: bad('we', 'The Secret in `spec.key.secretRef` does not exist. Make it.'),
   ReconcileFailed: RECONCILE_FAILED,
 } as const;

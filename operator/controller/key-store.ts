@@ -9,7 +9,7 @@ import { MANAGED_BY, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
 import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed/observed.ts';
 
 /**
- * Keeps nodes' keys in Secrets. A key is created or replaced, never applied: an apply would overwrite a seed with a new
+ * Keeps nodes' keys in Secrets. A key is created, put into an empty Secret, or replaced, never applied: an apply would overwrite a seed with a new
  * one.
  */
 
@@ -43,6 +43,31 @@ export function readKey(secret: Secret): StoredKey {
   };
 }
 
+/** Whether a Secret holds nothing: the chart makes one like that for each node, and the operator fills it. */
+export function isEmpty({ data = {} }: Secret): boolean {
+  return Object.keys(data).length === 0;
+}
+
+/**
+ * Puts the node's first key into an empty Secret.
+ *
+ * @throws KubeError where the Secret has changed since it was read
+ */
+export function fillKey(api: KubeClient, node: NodeObject, secret: Secret): Promise<Secret> {
+  const { labels, annotations } = newKeyMetadata(node);
+  const { metadata } = secret;
+  return api.replace<Secret>({
+    ...secret,
+    metadata: {
+      ...metadata,
+      // The chart's own labels stay.
+      labels: { ...labels, ...metadata.labels },
+      annotations: { ...metadata.annotations, ...annotations },
+    },
+    data: newKeyData(),
+  });
+}
+
 /**
  * Makes the node's first key. If somebody else has made one in the meantime, that one counts.
  *
@@ -51,22 +76,27 @@ export function readKey(secret: Secret): StoredKey {
  */
 export async function createKey(api: KubeClient, node: NodeObject): Promise<Secret> {
   const { name, namespace = '' } = node.metadata;
-  const { seed, publicKey } = makeKey();
-  const metadata = {
-    name: NAMES.key(name),
-    namespace,
-    labels: { ...MANAGED_BY, [NODE_LABEL]: name },
-    annotations: { [ROTATION]: String(node.spec.key?.rotation ?? 0) },
-  };
-  const data = { [SEED_FILE]: encode(seed), [PUBLIC_KEY]: encode(publicKey) };
+  const metadata = { name: NAMES.key(name), namespace, ...newKeyMetadata(node) };
   try {
-    return await api.create<Secret>({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data });
+    return await api.create<Secret>({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data: newKeyData() });
   } catch (error) {
     if (!(error instanceof KubeError && error.isAlreadyExists)) throw error;
     const found = await api.get<Secret>(KINDS.secret, namespace, NAMES.key(name));
     if (!found) throw error;
     return found;
   }
+}
+
+function newKeyMetadata({ metadata, spec }: NodeObject): Required<Pick<Metadata, 'labels' | 'annotations'>> {
+  return {
+    labels: { ...MANAGED_BY, [NODE_LABEL]: metadata.name },
+    annotations: { [ROTATION]: String(spec.key?.rotation ?? 0) },
+  };
+}
+
+function newKeyData(): NonNullable<Secret['data']> {
+  const { seed, publicKey } = makeKey();
+  return { [SEED_FILE]: encode(seed), [PUBLIC_KEY]: encode(publicKey) };
 }
 
 /**

@@ -9,7 +9,7 @@ import { nodeSpec } from '../plan/observed/spec.ts';
 import { previousKeyUsers } from '../plan/status/status.ts';
 import { type KeyStep, keyRefused, keyStep } from '../plan/trust/node-key.ts';
 import { keySecretOf } from './concerns.ts';
-import { createKey, dropPreviousKey, readKey, rotateKey, type StoredKey } from './key-store.ts';
+import { createKey, dropPreviousKey, fillKey, isEmpty, readKey, rotateKey, type StoredKey } from './key-store.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A node's key after it was made, rotated or dropped. */
@@ -36,9 +36,9 @@ export async function reconcileKey(api: KubeClient, snapshot: Snapshot, log: Log
   const { name, namespace = '' } = node.metadata;
   const read = (): Promise<Secret | undefined> => api.get<Secret>(KINDS.secret, namespace, keySecretOf(node));
   // A key that the watch has not delivered yet must not be taken for a lost one.
-  let secret = keySecret ?? (await read());
+  let secret = keySecret && !isEmpty(keySecret) ? keySecret : await read();
   for (;;) {
-    const stored = secret && readKey(secret);
+    const stored = keyIn(secret, node);
     const key = stored?.observed;
     const next = keyStep(node, key, previousKeyUsers({ key, peers }), now);
     const change = changeOf(next, node, secret, now);
@@ -48,11 +48,17 @@ export async function reconcileKey(api: KubeClient, snapshot: Snapshot, log: Log
       log.info({ node: name, namespace, step: next.step }, "the node's key");
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal !== undefined) return nodeKeyOf(keyRefused(key, refusal), stored, node);
+      if (refusal !== undefined) return nodeKeyOf(keyRefused(node, key, secret !== undefined, refusal), stored, node);
       // A conflict: the Secret was changed after it was read.
       secret = await read();
     }
   }
+}
+
+/** An empty Secret has no key yet, unless a person should have brought one. */
+function keyIn(secret: Secret | undefined, { spec }: NodeObject): StoredKey | undefined {
+  if (!secret || (isEmpty(secret) && spec.key?.secretRef === undefined)) return undefined;
+  return readKey(secret);
 }
 
 /** What a step changes in the API; undefined where it changes nothing. */
@@ -62,7 +68,7 @@ function changeOf(
   secret: Secret | undefined,
   now: number,
 ): ((api: KubeClient) => Promise<Secret>) | undefined {
-  if (step === 'create') return (api) => createKey(api, node);
+  if (step === 'create') return (api) => (secret ? fillKey(api, node, secret) : createKey(api, node));
   if (step === 'rotate' && secret) return (api) => rotateKey(api, secret, nodeSpec(node).rotation, now);
   if (step === 'dropPrevious' && secret) return (api) => dropPreviousKey(api, secret);
   return undefined;

@@ -21,12 +21,25 @@
   | toJson }}
 {{- end }}
 
-{{/* YAML: a list of rules with its placeholders replaced. Takes the root and `part`. A rule is left out if
+{{/* JSON: the parts of files/rules.yaml that the operator is given where it reconciles nodes. */}}
+{{- define "lfh-sync.watchedParts" -}}
+{{- $parts := list "watched" }}
+{{- range list "nudgePods" "createSecrets" }}
+{{- if index $.Values.rbac . }}
+{{- $parts = append $parts . }}
+{{- end }}
+{{- end }}
+{{- $parts | toJson }}
+{{- end }}
+
+{{/* YAML: a list of rules with its placeholders replaced. Takes the root and `parts`. A rule is left out if
 no name is known for it: a rule with an empty list of names would match every object. */}}
 {{- define "lfh-sync.rules" -}}
 {{- $known := include "lfh-sync.knownNames" .root | fromJson }}
 {{- $rules := list }}
-{{- range index (.root.Files.Get "files/rules.yaml" | fromYaml) .part }}
+{{- $file := .root.Files.Get "files/rules.yaml" | fromYaml }}
+{{- range .parts }}
+{{- range index $file . }}
 {{- $rule := . }}
 {{- if hasKey $rule "resourceNames" }}
 {{- $resourceNames := list }}
@@ -46,6 +59,7 @@ no name is known for it: a rule with an empty list of names would match every ob
 {{- end }}
 {{- with $rule }}
 {{- $rules = append $rules . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- toYaml $rules }}

@@ -9,7 +9,7 @@ export type KeyStep =
       readonly reason: UsableKey;
       readonly message: string;
     }
-  /** Make a key; the node never had one. */
+  /** Make a key, in a Secret that is missing or empty; the node never had one. */
   | { readonly step: 'create' }
   /** Make a new key, and keep the one in force as the previous one. */
   | { readonly step: 'rotate' }
@@ -17,7 +17,13 @@ export type KeyStep =
   | { readonly step: 'dropPrevious' }
   | {
       readonly step: 'stop';
-      readonly reason: 'KeyLost' | 'PublishedKey' | 'InvalidKey' | 'MissingReference' | 'WriteRefused';
+      readonly reason:
+        | 'SecretMissing'
+        | 'KeyLost'
+        | 'PublishedKey'
+        | 'InvalidKey'
+        | 'MissingReference'
+        | 'WriteRefused';
       readonly message: string;
     };
 
@@ -30,6 +36,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
  * Decides about a node's key. A key is made once and never replaced without being asked for, since every peer needs the new one.
  * So if a key is gone that peers know, a person decides: restore it, or raise `spec.key.rotation`.
  *
+ * @param key undefined where there is no Secret for it, or an empty one for the operator to fill
  * @param inUse names of the peers that still accept only the previous key
  * @param now in milliseconds since 1970
  */
@@ -89,10 +96,24 @@ function stop(reason: (KeyStep & { step: 'stop' })['reason'], message: string): 
 /**
  * The step after the API server refused to write the key: the key that is there stays in use, and without one nothing can go on.
  *
+ * The operator needs no right to make Secrets: who had it could make one with the token of any service account. So where nobody has
+ * made a Secret for the key, a person is told how.
+ *
+ * @param hasSecret whether there is a Secret for the key, perhaps an empty one
  * @param problem in the words of the API server
  */
-export function keyRefused(key: ObservedKey | undefined, problem: string): KeyStep {
-  if (!key) return stop('WriteRefused', `the key cannot be made: ${problem}`);
+export function keyRefused(
+  { metadata: { name, namespace = '' } }: NodeObject,
+  key: ObservedKey | undefined,
+  hasSecret: boolean,
+  problem: string,
+): KeyStep {
+  if (!key && hasSecret)
+    return stop('WriteRefused', `the key cannot be written into the Secret ${name}-nkey: ${problem}`);
+  if (!key) {
+    const command = `kubectl create secret generic ${name}-nkey -n ${namespace}`;
+    return stop('SecretMissing', `make an empty Secret, which the operator fills: ${command} (it cannot: ${problem})`);
+  }
   const message = `the key of the Secret ${key.secret}, which cannot be changed: ${problem}`;
   return { step: 'use', publicKeys: publicKeysOf(key), reason: key.previous ? 'Rotating' : 'KeyMade', message };
 }
@@ -111,7 +132,7 @@ function missingKey(node: NodeObject, brought: string | undefined, rotation: num
   if (known === undefined || rotates) return { step: 'create' };
   return stop(
     'KeyLost',
-    `the Secret ${node.metadata.name}-nkey with the seed of ${known} is gone, and peers know that key: restore it from a ` +
+    `the seed of ${known} is gone: the Secret ${node.metadata.name}-nkey is missing or empty, and peers know that key; restore it from a ` +
       'backup, or raise spec.key.rotation to have a new one made, and send the new invitation to every peer',
   );
 }

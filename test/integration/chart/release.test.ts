@@ -260,6 +260,56 @@ describe('the chart on a real API server', function () {
       assert.ok(JSON.stringify(await natsFiles()).includes(PEER.spec.publicKeys[0] ?? ''));
     });
 
+    it('makes an empty Secret for the key, and touches none that is filled, however the chart is applied', async () => {
+      await deploy('install', { node: NODE });
+      const secret = () => get<Secret>(KINDS.secret, namespace, 'local-nkey');
+      assert.deepEqual([(await secret())?.metadata.name, await key()], ['local-nkey', undefined]);
+      await startOperator();
+      await until('the operator fills it', async () => (await key()) !== undefined);
+      const { uid } = (await secret())?.metadata ?? {};
+      const before = await key();
+      const unchanged = async (how: string): Promise<void> =>
+        assert.deepEqual([(await secret())?.metadata.uid, await key()], [uid, before], how);
+      const values = { node: NODE, watch: { names: { nodes: ['second'] } } };
+      await deploy('upgrade', values);
+      await unchanged('an upgrade');
+      const found = (await helm.template(release, namespace, values)).filter(({ kind }) => kind === 'Secret');
+      const text = found.map((object) => JSON.stringify(object)).join('\n---\n');
+      for (const how of [[], ['--server-side', '--force-conflicts', '--field-manager=argocd-controller']]) {
+        await plane.kubectl(['apply', '-n', namespace, ...how, '-f', '-'], text);
+        await unchanged(how.join());
+      }
+      await helm.run(['rollback', release, '1', '-n', namespace, '--timeout=120s']);
+      await unchanged('a rollback');
+      await uninstall();
+      await unchanged('the end of the release');
+      await deploy('install', { node: NODE });
+      await unchanged('the next release');
+    });
+
+    it('takes over a key that is there, with --take-ownership, and leaves it as it is', async () => {
+      const data = { 'nats-server.nk': Buffer.from(makeKey().seed).toString('base64') };
+      const labels = { 'app.kubernetes.io/managed-by': 'lfh-sync' };
+      const made = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'local-nkey', labels }, data };
+      await plane.kubectl(['create', '-n', namespace, '--field-manager=lfh-sync', '-f', '-'], JSON.stringify(made));
+      await assert.rejects(
+        deploy('install', { node: NODE }),
+        /local-nkey.*cannot be imported into the current release/,
+      );
+      const take = [
+        'install',
+        release,
+        CHART,
+        '-n',
+        namespace,
+        '--timeout=120s',
+        '--take-ownership',
+        '--force-conflicts',
+      ];
+      await helm.run([...take, '-f', '-'], JSON.stringify({ node: NODE }));
+      assert.deepEqual(await key(), data);
+    });
+
     const otherConnect = { ...NODE, connect: { workloadRef: { name: 'connect-2' } } };
 
     /** As the operator writes it down. */

@@ -22,7 +22,11 @@ interface Workload extends Manifest {
 }
 
 interface Role extends Manifest {
-  readonly rules: readonly { readonly resourceNames?: readonly string[]; readonly resources: readonly string[] }[];
+  readonly rules: readonly {
+    readonly resourceNames?: readonly string[];
+    readonly resources: readonly string[];
+    readonly verbs: readonly string[];
+  }[];
 }
 
 const NODE = {
@@ -142,6 +146,18 @@ describe('the templates of the chart', function () {
       assert.deepEqual((await one<Role>('Role', 'sync-lfh-sync-watched', { node: NODE })).rules, rules.watched);
     });
 
+    it('are more, or less, where the values say so', async () => {
+      const verbsOf = async (resource: string, rbac: object): Promise<string> => {
+        const { rules } = await one<Role>('Role', 'sync-lfh-sync-watched', { node: NODE, rbac });
+        const found = rules.filter(({ resources, resourceNames }) => resources.includes(resource) && !resourceNames);
+        return found.flatMap(({ verbs }) => verbs).join();
+      };
+      assert.equal(await verbsOf('secrets', {}), 'get,list,watch');
+      assert.equal(await verbsOf('secrets', { createSecrets: true }), 'get,list,watch,create');
+      assert.equal(await verbsOf('pods', {}), 'list,patch');
+      assert.equal(await verbsOf('pods', { nudgePods: false }), 'list');
+    });
+
     it('are one Role and one RoleBinding in each watched namespace', async () => {
       const objects = await rendered({ watch: { namespaces: ['a', 'b'] } });
       const found = objects
@@ -189,6 +205,26 @@ describe('the templates of the chart', function () {
       const objects = await rendered({ rbac: { create: false } });
       assert.ok(!objects.some(({ kind }) => /Role/.test(kind)));
     });
+  });
+
+  it('make an empty Secret for the key of each node that is known, which is kept and never has anything in it', async () => {
+    const secrets = async (values: object): Promise<string[]> => {
+      const found = (await rendered(values)).filter(({ kind }) => kind === 'Secret');
+      for (const { metadata, type, apiVersion, kind, ...others } of found) {
+        assert.deepEqual([apiVersion, kind, type, others], ['v1', 'Secret', 'Opaque', {}]);
+        assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep');
+        assert.match(metadata.annotations['argocd.argoproj.io/sync-options'] ?? '', /Prune=false,Delete=false/);
+      }
+      return found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).sort();
+    };
+    assert.deepEqual(await secrets({ node: NODE }), ['lfh/local-nkey']);
+    assert.deepEqual(await secrets({}), ['lfh/local-nkey']);
+    const watch = { namespaces: ['a', 'b'], names: { nodes: ['second'] } };
+    const inEach = ['a/local-nkey', 'a/second-nkey', 'b/local-nkey', 'b/second-nkey'];
+    assert.deepEqual(await secrets({ watch }), inEach);
+    assert.deepEqual(await secrets({ watch: { ...watch, allNamespaces: true } }), inEach);
+    assert.deepEqual(await secrets({ watch: { allNamespaces: true } }), []);
+    assert.deepEqual(await secrets({ node: NODE, watch: { allNamespaces: true } }), ['lfh/local-nkey']);
   });
 
   it('have the CRDs of the tree, and keep them unless the values say otherwise', async () => {

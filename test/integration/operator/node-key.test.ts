@@ -88,6 +88,11 @@ describe('the key of a node', function () {
     );
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'KeyNotReady');
     assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
+    // As an upgrade of the chart does.
+    await at.apply(KINDS.secret, 'local-nkey', { metadata: { name: 'local-nkey', labels: { of: 'helm' } } });
+    await operator.reconciled(1);
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
+    assert.equal((await at.keySecret()).data, undefined);
     // Its sidecars go on, and so does their connection, whatever is written now.
     await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [makeKey().publicKey] } });
     await until('that is written', async () => (await natsFilesOf(at)).includes('lfh-sync-hospital-b'));
@@ -105,6 +110,11 @@ describe('the key of a node', function () {
     await at.kubectl('delete', 'secret', 'local-nkey');
     await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyLost');
     await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    const missing = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'SecretMissing');
+    const [, command = ''] =
+      /^make an empty Secret, which the operator fills: kubectl ([a-z -]+-n \S+) /.exec(missing) ?? [];
+    assert.match(missing, /cannot create resource "secrets"/);
+    await at.kubectl(...command.split(' '));
     await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
     await until('the new one is told', async () => {
       const keys = (await at.node()).status?.publicKeys ?? [];
@@ -139,7 +149,7 @@ describe('the key of a node', function () {
     const at = await start({ secretRef: { name: 'mine' } });
     const missing = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'MissingReference');
     assert.match(missing, /spec.key.secretRef: there is no Secret mine/);
-    assert.equal(await at.get(KINDS.secret, 'local-nkey'), undefined);
+    assert.equal((await at.keySecret()).data, undefined);
 
     const bring = (text: string): Promise<void> =>
       at.apply(KINDS.secret, 'mine', { stringData: { 'nats-server.nk': text } });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isAuthentic } from '../../../common/contract/settings-mac.ts';
 import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
@@ -138,6 +139,32 @@ describe("the operator's handling of CAs", function () {
     for (const line of privateKey.split('\n').slice(1, -2)) {
       assert.ok(!everything.includes(line) && !log.includes(line));
     }
+  });
+
+  it('keeps the last good CA of Kafka for the sidecars while its source is missing or broken, and says what is wrong', async () => {
+    const provide = (pem: string): Promise<void> =>
+      site.apply(KINDS.configMap, 'kafka-ca', { data: { 'ca.crt': pem } });
+    const says = (reason: string): Promise<string> => site.waitForReason('lfhnode', 'local', 'SidecarReady', reason);
+    const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
+    await provide(ca.ca);
+    await site.patch('lfhnode', 'local', { kafka: { tls: true, ca: { configMapRef: { name: 'kafka-ca' } } } });
+    await becomesText('local-sidecar', 'ca-kafka.crt', ca.ca);
+    await site.kubectl('delete', 'configmap', 'kafka-ca');
+    assert.match(await says('MissingReference'), /there is no ConfigMap kafka-ca in this namespace/);
+    await provide(expired);
+    assert.match(await says('CertificateExpired'), /has expired/);
+    await provide('nonsense');
+    await says('CertificateInvalid');
+    // What else changes is written all the same, and the sidecars take it.
+    await peer('hospital-b', { inline: other.ca });
+    await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', other.ca);
+    const settings = await textsOf('local-sidecar');
+    assert.equal(settings['ca-kafka.crt'], ca.ca);
+    assert.ok(isAuthentic(settings, [seed]));
+    await provide(other.ca);
+    await becomesText('local-sidecar', 'ca-kafka.crt', other.ca);
+    await says('NotRequested');
+    await site.patch('lfhnode', 'local', { kafka: { tls: false, ca: null } });
   });
 
   it('goes on without one invalid CA of the node itself, and stops when none is left', async () => {

@@ -23,20 +23,20 @@ export interface KnownNames {
   readonly nats?: readonly string[];
 }
 
-/** The operator's rights, with the names filled in. */
+/** The operator's rights with the chart's defaults, with the names filled in. */
 export async function operatorRules({
   node = ['local'],
   connect = ['connect'],
   nats = ['nats'],
 }: KnownNames = {}): Promise<Rules> {
-  const { own, watched } = load(await readFile(RULES, 'utf8')) as Rules;
+  const { own, watched, nudgePods } = load(await readFile(RULES, 'utf8')) as Rules & { nudgePods: readonly Rule[] };
   const known = Object.entries({ '<node>': node, '<connect>': connect, '<nats>': nats });
-  return { own, watched: watched.map((rule) => withNames(rule, known)) };
+  return { own, watched: [...watched, ...nudgePods].map((rule) => withNames(rule, known)) };
 }
 
 /**
  * Gives a service account the rights that the chart gives the operator, from the same file, in its own namespace and in those
- * that it looks after.
+ * that it looks after. There it makes the empty Secrets for the nodes' keys, as the chart does.
  *
  * @returns a kubeconfig file of that account
  */
@@ -53,7 +53,14 @@ export async function grantOperatorRights(
   ];
   await plane.apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: ACCOUNT, namespace: own } }]);
   await plane.apply(roles.flatMap((role) => granted(own, role)));
+  await plane.apply(
+    watched.flatMap((namespace) => (names.node ?? ['local']).map((node) => emptySecret(namespace, node))),
+  );
   return plane.kubeconfigFileOf(own, ACCOUNT);
+}
+
+function emptySecret(namespace: string, node: string): object {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name: `${node}-nkey`, namespace }, type: 'Opaque' };
 }
 
 function withNames(rule: Rule, known: readonly (readonly [string, readonly string[]])[]): Rule {

@@ -46,6 +46,7 @@ interface Situation {
 }
 
 const B = aPeer('b');
+const refusedKey = (has: boolean) => ({ step: keyRefused(aNode(), undefined, has, 'no rights') });
 const { nats, kafka } = aNode().spec;
 
 /** The conditions of a node where everything is well but for what the situation says. */
@@ -154,8 +155,8 @@ export const KEY_ROWS: readonly ConditionRow[] = [
     ],
     ['the Secret has no key', 'False', 'InvalidKey', withKey(aNode(), aKey({ current: { problem: 'it has none' } }))],
     ['the Secret is not there', 'False', 'MissingReference', withKey(brings, undefined)],
-    ['the Secret may not be made', 'False', 'WriteRefused', { step: keyRefused(undefined, 'no rights') }, /no rights/],
-    ['the Secret may not be changed', 'True', 'KeyMade', { step: keyRefused(aKey(), 'no rights') }, /no rights/],
+    ['there is no Secret for the key', 'False', 'SecretMissing', refusedKey(false), /kubectl .*no rights/],
+    ['the Secret may not be filled', 'False', 'WriteRefused', refusedKey(true), /no rights/],
   ]),
 ];
 

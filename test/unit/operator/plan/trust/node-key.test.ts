@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { KeyReading, NodeObject, ObservedKey } from '../../../../../operator/plan/observed/observed.ts';
-import { type KeyStep, keyStep, publicKeysOf } from '../../../../../operator/plan/trust/node-key.ts';
+import { type KeyStep, keyRefused, keyStep, publicKeysOf } from '../../../../../operator/plan/trust/node-key.ts';
 import { aKey, aNode, HOUR_MS, NOW, OWN_KEY, PUBLISHED_KEY, userKey } from '../fixtures.ts';
 
 const BEFORE = userKey('before');
@@ -40,7 +40,7 @@ const ROWS: readonly Row[] = [
     node: knows([OWN_KEY], 1, 1),
     step: 'stop',
     reason: 'KeyLost',
-    says: new RegExp(`^the Secret local-nkey with the seed of ${OWN_KEY} is gone`),
+    says: new RegExp(`^the seed of ${OWN_KEY} is gone: the Secret local-nkey is missing or empty`),
   },
   { what: 'no key, though peers know one, and the rotation was raised', node: knows([OWN_KEY], 1, 2), step: 'create' },
   {
@@ -280,6 +280,25 @@ describe('keyStep', () => {
         }
       }),
     );
+  });
+});
+
+describe('keyRefused', () => {
+  it('tells how to make a Secret, where there is none, and why the one that is there cannot be filled', () => {
+    const of = (hasSecret: boolean): [string, string] => {
+      const refused = keyRefused(plain, undefined, hasSecret, 'cannot');
+      assert.ok(refused.step === 'stop');
+      return [refused.reason, refused.message];
+    };
+    const command = 'kubectl create secret generic local-nkey -n lfh';
+    const advice = `make an empty Secret, which the operator fills: ${command} (it cannot: cannot)`;
+    assert.deepEqual(of(false), ['SecretMissing', advice]);
+    assert.deepEqual(of(true), ['WriteRefused', 'the key cannot be written into the Secret local-nkey: cannot']);
+  });
+
+  it('leaves the key in use that is there', () => {
+    const refused = keyRefused(plain, aKey(), true, 'cannot');
+    assert.deepEqual([refused.step, 'reason' in refused && refused.reason], ['use', 'KeyMade']);
   });
 });
 
