@@ -150,7 +150,17 @@ export function translateInTransaction(error: unknown, doing: string, requested:
   });
 }
 
-/** kafkajs names all its errors alike. An error with another name is a bug of ours or of kafkajs, and retrying would hide it. */
+/**
+ * What kafkajs throws, as an error without a name of its own, over a connection that was made and whose first request was
+ * not answered in time: a broker that stands still.
+ */
+const NOT_CONNECTED = 'Broker not connected';
+
+/**
+ * kafkajs names all its errors alike, but for one. An error with another name is a bug of ours or of kafkajs, and retrying
+ * would hide it.
+ */
 function isOfKafka(error: unknown): boolean {
-  return error instanceof Error && (error.name.startsWith('KafkaJS') || 'code' in error);
+  if (!(error instanceof Error)) return false;
+  return error.name.startsWith('KafkaJS') || 'code' in error || error.message === NOT_CONNECTED;
 }

@@ -4,6 +4,7 @@ import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
+import { offsetOf } from './batch-requests.ts';
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
@@ -17,6 +18,10 @@ const TRANSACTION_TIMEOUT_MS = 10_000;
 /** How long to wait for the end of a foreign transaction in a position topic. Nobody but us should write there. */
 const STABLE_DEADLINE_MS = 15_000;
 const POLL_MS = 50;
+/** How long a broker that has just become the leader may not know what is committed. It asks the others twice a second. */
+const BEHIND_DEADLINE_MS = 10_000;
+/** Not the position's, so that nobody takes the record for one. */
+const END_KEY = 'end';
 /** The longest time that a take-over may take, including the wait for a foreign transaction. */
 const TAKE_OVER_DEADLINE_MS = 30_000;
 
@@ -133,7 +138,7 @@ async function tryToFenceAndRead(
   const writer = new TransactionalWriter({ client, producer, topics, owner, positionTopic: topic });
   const read = async (): Promise<FetchedRecord | undefined> => {
     await fence(producer);
-    return readPosition(client.kafka, topic, stableMs);
+    return readPosition(client.kafka, topic, await markEnd(client.kafka, topic), stableMs);
   };
   try {
     return { writer, newest: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
@@ -143,7 +148,7 @@ async function tryToFenceAndRead(
   }
 }
 
-/** Thrown while a transaction is open in a position topic. `from` is the last stable offset, `to` the high watermark. */
+/** Thrown while a transaction is open in a position topic: one that begins at `from`, before the end at `to`. */
 class OpenTransactionError extends TransientError {
   readonly from: bigint;
   readonly to: bigint;
@@ -174,14 +179,42 @@ async function fence(producer: Producer): Promise<void> {
 }
 
 /**
- * Reads up to the high watermark of the first fetch. That fetch is made after fencing, so everything that an earlier
- * writer committed is below it. The last stable offset is not enough: it stays behind while any transaction is open.
+ * Writes a record behind the position. Only a broker that leads the topic for all others can confirm it, and everything that
+ * was committed before is before it. No other answer tells so: a broker that has just become the leader may not know yet how
+ * much is committed, and one that was cut off may not know that it leads no more.
+ *
+ * It is in no transaction. In one of the peer's own, it would end there what Kafka has left open (hanging-transaction.ts), and
+ * only there. It has no value, so that compaction removes it.
+ *
+ * @returns the offset of that record
  */
-async function readPosition(kafka: Kafka, topic: string, stableMs: number): Promise<FetchedRecord | undefined> {
+async function markEnd(kafka: Kafka, topic: string): Promise<bigint> {
+  const producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  try {
+    await producer.connect();
+    const messages = [{ key: END_KEY, value: null, partition: 0 }];
+    const answers = await producer.send({ topic, messages, acks: -1 });
+    return offsetOf({ topic, partition: 0, messages, indexes: [] }, answers);
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+/** Reads everything that was committed before `end`, see {@link markEnd}. */
+async function readPosition(
+  kafka: Kafka,
+  topic: string,
+  end: bigint,
+  stableMs: number,
+): Promise<FetchedRecord | undefined> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    return await readNewest(fetcher, topic, await fetcher.firstOffset(topic, 0), stableMs);
+    const first = await fetcher.firstOffset(topic, 0);
+    return await readNewest(fetcher, topic, { first, end }, stableMs);
   } finally {
     await fetcher.disconnect();
   }
@@ -190,22 +223,29 @@ async function readPosition(kafka: Kafka, topic: string, stableMs: number): Prom
 async function readNewest(
   fetcher: Fetcher,
   topic: string,
-  first: bigint,
+  { first, end }: { readonly first: bigint; readonly end: bigint },
   stableMs: number,
 ): Promise<FetchedRecord | undefined> {
-  const deadline = performance.now() + stableMs;
+  const started = performance.now();
   let newest: FetchedRecord | undefined;
-  let next = first;
-  let target: bigint | undefined;
-  for (;;) {
+  for (let next = first; next < end; ) {
     const fetched = await fetcher.fetch(topic, 0, next);
-    target ??= fetched.highWatermark;
     newest = fetched.records.findLast(({ key }) => key?.toString('utf8') === POSITION_KEY) ?? newest;
-    const stuck = fetched.next === next;
+    const isStuck = fetched.next <= next;
     next = fetched.next;
-    if (next >= target) return newest;
-    if (!stuck) continue;
-    if (performance.now() >= deadline) throw new OpenTransactionError(topic, next, target);
+    if (!isStuck || next >= end) continue;
+    const isBehind = fetched.highWatermark < end;
+    if (performance.now() - started >= (isBehind ? BEHIND_DEADLINE_MS : stableMs)) {
+      throw isBehind ? brokerIsBehind(topic) : new OpenTransactionError(topic, next, end);
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  return newest;
+}
+
+function brokerIsBehind(topic: string): Error {
+  return new TransientError(
+    'KafkaUnavailable',
+    `the broker that leads ${topic} does not have yet what was written there`,
+  );
 }

@@ -130,7 +130,7 @@ export class Fetcher {
     return {
       records: new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[],
       // There can be no messages where there should be some: compaction has emptied these batches.
-      next: last ? BigInt(last.offset) + 1n : BigInt(fetched.lastStableOffset),
+      next: last ? BigInt(last.offset) + 1n : max(offset, BigInt(fetched.lastStableOffset)),
       highWatermark: BigInt(fetched.highWatermark),
       lastStable: BigInt(fetched.lastStableOffset),
     };
@@ -147,4 +147,9 @@ export class Fetcher {
     }
     return records;
   }
+}
+
+/** A broker that has just become the leader may know less of what is committed than the one before it: nobody goes back. */
+function max(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }

@@ -14,7 +14,7 @@ export interface Hanging {
   readonly transactionalId: string;
   readonly transactionTimeoutMs: number;
   readonly positionTopic: string;
-  /** The last stable offset of the position topic, where the open transaction begins, and the high watermark. */
+  /** Where in the position topic the open transaction begins, and up to where to look for more. */
   readonly from: bigint;
   readonly to: bigint;
 }

@@ -32,12 +32,23 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** A directory of further classes, for what `properties` name. */
   readonly classes?: string;
+  /** Where it is one of several brokers (kafka-cluster.ts). Absent: it is alone, and its own controller. */
+  readonly member?: ClusterMember;
   /** Adds a listener with TLS on which a user has to sign in, beside the one without. */
   readonly secure?: {
     readonly certificate: ServerCertificate;
     readonly username: string;
     readonly password: string;
   };
+}
+
+/** What makes a broker one of several. */
+export interface ClusterMember {
+  readonly id: number;
+  /** Where this broker finds the controller, which is in the broker 1. */
+  readonly controllerPort: number;
+  /** Gives the JVM less memory than a Kafka that is alone. */
+  readonly heap: string;
 }
 
 /**
@@ -63,12 +74,16 @@ export class KafkaServer {
     const classPath = [await kafkaClassPath(), options.classes].filter(Boolean).join(delimiter);
     const kafka = new KafkaServer(options, classPath, [
       options.port ?? (await freePort()),
-      await freePort(),
+      options.member?.controllerPort ?? (await freePort()),
       await freePort(),
     ]);
     await kafka.#format();
     await kafka.start();
     return kafka;
+  }
+
+  get id(): number {
+    return this.#options.member?.id ?? 1;
   }
 
   get brokers(): string[] {
@@ -96,7 +111,7 @@ export class KafkaServer {
   async start(): Promise<void> {
     const command = this.#java('kafka.Kafka', this.#propertiesFile);
     this.#process = new ServerProcess('kafka', command, this.logFile);
-    await this.#process.ready(() => this.#answers(), 60_000);
+    await this.#process.ready(() => this.#answers(), this.#options.member ? 120_000 : 60_000);
   }
 
   stop(): Promise<void> {
@@ -125,23 +140,32 @@ export class KafkaServer {
     return new Kafka({ brokers: this.brokers, clientId: 'test', logLevel: logLevel.NOTHING, retry: { retries: 10 } });
   }
 
+  get #hasController(): boolean {
+    return this.id === 1;
+  }
+
+  get #controllerListener(): string[] {
+    return this.#hasController ? [`CONTROLLER://127.0.0.1:${this.#controllerPort}`] : [];
+  }
+
   get #propertiesFile(): string {
     return join(this.#options.directory, 'server.properties');
   }
 
   #java(mainClass: string, ...args: string[]): string[] {
     const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`;
-    return ['java', '-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', log4j, '-cp', this.#classPath, mainClass, ...args];
+    const heap = this.#options.member?.heap ?? '512m';
+    return ['java', `-Xmx${heap}`, '-Xms128m', '-XX:+UseSerialGC', log4j, '-cp', this.#classPath, mainClass, ...args];
   }
 
   async #format(): Promise<void> {
     const records = this.#options.logDirectory ?? join(this.#options.directory, 'records');
     const properties = {
-      'process.roles': 'broker,controller',
-      'node.id': '1',
+      'process.roles': this.#hasController ? 'broker,controller' : 'broker',
+      'node.id': String(this.id),
       'controller.quorum.voters': `1@127.0.0.1:${this.#controllerPort}`,
       'controller.listener.names': 'CONTROLLER',
-      listeners: `PLAINTEXT://${this.#host}:${this.#port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      listeners: [`PLAINTEXT://${this.#host}:${this.#port}`, ...this.#controllerListener].join(),
       'advertised.listeners': `PLAINTEXT://${this.#host}:${this.#port}`,
       'log.dirs': records,
       'auto.create.topics.enable': 'false',

@@ -2,7 +2,7 @@ import type { Kafka } from 'kafkajs';
 import { Fetcher } from '../../../sidecar/kafka/fetch.ts';
 
 /** A Kafka of this machine or of a cluster. */
-interface KafkaClients {
+export interface KafkaClients {
   client(): Kafka;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { SYNC_SUBJECT } from '../../../common/contract/names.ts';
 import { until } from '../processes/process.ts';
-import { readTopic, replayedUuids } from '../servers/topic-reader.ts';
+import { type KafkaClients, readTopic, replayedUuids } from '../servers/topic-reader.ts';
 import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import type { Site } from './site.ts';
 
@@ -30,12 +30,20 @@ export class MessageLedger {
     return count;
   }
 
+  /** Announces some messages, about a hundred a second, until `done`. */
+  async sendSlowlyUntil(from: Site, done: () => boolean): Promise<void> {
+    while (!done()) {
+      await this.send(from, 10);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   get count(): number {
     return [...this.#sent.values()].reduce((sum, uuids) => sum + uuids.length, 0);
   }
 
   /** Waits until that many messages have arrived. Then each has to be there once, in its origin's order, in both topics. */
-  async arrivedOnce(at: Site, timeoutMs = 120_000): Promise<void> {
+  async arrivedOnce(at: { readonly kafka: KafkaClients }, timeoutMs = 120_000): Promise<void> {
     const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
     await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
     for (const topic of ['LFH_SYNC', 'FHIR-R4']) {

@@ -54,6 +54,11 @@ describe("the cause of kafkajs's error", () => {
     assert.match(outside.message, /UNKNOWN_TOPIC_OR_PARTITION for the topic LFH_SYNC/);
   });
 
+  it('is Kafka being unavailable when a broker takes connections and answers nothing, though kafkajs gives that no name', () => {
+    const error = translate(new Error('Broker not connected'), 'send');
+    assert.ok(error instanceof TransientError && error.reason === 'KafkaUnavailable');
+  });
+
   it('is left as it is when it is not of Kafka: a bug is not to be retried', () => {
     const bug = new TypeError('a bug');
     assert.equal(translate(bug, 'send'), bug);
