@@ -114,7 +114,8 @@ function statusPage(): string {
       '`error_date`, `data_record_location`). Its headers are `lfh-sync-peer`, `lfh-sync-stream` and `lfh-sync-sequence`, which ' +
       'say where the message still is at the peer, `lfh-sync-reason`, `lfh-sync-size` and `lfh-sync-encoding`. The encoding is ' +
       '`text`; or `base64`, if the message is not printable ASCII or has more than 64 KB; or `base64-cut`, if it is larger than the topic ' +
-      'takes. A message that was cut also has `lfh-sync-sha256`, the hash of the whole.',
+      'takes. A message that was cut also has `lfh-sync-sha256`, the hash of the whole, unless it has more than ' +
+      'twice LFH_SYNC_MAX_MESSAGE_BYTES: the rest of such a message is not kept.',
     markdownTable(['reason', 'meaning, and what to do'], Object.entries(REJECT_REASONS)),
     '## FHIR servers',
     '`transmit` has one entry for each FHIR server: its URL without user and password, whether this sidecar transmits to it (`owned`), ' +

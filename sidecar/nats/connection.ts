@@ -31,6 +31,11 @@ export interface NatsOptions {
   readonly allowPlaintext?: boolean | undefined;
   /** How many pings may stay unanswered until the connection counts as dead. 2, unless something else watches over it. */
   readonly maxPingsUnanswered?: number | undefined;
+  /**
+   * How many bytes of a message are kept; {@link KEPT_BYTES} unless given. What comes behind them is read and forgotten, so that
+   * no size ends the connection.
+   */
+  readonly keptBytes?: number | undefined;
   readonly log: Logger;
 }
 
@@ -43,6 +48,8 @@ export interface Connected {
   readonly certificateExpires: number | undefined;
 }
 
+/** More than any answer that we need has. */
+const KEPT_BYTES = 1024 * 1024;
 /** A server that vanishes without closing the connection is noticed after three of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 
@@ -108,7 +115,7 @@ async function signIn(
   const sign = nkeyAuthenticator(seed);
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
-    return connect({
+    const settings: ConnectionOptions & { readonly maxKept: number } = {
       servers: remote.server,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
@@ -123,7 +130,10 @@ async function signIn(
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: options.maxPingsUnanswered ?? 2,
       noAsyncTraces: true,
-    });
+      // Of our patch of the library (patches/).
+      maxKept: options.keptBytes ?? KEPT_BYTES,
+    };
+    return connect(settings);
   };
   try {
     const connection = await connectEitherWay(address, attempt);

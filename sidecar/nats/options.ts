@@ -16,6 +16,17 @@ interface NatsSettings extends Settings {
   readonly localCa?: string;
 }
 
+/** Room for the headers of a message that is as large as may be. connect's have none. */
+const HEADER_BYTES = 64 * 1024;
+
+/**
+ * How much of a peer's message is kept: a message that is larger than may be, but not by far, still goes to LFH_EXCEPTION with
+ * the hash of the whole.
+ */
+function peerKeptBytes({ maxMessageBytes }: Pick<Settings, 'maxMessageBytes'>): number {
+  return 2 * maxMessageBytes + HEADER_BYTES;
+}
+
 /**
  * How the settings say that the node's local NATS is reached.
  *
@@ -71,6 +82,7 @@ export function peerStreamOptions(
     durable: peer.consumer ?? own,
     inboxPrefix: inboxPrefix(own),
     name: own,
+    keptBytes: peerKeptBytes(settings),
     log,
   };
 }

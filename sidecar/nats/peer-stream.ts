@@ -11,6 +11,7 @@ import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
 import { DeliveredBuffer } from './delivered-buffer.ts';
 import { explainEnd } from './durable.ts';
 import { permissionMessage, translate } from './errors.ts';
+import { type Payload, payloadOf } from './payload.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
 import { canReset, resetDurable } from './reset.ts';
@@ -31,8 +32,11 @@ export interface OpenPeerStream extends PeerStream {
   readonly dropped: number;
 }
 
-/** How much a server that sends more than it was asked for may make us hold, in multiples of the limits. */
-const TOLERANCE = 4;
+/**
+ * How much a server may make us hold, in multiples of the limits. Our pulls keep to the limits but for one message, which may be
+ * larger than all that is left; a server that sends more than it was asked for is disconnected by the pull loop.
+ */
+const TOLERANCE = 1.25;
 /** A second less than the durable allows, which leaves room for what the line takes. */
 export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
 const ONE: Amount = { messages: 1, bytes: 1 };
@@ -186,14 +190,14 @@ class DurablePull implements OpenPeerStream {
   /** @returns the durable's pending messages after this one; undefined for a message that is dropped */
   #receive(message: Msg, endedEarly: boolean): number | undefined {
     const { reply } = message;
-    const payload = payloadOf(message);
     const ack = this.#parseAck(reply as string);
     if (ack === undefined) {
       this.#drop();
       return undefined;
     }
-    const tooMuch =
-      this.#buffer.length >= this.#limits.messages * TOLERANCE || this.#buffer.bytes > this.#limits.bytes * TOLERANCE;
+    const payload = payloadOf(message);
+    const { length, bytes } = this.#buffer;
+    const tooMuch = length >= this.#limits.messages * TOLERANCE || bytes > this.#limits.bytes * TOLERANCE;
     if (tooMuch) {
       this.#fail(new TransientError('Unreachable', `${this.server} sends more than it is asked for; disconnected`));
       return undefined;
@@ -270,6 +274,7 @@ class DurablePull implements OpenPeerStream {
 
 class DeliveredMessage implements Delivered {
   readonly payload: Uint8Array;
+  readonly size: number;
   readonly streamSequence: number;
   readonly consumerSequence: number;
   readonly deliveryCount: number;
@@ -279,8 +284,9 @@ class DeliveredMessage implements Delivered {
   readonly #reply: string;
   readonly #stream: DurablePull;
 
-  constructor(payload: Uint8Array, ack: AckSubject, cutOff: boolean, reply: string, stream: DurablePull) {
-    this.payload = payload;
+  constructor({ bytes, size }: Payload, ack: AckSubject, cutOff: boolean, reply: string, stream: DurablePull) {
+    this.payload = bytes;
+    this.size = size;
     this.streamSequence = ack.streamSequence;
     this.consumerSequence = ack.consumerSequence;
     this.deliveryCount = ack.deliveryCount;
@@ -298,16 +304,4 @@ class DeliveredMessage implements Delivered {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/**
- * A message's payload is a view of all that came with it. A peer's message has no headers; where a server sends some, up to
- * 64 MB of them would be kept with a payload of one byte. So the payload is copied then.
- */
-function payloadOf(message: Msg): Uint8Array {
-  const { subject, reply = '', data } = message;
-  // The library's type lacks size(). Its `headers` would parse all of them first.
-  const { size } = message as Msg & { readonly size: () => number };
-  const hasHeaders = size.call(message) > subject.length + reply.length + data.byteLength;
-  return hasHeaders ? Uint8Array.from(data) : data;
 }

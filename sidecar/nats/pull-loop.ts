@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type NatsConnection, type NatsError, type Subscription } from 'nats';
+import { hasHeaders, sizeOf } from './payload.ts';
 import { PullPace } from './pull-pace.ts';
 import { type Amount, nextPull } from './pull-plan.ts';
 import { type PullStatus, pullStatus } from './pull-status.ts';
@@ -147,7 +148,7 @@ export class PullLoop {
   }
 
   #onMessage(pull: Pull, message: Msg): void {
-    const size = message.data.byteLength;
+    const size = sizeOf(message);
     if (pull.bounded && size > pull.bytes) return this.#end({ kind: 'gone', what: 'sends more than it is asked for' });
     this.#count(pull, size);
     if (!pull.bounded) this.#oversized = false;
@@ -232,12 +233,7 @@ export class PullLoop {
 
 /** Whether nats-server takes this message for the last answer to its pull: its body is empty, and it has no headers. */
 function endsPull(message: Msg): boolean {
-  if (message.data.byteLength > 0) return false;
-  try {
-    return message.headers === undefined;
-  } catch {
-    return false;
-  }
+  return message.data.byteLength === 0 && !hasHeaders(message);
 }
 
 function statusOf(message: Msg): PullStatus {

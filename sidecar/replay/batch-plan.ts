@@ -119,7 +119,7 @@ export function planBatch(
     if ('kind' in outcome) {
       rejections.push({ delivered, rejection: outcome });
       const source = { peer, stream: before.stream, identity: before.identity, sequence: delivered.streamSequence };
-      records.push(exceptionRecord(delivered.payload, outcome, source, now, exceptionLimit));
+      records.push(exceptionRecord(delivered, outcome, source, now, exceptionLimit));
       continue;
     }
     const { message, raw, data } = outcome;

@@ -25,6 +25,8 @@ export interface Rules {
 /** As much of a delivery as a decision needs. */
 export interface Candidate {
   readonly payload: Uint8Array;
+  /** Of the whole, of which a payload that is too large may be a part. */
+  readonly size: number;
   readonly streamSequence: number;
   readonly time: number;
 }
@@ -62,7 +64,7 @@ export function* decide(
   if (candidate.streamSequence <= position.sequence) return { kind: 'skip', reason: 'AlreadyReplayed' };
   if (candidate.time < position.from) return { kind: 'skip', reason: 'BeforeStart' };
 
-  const size = candidate.payload.byteLength;
+  const { size } = candidate;
   if (size === 0) return reject('Empty', 'the message is empty');
   if (size > rules.maxMessageBytes) {
     return reject('TooLarge', `the message has ${size} bytes; at most ${rules.maxMessageBytes} are allowed`);

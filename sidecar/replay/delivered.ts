@@ -1,6 +1,9 @@
 /** One message as the peer's durable delivered it. */
 export interface Delivered {
+  /** Of a message far larger than may be, its beginning. */
   readonly payload: Uint8Array;
+  /** The size of the whole payload as it was sent, in bytes. */
+  readonly size: number;
   readonly streamSequence: number;
   /** Counts deliveries of this durable; starts at 1 after a reset. */
   readonly consumerSequence: number;

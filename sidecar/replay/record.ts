@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LfhMessage } from '../../common/contract/message.ts';
 import { EXCEPTION_TOPIC } from '../../common/contract/names.ts';
 import type { Rejection } from './decide.ts';
+import type { Delivered } from './delivered.ts';
 import type { OutgoingRecord } from './outgoing-record.ts';
 import { pythonObject, pythonString } from './python-json.ts';
 
@@ -70,7 +71,7 @@ export interface Source {
  * @param maxMessageBytes the largest record batch that LFH_EXCEPTION takes
  */
 export function exceptionRecord(
-  payload: Uint8Array,
+  { payload, size }: Pick<Delivered, 'payload' | 'size'>,
   rejection: Rejection,
   source: Source,
   now: number,
@@ -84,7 +85,7 @@ export function exceptionRecord(
   };
   const identity = JSON.stringify([source.peer, source.stream, source.identity, source.sequence]);
   const error = { headers, message: `${rejection.reason}: ${rejection.detail}`, identity, location: null };
-  return exceptionRecordOf(payload, error, now, maxMessageBytes);
+  return exceptionRecordOf({ payload, size }, error, now, maxMessageBytes);
 }
 
 /** What is said of a message in LFH_EXCEPTION. */
@@ -102,19 +103,19 @@ export interface MessageError {
  * A record in LFH_EXCEPTION.
  *
  * `data` is the message itself: as text when it is printable ASCII and short, else in base64. A message that does not fit into
- * the topic is cut; its size and hash are in the headers.
+ * the topic is cut; its size is in the headers, and so is its hash, unless it was too large to be kept.
  *
  * @param now milliseconds since 1970
  * @param maxMessageBytes the largest record batch that LFH_EXCEPTION takes
  */
 export function exceptionRecordOf(
-  payload: Uint8Array,
+  { payload, size }: Pick<Delivered, 'payload' | 'size'>,
   error: MessageError,
   now: number,
   maxMessageBytes: number,
 ): OutgoingRecord {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const headers: Record<string, string> = { ...error.headers, 'lfh-sync-size': String(bytes.length) };
+  const headers: Record<string, string> = { ...error.headers, 'lfh-sync-size': String(size) };
   const rest = pythonObject([
     ['error_msg', pythonString(error.message)],
     ['uuid', pythonString(exceptionUuid(error.identity))],
@@ -128,8 +129,8 @@ export function exceptionRecordOf(
     512,
   );
   const room = maxMessageBytes - RECORD_OVERHEAD_BYTES - headerBytes - beforeData.length - behindData.length;
-  const data = encodeWithin(bytes, room);
-  if (data.cut) headers['lfh-sync-sha256'] = createHash('sha256').update(bytes).digest('hex');
+  const data = encodeWithin(bytes, room, size);
+  if (data.cut && bytes.length === size) headers['lfh-sync-sha256'] = createHash('sha256').update(bytes).digest('hex');
   headers['lfh-sync-encoding'] = data.encoding;
   return { topic: EXCEPTION_TOPIC, value: around(beforeData, data, behindData), headers };
 }
@@ -159,14 +160,15 @@ interface EncodedData extends LongText {
   readonly cut: boolean;
 }
 
-function encodeWithin(bytes: Buffer, room: number): EncodedData {
-  const text = bytes.length <= Math.min(room, MAX_TEXT_BYTES) ? bytes.toString('latin1') : undefined;
+/** @param size of the whole message, of which `bytes` may be the beginning */
+function encodeWithin(bytes: Buffer, room: number, size: number): EncodedData {
+  const text = size <= Math.min(room, MAX_TEXT_BYTES) ? bytes.toString('latin1') : undefined;
   if (text !== undefined && !UNPRINTABLE.test(text)) {
     const json = pythonString(text);
     if (json.length <= room) return { pieces: [json], length: json.length, encoding: 'text', cut: false };
   }
   const fitting = Math.max(0, Math.floor((room - 2) / 4) * 3);
-  const cut = bytes.length > fitting;
+  const cut = size > fitting;
   return {
     pieces: quotedBase64(bytes.subarray(0, fitting)),
     length: 2 + Math.ceil(Math.min(bytes.length, fitting) / 3) * 4,

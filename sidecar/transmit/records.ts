@@ -80,7 +80,12 @@ export function undeliveredRecord(
   };
   const message = `${reason}: ${server}: ${detail}`;
   const identity = JSON.stringify([server, location, reason]);
-  return exceptionRecordOf(value, { headers, message, identity, location }, now, maxMessageBytes);
+  return exceptionRecordOf(
+    { payload: value, size: value.length },
+    { headers, message, identity, location },
+    now,
+    maxMessageBytes,
+  );
 }
 
 function placeOf({ topic, partition, offset }: RecordLocation): string {

@@ -65,14 +65,14 @@ function crashingStream(stream: PeerStream): PeerStream {
 }
 
 function crashingDelivery(delivered: Delivered): Delivered {
-  const { payload, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff } = delivered;
+  const { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff } = delivered;
   const ack = (): void => {
     reach('before-ack');
     delivered.ack();
     // The acknowledgement leaves the process with the next turn of the event loop.
     setImmediate(() => setImmediate(() => reach('after-ack')));
   };
-  return { payload, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff, ack };
+  return { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff, ack };
 }
 
 if (import.meta.main) {

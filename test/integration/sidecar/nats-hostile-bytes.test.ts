@@ -125,10 +125,22 @@ describe('the NATS client', function () {
     await fails(await open(afterSigningIn((socket) => void socket.write('MSG a 1 b 99999999999\r\nx'))));
   });
 
+  it('ends the stream at pings whose answers are not read', async () => {
+    const flood = Buffer.from('PING\r\n'.repeat(10_000));
+    await fails(
+      await open(
+        afterSigningIn((socket) => {
+          socket.pause();
+          for (let at = 0; at < 10; at += 1) socket.write(flood);
+        }),
+      ),
+    );
+  });
+
   it('ends the stream at a line without an end', async () => {
     const endless = afterSigningIn((socket) => {
       socket.write('MSG ');
-      for (let at = 0; at < 64; at += 1) socket.write('x'.repeat(64 * 1024));
+      for (let at = 0; at < 4; at += 1) socket.write('x'.repeat(32 * 1024));
     });
     await fails(await open(endless));
   });

@@ -5,6 +5,8 @@ import { connect as connectSocket, createServer, type Server, type Socket } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { connect, headers, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
@@ -24,8 +26,10 @@ interface Pull {
   readonly request: { readonly batch: number; readonly max_bytes?: number };
   /** Counted from 1. */
   readonly count: number;
-  /** Sends a message for the pull, with any reply subject. */
-  readonly send: (reply: string, payload: string | Buffer) => void;
+  /** Sends a message for the pull, with any reply subject; with padding behind it in one TLS record. */
+  readonly send: (reply: string, payload: string | Buffer, padding?: string) => void;
+  /** Answers the pull with a status. */
+  readonly answer: (status: string) => void;
   /** Writes anything at all. */
   readonly write: (bytes: string | Buffer) => void;
 }
@@ -89,10 +93,16 @@ class HostileServer {
         onPull({
           request: JSON.parse(text.slice(0, text.indexOf('\r\n'))),
           count,
-          send: (ack, payload) => {
-            socket.write(`MSG ${reply} ${sid} ${ack} ${Buffer.byteLength(payload)}\r\n`);
+          send: (ack, payload, padding) => {
+            const line = `MSG ${reply} ${sid} ${ack} ${Buffer.byteLength(payload)}\r\n`;
+            if (padding !== undefined) return void socket.write(`${line}${payload.toString()}\r\n${padding}`);
+            socket.write(line);
             socket.write(payload);
             socket.write('\r\n');
+          },
+          answer: (status) => {
+            const fields = `NATS/1.0 ${status}\r\n\r\n`;
+            socket.write(`HMSG ${reply} ${sid} ${fields.length} ${fields.length}\r\n${fields}\r\n`);
           },
           write: (bytes) => socket.write(bytes),
         });
@@ -119,7 +129,11 @@ describe('a hostile server', () => {
     server.stop();
   });
 
-  async function begin(onPull: (pull: Pull) => void, info?: object): Promise<void> {
+  async function begin(
+    onPull: (pull: Pull) => void,
+    info?: object,
+    options?: { readonly keptBytes: number },
+  ): Promise<void> {
     log = '';
     server = await HostileServer.start(certificate, onPull, info);
     stream = await openPeerStream({
@@ -132,6 +146,7 @@ describe('a hostile server', () => {
       name: 'lfh-sync test',
       owner: 'hospital-a',
       log: pino({ level: 'trace' }, { write: (line: string) => void (log += line) }),
+      ...options,
     });
   }
 
@@ -185,6 +200,48 @@ describe('a hostile server', () => {
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 1, 'the first pull was for one message');
   });
 
+  it('makes us hold no more of messages of 32 MB than is asked for, and is read on behind them', async () => {
+    const [size, asked, kept] = [32_000_000, 4_000_000, 1_000_000];
+    const payload = Buffer.alloc(size);
+    let sent = 0;
+    const onPull = ({ request, send, answer, write }: Pull): void => {
+      if (request.max_bytes !== undefined) return answer('409 Message Size Exceeds MaxBytes');
+      sent += 1;
+      send(ackSubject(sent, sent), payload);
+      write('PING\r\n');
+    };
+    await begin(onPull, {}, { keptBytes: kept });
+    const before = await heldBytes();
+    stream.start({ messages: 100, bytes: asked });
+    // The client answers a PING when it has read everything before it.
+    await until('there is no room for more', () => sent === 3 && server.pongs === sent);
+    const held = (await heldBytes()) - before;
+    assert.ok(held < asked * 1.25, `${held} bytes are held`);
+    const taken = stream.take({ messages: 100, bytes: 1e9 });
+    assert.deepEqual(
+      taken.map((delivered) => [delivered.streamSequence, delivered.size, delivered.payload.byteLength]),
+      [1, 2, 3].map((sequence) => [sequence, size, kept]),
+    );
+    await until('more is asked for', () => sent > 3);
+  });
+
+  it('makes us hold no more than a few hundred bytes of messages of one byte in TLS records of 16 KB', async () => {
+    const [count, padding] = [1_000, '+OK\r\n'.repeat(3_000)];
+    let sent = 0;
+    const onPull = ({ send, write }: Pull): void => {
+      for (; sent < count; sent += 1) send(ackSubject(sent + 1, sent + 1), 'x', padding);
+      write('PING\r\n');
+    };
+    // A server that cannot reset is asked for many messages at once.
+    await begin(onPull, { version: '2.10.0' });
+    const before = await heldBytes();
+    stream.start({ messages: count * 4, bytes: 8_000_000 });
+    await until('all of it was read', () => server.pongs > 0);
+    const held = (await heldBytes()) - before;
+    assert.ok(held < count * 1_000, `${held} bytes are held`);
+    assert.equal(stream.take({ messages: count * 4, bytes: 1e9 }).length, count);
+  });
+
   it('that hands out ever more messages again cannot make a sweep remember without end', async () => {
     let handedOut = 0;
     const onPull = ({ request, send }: Pull): void => {
@@ -232,6 +289,22 @@ describe('a hostile server', () => {
     }
   }
 });
+
+/** How much messages are held in, without what can be thrown away; a thread of its own does that. */
+async function heldBytes(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  let held = Number.POSITIVE_INFINITY;
+  let calm = 0;
+  await until('no more is thrown away', () => {
+    gc();
+    const { arrayBuffers } = process.memoryUsage();
+    calm = arrayBuffers < held ? 0 : calm + 1;
+    held = Math.min(held, arrayBuffers);
+    return calm === 10;
+  });
+  return held;
+}
 
 function ackSubject(streamSequence: number, consumerSequence: number, deliveryCount = 1): string {
   return `$JS.ACK.EVENTS.${DURABLE}.${deliveryCount}.${streamSequence}.${consumerSequence}.1700000000000000000.0`;

@@ -193,7 +193,7 @@ describe("a peer's stream", function () {
   it('delivers a huge message among small ones in order, though it is larger than all the bytes that it may hold', async () => {
     const huge = Buffer.alloc(12 * 1024 * 1024, 'x');
     await site.announce([...texts(1, 20), huge, ...texts(21, 40)]);
-    const stream = await connect();
+    const stream = await connect({ keptBytes: huge.byteLength });
     await stream.reset();
     stream.start({ messages: 16, bytes: 100_000 });
     const all = await receive(stream, 41);

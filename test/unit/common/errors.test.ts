@@ -33,6 +33,7 @@ describe('the class of an error', () => {
   it('says whether it is reported, and with which reason', () => {
     const delivered = {
       payload: new Uint8Array(),
+      size: 0,
       streamSequence: 1,
       consumerSequence: 1,
       deliveryCount: 1,

@@ -15,6 +15,7 @@ const stored: Position = {
 function delivered(streamSequence: number, consumerSequence: number, time = 0): Delivered {
   return {
     payload: Buffer.alloc(0),
+    size: 0,
     streamSequence,
     consumerSequence,
     deliveryCount: 1,

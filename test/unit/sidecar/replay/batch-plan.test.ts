@@ -21,6 +21,7 @@ const roomy = { maxMessageBytes: 1_000_000 };
 function delivery(streamSequence: number, payload: Uint8Array, consumerSequence = streamSequence): Delivered {
   return {
     payload,
+    size: payload.byteLength,
     streamSequence,
     consumerSequence,
     deliveryCount: 1,

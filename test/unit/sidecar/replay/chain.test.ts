@@ -6,6 +6,7 @@ import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 function delivered(streamSequence: number, consumerSequence: number): Delivered {
   return {
     payload: Buffer.alloc(0),
+    size: 0,
     streamSequence,
     consumerSequence,
     deliveryCount: 1,

@@ -41,7 +41,7 @@ function nested(levels: number): string {
 }
 
 function candidate(payload: Uint8Array, streamSequence = 1, time = 1000): Candidate {
-  return { payload, streamSequence, time };
+  return { payload, size: payload.byteLength, streamSequence, time };
 }
 
 describe('a delivered message', () => {

@@ -33,7 +33,13 @@ describe('the size of a record', () => {
     const source = { peer: 'hospital-a', stream: 'EVENTS', identity: 'abc', sequence: 1 };
     const rejection = { kind: 'reject', reason: 'NotUtf8', detail: 'the message is not UTF-8' } as const;
     for (const most of [1, 1_000, 1_048_576]) {
-      const record = exceptionRecord(Buffer.alloc(most, 0xff), rejection, source, 0, neededTopicLimit(most));
+      const record = exceptionRecord(
+        { payload: Buffer.alloc(most, 0xff), size: most },
+        rejection,
+        source,
+        0,
+        neededTopicLimit(most),
+      );
       assert.deepEqual([record.topic, record.headers?.['lfh-sync-encoding']], [EXCEPTION_TOPIC, 'base64']);
     }
   });

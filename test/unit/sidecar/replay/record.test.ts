@@ -12,7 +12,7 @@ const source = { peer: 'hospital-a', stream: 'EVENTS', identity: 'abc', sequence
 const rejection = { kind: 'reject', reason: 'NotJson', detail: 'the message is not JSON' } as const;
 
 function exceptionOf(payload: Uint8Array, limit = 1_000_000) {
-  const record = exceptionRecord(payload, rejection, source, NOW, limit);
+  const record = exceptionRecord({ payload, size: payload.byteLength }, rejection, source, NOW, limit);
   return { record, value: JSON.parse(record.value.toString('utf8')) as Record<string, unknown> };
 }
 
@@ -77,7 +77,13 @@ describe('the exception record', () => {
 
   it('has another id for every message', () => {
     const ids = [41, 42, 43].map((sequence) =>
-      exceptionRecord(Buffer.from('x'), rejection, { ...source, sequence }, NOW, 10_000).value.toString(),
+      exceptionRecord(
+        { payload: Buffer.from('x'), size: 1 },
+        rejection,
+        { ...source, sequence },
+        NOW,
+        10_000,
+      ).value.toString(),
     );
     assert.equal(new Set(ids).size, 3);
   });
@@ -113,10 +119,24 @@ describe('the exception record', () => {
     assert.ok(bytes.toString('latin1').startsWith(Buffer.from(String(value.data), 'base64').toString('latin1')));
   });
 
+  it('is cut where only the beginning of the message was kept, and then has its size, and no hash', () => {
+    const payload = Buffer.alloc(6_000, 65);
+    const { headers } = exceptionRecord({ payload, size: 50_000 }, rejection, source, NOW, 8_000);
+    assert.equal(headers?.['lfh-sync-encoding'], 'base64-cut');
+    assert.equal(headers['lfh-sync-size'], '50000');
+    assert.equal(headers['lfh-sync-sha256'], undefined);
+  });
+
   it('is never larger than its topic takes, whatever it holds', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 6_000 }), fc.integer({ min: 2_000, max: 6_000 }), (payload, limit) => {
-        const { value, headers } = exceptionRecord(payload, rejection, source, NOW, limit);
+        const { value, headers } = exceptionRecord(
+          { payload, size: payload.byteLength },
+          rejection,
+          source,
+          NOW,
+          limit,
+        );
         const headerBytes = Object.entries(headers ?? {}).reduce((sum, [k, v]) => sum + k.length + v.length + 4, 0);
         assert.ok(batchBytes(value.length) + headerBytes <= limit);
       }),

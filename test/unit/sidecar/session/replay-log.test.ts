@@ -9,6 +9,7 @@ function rejecting(...reasons: readonly RejectReason[]): BatchPlan {
   const rejections = reasons.map((reason, index) => ({
     delivered: {
       payload: Buffer.from('Jane Doe'),
+      size: 8,
       streamSequence: index + 1,
       consumerSequence: index + 1,
       deliveryCount: 1,

@@ -24,6 +24,7 @@ const TOPICS = new Map(
 function deliveries(payloads: readonly Uint8Array[]): Delivered[] {
   return payloads.map((payload, index) => ({
     payload,
+    size: payload.byteLength,
     streamSequence: index + 1,
     consumerSequence: index + 1,
     deliveryCount: 1,

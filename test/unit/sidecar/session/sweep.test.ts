@@ -9,6 +9,7 @@ import { LOOK_DEADLINE_MS, MAX_OUTSTANDING, sweep } from '../../../../sidecar/se
 function delivered(streamSequence: number, consumerSequence: number, deliveryCount: number): Delivered {
   return {
     payload: new Uint8Array(),
+    size: 0,
     streamSequence,
     consumerSequence,
     deliveryCount,
