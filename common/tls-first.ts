@@ -1,4 +1,4 @@
-import type { ServerAddress } from './server-url.ts';
+import { hostAndPort, type ServerAddress } from './server-url.ts';
 import { errorChain, errorCodes, tlsFailure } from './tls.ts';
 
 /**
@@ -18,12 +18,16 @@ export interface Attempt {
 }
 
 export const CONNECT_TIMEOUT_MS = 5000;
-/** What an attempt with TLS first gets at least, where a server was silent for as long as {@link CONNECT_TIMEOUT_MS}. */
-const TLS_FIRST_MIN_MS = 1500;
+/** What a second attempt gets at least, where a server was silent for as long as {@link CONNECT_TIMEOUT_MS}. */
+const SECOND_MIN_MS = 1500;
+
+/** The servers of this process's settings that were last seen to wait for TLS. */
+const waiting = new Set<string>();
 
 /**
  * Connects to a server, and where it says nothing once more with TLS first. A server that waits for TLS ends a connection
- * after its `tls { timeout }`, which is 2 s unless it is set.
+ * after its `tls { timeout }`, which is 2 s unless it is set. So that this is not waited for each time, TLS first is what is
+ * tried first at a server that took it the last time.
  *
  * @param connect throws what the client library throws
  * @throws the error of the attempt that says more, after 6.5 s at the latest
@@ -33,14 +37,30 @@ export async function connectEitherWay<T>(
   connect: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + CONNECT_TIMEOUT_MS;
+  const left = (): number => Math.max(SECOND_MIN_MS, deadline - performance.now());
+  const server = hostAndPort(address);
+  if (waiting.has(server)) {
+    try {
+      return await tlsFirst(CONNECT_TIMEOUT_MS, connect);
+    } catch (error) {
+      if (spokeTls(error)) throw error;
+      const connected = await connect({ timeoutMs: left(), tls: { handshakeFirst: false } });
+      waiting.delete(server);
+      return connected;
+    }
+  }
   try {
     return await connect({ timeoutMs: CONNECT_TIMEOUT_MS, tls: { handshakeFirst: false } });
   } catch (silence) {
     if (!address.secure || !saidNothing(silence)) throw silence;
-    const timeoutMs = Math.max(TLS_FIRST_MIN_MS, deadline - performance.now());
-    return tlsFirst(timeoutMs, connect).catch((error: unknown) => {
+    try {
+      const connected = await tlsFirst(left(), connect);
+      waiting.add(server);
+
+      return connected;
+    } catch (error) {
       throw spokeTls(error) ? error : silence;
-    });
+    }
   }
 }
 

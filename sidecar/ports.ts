@@ -127,6 +127,8 @@ export interface PeerStream {
    * committed, and connect again.
    */
   readonly superseded: AbortSignal;
+  /** Whether the server has said, since the newest message that it sent, that it has nothing more to send now. */
+  readonly idle: boolean;
   /**
    * Resets the durable, so that everything after `sequence` is delivered again from consumer sequence 1, and nothing
    * that was handed out before stands in the way. Without `sequence`: back to its own ack floor.

@@ -1,5 +1,6 @@
 import { sleep } from '../common/backoff.ts';
 import type { SidecarStatus } from '../common/contract/status.ts';
+import { limitedChild } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { VERSION } from '../common/version.ts';
 import { createTransmitMetrics } from './fhir/metrics.ts';
@@ -31,7 +32,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
   const bug = Promise.withResolvers<never>();
   const metrics = createMetrics(VERSION);
   const announcements = settings.announce
-    ? new Announcements(localNats, log, (count) => metrics.announceFailed(count))
+    ? new Announcements(localNats, limitedChild(log, {}), (count) => metrics.announceFailed(count))
     : undefined;
   const supervisor = new Supervisor(
     { kafka, owners: kafka.owners, openStream, announcements, metrics, log, onBug: bug.reject },

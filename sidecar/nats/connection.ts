@@ -36,6 +36,7 @@ export interface NatsOptions {
    * no size ends the connection.
    */
   readonly keptBytes?: number | undefined;
+  /** For a peer's server a limited one, since the server decides how often something is logged. */
   readonly log: Logger;
 }
 

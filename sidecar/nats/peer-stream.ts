@@ -40,7 +40,6 @@ const TOLERANCE = 1.25;
 /** A second less than the durable allows, which leaves room for what the line takes. */
 export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
 const ONE: Amount = { messages: 1, bytes: 1 };
-const DROPPED_LOG_MS = 10_000;
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = new TextEncoder().encode('+ACK');
 
@@ -81,7 +80,6 @@ class DurablePull implements OpenPeerStream {
   #closed = false;
   #waking = false;
   #dropped = 0;
-  #droppedLogged = Number.NEGATIVE_INFINITY;
 
   constructor(options: PeerStreamOptions, connected: Connected) {
     this.server = connected.remote.server;
@@ -100,6 +98,10 @@ class DurablePull implements OpenPeerStream {
 
   get superseded(): AbortSignal {
     return this.#superseded.signal;
+  }
+
+  get idle(): boolean {
+    return this.#pulls?.idle ?? false;
   }
 
   get dropped(): number {
@@ -224,10 +226,7 @@ class DurablePull implements OpenPeerStream {
 
   #drop(): void {
     this.#dropped += 1;
-    const now = performance.now();
-    if (now - this.#droppedLogged < DROPPED_LOG_MS) return;
-    this.#droppedLogged = now;
-    this.#log.warn({ server: this.server, dropped: this.#dropped }, 'dropped messages that are not from our durable');
+    this.#log.warn({ server: this.server, count: 1 }, 'dropped messages that are not from our durable');
   }
 
   /** A server refuses a publish or a subscription with a message of its own, and keeps the connection open. */

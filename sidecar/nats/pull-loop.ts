@@ -71,6 +71,7 @@ export class PullLoop {
   #oversized = false;
   #receivedBytes = 0;
   #silentTicks = 0;
+  #idle = false;
   #stopped = false;
   #draining = false;
   #onDrained: () => void = () => undefined;
@@ -82,6 +83,14 @@ export class PullLoop {
     this.#clock = setInterval(() => this.#tick(), this.#heartbeatMs);
     if (options.isSingle) this.#pull(1, undefined);
     else this.refill();
+  }
+
+  /**
+   * Whether the server has said, since the newest message, that it has nothing to send. Silence says nothing: over a slow line
+   * one message may take minutes.
+   */
+  get idle(): boolean {
+    return this.#idle;
   }
 
   /** Sends pulls for as much as there is room for. */
@@ -148,6 +157,7 @@ export class PullLoop {
   }
 
   #onMessage(pull: Pull, message: Msg): void {
+    this.#idle = false;
     const size = sizeOf(message);
     if (pull.bounded && size > pull.bytes) return this.#end({ kind: 'gone', what: 'sends more than it is asked for' });
     this.#count(pull, size);
@@ -174,6 +184,7 @@ export class PullLoop {
     const status = statusOf(message);
     switch (status.kind) {
       case 'alive':
+        this.#idle = true;
         return;
       case 'too-large':
         if (pull.received.messages === 0) this.#oversized = true;

@@ -12,7 +12,7 @@ import type { Delivered } from '../replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import type { Position } from '../replay/position.ts';
 import type { Announcements } from './announcements.ts';
-import type { ReplayLog } from './replay-log.ts';
+import { logCommitted } from './replay-log.ts';
 import type { PeerReport } from './report.ts';
 import { judgeInSlices, planInSlices } from './slices.ts';
 
@@ -25,7 +25,6 @@ export interface SessionContext {
   readonly kafka: KafkaPort;
   readonly announcements: Announcements | undefined;
   readonly report: PeerReport;
-  readonly replayLog: ReplayLog;
   readonly log: Logger;
 }
 
@@ -207,7 +206,7 @@ async function planWithTopics(
 
 async function commitBatch(session: Session, before: Position, batch: readonly Delivered[]): Promise<void> {
   const { context, writer, backlog } = session;
-  const { report, rules, peer, replayLog } = context;
+  const { report, rules, peer, log } = context;
   const started = performance.now();
   const judged = await judgeInSlices(batch, before, rules);
   const planned = await planWithTopics(context, judged, before);
@@ -218,7 +217,7 @@ async function commitBatch(session: Session, before: Position, batch: readonly D
   backlog.committed(batch.length);
   report.committed(planned, batch.length, seconds, Date.now());
   report.lag(backlog.lag);
-  replayLog.committed(planned, locations, performance.now());
+  logCommitted(log, planned, locations);
   context.announcements?.add(
     planned.replays.map(({ delivered }) => ({
       id: `${peer}:${before.identity ?? before.stream}:${delivered.streamSequence}`,

@@ -2,13 +2,12 @@ import { formatMatcher } from '../../common/contract/formats.ts';
 import { ownersPartition, syncName } from '../../common/contract/names.ts';
 import type { LoadedPeer } from '../../common/contract/peers.ts';
 import type { PeerStatus } from '../../common/contract/status.ts';
-import type { Logger } from '../../common/log.ts';
+import { type Logger, limitedChild } from '../../common/log.ts';
 import type { KafkaPort, OwnersPort, PeerStream } from '../ports.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
 import type { Announcements } from './announcements.ts';
 import type { Metrics } from './metrics.ts';
 import { replayPeer } from './peer.ts';
-import { ReplayLog } from './replay-log.ts';
 import { PeerReport } from './report.ts';
 
 /**
@@ -129,7 +128,7 @@ export class Supervisor {
   #start(peer: LoadedPeer, report: PeerReport): void {
     const settings = this.#settings;
     const stop = new AbortController();
-    const log = this.#ports.log.child({ peer: peer.name });
+    const log = limitedChild(this.#ports.log, { peer: peer.name });
     report.state('Starting', 'taking the peer over');
     const done = replayPeer(
       {
@@ -147,7 +146,6 @@ export class Supervisor {
         owners: this.#ports.owners,
         announcements: this.#ports.announcements,
         report,
-        replayLog: new ReplayLog(log),
         log,
         openStream: (server) => this.#ports.openStream(settings, peer, server, log),
       },

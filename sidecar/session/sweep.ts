@@ -3,18 +3,19 @@ import { DURABLE } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { PeerStream } from '../ports.ts';
 import { Chain } from '../replay/chain.ts';
+import type { Delivered } from '../replay/delivered.ts';
 
 /** As many as may be looked at together; their payloads are dropped at once. */
 const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
-/** Everything is due when the sweep begins, and comes at once. */
-const SILENCE_MS = 1_000;
+/** How often to look. */
+const LOOK_MS = 1_000;
 /**
  * More cannot be outstanding: what a durable hands out before it is acknowledged is bounded (`max_ack_pending`), and it may come
  * once more with one pull. Without a bound, a peer's server that says that it is too old to reset could make us remember
  * sequences until the memory is full.
  */
 export const MAX_OUTSTANDING = DURABLE.maxAckPending + DURABLE.maxBatch;
-/** How long all the looks may take together, not counting the two waits for `ack_wait`. A server can hand out the same ones for ever. */
+/** How long the next one that was not seen yet may take. A server can hand out the same ones for ever, and a slow line takes its time. */
 export const LOOK_DEADLINE_MS = 120_000;
 
 /**
@@ -22,7 +23,7 @@ export const LOOK_DEADLINE_MS = 120_000;
  *
  * Such messages come back `ack_wait` after they were handed out; if we went on at once, that would be behind newer ones. So
  * nothing is pulled until all of them are due. Then they are delivered first, and are looked at, without acknowledging any,
- * up to the first message that was never delivered before. Now we know what is outstanding, and that only we have it.
+ * up to the first message that was never delivered before, or until the server says that it has nothing more. Now we know what is outstanding, and that only we have it.
  * After another `ack_wait` they come again, and the chain returned here demands exactly these, in the stream's order,
  * before anything newer is taken. If another client is handed a message meanwhile, the chain breaks and a new sweep starts.
  *
@@ -33,24 +34,28 @@ export const LOOK_DEADLINE_MS = 120_000;
 export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortSignal): Promise<Chain> {
   await sleep(stream.ackWaitMs, signal);
   const outstanding = new Set<number>();
-  const deadline = performance.now() + LOOK_DEADLINE_MS;
+  let deadline = performance.now() + LOOK_DEADLINE_MS;
   let last = lastSeen;
-  /** Whether there was anything, and all of it had been handed out before. */
-  const look = (): boolean => {
+  const look = (): readonly Delivered[] => {
+    const known = outstanding.size;
     const deliveries = stream.take(SWEEP_LIMITS);
     for (const { streamSequence, consumerSequence } of deliveries) {
       outstanding.add(streamSequence);
       last = consumerSequence;
     }
+    if (outstanding.size > known) deadline = performance.now() + LOOK_DEADLINE_MS;
     if (outstanding.size > MAX_OUTSTANDING || performance.now() > deadline) throw tooMuchOutstanding(stream.server);
-    return deliveries.length > 0 && deliveries.every(({ deliveryCount }) => deliveryCount > 1);
+    return deliveries;
   };
+  /** Whether all of it had been handed out before. Where nothing has come, something may still be on its way. */
+  const mayBeMore = (deliveries: readonly Delivered[]): boolean =>
+    deliveries.length > 0 ? deliveries.every(({ deliveryCount }) => deliveryCount > 1) : !stream.idle;
   stream.start(SWEEP_LIMITS);
-  do await stream.available(SILENCE_MS);
-  while (look() && !signal.aborted);
+  do await stream.available(LOOK_MS);
+  while (mayBeMore(look()) && !signal.aborted);
   // What was asked for and is delivered after this look would be outstanding as well.
   if (!(await stopped(stream, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
-  while (look());
+  while (look().length > 0);
   await stream.close();
   await sleep(stream.ackWaitMs, signal);
   return new Chain(
@@ -73,7 +78,7 @@ async function stopped(stream: PeerStream, deadline: number, signal: AbortSignal
 function tooMuchOutstanding(server: string): TransientError {
   return new TransientError(
     'ChainBroken',
-    `${server} has more outstanding than a durable may: more than ${MAX_OUTSTANDING} messages, or they kept coming back for ` +
-      `${LOOK_DEADLINE_MS / 1000} s. Waiting, and looking again`,
+    `${server} has more outstanding than a durable may: more than ${MAX_OUTSTANDING} messages, or for ` +
+      `${LOOK_DEADLINE_MS / 1000} s no other than before. Waiting, and looking again`,
   );
 }

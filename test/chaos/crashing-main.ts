@@ -54,6 +54,9 @@ function crashingStream(stream: PeerStream): PeerStream {
     certificateExpires: stream.certificateExpires,
     ackWaitMs: stream.ackWaitMs,
     superseded: stream.superseded,
+    get idle() {
+      return stream.idle;
+    },
     reset: (sequence) => stream.reset(sequence),
     peek: () => stream.peek(),
     start: (limits) => stream.start(limits),

@@ -5,7 +5,6 @@ import { TransientError } from '../../../../common/errors.ts';
 import type { KafkaPort, OwnersPort, PeerStream, ReplayWriter } from '../../../../sidecar/ports.ts';
 import { createMetrics, type Metrics } from '../../../../sidecar/session/metrics.ts';
 import { type PeerReplay, replayPeer } from '../../../../sidecar/session/peer.ts';
-import { ReplayLog } from '../../../../sidecar/session/replay-log.ts';
 import { PeerReport } from '../../../../sidecar/session/report.ts';
 
 const PAYLOAD = 'Jane Doe';
@@ -85,6 +84,7 @@ describe('the replay of a peer', () => {
     certificateExpires: undefined,
     ackWaitMs: 1,
     superseded: new AbortController().signal,
+    idle: true,
     reset: async () => ({ floor: 0, identity: 'i', pending: 0 }),
     peek: async () => undefined,
     start: () => undefined,
@@ -117,7 +117,6 @@ describe('the replay of a peer', () => {
       owners,
       announcements: undefined,
       report,
-      replayLog: new ReplayLog(log),
       log,
       openStream,
     };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { pino } from 'pino';
+import { mock } from 'node:test';
 import type { RejectReason } from '../../../../common/contract/reasons.ts';
+import { createLogger, type Logger, limitedChild } from '../../../../common/log.ts';
 import type { BatchPlan } from '../../../../sidecar/replay/batch-plan.ts';
-import { ReplayLog } from '../../../../sidecar/session/replay-log.ts';
+import { logCommitted } from '../../../../sidecar/session/replay-log.ts';
 
 /** A batch in which messages are rejected for these reasons, and nothing else happens. */
 function rejecting(...reasons: readonly RejectReason[]): BatchPlan {
@@ -25,30 +26,38 @@ function rejecting(...reasons: readonly RejectReason[]): BatchPlan {
 }
 
 describe('the log of a replay', () => {
+  let now: number;
   let lines: { reason: string; count: number }[];
-  let log: ReplayLog;
+  let log: Logger;
 
   beforeEach(() => {
+    now = 0;
     lines = [];
-    log = new ReplayLog(pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) }));
+    mock.method(performance, 'now', () => now);
+    const all = createLogger(
+      { name: 'test', level: 'info' },
+      { write: (line: string) => void lines.push(JSON.parse(line)) },
+    );
+    log = limitedChild(all, { peer: 'a' });
   });
+  afterEach(() => mock.restoreAll());
 
   const logged = (): string[] => lines.map(({ reason, count }) => `${reason} ${count}`);
 
   it('has the first rejection at once, and one line for each reason', () => {
-    log.committed(rejecting('NotJson', 'Empty', 'NotJson'), [], 0);
+    logCommitted(log, rejecting('NotJson', 'Empty', 'NotJson'), []);
     assert.deepEqual(logged(), ['NotJson 2', 'Empty 1']);
     assert.doesNotMatch(JSON.stringify(lines), /Jane/);
   });
 
   it('has one line a minute for each reason with the count since the last one, however small the batches are', () => {
-    for (let second = 0; second <= 120; second += 1) log.committed(rejecting('NotJson'), [], second * 1000);
+    for (; now <= 120_000; now += 1_000) logCommitted(log, rejecting('NotJson'), []);
     assert.deepEqual(logged(), ['NotJson 1', 'NotJson 60', 'NotJson 60']);
   });
 
   it('has the first rejection for another reason at once all the same', () => {
-    log.committed(rejecting('NotJson'), [], 0);
-    log.committed(rejecting('NotJson', 'Empty'), [], 1);
+    logCommitted(log, rejecting('NotJson'), []);
+    logCommitted(log, rejecting('NotJson', 'Empty'), []);
     assert.deepEqual(logged(), ['NotJson 1', 'Empty 1']);
   });
 });
