@@ -16,6 +16,12 @@ export interface Restart {
   readonly startFrom: StartFrom;
 }
 
+/** How much may be received from a peer. What is absent is not limited. */
+export interface ReceiveLimits {
+  readonly messagesPerSecond?: number;
+  readonly bytesPerDay?: number;
+}
+
 /** A peer in `LFH_SYNC_PEERS`. */
 export interface PeerSettings {
   readonly name: string;
@@ -28,6 +34,7 @@ export interface PeerSettings {
   readonly restart?: Restart;
   readonly allowFormats: readonly string[];
   readonly allowOrigins: readonly string[];
+  readonly limits?: ReceiveLimits;
   readonly stream: string;
   readonly consumer?: string;
 }
@@ -90,6 +97,11 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
     meaning: 'Patterns of `data_format`, in which `*` stands for anything. Others are rejected.',
   },
   allowOrigins: { need: '`[]`', meaning: 'Further `lfh_id`s whose messages may come through this peer.' },
+  limits: {
+    need: 'none',
+    meaning:
+      'How much is received at most: `messagesPerSecond`, and `bytesPerDay`, counted in UTC by each sidecar since it began. The rest waits at the peer.',
+  },
   stream: { need: '`EVENTS`', meaning: "The peer's stream." },
   consumer: { need: 'made from our own `CONNECT_LFH_ID`', meaning: 'Name of our durable consumer there.' },
 };
@@ -154,10 +166,21 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
       'a data_format, in which * stands for anything',
     ),
     allowOrigins: listAt('allowOrigins', [], /^[^\p{Cc}]{1,253}$/u, 'a connect_lfh_id'),
+    ...optional('limits', limitsAt),
     stream:
       fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
     ...optional('consumer', textOf(TOKEN, 'letters, digits, _ and -')),
   };
+}
+
+function limitsAt(value: unknown, path: string): ReceiveLimits {
+  const fields = objectAt(value, path, ['messagesPerSecond', 'bytesPerDay']);
+  for (const [name, limit] of Object.entries(fields)) {
+    if (!Number.isSafeInteger(limit) || (limit as number) < 1) {
+      throw new ShapeError(`${path}.${name}`, 'expected a whole number from 1 on');
+    }
+  }
+  return fields;
 }
 
 function startFromAt(value: unknown, path: string): StartFrom {

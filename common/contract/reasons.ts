@@ -26,6 +26,8 @@ export const REASON_TEXTS = {
   Unreachable: "No connection to the peer's server, or it has fallen silent. Tried again with a growing delay.",
   ConsumerMissing:
     'Our durable consumer is not there. Its administrator must apply our node as a peer; after that, wait.',
+  Throttled:
+    'The peer has brought all that `limits.bytesPerDay` allows for a day. The rest waits there; the message says until when.',
   PositionLost:
     'Kafka holds no position although messages were replayed before. A person decides; the message says how.',
   StreamRecreated: "The peer's stream turned out to be a new one. Everything in it is replayed.",

@@ -34,6 +34,7 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
     PermissionDenied: says('peer', 'PermissionDenied'),
     Unreachable: says('passes', 'Unreachable'),
     ConsumerMissing: says('peer', 'ConsumerMissing'),
+    Throttled: says('passes', 'Throttled'),
     PositionLost: says('we', 'PositionLost'),
     StreamRecreated: says('passes', 'StreamRecreated'),
     StreamDiverged: says('we', 'StreamDiverged'),

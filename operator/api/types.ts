@@ -393,6 +393,19 @@ export interface LfhSyncPeerSpec {
       time?: string;
     };
     /**
+     * How much is received at most. The rest waits at the peer, and other peers do not notice. Absent: as much as the peer brings.
+     */
+    limits?: {
+      /**
+       * Messages a second. No more are asked for.
+       */
+      messagesPerSecond?: number;
+      /**
+       * Bytes of messages in a day of UTC, counted by each sidecar since it began. It may be exceeded by one batch; then the reason is Throttled until the day is over.
+       */
+      bytesPerDay?: number;
+    };
+    /**
      * What to do about StreamDiverged: begins anew, from the time that is given. It counts only while the position is the given one, so once. docs/operations.md says at what price.
      */
     restart?: {

@@ -6,6 +6,7 @@ import type { OwnersPort, PeerStream } from '../ports.ts';
 import { AnotherStreamError } from '../replay/another-stream.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import { startTime } from '../replay/resume.ts';
+import { ThrottledError } from './allowance.ts';
 import { runSession, type SessionContext } from './pipeline.ts';
 import { sweep } from './sweep.ts';
 import { positionLost, takeOver } from './take-over.ts';
@@ -64,6 +65,12 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
       };
       attempts += 1;
       if (error instanceof AnotherStreamError) memory.anotherStream = true;
+      if (error instanceof ThrottledError) {
+        attempts -= 1;
+        report(replay, error);
+        await sleep(error.until - Date.now(), signal);
+        continue;
+      }
       const retryMs = failures.retryAfter(error, session);
       if (error instanceof ReportedError) report(replay, error);
       else reportUnforeseen(replay, error, retryMs);

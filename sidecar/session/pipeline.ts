@@ -1,3 +1,4 @@
+import { sleep } from '../../common/backoff.ts';
 import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
@@ -11,6 +12,7 @@ import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import type { Position } from '../replay/position.ts';
+import type { Allowance } from './allowance.ts';
 import type { Announcements } from './announcements.ts';
 import { logCommitted } from './replay-log.ts';
 import type { PeerReport } from './report.ts';
@@ -22,6 +24,7 @@ export interface SessionContext {
   readonly peer: string;
   readonly rules: Rules;
   readonly limits: BatchLimits;
+  readonly allowance: Allowance;
   readonly kafka: KafkaPort;
   readonly announcements: Announcements | undefined;
   readonly report: PeerReport;
@@ -47,6 +50,8 @@ interface Session extends SessionStart {
 
 /** How long to wait for a message before the loop looks at everything else again. */
 const IDLE_MS = 500;
+/** How often to look whether a peer that brings all that it may may bring more. */
+const PACE_MS = 100;
 
 /**
  * Replays one peer from where a take-over left off, until `signal` or an error (docs/architecture.md, "One batch").
@@ -66,7 +71,8 @@ export async function runSession(context: SessionContext, start: SessionStart, s
   const session = { ...start, context, slot, backlog: new Backlog(start.pending) };
   let gathered = start.position;
   context.report.lag(start.pending);
-  start.stream.start({ messages: context.limits.messages * 2, bytes: context.limits.bytes * 2 });
+  const { limits, allowance } = context;
+  start.stream.start({ messages: allowance.ahead(limits.messages * 2), bytes: limits.bytes * 2 });
   try {
     while (!signal.aborted) {
       const { deliveries, failure } = await gather(session, signal);
@@ -115,7 +121,7 @@ class CommitSlot {
 /** Collects a batch. While another batch commits there is no hurry, so this one may as well fill up. */
 async function gather(session: Session, signal: AbortSignal): Promise<OpenBatch> {
   const { context, stream, slot } = session;
-  const { limits } = context;
+  const { limits, allowance } = context;
   const batch = new OpenBatch(limits);
   while (!signal.aborted && batch.failure === undefined) {
     batch.takeFrom(session);
@@ -123,7 +129,10 @@ async function gather(session: Session, signal: AbortSignal): Promise<OpenBatch>
     if (isFull(size, limits) || (!slot.busy && isComplete(size, limits))) break;
     const hurry = size.messages > 0 && !slot.busy;
     const wait = hurry ? Math.max(1, limits.ageMs - size.ageMs) : IDLE_MS;
-    const arrival = stream.available(wait).catch((error: unknown) => batch.fail(error));
+    const mayTake = allowance.messages > 0;
+    const arrival = mayTake
+      ? stream.available(wait).catch((error: unknown) => batch.fail(error))
+      : sleep(PACE_MS, signal);
     await (slot.busy ? Promise.race([arrival, slot.free()]) : arrival);
   }
   return batch;
@@ -163,7 +172,13 @@ class OpenBatch {
   takeFrom(session: Session): void {
     if (this.deliveries.length === 0) this.#since = performance.now();
     const { messages, bytes } = this.#limits;
-    const room = { messages: messages - this.deliveries.length, bytes: bytes - this.#bytes };
+    const { allowance } = session.context;
+    this.fail(allowance.findUsedUp(Date.now()));
+    const room = {
+      messages: Math.min(allowance.messages, messages - this.deliveries.length),
+      bytes: bytes - this.#bytes,
+    };
+    if (this.failure !== undefined || room.messages < 1) return;
     for (const delivered of session.stream.take(room)) {
       const problem = findProblem(session, delivered);
       if (problem) return this.fail(problem);
@@ -171,6 +186,9 @@ class OpenBatch {
       this.#bytes += delivered.payload.byteLength;
       session.backlog.delivered(delivered.pending);
       if (delivered.cutOff) return this.fail(new ChainBrokenError(delivered));
+      allowance.took(delivered.payload.byteLength, Date.now());
+      const usedUp = allowance.findUsedUp(Date.now());
+      if (usedUp) return this.fail(usedUp);
     }
     session.context.report.lag(session.backlog.lag);
   }

@@ -5,6 +5,7 @@ import type { PeerStatus } from '../../common/contract/status.ts';
 import { type Logger, limitedChild } from '../../common/log.ts';
 import type { KafkaPort, OwnersPort, PeerStream } from '../ports.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
+import { Allowance } from './allowance.ts';
 import type { Announcements } from './announcements.ts';
 import type { Metrics } from './metrics.ts';
 import { replayPeer } from './peer.ts';
@@ -52,6 +53,8 @@ export class Supervisor {
   #settings: LoadedSettings;
   readonly #reports = new Map<string, PeerReport>();
   readonly #running = new Map<string, Running>();
+  /** Kept while the peer is in the settings, since what it has brought today counts also for changed settings. */
+  readonly #allowances = new Map<string, Allowance>();
   #stopped = false;
 
   constructor(ports: SupervisorPorts, settings: LoadedSettings) {
@@ -141,6 +144,7 @@ export class Supervisor {
           isAllowedFormat: formatMatcher(peer.allowFormats),
           maxMessageBytes: settings.maxMessageBytes,
         },
+        allowance: this.#allowance(peer),
         limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
         kafka: this.#ports.kafka,
         owners: this.#ports.owners,
@@ -167,7 +171,14 @@ export class Supervisor {
     return made;
   }
 
+  #allowance({ name, limits }: LoadedPeer): Allowance {
+    const allowance = this.#allowances.get(name) ?? new Allowance();
+    this.#allowances.set(name, allowance);
+    return allowance.apply(limits);
+  }
+
   #forget(name: string): void {
+    this.#allowances.delete(name);
     this.#reports.delete(name);
     this.#ports.metrics.removePeer(name);
   }

@@ -1,4 +1,4 @@
-import { DEFAULT_FORMATS, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
+import { DEFAULT_FORMATS, type ReceiveLimits, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
 import { SETTINGS, type Settings, SIDECAR_HTTP_PORT } from '../../../common/contract/settings.ts';
 import type { NodeObject, PeerObject } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
@@ -14,6 +14,7 @@ export interface PeerSpec {
     readonly restart?: Restart;
     readonly allowFormats: readonly string[];
     readonly allowOrigins: readonly string[];
+    readonly limits?: ReceiveLimits;
     readonly stream: string;
     readonly consumer: string | undefined;
   };
@@ -28,6 +29,7 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
     restart,
     allowFormats = DEFAULT_FORMATS,
     allowOrigins = [],
+    limits,
     stream = 'EVENTS',
     consumer,
   } = receive;
@@ -40,10 +42,19 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
       ...(restart && { restart: { position: restart.position, startFrom: startFromOf(restart.startFrom) } }),
       allowFormats,
       allowOrigins,
+      ...(limits && { limits: limitsOf(limits) }),
       stream,
       consumer,
     },
     send: { paused: send.paused ?? false },
+  };
+}
+
+/** Only what the sidecar knows: the API server may keep other fields, of a later version. */
+function limitsOf({ messagesPerSecond, bytesPerDay }: ReceiveLimits): ReceiveLimits {
+  return {
+    ...(messagesPerSecond !== undefined && { messagesPerSecond }),
+    ...(bytesPerDay !== undefined && { bytesPerDay }),
   };
 }
 

@@ -141,6 +141,7 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
   Paused: 'NatsUnreachable',
   NotOwned: 'NatsUnreachable',
   ConsumerMissing: 'NatsUnreachable',
+  Throttled: 'NatsUnreachable',
   PositionLost: 'NatsUnreachable',
   InternalError: 'NatsUnreachable',
   StreamRecreated: 'NatsUnreachable',

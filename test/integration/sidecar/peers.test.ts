@@ -159,6 +159,28 @@ describe('a peer of a sidecar', () => {
     });
   });
 
+  it('that may bring no more today is Throttled, disturbs no other, and recovers without a gap when it may', async () => {
+    const site = await newPeer('throttled');
+    await ledger.send(site, 60);
+    const only = (limits: object) => sidecar.configure([{ site: healthy }, { site, overrides: { limits } }]);
+    await only({ bytesPerDay: 10_000 });
+    await until('it is known', async () => (await sidecar.status()).peers.length === 2);
+    const status = await sidecar.waitForPeer(site, 'is Throttled', ({ reason }) => reason === 'Throttled');
+    assert.match(status.message, /bytesPerDay allows for a day.* from \d{4}-\d\d-\d\dT00:00:00\.000Z on/);
+    assert.ok(status.replayed > 0 && status.replayed < 60, `${status.replayed} were replayed`);
+    const { replayed: before } = await sidecar.peer(healthy);
+    await ledger.send(healthy, 20);
+    await sidecar.waitForPeer(healthy, 'goes on', ({ replayed }) => replayed === before + 20);
+    await only({ messagesPerSecond: 10 });
+    const seen = await sidecar.waitForPeer(site, 'goes on', ({ replayed }) => replayed > status.replayed);
+    const since = performance.now();
+    await sidecar.waitForPeer(site, 'is replayed', ({ replayed }) => replayed === 60);
+    // Those of one second may have been saved up.
+    const least = ((60 - seen.replayed) / 10 - 1) * 1000;
+    assert.ok(performance.now() - since >= least, 'it was faster than it may be');
+    await ledger.arrivedOnce(b);
+  });
+
   it('is not mixed up with one whose id differs only by a dot or a dash', async () => {
     const sites = [];
     for (const id of ['a', 'a.b', 'a-b']) sites.push(await newPeer(id));

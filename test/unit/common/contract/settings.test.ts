@@ -48,6 +48,10 @@ describe('settings', () => {
           ),
           allowFormats: fc.array(fc.stringMatching(/^[A-Z0-9*-]{1,10}$/)),
           allowOrigins: fc.array(fc.stringMatching(/^[a-z.]{1,10}$/)),
+          limits: fc.record(
+            { messagesPerSecond: fc.integer({ min: 1 }), bytesPerDay: fc.integer({ min: 1 }) },
+            { requiredKeys: [], noNullPrototype: true },
+          ),
           stream: fc.constant('EVENTS'),
         },
         {

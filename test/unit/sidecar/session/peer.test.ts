@@ -3,6 +3,7 @@ import { mock } from 'node:test';
 import { type Logger, pino } from 'pino';
 import { TransientError } from '../../../../common/errors.ts';
 import type { KafkaPort, OwnersPort, PeerStream, ReplayWriter } from '../../../../sidecar/ports.ts';
+import { Allowance } from '../../../../sidecar/session/allowance.ts';
 import { createMetrics, type Metrics } from '../../../../sidecar/session/metrics.ts';
 import { type PeerReplay, replayPeer } from '../../../../sidecar/session/peer.ts';
 import { PeerReport } from '../../../../sidecar/session/report.ts';
@@ -112,6 +113,7 @@ describe('the replay of a peer', () => {
         isAllowedFormat: () => true,
         maxMessageBytes: 1_000_000,
       },
+      allowance: new Allowance(),
       limits: { messages: 100, bytes: 1_000_000, ageMs: 10 },
       kafka: kafka(),
       owners,

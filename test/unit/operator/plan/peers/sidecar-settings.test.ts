@@ -109,6 +109,7 @@ describe("a sidecar's settings", () => {
       restart: { position: 120, startFrom: { policy: 'Earliest' } },
       allowFormats: ['FHIR-*'],
       allowOrigins: ['c'],
+      limits: { messagesPerSecond: 10, bytesPerDay: 1_000_000 },
       stream: 'THEIRS',
       consumer: 'ours',
     } as const;
