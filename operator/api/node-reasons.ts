@@ -151,6 +151,11 @@ export const SIDECAR = {
     "The workload sets connect's own NATS_SYNC_SUBSCRIBERS, so it would replay the same messages a second time. Remove it from the " +
       'workload; make an LfhSyncPeer of each server in it.',
   ),
+  LfhIdMismatch: bad(
+    'we',
+    'The workload sets CONNECT_LFH_ID to another id than `spec.lfhId`, or to one that only the kubelet knows, such as the name of each ' +
+      "pod. Peers would reject every message of it. Remove it from the workload, and the operator sets it; or make the node with connect's id.",
+  ),
   WorkloadMissing: bad(
     'we',
     'The workload in `spec.connect.workloadRef` does not exist. Make it, or correct the name.',

@@ -90,12 +90,19 @@ interface FromConfigMap {
 
 export interface Container {
   readonly name: string;
-  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[];
+  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: ValueFrom }[];
   readonly envFrom?: readonly {
     readonly prefix?: string;
     readonly configMapRef?: { readonly name?: string };
     readonly secretRef?: { readonly name?: string };
   }[];
+}
+
+/** As much of an environment variable's source as we look at. */
+interface ValueFrom {
+  readonly configMapKeyRef?: { readonly name: string; readonly key: string };
+  readonly secretKeyRef?: { readonly name: string; readonly key: string };
+  readonly fieldRef?: { readonly fieldPath?: string };
 }
 
 export interface Service extends KubeObject {

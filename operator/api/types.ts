@@ -17,9 +17,9 @@ export interface LfhSyncNode {
  */
 export interface LfhSyncNodeSpec {
   /**
-   * Our own connect_lfh_id, as connect has it in CONNECT_LFH_ID. Cannot be changed.
+   * Our own connect_lfh_id. Where connect has no CONNECT_LFH_ID it is given this one. Absent: the one that connect has. Cannot be changed.
    */
-  lfhId: string;
+  lfhId?: string;
   /**
    * The connect that gets the sidecar. Absent: no sidecar is injected, and this node receives from its peers only where somebody else runs one.
    */
@@ -264,6 +264,10 @@ export interface LfhSyncNodeStatus {
    * KeyReady, NatsConfigLive, SidecarReady and Ready over them; Reconciling and Stalled only while true. docs/api.md lists every reason and what to do about it.
    */
   conditions?: readonly Condition[];
+  /**
+   * The connect_lfh_id by which the peers know this node.
+   */
+  lfhId?: string;
   /**
    * The name of this node at its peers: lfh-sync- and its lfhId, or a hash of the lfhId where NATS does not allow that as a name.
    */

@@ -3,7 +3,7 @@ import type { CaSource } from '../api/types.ts';
 import { keyOf, objectKey } from '../kube/formats.ts';
 import { serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES, NODE_LABEL } from '../plan/observed/names.ts';
-import { type NodeObject, nodeNameOf, type PeerObject } from '../plan/observed/observed.ts';
+import { nodeNameOf, type PeerObject, type StoredNode } from '../plan/observed/observed.ts';
 
 /**
  * Which nodes a change in the cluster concerns, so that they are reconciled. Pure: each function is given the nodes and
@@ -35,7 +35,7 @@ export function isOnlyStatus({ metadata }: KubeObject, before: KubeObject | unde
  * A changed node concerns itself, and the other nodes that name one of its nats-servers: they may have been in conflict
  * with it, and may now be let in.
  */
-export function concernedByNode(node: NodeObject, nodes: readonly NodeObject[]): string[] {
+export function concernedByNode(node: StoredNode, nodes: readonly StoredNode[]): string[] {
   const { servers } = node.spec.nats;
   const sharing = nodes.filter(({ spec }) => spec.nats.servers.some((server) => servers.includes(server)));
   return once([node, ...sharing].map(objectKey));
@@ -56,7 +56,7 @@ export function concernedByPeer(peer: PeerObject, before: PeerObject | undefined
 export function concernedByContent(
   object: KubeObject,
   before: KubeObject | undefined,
-  nodes: readonly NodeObject[],
+  nodes: readonly StoredNode[],
   peers: readonly PeerObject[],
 ): string[] {
   const { name, namespace = '' } = object.metadata;
@@ -75,7 +75,7 @@ export function concernedByContent(
  * A changed EndpointSlice concerns the nodes whose NATS is behind its Service: there is a nats-server more or less to
  * ask.
  */
-export function concernedBySlice({ metadata }: EndpointSlice, nodes: readonly NodeObject[]): string[] {
+export function concernedBySlice({ metadata }: EndpointSlice, nodes: readonly StoredNode[]): string[] {
   const { namespace = '', labels } = metadata;
   const service = labels?.[SERVICE_LABEL];
   if (service === undefined) return [];
@@ -92,7 +92,7 @@ export function concernedBySlice({ metadata }: EndpointSlice, nodes: readonly No
  * something behind.
  */
 export function allNodeKeys(
-  nodes: readonly NodeObject[],
+  nodes: readonly StoredNode[],
   peers: readonly PeerObject[],
   configMaps: readonly KubeObject[],
 ): string[] {
@@ -105,7 +105,7 @@ export function allNodeKeys(
 }
 
 /** The names of the ConfigMaps and Secrets that a node or one of its peers refers to. */
-export function referencedBy(node: NodeObject, peers: readonly PeerObject[]): ReadonlySet<string> {
+export function referencedBy(node: StoredNode, peers: readonly PeerObject[]): ReadonlySet<string> {
   const cas = [node.spec.nats.ca, node.spec.kafka.ca, ...peers.map(({ spec }) => spec.ca)];
   const names = [
     keySecretOf(node),
@@ -120,7 +120,7 @@ function isNamedBy(ca: CaSource | undefined, name: string): boolean {
 }
 
 /** The name of the Secret with a node's key: the one that its spec names, or else the one that the operator makes. */
-export function keySecretOf({ spec, metadata }: NodeObject): string {
+export function keySecretOf({ spec, metadata }: StoredNode): string {
   return spec.key?.secretRef?.name ?? NAMES.key(metadata.name);
 }
 

@@ -14,11 +14,11 @@ import {
   injectionStep,
   refusedRollout,
 } from '../plan/injection/step.ts';
-import type { NodeObject } from '../plan/observed/observed.ts';
+import { NO_REFERENCES, type NodeObject, type StoredNode } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
 import { WORKLOADS } from './rollout.ts';
-import { readEnvironment, type Snapshot } from './snapshot.ts';
+import { type ConnectReading, readEnvironment, type Snapshot } from './snapshot.ts';
 import type { Watches } from './watches.ts';
 
 export interface InjectorOptions {
@@ -43,6 +43,22 @@ export class Injector {
   }
 
   /**
+   * Reads the workload that runs a node's connect. What is wrong with it is returned, and stops nothing that does without it.
+   *
+   * @throws what is a bug
+   */
+  async readConnect(node: StoredNode): Promise<ConnectReading> {
+    const { watched } = this.#options.watches;
+    const desired = desiredWorkload(node);
+    try {
+      const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
+      return { workload, environment: await readEnvironment(watched, objectKey(node), workload) };
+    } catch (error) {
+      return { environment: NO_REFERENCES, failure: problemOf(node.status?.workload, error, false) };
+    }
+  }
+
+  /**
    * Injects a node's sidecar, keeps it up to date, or removes it. What is wrong with the workload is reported and not
    * thrown.
    *
@@ -50,14 +66,14 @@ export class Injector {
    *   settings that its operator has not authenticated
    */
   async reconcileSidecar(snapshot: Snapshot, plan: Plan, canStart: boolean): Promise<Injection> {
-    const { node, otherNodes } = snapshot;
-    const { image, watches } = this.#options;
+    const { node, otherNodes, connect } = snapshot;
+    const { image } = this.#options;
+    if (connect.failure) return connect.failure;
+    const { workload, environment: references } = connect;
     const desired = desiredWorkload(node);
     let at = desired;
     try {
-      const workload = desired === undefined ? undefined : await this.#readWorkload(objectKey(node), desired);
       const prerequisitesMet = canStart && plan.problem === undefined && plan.kafkaProblem === undefined;
-      const references = await readEnvironment(watches.watched, objectKey(node), workload);
       const next = injectionStep({ node, otherNodes, references, image, workload, prerequisitesMet });
       if (next.step === 'remove') at = next.workload;
       if (next.step === 'inject') return await this.#inject(node, next.workload, next.spec);

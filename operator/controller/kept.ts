@@ -1,5 +1,5 @@
 import type { EndpointSlice, Metadata, Service } from '../api/objects.ts';
-import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import { SERVICE_LABEL } from './concerns.ts';
 
 /**
@@ -8,7 +8,7 @@ import { SERVICE_LABEL } from './concerns.ts';
  * works for all of these namespaces.
  */
 
-export function keptNode({ apiVersion, kind, metadata, spec, status }: NodeObject): NodeObject {
+export function keptNode({ apiVersion, kind, metadata, spec, status }: StoredNode): StoredNode {
   return { apiVersion, kind, metadata: identity(metadata), spec, ...(status && { status }) };
 }
 

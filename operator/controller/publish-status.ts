@@ -3,7 +3,7 @@ import type { Condition } from '../api/conditions.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { mergePatchRemoving } from '../kube/merge-patch.ts';
-import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import type { NodeStatus, PeerStatusOf } from '../plan/status/status.ts';
 import { noticesOf, type RecordEvents } from './events.ts';
 
@@ -16,7 +16,7 @@ interface PublisherOptions {
 }
 
 interface Publication {
-  readonly object: NodeObject | PeerObject;
+  readonly object: StoredNode | PeerObject;
   readonly status: NodeStatus | PeerStatusOf;
 }
 

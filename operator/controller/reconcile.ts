@@ -97,7 +97,7 @@ export class NodeController {
     const before = this.#nodes.get(nodeKey);
     // Until this reconcile has said something, what the last one said is not what is known now.
     if (before) before.published = false;
-    const snapshot = await takeSnapshot(watches.watched, namespace, name);
+    const snapshot = await takeSnapshot(watches.watched, namespace, name, (node) => this.#injector.readConnect(node));
     if (!snapshot || snapshot.node.metadata.deletionTimestamp !== undefined) {
       this.#nodes.delete(nodeKey);
       await cleanUpAfter(nodeKey, { api, log, watches, injector: this.#injector, publisher: this.#publisher });

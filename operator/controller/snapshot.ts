@@ -1,10 +1,19 @@
 import type { ConfigMap, Secret, Workload } from '../api/objects.ts';
 import { keyOf, splitKey } from '../kube/formats.ts';
-import { withRecordedWorkload } from '../plan/injection/step.ts';
+import { withLfhId } from '../plan/injection/lfh-id.ts';
+import { type Injection, withRecordedWorkload } from '../plan/injection/step.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';
 import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES } from '../plan/observed/names.ts';
-import type { NodeObject, Observed, ObservedKey, PeerObject, References, Texts } from '../plan/observed/observed.ts';
+import type {
+  NodeObject,
+  Observed,
+  ObservedKey,
+  PeerObject,
+  References,
+  StoredNode,
+  Texts,
+} from '../plan/observed/observed.ts';
 import { keySecretOf, peersOf, referencedBy, SERVICE_LABEL } from './concerns.ts';
 import type { NodeMemory } from './memory.ts';
 import type { Watched } from './watches.ts';
@@ -13,7 +22,9 @@ import type { Watched } from './watches.ts';
 export interface Snapshot {
   readonly node: NodeObject;
   readonly peers: readonly PeerObject[];
-  readonly otherNodes: readonly NodeObject[];
+  readonly otherNodes: readonly StoredNode[];
+  /** The workload that runs connect. */
+  readonly connect: ConnectReading;
   readonly references: References;
   /** The Secret with the node's key, and so with its seed: never hand it on to a plan. */
   readonly keySecret: Secret | undefined;
@@ -23,13 +34,29 @@ export interface Snapshot {
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
 }
 
+/** What became of reading the workload that runs connect. */
+export interface ConnectReading {
+  /** undefined where it does not exist, or the spec names none. */
+  readonly workload?: Workload | undefined;
+  /** What its containers get their environment from. */
+  readonly environment: References;
+  /** Why it could not be read. */
+  readonly failure?: Injection;
+}
+
 /**
  * Takes the snapshot of a node.
  *
+ * @param readConnect reads the workload that runs connect
  * @returns undefined where the node does not exist
  * @throws KubeError where the node refers to something, and the API server cannot be asked for it now
  */
-export async function takeSnapshot(watched: Watched, namespace: string, name: string): Promise<Snapshot | undefined> {
+export async function takeSnapshot(
+  watched: Watched,
+  namespace: string,
+  name: string,
+  readConnect: (node: StoredNode) => Promise<ConnectReading>,
+): Promise<Snapshot | undefined> {
   const node = watched.nodes.get(namespace, name);
   const nodeKey = keyOf(namespace, name);
   if (!node) {
@@ -39,7 +66,7 @@ export async function takeSnapshot(watched: Watched, namespace: string, name: st
   }
   const peers = peersOf(watched.peers.all(), namespace, name);
   const otherNodes = watched.nodes.all().filter(({ metadata }) => metadata.uid !== node.metadata.uid);
-  const withWorkload = (each: NodeObject): NodeObject => {
+  const withWorkload = (each: StoredNode): StoredNode => {
     const { metadata } = each;
     return withRecordedWorkload(each, watched.configMaps.get(metadata.namespace ?? '', NAMES.nats(metadata.name)));
   };
@@ -48,10 +75,12 @@ export async function takeSnapshot(watched: Watched, namespace: string, name: st
   const names = { configMaps: [...owned, ...referenced], secrets: [...referenced] };
   const { configMaps, secrets, references } = await readContents(watched, nodeKey, namespace, names);
   const found = owned.flatMap((each) => configMaps.get(each) ?? []);
+  const connect = await readConnect(node);
   return {
-    node: withWorkload(node),
+    node: withLfhId(withWorkload(node), connect),
     peers,
     otherNodes: otherNodes.map(withWorkload),
+    connect,
     references,
     keySecret: secrets.get(keySecretOf(node)),
     configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
@@ -80,7 +109,7 @@ export function observedFrom(
 
 /**
  * What is in the ConfigMaps and Secrets from which the containers of a workload get their environment. The operator looks there for
- * connect's subscribers.
+ * connect's id and its subscribers.
  *
  * @param workload undefined where there is none any more, so that nothing of it is kept
  * @throws KubeError where the API server cannot be asked for them now
@@ -90,10 +119,18 @@ export async function readEnvironment(
   nodeKey: string,
   workload: Workload | undefined,
 ): Promise<References> {
-  const sources = (workload?.spec.template.spec.containers ?? []).flatMap(({ envFrom = [] }) => envFrom);
+  const containers = workload?.spec.template.spec.containers ?? [];
+  const sources = containers.flatMap(({ envFrom = [] }) => envFrom);
+  const keys = containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom ?? []));
   const names = {
-    configMaps: sources.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
-    secrets: sources.flatMap(({ secretRef }) => secretRef?.name ?? []),
+    configMaps: [
+      ...sources.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
+      ...keys.flatMap(({ configMapKeyRef }) => configMapKeyRef?.name ?? []),
+    ],
+    secrets: [
+      ...sources.flatMap(({ secretRef }) => secretRef?.name ?? []),
+      ...keys.flatMap(({ secretKeyRef }) => secretKeyRef?.name ?? []),
+    ],
   };
   return (await readContents(watched, `environment of ${nodeKey}`, splitKey(nodeKey).namespace, names)).references;
 }
@@ -117,7 +154,7 @@ async function readContents(
   return { configMaps, secrets, references };
 }
 
-function endpointsOf({ spec, metadata: { namespace = '' } }: NodeObject, watched: Watched): Snapshot['endpoints'] {
+function endpointsOf({ spec, metadata: { namespace = '' } }: StoredNode, watched: Watched): Snapshot['endpoints'] {
   const found = spec.nats.servers.flatMap((server) => {
     const name = serviceNamed(server, namespace);
     if (name === undefined) return [];

@@ -11,7 +11,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { splitKey } from '../kube/formats.ts';
 import type { Keeping } from '../kube/informer.ts';
 import { Informers } from '../kube/informers.ts';
-import type { NodeObject, PeerObject } from '../plan/observed/observed.ts';
+import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import {
   allNodeKeys,
   concernedByContent,
@@ -29,7 +29,7 @@ const KEPT_SECRETS: Keeping<Secret> = { keep: 'identity', fieldSelector: 'type!=
 
 /** Everything of the cluster that is watched, as it was last seen. */
 export interface Watched {
-  readonly nodes: Informers<NodeObject>;
+  readonly nodes: Informers<StoredNode>;
   readonly peers: Informers<PeerObject>;
   readonly configMaps: Informers<ConfigMap>;
   readonly secrets: Informers<Secret>;
@@ -126,7 +126,7 @@ export class Watches {
     return this.#listed.has(undefined) || this.#listed.has(namespace);
   }
 
-  #all(): readonly Pick<Informers<NodeObject>, 'listed' | 'run'>[] {
+  #all(): readonly Pick<Informers<StoredNode>, 'listed' | 'run'>[] {
     const { nodes, peers, configMaps, secrets, services, slices } = this.watched;
     return [nodes, peers, configMaps, secrets, services, slices];
   }

@@ -4,7 +4,7 @@ import { KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { isTakenBack } from '../plan/node/config-maps.ts';
 import { NAMES } from '../plan/observed/names.ts';
-import { type NodeObject, nodeNameOf, type PeerObject } from '../plan/observed/observed.ts';
+import { nodeNameOf, type PeerObject, type StoredNode } from '../plan/observed/observed.ts';
 import { readUninstallConfig, type UninstallConfig } from './config.ts';
 import { retryUntil, runHook } from './hook.ts';
 
@@ -44,10 +44,10 @@ await runHook('lfh-sync-uninstall', async (log) => {
 });
 
 /** @returns undefined where the node, or its CRD, does not exist */
-async function nodeOf(api: KubeClient, namespace: string, deadline: number): Promise<NodeObject | undefined> {
-  let node: NodeObject | undefined;
+async function nodeOf(api: KubeClient, namespace: string, deadline: number): Promise<StoredNode | undefined> {
+  let node: StoredNode | undefined;
   await retryUntil(deadline, '', async () => {
-    node = await api.get<NodeObject>(KINDS.node, namespace, CHART_NODE);
+    node = await api.get<StoredNode>(KINDS.node, namespace, CHART_NODE);
     return true;
   });
   return node;

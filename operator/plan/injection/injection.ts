@@ -1,6 +1,8 @@
+import { isPlainOrigin } from '../../../common/contract/status.ts';
 import type { Container, FieldSet, Workload } from '../../api/objects.ts';
-import type { NodeObject, References } from '../observed/observed.ts';
+import type { NodeObject, References, StoredNode } from '../observed/observed.ts';
 import { workloadRef, workloadText } from '../observed/workload-ref.ts';
+import { type ConnectSetting, settingsNamed } from './connect-settings.ts';
 import { SIDECAR, sidecarContainer, sidecarVolume } from './container.ts';
 
 /** The field manager of everything that is injected. It is used for nothing else, so that all of it can be removed together. */
@@ -9,12 +11,15 @@ export const INJECTION_MANAGER = 'lfh-sync-injection';
 /** The variable with connect's own subscriptions, which would replay the same messages a second time. */
 const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
 const NONE = '[]';
+/** The variable with connect's own id, which is in every message that it announces. */
+export const LFH_ID = 'CONNECT_LFH_ID';
 /** The name of connect's container in connect's own manifests; used where a pod has several containers. */
 const CONNECT = 'connect';
 
 export interface InjectionRefusal {
   readonly reason:
     | 'ConnectAlsoSubscribes'
+    | 'LfhIdMismatch'
     | 'WorkloadMissing'
     | 'ContainerUnknown'
     | 'Conflict'
@@ -41,17 +46,14 @@ export interface Injected {
 }
 
 /**
- * Decides what is injected into a workload: the sidecar with its volume, and an empty list of subscribers for connect itself.
+ * Decides what is injected into a workload: the sidecar with its volume, and for connect itself its id and an empty list of
+ * subscribers.
  *
  * The sidecar is applied with force, even if somebody has changed it. connect's container belongs to somebody else: if that container sets
- * NATS_SYNC_SUBSCRIBERS to anything, by `env` or by `envFrom`, nothing is injected at all.
+ * NATS_SYNC_SUBSCRIBERS to anything, or CONNECT_LFH_ID to another id, by `env` or by `envFrom`, nothing is injected at all.
  */
-export function injectionOf({
-  node,
-  image,
-  workload,
-  references,
-}: InjectionInput): Injected | { refusal: InjectionRefusal } {
+export function injectionOf(input: InjectionInput): Injected | { refusal: InjectionRefusal } {
+  const { node, image, workload } = input;
   const ref = node.spec.connect?.workloadRef ?? { name: '' };
   const name = workloadText(workloadRef(ref, 'Deployment'));
   if (!workload) {
@@ -63,16 +65,13 @@ export function injectionOf({
     const message = `${name} has a container or volume ${SIDECAR} of its own; take it out, or leave spec.connect out and go on running it yourself`;
     return { refusal: { reason: 'Conflict', message } };
   }
-  const connect = connectOf(node, pod.containers, name);
-  if ('refusal' in connect) return connect;
-  const where = subscribersSource(connect, references);
-  if (where !== undefined) {
-    const message = `${name}: ${where} of the container ${connect.name} sets ${SUBSCRIBERS}; remove it there`;
-    return { refusal: { reason: 'ConnectAlsoSubscribes', message } };
-  }
+  const connect = connectOf(node, pod.containers);
+  if (!connect) return { refusal: containerUnknown(node, pod.containers, name) };
+  const refusal = foreignSetting(connect, input, name);
+  if (refusal) return { refusal };
   const spec = {
     initContainers: [sidecarContainer(image, node, pod)],
-    containers: [{ name: connect.name, env: [{ name: SUBSCRIBERS, value: NONE }] }],
+    containers: [{ name: connect.name, env: injectedEntries(connect, input) }],
     volumes: [sidecarVolume(node)],
   };
   return { workload, spec: { template: { spec } } };
@@ -97,52 +96,59 @@ export function hasOurRecord({ managedFields = [] }: Workload['metadata']): bool
   return managedFields.some(({ manager }) => manager === INJECTION_MANAGER);
 }
 
-function connectOf(
-  { spec }: NodeObject,
-  containers: readonly Container[],
-  workload: string,
-): Container | { refusal: InjectionRefusal } {
+/** Finds connect's container: the one that the spec names, or the only one, or the one that has connect's name. */
+export function connectOf({ spec }: StoredNode, containers: readonly Container[]): Container | undefined {
   const named = spec.connect?.container;
-  const found =
-    containers.length === 1 && named === undefined
-      ? containers[0]
-      : containers.find(({ name }) => name === (named ?? CONNECT));
-  if (found) return found;
+  return containers.length === 1 && named === undefined
+    ? containers[0]
+    : containers.find(({ name }) => name === (named ?? CONNECT));
+}
+
+function containerUnknown({ spec }: NodeObject, containers: readonly Container[], workload: string): InjectionRefusal {
   const names = containers.map(({ name }) => name).join(', ');
-  const message = `spec.connect.container: ${workload} has no container ${named ?? CONNECT}, but ${names}; say which one is connect's`;
-  return { refusal: { reason: 'ContainerUnknown', message } };
+  const wanted = spec.connect?.container ?? CONNECT;
+  const message = `spec.connect.container: ${workload} has no container ${wanted}, but ${names}; say which one is connect's`;
+  return { reason: 'ContainerUnknown', message };
+}
+
+/** Why connect's container sets a variable to something that we cannot go along with; undefined where it does not. */
+function foreignSetting(
+  connect: Container,
+  { node: { spec }, references }: InjectionInput,
+  name: string,
+): InjectionRefusal | undefined {
+  const subscribers = settingsNamed(connect, references, SUBSCRIBERS).find((found) => !isNone(found));
+  if (subscribers) {
+    // The value is not repeated, since there are passwords in it.
+    const message = `${name}: ${subscribers.where} of the container ${connect.name} sets ${SUBSCRIBERS}; remove it there`;
+    return { reason: 'ConnectAlsoSubscribes', message };
+  }
+  const id = settingsNamed(connect, references, LFH_ID).find(({ value }) => value !== spec.lfhId);
+  if (!id) return undefined;
+  const { value, where, isSecret } = id;
+  const other = value !== undefined && !isSecret && isPlainOrigin(value) ? value : 'another id';
+  const message =
+    `${name}: ${where} of the container ${connect.name} sets ${LFH_ID} to ${other}, and this node is ${spec.lfhId}: peers would ` +
+    `reject every message. Remove it there, and lfh-sync sets it; or delete this node, and make one with connect's id`;
+  return { reason: 'LfhIdMismatch', message };
+}
+
+/** Whether connect is told to subscribe to nobody. An entry of exactly our name is merged with ours, so it must be the same. */
+function isNone({ value, isEntry }: ConnectSetting): boolean {
+  return isEntry ? value === NONE : value !== undefined && /^\s*(\[\s*\]\s*)?$/.test(value);
 }
 
 /**
- * Where a container gets subscribers from, for the message. connect takes the variable's name in upper or lower case. The value is
- * never quoted, since there are passwords in it.
+ * What connect's container is given: nobody to subscribe to, and its id, which a stock connect takes from its pod's name, new
+ * with every pod. Where the id comes from elsewhere it is left there.
  */
-function subscribersSource({ env = [], envFrom = [] }: Container, references: References): string | undefined {
-  if (env.some(setsSubscribers)) return 'env';
-  const sources = envFrom.flatMap(({ prefix = '', configMapRef, secretRef }) => [
-    { prefix, kind: 'ConfigMap', name: configMapRef?.name, read: (name: string) => references.configMap(name) },
-    { prefix, kind: 'Secret', name: secretRef?.name, read: (name: string) => references.secret(name) },
-  ]);
-  const found = sources.find(({ prefix, name, read }) => {
-    const texts = name === undefined ? {} : (read(name) ?? {});
-    return Object.entries(texts).some(([key, value]) => isSubscribers(prefix + key) && !isEmptyList(value));
-  });
-  return found && `envFrom (${found.kind} ${found.name})`;
-}
-
-function setsSubscribers({ name, value, valueFrom }: NonNullable<Container['env']>[number]): boolean {
-  if (!isSubscribers(name)) return false;
-  if (valueFrom !== undefined) return true;
-  // An entry of exactly our name is merged with the one we apply, so it must have the same value.
-  return name === SUBSCRIBERS ? value !== NONE : !isEmptyList(value);
-}
-
-function isSubscribers(name: string): boolean {
-  return name.toUpperCase() === SUBSCRIBERS;
-}
-
-function isEmptyList(value = ''): boolean {
-  return /^\s*(\[\s*\]\s*)?$/.test(value);
+function injectedEntries(
+  connect: Container,
+  { node: { spec }, references }: InjectionInput,
+): { readonly name: string; readonly value: string }[] {
+  const ids = settingsNamed(connect, references, LFH_ID);
+  const isOurs = ids.length === 0 || ids.some(({ isEntry, where }) => isEntry && where === 'env');
+  return [{ name: SUBSCRIBERS, value: NONE }, ...(isOurs ? [{ name: LFH_ID, value: spec.lfhId }] : [])];
 }
 
 /** Whether a field is among those of a manager. */
@@ -152,13 +158,13 @@ export function ownsField(fields: FieldSet | undefined, path: readonly string[])
   return at !== undefined;
 }
 
-/** The path of a container's NATS_SYNC_SUBSCRIBERS in the fields of a manager. */
-export function subscribersPath(container: string): string[] {
+/** The path of an entry of a container's environment in the fields of a manager. */
+export function entryPath(container: string, variable: string): string[] {
   const entry = (name: string): string => `k:${JSON.stringify({ name })}`;
-  return ['f:spec', 'f:template', 'f:spec', 'f:containers', entry(container), 'f:env', entry(SUBSCRIBERS)];
+  return ['f:spec', 'f:template', 'f:spec', 'f:containers', entry(container), 'f:env', entry(variable)];
 }
 
-/** Whether an entry of a container's environment is the one that we inject. */
-export function isOurEntry({ name, value }: { readonly name: string; readonly value?: string }): boolean {
-  return name === SUBSCRIBERS && value === NONE;
+/** Whether an entry of a container's environment is one that we inject, as far as its value can tell. */
+export function mayBeOurEntry({ name, value }: { readonly name: string; readonly value?: string }): boolean {
+  return name === LFH_ID || (name === SUBSCRIBERS && value === NONE);
 }

@@ -2,7 +2,7 @@ import { type JsonPatchStep, mountsConfigMap, type Workload } from '../../api/ob
 import { NAMES } from '../observed/names.ts';
 import { parseWorkload } from '../observed/workload-ref.ts';
 import { SIDECAR } from './container.ts';
-import { INJECTION_MANAGER, isOurEntry, ownsField, subscribersPath } from './injection.ts';
+import { entryPath, INJECTION_MANAGER, mayBeOurEntry, ownsField } from './injection.ts';
 
 /**
  * Whether the sidecar in a workload does not belong to this node: the node's own sidecar mounts the node's settings. Nothing else
@@ -21,9 +21,9 @@ export function isOfAnotherNode({ spec }: Workload, node: string): boolean {
  * A JSON patch that removes the sidecar from a workload: one request, so that there is one rollout, and all of it is removed or
  * nothing.
  *
- * An empty server-side apply would do in most cases. But if somebody has changed the *value* of NATS_SYNC_SUBSCRIBERS with
+ * An empty server-side apply would do in most cases. But if somebody has changed the *value* of an entry with
  * anything but an apply, the API server still counts the entry as ours, and an empty apply removes it together with their value.
- * So the entry is removed only if it has our value and no other manager owns it too. Our record in `managedFields` is removed as
+ * So an entry is removed only if no other manager owns it too, and the list of subscribers only if it is empty. Our record in `managedFields` is removed as
  * well, for the same reason: a later apply of ours must not remove what belongs to somebody else by then.
  *
  * @returns no steps where the workload has nothing of ours
@@ -35,18 +35,21 @@ export function removalOf({ metadata, spec }: Workload): JsonPatchStep[] {
   const template = '/spec/template/spec';
   const named = (list: readonly { readonly name: string }[], path: string): string[] =>
     list.flatMap(({ name }, index) => (name === SIDECAR ? [`${path}/${index}`] : []));
-  const entries = containers.flatMap(({ name, env = [] }, at) => {
-    const owners = managers.map(({ fieldsV1 }) => ownsField(fieldsV1, subscribersPath(name)));
-    const oursAlone = owners.some(Boolean) && owners.every((owner, index) => !owner || isOurs[index]);
-    const index = env.findIndex(isOurEntry);
-    return oursAlone && index >= 0 ? [`${template}/containers/${at}/env/${index}`] : [];
-  });
+  const isOursAlone = (container: string, variable: string): boolean => {
+    const owners = managers.map(({ fieldsV1 }) => ownsField(fieldsV1, entryPath(container, variable)));
+    return owners.some(Boolean) && owners.every((owner, index) => !owner || isOurs[index]);
+  };
+  const entries = containers.flatMap(({ name, env = [] }, at) =>
+    env.flatMap((entry, index) =>
+      mayBeOurEntry(entry) && isOursAlone(name, entry.name) ? [`${template}/containers/${at}/env/${index}`] : [],
+    ),
+  );
   const records = isOurs.flatMap((ours, index) => (ours ? [`/metadata/managedFields/${index}`] : []));
   const paths = [
     ...named(initContainers, `${template}/initContainers`),
     ...named(volumes, `${template}/volumes`),
-    ...entries,
     // From the end, since each removal changes the indices behind it.
+    ...entries.toReversed(),
     ...records.toReversed(),
   ];
   if (paths.length === 0) return [];

@@ -1,7 +1,7 @@
 import type { ConfigMap, Workload } from '../../api/objects.ts';
 import { byAge } from '../observed/age.ts';
 import { NODE_LABEL, WORKLOAD_NOTE } from '../observed/names.ts';
-import type { NodeObject, References } from '../observed/observed.ts';
+import type { NodeObject, References, StoredNode } from '../observed/observed.ts';
 import { parseWorkload, workloadRef, workloadText } from '../observed/workload-ref.ts';
 import { type InjectionRefusal, injectionOf } from './injection.ts';
 
@@ -17,7 +17,7 @@ export interface Injection {
 
 export interface StepInput {
   readonly node: NodeObject;
-  readonly otherNodes: readonly NodeObject[];
+  readonly otherNodes: readonly StoredNode[];
   readonly references: References;
   /** The image of the sidecar; undefined where the operator's settings do not name one. */
   readonly image: string | undefined;
@@ -34,7 +34,7 @@ export type Step =
   | { readonly step: 'inject'; readonly workload: Workload; readonly spec: object };
 
 /** The workload that a node's spec asks to have injected, `Deployment/connect`; undefined where it asks for none. */
-export function desiredWorkload({ spec }: Pick<NodeObject, 'spec'>): string | undefined {
+export function desiredWorkload({ spec }: Pick<StoredNode, 'spec'>): string | undefined {
   return spec.connect && workloadText(workloadRef(spec.connect.workloadRef, 'Deployment'));
 }
 
@@ -80,7 +80,7 @@ const NO_IMAGE: InjectionRefusal = {
  * Why a node must not inject into a workload: an older node asks for the same one, or another node's sidecar is still in it. That
  * node removes its sidecar first, so that no two nodes ever write the same fields.
  */
-function conflictOver(workload: string, node: NodeObject, others: readonly NodeObject[]): InjectionRefusal | undefined {
+function conflictOver(workload: string, node: NodeObject, others: readonly StoredNode[]): InjectionRefusal | undefined {
   const here = others.filter(({ metadata }) => metadata.namespace === node.metadata.namespace);
   const older = here.find((other) => byAge(other, node) < 0 && desiredWorkload(other) === workload);
   const owner = older ?? here.find(({ status }) => status?.workload === workload);
@@ -98,7 +98,7 @@ function conflictOver(workload: string, node: NodeObject, others: readonly NodeO
  *
  * @param nats the ConfigMap for NATS of a node of that name, which stays when its node is deleted
  */
-export function withRecordedWorkload(node: NodeObject, nats: ConfigMap | undefined): NodeObject {
+export function withRecordedWorkload<Node extends StoredNode>(node: Node, nats: ConfigMap | undefined): Node {
   const { labels, annotations } = nats?.metadata ?? {};
   const noted = labels?.[NODE_LABEL] === node.metadata.name ? annotations?.[WORKLOAD_NOTE] : undefined;
   if (noted === undefined || !parseWorkload(noted) || node.status?.observedGeneration !== undefined) return node;

@@ -1,6 +1,6 @@
 import { byAge } from '../observed/age.ts';
 import { listensAt } from '../observed/endpoints.ts';
-import type { NodeObject } from '../observed/observed.ts';
+import type { StoredNode } from '../observed/observed.ts';
 
 /**
  * Why a node must not be served: another node names the same nats-server and takes precedence, and their configurations would
@@ -13,7 +13,7 @@ import type { NodeObject } from '../observed/observed.ts';
  *
  * @returns a message for a person; undefined where no node takes precedence
  */
-export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): string | undefined {
+export function nodeConflict(node: StoredNode, others: readonly StoredNode[]): string | undefined {
   const servers = new Set(serversOf(node));
   const winner = others.find((other) =>
     serversOf(other).some((server) => servers.has(server) && byPrecedence(server, other, node) < 0),
@@ -24,7 +24,7 @@ export function nodeConflict(node: NodeObject, others: readonly NodeObject[]): s
 }
 
 /** Negative where `a` takes precedence, 0 where neither does. */
-function byPrecedence(server: string, a: NodeObject, b: NodeObject): number {
+function byPrecedence(server: string, a: StoredNode, b: StoredNode): number {
   const [ofA, ofB] = [precedence(server, a), precedence(server, b)];
   const isProven = Math.max(ofA, ofB) > 0;
   if (!isProven && a.metadata.namespace !== b.metadata.namespace) return 0;
@@ -35,7 +35,7 @@ function byPrecedence(server: string, a: NodeObject, b: NodeObject): number {
  * 2 for the node in the namespace of the server's Service. For any other node its status decides: 1 where the node's
  * configuration is seen to run there, -1 where the node was already in conflict, and 0 where the status says nothing of it.
  */
-function precedence(server: string, { metadata, status }: NodeObject): number {
+function precedence(server: string, { metadata, status }: StoredNode): number {
   const [, namespace] = server.replace(/:\d+$/, '').split('.');
   if (server.split('.').length === 2 && namespace === metadata.namespace) return 2;
   const live = status?.conditions?.find(({ type }) => type === 'NatsConfigLive');
@@ -47,7 +47,7 @@ function precedence(server: string, { metadata, status }: NodeObject): number {
  * The node's servers as `host:port`, each always written in the same way: a name without a dot gets the namespace of the node,
  * an address does not.
  */
-function serversOf({ spec, metadata }: NodeObject): string[] {
+function serversOf({ spec, metadata }: StoredNode): string[] {
   return spec.nats.servers.flatMap((server) => {
     const found = listensAt(server);
     if (!found) return [];

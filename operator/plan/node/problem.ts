@@ -25,6 +25,11 @@ export function nodeProblem(
     const message = `metadata.name ${name}: expected lower-case letters, digits and -, at most 63`;
     return { reason: 'InvalidSpec', message };
   }
+  if (node.spec.lfhId === '') {
+    const message =
+      'spec.lfhId is absent, and connect has no CONNECT_LFH_ID that can stand for it; set spec.lfhId, and connect is given it';
+    return { reason: 'InvalidSpec', message };
+  }
   const conflict = nodeConflict(node, otherNodes);
   if (conflict !== undefined) return { reason: 'Conflict', message: conflict };
   return caProblem(natsCa);

@@ -8,7 +8,10 @@ import { DEFAULT_NODE } from './names.ts';
 
 /** What a reconcile has read of a node. No seed is in it. */
 
-export type NodeObject = LfhSyncNode & { readonly metadata: Metadata };
+/** A node as the API server has it. */
+export type StoredNode = LfhSyncNode & { readonly metadata: Metadata };
+/** A node whose id is known: the spec may leave it to connect. Empty where that has none either. */
+export type NodeObject = StoredNode & { readonly spec: { readonly lfhId: string } };
 export type PeerObject = LfhSyncPeer & { readonly metadata: Metadata };
 
 /** The name of the node that a peer belongs to. */
@@ -24,6 +27,9 @@ export interface References {
   configMap(name: string): Texts | undefined;
   secret(name: string): Texts | undefined;
 }
+
+/** Where there is nothing to read. */
+export const NO_REFERENCES: References = { configMap: () => undefined, secret: () => undefined };
 
 /** What was found out about a seed, without the seed itself. */
 export type KeyReading =
@@ -169,7 +175,7 @@ export interface Observed {
   /** The peers whose nodeRef is this node, also those that are being deleted. */
   readonly peers: readonly PeerObject[];
   /** Every other node that this operator sees. */
-  readonly otherNodes: readonly NodeObject[];
+  readonly otherNodes: readonly StoredNode[];
   readonly references: References;
   /** Kept from one reconcile to the next, so that each certificate is parsed once. */
   readonly certificates: CertificateReader;

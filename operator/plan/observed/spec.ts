@@ -1,6 +1,6 @@
 import { DEFAULT_FORMATS, type ReceiveLimits, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
 import { SETTINGS, type Settings, SIDECAR_HTTP_PORT } from '../../../common/contract/settings.ts';
-import type { NodeObject, PeerObject } from './observed.ts';
+import type { PeerObject, StoredNode } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
 
 /** Specs with their defaults filled in. The API server fills in those of the CRD, and these are the same. */
@@ -77,7 +77,7 @@ export type SidecarSpec = Pick<
   'logLevel' | 'announce' | 'maxMessageBytes' | 'maxTopics' | 'batchMaxMessages' | 'batchMaxBytes' | 'batchMaxAgeMs'
 >;
 
-export function sidecarSpec({ spec }: NodeObject): SidecarSpec {
+export function sidecarSpec({ spec }: StoredNode): SidecarSpec {
   const { logLevel, announce, maxMessageBytes, maxTopics, batch = {} } = spec.sidecar ?? {};
   return {
     logLevel: logLevel ?? SETTINGS.logLevel.fallback(),
@@ -91,11 +91,11 @@ export function sidecarSpec({ spec }: NodeObject): SidecarSpec {
 }
 
 /** Where the sidecars of a node listen for the kubelet and for Prometheus. */
-export function httpPort({ spec }: Pick<NodeObject, 'spec'>): number {
+export function httpPort({ spec }: Pick<StoredNode, 'spec'>): number {
   return spec.sidecar?.httpPort ?? SIDECAR_HTTP_PORT;
 }
 
-export function nodeSpec({ spec }: NodeObject): NodeSpec {
+export function nodeSpec({ spec }: StoredNode): NodeSpec {
   const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [], reload = 'Reloader' } = spec.nats;
   const workload = spec.nats.workloadRef && workloadRef(spec.nats.workloadRef, 'StatefulSet');
   const { rotation = 0 } = spec.key ?? {};
@@ -111,7 +111,7 @@ export function nodeSpec({ spec }: NodeObject): NodeSpec {
   };
 }
 
-function kafkaSpec({ tls = false, topics = {} }: NodeObject['spec']['kafka']): NodeSpec['kafka'] {
+function kafkaSpec({ tls = false, topics = {} }: StoredNode['spec']['kafka']): NodeSpec['kafka'] {
   const { partitions = SETTINGS.newTopicPartitions.fallback() } = topics;
   const { replicationFactor = SETTINGS.newTopicReplicationFactor.fallback() } = topics;
   return { tls, partitions, replicationFactor };
@@ -130,7 +130,7 @@ interface ResourceList {
 }
 
 /** There are always requests: an autoscaler that looks at the use of CPU fails for a pod in which one container has none. */
-export function sidecarResources({ spec }: Pick<NodeObject, 'spec'>): Resources {
+export function sidecarResources({ spec }: Pick<StoredNode, 'spec'>): Resources {
   const { requests, limits } = spec.connect?.resources ?? {};
   return { requests: { cpu: '50m', memory: '128Mi', ...requests }, ...(limits && { limits }) };
 }

@@ -1,5 +1,5 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
-import type { NodeObject, PeerObject } from '../observed/observed.ts';
+import type { PeerObject, StoredNode } from '../observed/observed.ts';
 import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
 
 /**
@@ -11,7 +11,7 @@ import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
 const NODE_CONDITIONS = ['KeyReady', 'NatsConfigLive', 'StreamReady', 'SidecarReady'] as const;
 
 /** @param problem what the error says */
-export function failedNodeStatus(node: NodeObject, problem: string, now: number): NodeStatus {
+export function failedNodeStatus(node: StoredNode, problem: string, now: number): NodeStatus {
   const message = `the last reconciles failed: ${problem}`;
   const drafts = NODE_CONDITIONS.map(
     (type): ConditionDraft => ({ type, status: 'Unknown', reason: 'ReconcileFailed', message }),

@@ -7,7 +7,7 @@ import type { Injection } from '../injection/step.ts';
 import type { Accesses } from '../nats/probes.ts';
 import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
-import type { DataPlane, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
+import type { DataPlane, NodeObject, Observed, PeerObject, StoredNode } from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
@@ -103,7 +103,7 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
   return {
     ...before,
     observedGeneration: node.metadata.generation ?? 0,
-    name: syncName(node.spec.lfhId),
+    ...namesOf(node),
     conditions: conditionsOf(before.conditions, drafts, node, now),
     ...(publicKeys && { publicKeys }),
     ...(key && { rotation: key.rotation, ...(key.rotatedAt !== undefined && { rotatedAt: key.rotatedAt }) }),
@@ -134,6 +134,11 @@ function nodeCertificateExpiry(
 /** When the first certificate of the node's own nats-servers expires; undefined where none of them could be asked. */
 function certificateExpiresFirst({ nats }: DataPlane): number | undefined {
   return earliest((nats?.servers ?? []).flatMap(({ certificateExpires = [] }) => certificateExpires));
+}
+
+/** What peers call the node; nothing where its id is not known. */
+function namesOf({ spec: { lfhId } }: NodeObject): Pick<NodeStatus, 'lfhId' | 'name'> {
+  return lfhId === '' ? {} : { lfhId, name: syncName(lfhId) };
 }
 
 function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsConfigLive'> {
@@ -245,7 +250,7 @@ function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefi
 export function conditionsOf(
   before: readonly Condition[] | undefined,
   drafts: readonly ConditionDraft[],
-  { metadata }: NodeObject | PeerObject,
+  { metadata }: StoredNode | PeerObject,
   now: number,
 ): readonly Condition[] {
   const at = { generation: metadata.generation ?? 0, now };

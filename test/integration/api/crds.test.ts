@@ -426,6 +426,7 @@ describe('the CRDs on a real API server', function () {
       );
       await write('LfhSyncNode', 'local', node({}).spec as object, {
         conditions: [{ ...ready, status: 'True', reason: 'AllReady' }],
+        lfhId: 'hospital-a',
         peers: { total: 5, ready: 3 },
       });
       const rows = async (kind: string, ...args: string[]): Promise<string[][]> =>

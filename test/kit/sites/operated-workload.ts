@@ -13,9 +13,11 @@ export interface SidecarState {
   readonly volume: { readonly projected: { readonly sources: readonly object[] } } | undefined;
   /** The value of NATS_SYNC_SUBSCRIBERS in connect's own container. */
   readonly subscribers: string | undefined;
+  /** The value of CONNECT_LFH_ID there. */
+  readonly lfhId: string | undefined;
 }
 
-/** A manifest of connect as a person would write it. The options say what is different. */
+/** A manifest of connect, which as upstream ships it names no id. The options say what is different. */
 export function connectManifest({
   kind = 'Deployment',
   name = 'connect',
@@ -35,10 +37,7 @@ export function connectManifest({
   readonly envFrom?: readonly object[];
 } = {}): object {
   const labels = { app: name };
-  const entries = Object.entries({ CONNECT_LFH_ID: 'hospital-a', ...env }).map(([key, value]) => ({
-    name: key,
-    value,
-  }));
+  const entries = Object.entries(env).map(([key, value]) => ({ name: key, value }));
   const containers = [{ name: container, image, env: entries, envFrom }, ...more];
   return {
     apiVersion: 'apps/v1',
@@ -125,6 +124,7 @@ export class OperatedWorkload {
       container: named(initContainers, 'lfh-sync') as SidecarState['container'],
       volume: named(volumes, 'lfh-sync') as SidecarState['volume'],
       subscribers: named(env, 'NATS_SYNC_SUBSCRIBERS')?.value,
+      lfhId: named(env, 'CONNECT_LFH_ID')?.value,
     };
   }
 

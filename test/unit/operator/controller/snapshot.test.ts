@@ -6,6 +6,7 @@ import { emptyMemory } from '../../../../operator/controller/memory.ts';
 import { observedFrom, type Snapshot } from '../../../../operator/controller/snapshot.ts';
 import { makeKey } from '../../../../operator/nats/keys.ts';
 import { cachingCertificateReader } from '../../../../operator/plan/observed/certificate.ts';
+import { NO_REFERENCES } from '../../../../operator/plan/observed/observed.ts';
 import { aNode, aPeer, NOW, references } from '../plan/fixtures.ts';
 
 describe('what a plan is made from', () => {
@@ -27,6 +28,7 @@ describe('what a plan is made from', () => {
     node: aNode(),
     peers: [aPeer('b')],
     otherNodes: [],
+    connect: { environment: NO_REFERENCES },
     references: references(),
     keySecret,
     configMaps,

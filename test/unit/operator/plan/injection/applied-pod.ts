@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Container } from '../../../../../operator/api/objects.ts';
 import { injectionOf } from '../../../../../operator/plan/injection/injection.ts';
-import type { NodeObject } from '../../../../../operator/plan/observed/observed.ts';
-import { NO_REFERENCES, workload } from './fixtures.ts';
+import { NO_REFERENCES, type NodeObject } from '../../../../../operator/plan/observed/observed.ts';
+import { workload } from './fixtures.ts';
 
 interface AppliedPod {
   readonly initContainers: readonly {

@@ -1,10 +1,10 @@
 import type { ManagedFields, Workload } from '../../../../../operator/api/objects.ts';
-import type { NodeObject, References } from '../../../../../operator/plan/observed/observed.ts';
+import type { NodeObject } from '../../../../../operator/plan/observed/observed.ts';
 
 /** What the tests of this folder are made of. */
 
 export const SUBSCRIBERS = 'NATS_SYNC_SUBSCRIBERS';
-export const NO_REFERENCES: References = { configMap: () => undefined, secret: () => undefined };
+export const LFH_ID = 'CONNECT_LFH_ID';
 
 /** A node that asks for the sidecar in `Deployment/connect`, unless `connect` says otherwise; `current` is its status.workload. */
 export function node(

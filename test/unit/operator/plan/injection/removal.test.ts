@@ -4,7 +4,7 @@ import type { FieldSet, JsonPatchStep, PodSpec, Volume, Workload } from '../../.
 import { sidecarVolume } from '../../../../../operator/plan/injection/container.ts';
 import { INJECTION_MANAGER } from '../../../../../operator/plan/injection/injection.ts';
 import { isOfAnotherNode, missingRight, removalOf } from '../../../../../operator/plan/injection/removal.ts';
-import { metadata, node, SUBSCRIBERS, workload } from './fixtures.ts';
+import { LFH_ID, metadata, node, SUBSCRIBERS, workload } from './fixtures.ts';
 
 describe('a right that the operator has not', () => {
   it('is asked for by the name of the workload, and with what it is for where the spec names another one', () => {
@@ -21,7 +21,7 @@ describe('removalOf', () => {
   const plain = { noNullPrototype: true };
   const entry = fc.record(
     {
-      name: fc.constantFrom(SUBSCRIBERS, 'CONNECT_LFH_ID', 'OTHER'),
+      name: fc.constantFrom(SUBSCRIBERS, LFH_ID, 'OTHER'),
       value: fc.constantFrom('[]', '["tls://a:4222"]', ''),
     },
     plain,
@@ -53,9 +53,9 @@ describe('removalOf', () => {
         for (const [index, each] of containers.entries()) {
           const owners = new Set(all.filter(({ owns }) => owns.includes(each.name)).map((one) => one.manager));
           const oursAlone = owners.size === 1 && owners.has(INJECTION_MANAGER);
-          const stays = each.env.filter(
-            ({ name: key, value }) => !(oursAlone && key === SUBSCRIBERS && value === '[]'),
-          );
+          const isOurs = ({ name: key, value }: { readonly name: string; readonly value: string }): boolean =>
+            key === LFH_ID || (key === SUBSCRIBERS && value === '[]');
+          const stays = each.env.filter((one) => !(oursAlone && isOurs(one)));
           assert.deepEqual(pod.containers[index]?.env, stays);
         }
       }),
@@ -92,11 +92,13 @@ describe('isOfAnotherNode', () => {
   });
 });
 
-/** The record of somebody who has written the subscribers of these containers. */
+/** The record of somebody who has written the subscribers and the id of these containers. */
 function owning(containers: readonly string[]): FieldSet {
+  const value = { 'f:value': {} };
+  const variable = (name: string): string => `k:${JSON.stringify({ name })}`;
   const entries = containers.map((each) => [
-    `k:${JSON.stringify({ name: each })}`,
-    { 'f:env': { [`k:${JSON.stringify({ name: SUBSCRIBERS })}`]: { 'f:value': {} } } },
+    variable(each),
+    { 'f:env': { [variable(SUBSCRIBERS)]: value, [variable(LFH_ID)]: value } },
   ]);
   return { 'f:spec': { 'f:template': { 'f:spec': { 'f:containers': Object.fromEntries(entries) as FieldSet } } } };
 }

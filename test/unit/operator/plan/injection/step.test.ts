@@ -9,8 +9,8 @@ import {
   withRecordedWorkload,
 } from '../../../../../operator/plan/injection/step.ts';
 import { NODE_LABEL, WORKLOAD_NOTE } from '../../../../../operator/plan/observed/names.ts';
-import type { NodeObject } from '../../../../../operator/plan/observed/observed.ts';
-import { NO_REFERENCES, node, SUBSCRIBERS, workload } from './fixtures.ts';
+import { NO_REFERENCES, type NodeObject } from '../../../../../operator/plan/observed/observed.ts';
+import { node, SUBSCRIBERS, workload } from './fixtures.ts';
 
 describe('injectionStep', () => {
   const CONNECT = 'Deployment/connect';

@@ -407,6 +407,7 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
   failing('SidecarReady'),
   ...rows('SidecarReady', [
     ['connect subscribes itself', 'False', 'ConnectAlsoSubscribes', refused('ConnectAlsoSubscribes'), /^because: /],
+    ['connect calls itself otherwise', 'False', 'LfhIdMismatch', refused('LfhIdMismatch'), /^because: /],
     ['there is no such workload', 'False', 'WorkloadMissing', refused('WorkloadMissing')],
     ["it is not known which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
     ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],

@@ -247,6 +247,7 @@ describe("a node's status", () => {
     const { conditions, ...rest } = status;
     assert.deepEqual(rest, {
       observedGeneration: 3,
+      lfhId: 'hospital-a',
       name: 'lfh-sync-hospital-a',
       publicKeys: [OWN_KEY],
       rotation: 0,
