@@ -4,9 +4,10 @@ import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
 import type { Condition } from '../../../../../operator/api/types.ts';
 import type { ConditionRow } from './condition-rows.ts';
-import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, SIDECAR_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
+import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
 import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 import { REJECTED_ROWS } from './rejected-condition-rows.ts';
+import { SIDECAR_ROWS } from './sidecar-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS],

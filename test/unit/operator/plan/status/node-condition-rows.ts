@@ -1,124 +1,24 @@
-import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
-import type { InjectionRefusal } from '../../../../../operator/plan/injection/injection.ts';
-import type {
-  DataPlane,
-  KeyReading,
-  NodeObject,
-  Observed,
-  PeerObject,
-  ServerReport,
-} from '../../../../../operator/plan/observed/observed.ts';
-import { failedNodeStatus } from '../../../../../operator/plan/status/failed.ts';
-import { nodeStatus } from '../../../../../operator/plan/status/status.ts';
-import { type KeyStep, keyRefused, keyStep } from '../../../../../operator/plan/trust/node-key.ts';
+import { aKey, aNode, aPeer, certificate, natsOf, OWN_KEY, PUBLISHED_KEY, userKey } from '../fixtures.ts';
+import { type ConditionRow } from './condition-rows.ts';
 import {
-  aKey,
-  aNode,
-  aPeer,
-  certificate,
-  HOUR_MS,
-  type Known,
-  knownOf,
-  NOW,
-  natsOf,
-  OWN_KEY,
-  observedOf,
-  PUBLISHED_KEY,
-  planOf,
-  references,
-  settledPlanOf,
-  sidecarOf,
-  USE,
-  userKey,
-} from '../fixtures.ts';
-import { type ConditionRow, rowsIn } from './condition-rows.ts';
-
-/** Every situation in which a reconcile can find a node, with the condition that it must lead to. */
-
-interface Situation {
-  readonly node?: NodeObject;
-  readonly observed?: Partial<Observed>;
-  readonly dataPlane?: Partial<DataPlane>;
-  readonly known?: Partial<Known>;
-  readonly step?: KeyStep;
-  /** The first of two reloads is awaited. */
-  readonly first?: boolean;
-}
-
-const B = aPeer('b');
-const refusedKey = (has: boolean) => ({ step: keyRefused(aNode(), undefined, has, 'no rights') });
-const { nats, kafka } = aNode().spec;
-
-/** The conditions of a node where everything is well but for what the situation says. */
-function conditionsIn({
-  node = aNode(),
-  observed,
-  dataPlane,
-  known,
-  step = USE,
-  first,
-}: Situation): readonly Condition[] {
-  const all = observedOf([B], { node, ...observed });
-  const plan = first ? planOf(all) : settledPlanOf(all);
-  const well: DataPlane = { nats: natsOf(), sidecars: [sidecarOf([])] };
-  const status = nodeStatus(all, [], {
-    plan,
-    keyStep: step,
-    dataPlane: { ...well, ...dataPlane },
-    ...knownOf(known),
-    now: NOW,
-  });
-  return status.conditions ?? [];
-}
-
-const rows = rowsIn(conditionsIn);
-
-const withCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { nats: { ...nats, ca } } }) });
-const withKafkaCa = (ca: CaSource): Situation => ({ node: aNode({ spec: { kafka: { ...kafka, tls: true, ca } } }) });
-const withNats = (changes: Partial<NodeObject['spec']['nats']>): Situation => ({
-  node: aNode({ spec: { nats: { ...nats, ...changes } } }),
-});
-const servers = (...outcomes: readonly ServerReport['outcome'][]): Situation => ({
-  dataPlane: {
-    nats: natsOf([], {
-      servers: outcomes.map((outcome, index) => ({ server: `n${index}`, outcome, message: `n${index}: ${outcome}` })),
-    }),
-  },
-});
-/** All run it, and their certificates expire in so many days. */
-const certificates = (...days: readonly number[]): Situation => {
-  const expiry = days.map((each) => NOW + each * 24 * 3_600_000);
-  const live = { server: 'n', outcome: 'Live', message: 'n: Live' } as const;
-  const servers = expiry.map((certificateExpires) => ({ ...live, certificateExpires }));
-  return { dataPlane: { nats: natsOf([], { servers }) } };
-};
-const waited = (minutes: number): Pick<Situation, 'known'> => ({ known: { writtenAt: NOW - minutes * 60_000 } });
-const absent = { ...withNats({ workloadRef: { name: 'nats' } }), known: { missing: new Set(['StatefulSet/nats']) } };
-
-const withKey = (node: NodeObject, key: Observed['key'], inUse: readonly string[] = []): Situation => ({
-  node,
-  observed: { key },
-  step: keyStep(node, key, inUse, NOW),
-});
-const accepting = (name: string, key: string): PeerObject => aPeer(name, { status: { receive: { key } } });
-const reading = (publicKey: string): KeyReading => ({ publicKey, published: publicKey === PUBLISHED_KEY });
-const brings = aNode({ spec: { key: { secretRef: { name: 'mine' } } } });
-const rotated = aKey({
-  previous: reading(userKey('before')),
-  rotation: 1,
-  rotatedAt: new Date(NOW - HOUR_MS).toJSON(),
-});
-
-/** A condition of a node whose reconciles fail again and again, though all was well before. */
-const failing = (type: Condition['type']): ConditionRow => ({
-  what: 'its reconciles fail',
-  type,
-  status: 'Unknown',
-  reason: 'ReconcileFailed',
-  conditions: () =>
-    failedNodeStatus(aNode({ status: { conditions: conditionsIn({}) } }), 'no answer', NOW).conditions ?? [],
-  says: /^the last reconciles failed: no answer$/,
-});
+  absent,
+  accepting,
+  B,
+  brings,
+  certificates,
+  failing,
+  reading,
+  refusedKey,
+  rotated,
+  rows,
+  type Situation,
+  servers,
+  waited,
+  withCa,
+  withKafkaCa,
+  withKey,
+  withNats,
+} from './node-situations.ts';
 
 export const KEY_ROWS: readonly ConditionRow[] = [
   failing('KeyReady'),
@@ -383,133 +283,6 @@ export const NATS_ROWS: readonly ConditionRow[] = [
     ],
     ["Kafka's CA has expired", 'True', 'Live', withKafkaCa({ inline: certificate('ca-expired') })],
     ["Kafka's CA is not there", 'True', 'Live', withKafkaCa({ configMapRef: { name: 'none' } })],
-  ]),
-];
-
-const sasl = { mechanism: 'plain', username: 'us', passwordSecretRef: { name: 'kafka' } } as const;
-const withSasl = (secrets: Parameters<typeof references>[1]): Situation => ({
-  node: aNode({ spec: { kafka: { ...kafka, sasl } } }),
-  observed: { references: references({}, secrets) },
-});
-const connect = { workloadRef: { name: 'connect' } };
-const REMARK = { joined: true, remark: 'one replica' };
-const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situation => ({
-  dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
-});
-
-/** An outcome of the injection; step.test.ts shows when each comes about. */
-const refused = (reason: InjectionRefusal['reason']): Situation => ({
-  ...sidecars(),
-  known: { injection: { workload: undefined, refusal: { reason, message: `because: ${reason}` } } },
-});
-
-export const SIDECAR_ROWS: readonly ConditionRow[] = [
-  failing('SidecarReady'),
-  ...rows('SidecarReady', [
-    ['connect subscribes itself', 'False', 'ConnectAlsoSubscribes', refused('ConnectAlsoSubscribes'), /^because: /],
-    ['connect calls itself otherwise', 'False', 'LfhIdMismatch', refused('LfhIdMismatch'), /^because: /],
-    ['there is no such workload', 'False', 'WorkloadMissing', refused('WorkloadMissing')],
-    ["it is not known which container is connect's", 'False', 'ContainerUnknown', refused('ContainerUnknown')],
-    ["the workload is another node's", 'False', 'Conflict', refused('Conflict')],
-    ['the workload may not be changed', 'False', 'InjectionRefused', refused('InjectionRefused')],
-    [
-      'its new pods are refused',
-      'False',
-      'PodsRefused',
-      { node: aNode({ spec: { connect } }), ...refused('PodsRefused') },
-    ],
-    [
-      'its new pods are refused, and the old ones report',
-      'True',
-      'Reporting',
-      { ...refused('PodsRefused'), ...sidecars({}) },
-    ],
-    ['there is no image', 'False', 'NoImage', { node: aNode({ spec: { connect } }), ...refused('NoImage') }],
-    [
-      'the sidecar was just injected',
-      'Unknown',
-      'Injected',
-      {
-        node: aNode({ spec: { connect } }),
-        ...sidecars(),
-        known: { injection: { workload: 'Deployment/connect', awaited: 'being put in' } },
-      },
-      /^being put in$/,
-    ],
-    ['sidecars report', 'True', 'Reporting', sidecars({}, {}), /^2 sidecar\(s\) report$/],
-    ['one has a remark', 'True', 'Reporting', sidecars({ kafka: REMARK }, {}), /report\. Remark: one replica$/],
-    ['no injection is asked for and no sidecar reports', 'True', 'NotRequested', sidecars()],
-    [
-      'no sidecar answers',
-      'Unknown',
-      'NoReport',
-      { node: aNode({ spec: { connect } }), ...sidecars() },
-      /no sidecar answers there/,
-    ],
-    ['no sidecar could be asked', 'Unknown', 'NoReport', { dataPlane: { sidecars: undefined } }, /could not be asked/],
-    [
-      'a sidecar refuses its settings',
-      'False',
-      'SettingsNotLive',
-      sidecars({}, { settings: { state: 'Refused', message: 'why' } }),
-      /^why$/,
-    ],
-    [
-      'a sidecar needs a restart',
-      'False',
-      'SettingsNotLive',
-      sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
-    ],
-    ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false, remark: null } })],
-    [
-      "Kafka's CA has expired",
-      'False',
-      'CertificateExpired',
-      withKafkaCa({ inline: certificate('ca-expired') }),
-      /^spec\.kafka\.ca/,
-    ],
-    [
-      "Kafka's CA is not valid yet",
-      'False',
-      'CertificateNotYetValid',
-      withKafkaCa({ inline: certificate('ca-not-yet') }),
-    ],
-    ["Kafka's CA is not PEM", 'False', 'CertificateInvalid', withKafkaCa({ inline: 'x' })],
-    [
-      "Kafka's CA is not a certificate authority",
-      'False',
-      'NotACertificateAuthority',
-      withKafkaCa({ inline: certificate('no-ca') }),
-    ],
-    [
-      "a private key was pasted as Kafka's CA",
-      'False',
-      'PrivateKeyPasted',
-      withKafkaCa({ inline: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n' }),
-    ],
-    [
-      "Kafka's CA is not there",
-      'False',
-      'MissingReference',
-      withKafkaCa({ configMapRef: { name: 'none' } }),
-      /no ConfigMap none/,
-    ],
-    [
-      "one of Kafka's two CAs has expired",
-      'True',
-      'Reporting',
-      withKafkaCa({ inline: certificate('ca-expired') + certificate('ca-kafka') }),
-      /expired/,
-    ],
-    ["the Secret with Kafka's password is not there", 'False', 'MissingReference', withSasl({}), /no Secret kafka/],
-    [
-      "the Secret with Kafka's password lacks the key",
-      'False',
-      'MissingReference',
-      withSasl({ kafka: { user: '' } }),
-      /has no key password/,
-    ],
-    ["the Secret with Kafka's password has the key", 'True', 'Reporting', withSasl({ kafka: { password: 'secret' } })],
   ]),
 ];
 
