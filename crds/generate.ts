@@ -15,6 +15,8 @@ import type { Metadata } from './objects.ts';
 /** Schemas that stand in several places have one type; wherever a property of that name is, it must be the same. */
 const SHARED: Readonly<Record<string, { readonly title: string; readonly description: string }>> = {
   ca: { title: 'CaSource', description: 'Where certificate authorities are written; exactly one of the three.' },
+  fhirServers: { title: 'FhirServer', description: 'A FHIR server that replayed resources are transmitted to.' },
+  transmit: { title: 'FhirServerStatus', description: 'What was last reported of a FHIR server.' },
   conditions: { title: 'Condition', description: 'One aspect of the observed state, as metav1.Condition has it.' },
 };
 

@@ -1,4 +1,5 @@
 import { REASON_TEXTS } from '../../common/contract/reasons.ts';
+import { TRANSMIT_REASON_TEXTS } from '../../common/contract/transmit-reasons.ts';
 import { bad, fine, TRUST, unknown } from './reason-entry.ts';
 
 /** The reasons of a node's conditions. */
@@ -191,6 +192,48 @@ export const SIDECAR = {
   MissingReference: bad(
     'we',
     'A ConfigMap or Secret that `spec.kafka` names does not exist or lacks the key; the message says which. Make it.',
+  ),
+  ReconcileFailed: RECONCILE_FAILED,
+} as const;
+
+/** The reasons of TransmitReady. */
+export const TRANSMIT = {
+  Transmitting: fine('Every FHIR server in `spec.fhirServers` takes what was replayed.'),
+  NotRequested: fine('`spec.fhirServers` is absent, so nothing is transmitted.'),
+  Starting: unknown('passes', TRANSMIT_REASON_TEXTS.Starting),
+  NoReport: unknown(
+    'passes',
+    'No sidecar reports that it transmits to a server; the message says to which. Look at the condition SidecarReady.',
+  ),
+  Unreachable: bad('passes', TRANSMIT_REASON_TEXTS.Unreachable),
+  Busy: bad('passes', TRANSMIT_REASON_TEXTS.Busy),
+  ServerError: bad('passes', TRANSMIT_REASON_TEXTS.ServerError),
+  Unauthorized: bad('we', TRANSMIT_REASON_TEXTS.Unauthorized),
+  Redirected: bad('we', TRANSMIT_REASON_TEXTS.Redirected),
+  NotTrusted: bad('we', TRANSMIT_REASON_TEXTS.NotTrusted),
+  HostNameMismatch: bad('we', TRANSMIT_REASON_TEXTS.HostNameMismatch),
+  TlsRequired: bad('we', TRANSMIT_REASON_TEXTS.TlsRequired),
+  ClientCertificateRequired: bad('we', TRANSMIT_REASON_TEXTS.ClientCertificateRequired),
+  KafkaUnavailable: bad('passes', TRANSMIT_REASON_TEXTS.KafkaUnavailable),
+  KafkaRefused: bad('we', TRANSMIT_REASON_TEXTS.KafkaRefused),
+  TopicNotCompacted: bad('we', TRANSMIT_REASON_TEXTS.TopicNotCompacted),
+  PositionLost: bad('we', TRANSMIT_REASON_TEXTS.PositionLost),
+  Fenced: bad('passes', TRANSMIT_REASON_TEXTS.Fenced),
+  UncertainCommit: bad('passes', TRANSMIT_REASON_TEXTS.UncertainCommit),
+  InternalError: bad('passes', TRANSMIT_REASON_TEXTS.InternalError),
+  InvalidSettings: bad('we', TRANSMIT_REASON_TEXTS.InvalidSettings),
+  ...TRUST,
+  CertificateExpired: bad(
+    'we',
+    "A server's certificate, or its CA in `spec.fhirServers`, has expired; the message says which.",
+  ),
+  CertificateNotYetValid: bad(
+    'passes',
+    "A server's certificate, or its CA in `spec.fhirServers`, is not valid yet; the message says which. Compare the clocks.",
+  ),
+  MissingReference: bad(
+    'we',
+    'A ConfigMap or Secret that `spec.fhirServers` names does not exist or lacks the key; the message says which. Make it.',
   ),
   ReconcileFailed: RECONCILE_FAILED,
 } as const;

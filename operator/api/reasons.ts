@@ -1,4 +1,4 @@
-import { KEY, NATS_CONFIG, SIDECAR, STREAM_REASONS } from './node-reasons.ts';
+import { KEY, NATS_CONFIG, SIDECAR, STREAM_REASONS, TRANSMIT } from './node-reasons.ts';
 import { RECEIVE, SEND } from './peer-reasons.ts';
 import { fine, type ReasonEntry, unknown } from './reason-entry.ts';
 
@@ -26,6 +26,11 @@ export const CONDITIONS = {
   },
   StreamReady: { of: NODE, meaning: 'There is a stream for the peers to fetch from.', reasons: STREAM_REASONS },
   SidecarReady: { of: NODE, meaning: 'The sidecars are there and work.', reasons: SIDECAR },
+  TransmitReady: {
+    of: NODE,
+    meaning: 'What was replayed is transmitted to every FHIR server.',
+    reasons: TRANSMIT,
+  },
   Ready: {
     of: BOTH,
     meaning:

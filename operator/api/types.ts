@@ -226,6 +226,10 @@ export interface LfhSyncNodeSpec {
     httpPort?: number;
   };
   /**
+   * The FHIR servers that replayed FHIR resources are transmitted to. A server that is new begins with what is replayed from then on. A bad entry stops only itself; the condition TransmitReady says why.
+   */
+  fhirServers?: readonly FhirServer[];
+  /**
    * The NKey with which this node signs in at its peers. At its local NATS it signs in with another key, which is derived from this one's seed.
    */
   key?: {
@@ -261,7 +265,7 @@ export interface LfhSyncNodeStatus {
    */
   observedGeneration?: number;
   /**
-   * KeyReady, NatsConfigLive, SidecarReady and Ready over them; Reconciling and Stalled only while true. docs/api.md lists every reason and what to do about it.
+   * KeyReady, NatsConfigLive, SidecarReady, TransmitReady and Ready over them; Reconciling and Stalled only while true. docs/api.md lists every reason and what to do about it.
    */
   conditions?: readonly Condition[];
   /**
@@ -305,6 +309,10 @@ export interface LfhSyncNodeStatus {
      */
     ready?: number;
   };
+  /**
+   * What the sidecars last reported of each FHIR server.
+   */
+  transmit?: readonly FhirServerStatus[];
   /**
    * The workload that the sidecar is injected into, such as Deployment/connect.
    */
@@ -592,6 +600,54 @@ export interface CaSource {
 }
 
 /**
+ * A FHIR server that replayed resources are transmitted to.
+ */
+export interface FhirServer {
+  /**
+   * The base URL. The server is known by it in the status, the metrics and Kafka.
+   */
+  url: string;
+  /**
+   * The Secret to sign in with: its entries username and password, or its entry token. It is mounted into the sidecar, so naming another Secret replaces connect's pods, one after the other; changing its content does not.
+   */
+  secretRef?: {
+    /**
+     * Name of the Secret, in the same namespace.
+     */
+    name: string;
+  };
+  /**
+   * The certificate authorities that vouch for this server and for no other, as PEM. Absent: the system's roots vouch for it.
+   */
+  ca?: CaSource;
+  /**
+   * Whether the resource's type, and for PUT and PATCH its id, follow the URL, as with connect's CONNECT_GENERATE_FHIR_SERVER_URL. With false everything is sent to the URL by POST.
+   */
+  appendResourceType?: boolean;
+  /**
+   * The longest time that one request may take.
+   */
+  timeoutSeconds?: number;
+  /**
+   * When what could not be delivered is tried again, and given up.
+   */
+  retry?: {
+    /**
+     * What was replayed longer ago than this and fails again is given up, and ends in LFH_EXCEPTION. Kafka must keep LFH_SYNC and RETRANSMIT for longer.
+     */
+    giveUpAfterSeconds?: number;
+    /**
+     * What was tried so often is given up. Absent: only its age counts.
+     */
+    maxAttempts?: number;
+    /**
+     * The longest time between two attempts.
+     */
+    maxDelaySeconds?: number;
+  };
+}
+
+/**
  * One aspect of the observed state, as metav1.Condition has it.
  */
 export interface Condition {
@@ -619,4 +675,50 @@ export interface Condition {
    * Why, for a person.
    */
   message: string;
+}
+
+/**
+ * What was last reported of a FHIR server.
+ */
+export interface FhirServerStatus {
+  /**
+   * Its URL, without user and password.
+   */
+  url?: string;
+  /**
+   * Its state, as a name; docs/status.md says what to do.
+   */
+  reason?: string;
+  /**
+   * What the topic LFH_SYNC has that was not looked at for it yet, Kafka's own markers included.
+   */
+  lag?: number;
+  /**
+   * Resources that wait for another attempt.
+   */
+  pending?: number;
+  /**
+   * When the one that waits longest was replayed.
+   */
+  oldestPending?: string;
+  /**
+   * When the server last took a resource.
+   */
+  lastSuccess?: string;
+  /**
+   * Resources that it took since the sidecar started.
+   */
+  delivered?: number;
+  /**
+   * Resources that it refused since the sidecar started. They are in LFH_EXCEPTION.
+   */
+  refused?: number;
+  /**
+   * Resources that were given up since the sidecar started. They are in LFH_EXCEPTION.
+   */
+  givenUp?: number;
+  /**
+   * The last failure or refusal, for a person.
+   */
+  lastError?: string;
 }

@@ -106,10 +106,12 @@ export function allNodeKeys(
 
 /** The names of the ConfigMaps and Secrets that a node or one of its peers refers to. */
 export function referencedBy(node: StoredNode, peers: readonly PeerObject[]): ReadonlySet<string> {
-  const cas = [node.spec.nats.ca, node.spec.kafka.ca, ...peers.map(({ spec }) => spec.ca)];
+  const { nats, kafka, fhirServers = [] } = node.spec;
+  const cas = [nats.ca, kafka.ca, ...fhirServers.map(({ ca }) => ca), ...peers.map(({ spec }) => spec.ca)];
   const names = [
     keySecretOf(node),
-    node.spec.kafka.sasl?.passwordSecretRef.name,
+    kafka.sasl?.passwordSecretRef.name,
+    ...fhirServers.map(({ secretRef }) => secretRef?.name),
     ...cas.flatMap((ca) => [ca?.configMapRef?.name, ca?.secretRef?.name]),
   ];
   return new Set(names.filter((name) => name !== undefined));

@@ -1,6 +1,9 @@
+import { canonicalFhirUrl } from '../../common/contract/fhir-servers.ts';
 import { statusSubject } from '../../common/contract/names.ts';
 import { REASONS, REJECT_REASONS } from '../../common/contract/reasons.ts';
 import { isPlainOrigin, type PeerStatus, type SidecarStatus } from '../../common/contract/status.ts';
+import { TRANSMIT_REASON_TEXTS } from '../../common/contract/transmit-reasons.ts';
+import type { TransmitStatus } from '../../common/contract/transmit-status.ts';
 import type { Connected } from './connection.ts';
 import { isObject, parseJson } from './json.ts';
 import { askAll } from './request.ts';
@@ -38,8 +41,9 @@ function readStatus(answer: string): SidecarStatus | undefined {
 
 /** What older sidecars do not report. */
 type Newer = 'rejectedRun' | 'certificateExpires';
-type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka'> & {
+type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka' | 'transmit'> & {
   readonly kafka: Omit<SidecarStatus['kafka'], 'remark'> & Partial<SidecarStatus['kafka']>;
+  readonly transmit?: unknown;
   readonly peers: readonly (Omit<PeerStatus, Newer> & Partial<Pick<PeerStatus, Newer>>)[];
 };
 
@@ -47,7 +51,14 @@ function completed(status: ReadStatus): SidecarStatus {
   const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, ...peer }) => {
     return { ...peer, rejectedRun, certificateExpires };
   });
-  return { ...status, kafka: { ...status.kafka, remark: status.kafka.remark ?? null }, peers };
+  const { transmit, ...others } = status;
+  const kafka = { ...status.kafka, remark: status.kafka.remark ?? null };
+  return { ...others, kafka, peers, ...(Array.isArray(transmit) && { transmit: transmit.filter(isTransmitStatus) }) };
+}
+
+/** A report about one FHIR server that cannot be read, as from a newer sidecar, does not spoil the rest. */
+function isTransmitStatus(value: unknown): value is TransmitStatus {
+  return isObject(value) && hasAll(value, TRANSMIT);
 }
 
 type Check = (value: unknown) => boolean;
@@ -57,6 +68,8 @@ const isText: Check = (value) => typeof value === 'string';
 const isFlag: Check = (value) => typeof value === 'boolean';
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const isTime: Check = (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)) && /^\d{4}-/.test(value);
+/** A text that goes into a status. */
+const isShortText: Check = (value) => typeof value === 'string' && value.length <= 4_096;
 const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 const isCounts: Check = (value) => isObject(value) && Object.values(value).every(isCount);
 const orNull =
@@ -93,6 +106,22 @@ const PEER: Fields<PeerStatus> = {
   rejected: isCounts,
   rejectedRun: orAbsent(orNull(isRejectedRun)),
   lastReplayTime: orNull(isTime),
+};
+
+/** The fields of a FHIR server that the operator reads or copies. */
+const TRANSMIT: Fields<TransmitStatus> = {
+  url: (value) => isText(value) && canonicalFhirUrl(value as string) === value,
+  owned: isFlag,
+  reason: (value) => isText(value) && Object.hasOwn(TRANSMIT_REASON_TEXTS, value as string),
+  message: isShortText,
+  lag: orNull(isCount),
+  pending: orNull(isCount),
+  oldestPending: orNull(isTime),
+  lastSuccess: orNull(isTime),
+  delivered: isCount,
+  refused: isCount,
+  givenUp: isCount,
+  lastError: orNull((value) => isObject(value) && isShortText(value.message)),
 };
 
 const STATUS: Fields<SidecarStatus> = {

@@ -8,6 +8,7 @@ import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarks
 import { revocationsOf } from './node/revocations.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec } from './observed/spec.ts';
+import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
 import { invitation } from './peers/invitation.ts';
 import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
@@ -43,6 +44,8 @@ export interface Plan {
   readonly kafkaRemarks: readonly string[];
   /** When the last authority of each of the node's own CAs expires, in milliseconds since 1970; undefined where that is not known. */
   readonly caExpiry: { readonly nats: number | undefined; readonly kafka: number | undefined };
+  /** What keeps the sidecars from transmitting to a FHIR server that the spec names. */
+  readonly fhirProblems: readonly FhirServerProblem[];
   /** Which workloads must take up the objects, and how. */
   readonly rollouts: readonly ConfigRollout[];
   /** While there is one, nothing but {@link revocations} is planned. */
@@ -69,7 +72,8 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   };
   const own = derived.own() ?? ownUsersIn(observed.written);
   const sidecars = derived.sidecars() ?? sidecarUsersIn(observed.written);
-  const ownCaBytes = bundle([cas.nats, cas.kafka].flatMap((ca) => ca?.authorities ?? [])).length;
+  const fhir = plannedFhirServers(observed, now);
+  const ownCaBytes = bundle([cas.nats, cas.kafka, ...fhir.servers].flatMap((ca) => ca?.authorities ?? [])).length;
   const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCaBytes);
   const revocations = revocationsOf(observed, peers, derived);
   const withoutChanges: Plan = {
@@ -83,6 +87,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     remarks: remarksOn(node, cas.nats, publicKeys, now),
     ...kafkaFaults(observed, cas, now),
     caExpiry: caExpiryOf(cas),
+    fhirProblems: fhir.problems,
     rollouts: revocations.rollouts,
     problem: nodeProblem(observed, cas.nats),
   };
@@ -97,6 +102,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
         peers: receivingPeers(peers),
         ownCa: cas.nats?.authorities,
         kafkaCa: cas.kafka?.authorities,
+        fhirServers: fhir.servers,
         before: observed.writtenSettings,
         derived,
       }),

@@ -1,3 +1,4 @@
+import { canonicalFhirUrl } from '../../../common/contract/fhir-servers.ts';
 import { encodeSettings } from '../../../common/contract/settings.ts';
 import {
   KAFKA_PASSWORD_FILE,
@@ -7,7 +8,7 @@ import {
 } from '../../../common/contract/settings-mac.ts';
 import { everyAddress } from '../../../common/contract/shapes.ts';
 import type { PodSpec } from '../../api/objects.ts';
-import { NAMES } from '../observed/names.ts';
+import { fhirFiles, NAMES } from '../observed/names.ts';
 import type { NodeObject } from '../observed/observed.ts';
 import { httpPort, sidecarResources } from '../observed/spec.ts';
 
@@ -76,17 +77,38 @@ export function sidecarContainer(
 export function sidecarVolume({ metadata, spec }: NodeObject): object {
   const { name } = metadata;
   const password = spec.kafka.sasl?.passwordSecretRef;
-  const key = (from: string, file: string): object => ({ key: from, path: `${SECRETS}/${file}` });
   const secrets = [
     {
       name: spec.key?.secretRef?.name ?? NAMES.key(name),
-      items: [SEED_FILE, PREVIOUS_SEED_FILE].map((file) => key(file, file)),
+      items: [SEED_FILE, PREVIOUS_SEED_FILE].map((file) => secretItem(file, file)),
     },
-    ...(password ? [{ name: password.name, items: [key(password.key ?? 'password', KAFKA_PASSWORD_FILE)] }] : []),
+    ...(password
+      ? [{ name: password.name, items: [secretItem(password.key ?? 'password', KAFKA_PASSWORD_FILE)] }]
+      : []),
+    ...fhirSecrets(spec),
   ];
   const sources = [
     { configMap: { name: NAMES.sidecar(name), optional: true } },
     ...secrets.map((secret) => ({ secret: { ...secret, optional: true } })),
   ];
   return { name: SIDECAR, projected: { sources } };
+}
+
+/**
+ * The Secret of each FHIR server, each of its entries as a file of its own. All three that there may be are named, so that another
+ * way to sign in is no change of the pod.
+ */
+function fhirSecrets({ fhirServers = [] }: NodeObject['spec']): { name: string; items: object[] }[] {
+  return fhirServers.flatMap(({ url, secretRef }) => {
+    const known = canonicalFhirUrl(url);
+    if (known === undefined || !secretRef) return [];
+    const { username, password, token } = fhirFiles(known);
+    const items = Object.entries({ username, password, token }).map(([key, file]) => secretItem(key, file));
+    return [{ name: secretRef.name, items }];
+  });
+}
+
+/** @param key of the Secret's entry */
+function secretItem(key: string, file: string): object {
+  return { key, path: `${SECRETS}/${file}` };
 }

@@ -1,3 +1,4 @@
+import { fhirServerId } from '../../../common/contract/names.ts';
 import { GROUP } from '../../api/objects.ts';
 
 /** Names of everything that the operator makes for a node, so that all who write, read or mount it use the same ones. */
@@ -33,6 +34,20 @@ export const CA_FILE = 'ca.crt';
 
 /** Key of the ConfigMap with the invitation. */
 export const INVITATION_FILE = 'syncpeer.yaml';
+
+/** The names under which the entries of a FHIR server's Secret are mounted, and its CA is written. */
+export interface FhirFiles {
+  readonly username: string;
+  readonly password: string;
+  readonly token: string;
+  readonly ca: string;
+}
+
+/** @param url in the form of `canonicalFhirUrl` */
+export function fhirFiles(url: string): FhirFiles {
+  const id = fhirServerId(url);
+  return { username: `${id}.username`, password: `${id}.password`, token: `${id}.token`, ca: `ca-${id}.crt` };
+}
 
 /** The inbox of a probe. The peer, which is in the same account, has another one. */
 export const PROBE_INBOX = '_INBOX.probe';

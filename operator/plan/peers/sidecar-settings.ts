@@ -11,6 +11,7 @@ import { ShapeError } from '../../../common/contract/shapes.ts';
 import type { DerivedKeys, NodeObject, PeerObject, Texts } from '../observed/observed.ts';
 import { nodeSpec, peerSpec, sidecarSpec } from '../observed/spec.ts';
 import { type Authority, bundle } from '../trust/certificates.ts';
+import type { PlannedFhirServer } from './fhir-servers.ts';
 
 const OWN_CA_FILE = 'ca-own.crt';
 const KAFKA_CA_FILE = 'ca-kafka.crt';
@@ -27,6 +28,7 @@ export interface SidecarPlan {
   readonly ownCa: readonly Authority[] | undefined;
   /** Empty where the spec names one that cannot be used now. */
   readonly kafkaCa: readonly Authority[] | undefined;
+  readonly fhirServers: readonly PlannedFhirServer[];
   /** The files as they are now; anybody who may write ConfigMaps can have written them. */
   readonly before: Texts | undefined;
   readonly derived: SettingsAuthor;
@@ -39,11 +41,22 @@ export type SettingsAuthor = Pick<DerivedKeys, 'settingsMac' | 'isAuthentic'>;
  * The files that the sidecars read from their mounted directory: one per setting, and one CA file *per peer*, so that one peer's
  * CA cannot vouch for another peer.
  */
-export function sidecarFiles({ node, peers, ownCa, kafkaCa, before, derived }: SidecarPlan): Record<string, string> {
+export function sidecarFiles({
+  node,
+  peers,
+  ownCa,
+  kafkaCa,
+  fhirServers,
+  before,
+  derived,
+}: SidecarPlan): Record<string, string> {
   const authorities: [file: string, authorities: readonly Authority[] | undefined][] = [
     [OWN_CA_FILE, ownCa],
     [KAFKA_CA_FILE, kafkaCa],
-    ...peers.map(({ settings, authorities: own }): [string, typeof own] => [settings.caFile ?? '', own]),
+    ...[...peers, ...fhirServers].map(({ settings, authorities: own }): [string, typeof own] => [
+      settings.caFile ?? '',
+      own,
+    ]),
   ];
   const caFiles = authorities.flatMap(([file, found]) => (found ? [[file, bundle(found)] as const] : []));
   const all: Partial<Settings> = {
@@ -55,6 +68,8 @@ export function sidecarFiles({ node, peers, ownCa, kafkaCa, before, derived }: S
     // This file exists only during a rotation.
     previousNatsKeyFile: PREVIOUS_SEED_FILE,
     ...(ownCa && { caFile: OWN_CA_FILE }),
+    // Also where there are none: connect's own setting counts only where this one is absent.
+    fhirServers: fhirServers.map(({ settings }) => settings),
     ...kafkaSettings(node, kafkaCa !== undefined),
     ...sidecarSpec(node),
   };

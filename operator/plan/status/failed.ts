@@ -8,7 +8,7 @@ import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
  * the spec was not acted on.
  */
 
-const NODE_CONDITIONS = ['KeyReady', 'NatsConfigLive', 'StreamReady', 'SidecarReady'] as const;
+const NODE_CONDITIONS = ['KeyReady', 'NatsConfigLive', 'StreamReady', 'SidecarReady', 'TransmitReady'] as const;
 
 /** @param problem what the error says */
 export function failedNodeStatus(node: StoredNode, problem: string, now: number): NodeStatus {

@@ -21,6 +21,7 @@ import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-cond
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { sendReady } from './send-condition.ts';
+import { transmitReady, transmitStatus } from './transmit-condition.ts';
 
 export type NodeStatus = NonNullable<LfhSyncNode['status']>;
 export type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
@@ -88,7 +89,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
 export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], input: StatusInput): NodeStatus {
   const { node, key } = observed;
   const { plan, keyStep, dataPlane, injection, now } = input;
-  const { workload: _workload, certificateExpiry: _expiry, ...before } = node.status ?? {};
+  const { workload: _workload, certificateExpiry: _expiry, transmit: _transmit, ...before } = node.status ?? {};
   const workload = injection?.workload;
   const config = natsDraft(node, input);
   const drafts: ConditionDraft[] = [
@@ -96,6 +97,7 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
     config,
     streamReady(dataPlane.nats, plan.durables.length > 0),
     sidecarDraft(node, plan, dataPlane, injection),
+    transmitReady(node, plan, dataPlane.sidecars),
   ];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   const publicKeys = keyStep.step === 'use' ? [...keyStep.publicKeys] : before.publicKeys;
@@ -111,6 +113,7 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
     ...(plan.objects.some(({ metadata }) => metadata.name === invitationName) && { invitation: invitationName }),
     ...(plan.files && config.status === 'True' && { configHash: plan.files.hash.slice(0, 12) }),
     peers: { total: peers.length, ready: ready.length },
+    ...transmitStatus(node, dataPlane.sidecars),
     ...(workload !== undefined && { workload }),
     ...nodeCertificateExpiry(node, input),
   };

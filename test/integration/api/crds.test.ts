@@ -154,6 +154,21 @@ describe('the CRDs on a real API server', function () {
       assert.equal(taken.spec.kafka.sasl?.passwordSecretRef.key, 'password');
     });
 
+    it('FHIR servers, and fill in the defaults', async () => {
+      const { spec } = (await plane.api.create(
+        node({ fhirServers: [{ url: 'https://fhir.example.org/r4', secretRef: { name: 'fhir' } }] }),
+      )) as LfhSyncNode;
+      assert.deepEqual(spec.fhirServers, [
+        {
+          url: 'https://fhir.example.org/r4',
+          secretRef: { name: 'fhir' },
+          appendResourceType: true,
+          timeoutSeconds: 30,
+          retry: { giveUpAfterSeconds: 259_200, maxDelaySeconds: 300 },
+        },
+      ]);
+    });
+
     it('the largest node and peer within the cost budget of their rules', async () => {
       const server = `tls://${'a'.repeat(280)}:4222`;
       await plane.api.create(
@@ -176,6 +191,10 @@ describe('the CRDs on a real API server', function () {
               advertise: Array<string>(16).fill(server),
               users: Array<string>(16).fill(KEY),
             },
+            fhirServers: Array.from({ length: 50 }, (_, n) => ({
+              url: `https://${'f'.repeat(480)}.example.org/${n}`,
+              ca: { inline: CA + ' '.repeat(16_384 - CA.length) },
+            })),
           },
           'n'.repeat(63),
         ),
@@ -244,6 +263,24 @@ describe('the CRDs on a real API server', function () {
       ],
       ['a password as size', { sidecar: { maxMessageBytes: PASSWORD } }, PASSWORD, /must be of type integer/],
       ['a seed in place of the batch', { sidecar: { batch: SEED } }, SEED, /must be of type object/],
+      [
+        'a password in the URL of a FHIR server',
+        { fhirServers: [{ url: `https://lfh:${PASSWORD}@fhir.example.org/r4` }] },
+        PASSWORD,
+        /no user, password/,
+      ],
+      [
+        'a password in the query of a FHIR server',
+        { fhirServers: [{ url: `https://fhir.example.org/r4?code=${PASSWORD}` }] },
+        PASSWORD,
+        /no user, password, query/,
+      ],
+      [
+        "a private key as a FHIR server's CA",
+        { fhirServers: [{ url: 'https://fhir.example.org', ca: { inline: PRIVATE_KEY } }] },
+        PRIVATE_KEY,
+        /contains a private key/,
+      ],
       [
         'a password in place of its Secret',
         { kafka: { brokers: ['k:9092'], sasl: { mechanism: 'plain', username: 'u', passwordSecretRef: PASSWORD } } },

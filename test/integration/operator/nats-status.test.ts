@@ -218,6 +218,34 @@ describe('what the operator asks over NATS', () => {
       assert.equal((await soonerThan(5_000, 'the answer of the other suffices', asking)).statuses.length, 1);
     });
 
+    it('leaves out what it cannot read of a FHIR server, and reads the rest', async () => {
+      const server = {
+        url: 'https://fhir.example.org',
+        owned: true,
+        reason: 'Busy',
+        message: 'it answers 429',
+        lag: 3,
+        pending: null,
+        oldestPending: null,
+        lastSuccess: '2026-11-25T08:00:00.000Z',
+        delivered: 4,
+        refused: 0,
+        givenUp: 0,
+        lastError: { time: '2026-11-25T08:00:00.000Z', message: 'it answers 429' },
+      };
+      const wrong = [
+        null,
+        { ...server, url: 'https://lfh:password@fhir.example.org' },
+        { ...server, reason: 'Invented' },
+        { ...server, lag: -1 },
+        { ...server, lastSuccess: 'today' },
+        { ...server, lastError: { message: 'x'.repeat(5_000) } },
+      ];
+      await serve(JSON.stringify({ ...statusOf('first'), transmit: [...wrong, server] }));
+      const { statuses } = await askSidecars(own.connected, 'local', 3000);
+      assert.deepEqual(statuses[0]?.transmit, [server]);
+    });
+
     it('counts answers that are not a status, and leaves them out', async () => {
       const status = statusOf('first', [ofPeer]);
       const { peers, ...withoutPeers } = status;

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { fhirServerId } from '../../../common/contract/names.ts';
 import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
+import type { LfhSyncNode } from '../../../operator/api/types.ts';
 import { trySignIn } from '../../../operator/nats/sign-in.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
+import { FhirServer } from '../../kit/servers/fhir-server.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
-import { OperatedSite } from '../../kit/sites/operated-site.ts';
+import { OperatedSite, SIDECAR_SOURCES } from '../../kit/sites/operated-site.ts';
 
 /** For so many days the certificate of A's nats-server is valid, so that everybody who depends on it should be told. */
 const DAYS_OF_A = 20;
@@ -22,6 +25,7 @@ describe('two sites that were peered with kubectl', function () {
   let operator: OperatorProcess;
   let a: OperatedSite;
   let b: OperatedSite;
+  let fhir: FhirServer;
   const toB = new MessageLedger();
 
   before(async function () {
@@ -34,7 +38,11 @@ describe('two sites that were peered with kubectl', function () {
     const spec = { key: { overlap: '1s' } };
     a = await OperatedSite.start(plane, inA, 'hospital-a', { spec, certificate: { notAfter: DAYS_OF_A } });
     b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
-    for (const site of [a, b]) await site.startSidecar(undefined, QUICK_MAIN);
+    fhir = await FhirServer.start({ certificate: await b.site.ca.issue(), conditionalCreate: true });
+    const id = fhirServerId(fhir.url);
+    const items = ['username', 'password', 'token'].map((key) => ({ key, path: `secrets/${id}.${key}` }));
+    await a.startSidecar(undefined, QUICK_MAIN);
+    await b.startSidecar([...SIDECAR_SOURCES, { secret: 'fhir-user', items, optional: true }], QUICK_MAIN);
     for (const site of [a, b]) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     await b.applyInvitation(await a.invitation());
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
@@ -45,6 +53,7 @@ describe('two sites that were peered with kubectl', function () {
   after(async () => {
     for (const site of [a, b]) await site?.stop();
     await operator?.stop();
+    await fhir?.stop();
   });
 
   /** The value of a series of the operator, by its labels besides the namespace; undefined where there is none. */
@@ -85,6 +94,36 @@ describe('two sites that were peered with kubectl', function () {
     assert.ok(Math.abs(Date.now() / 1000 - pulled) < 400, String(pulled));
   });
 
+  it('transmit what is replayed to the FHIR servers of the spec, and say of each how it is', async () => {
+    const password = 'not to be seen';
+    const server = { url: fhir.url, secretRef: { name: 'fhir-user' }, ca: { inline: b.site.ca.ca } };
+    await b.patch('lfhnode', 'local', { fhirServers: [server] });
+    const missing = await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'MissingReference');
+    assert.match(missing, /no Secret fhir-user/);
+    const secret = 'create secret generic fhir-user --from-literal=username=lfh'.split(' ');
+    await b.kubectl(...secret, `--from-literal=password=${password}`);
+    await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Transmitting');
+    await toB.send(a.site, 5);
+    await until('the server has them', () => fhir.stored.length === 5);
+    const basic = `Basic ${Buffer.from(`lfh:${password}`).toString('base64')}`;
+    assert.ok(fhir.requests.every(({ headers }) => headers.some(([, value]) => value === basic)));
+    let seen: NonNullable<LfhSyncNode['status']>['transmit'];
+    await until('the status has them', async () => {
+      seen = (await b.node()).status?.transmit;
+      return seen?.[0]?.delivered === 5;
+    });
+    assert.equal(seen?.[0]?.url, fhir.url);
+    await fhir.stop();
+    await toB.send(a.site, 1);
+    await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Unreachable');
+    await fhir.start();
+    await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Transmitting');
+    const all = await b.kubectl('get', 'lfhnode,lfhpeer,configmap,event', '-o', 'yaml');
+    assert.ok(!all.includes(password) && !all.includes(basic));
+    await b.patch('lfhnode', 'local', { fhirServers: null });
+    await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'NotRequested');
+  });
+
   /** A line of `kubectl get`, by its columns. */
   async function columns(site: OperatedSite, peer: string): Promise<Readonly<Record<string, string>>> {
     const [head = '', line = ''] = (await site.kubectl('get', 'lfhpeer', peer, '-o', 'wide')).split('\n');
@@ -97,7 +136,7 @@ describe('two sites that were peered with kubectl', function () {
   it('show in kubectl get whether they are ready, what waits, and when the last message came', async () => {
     await toB.send(a.site, 100);
     await toB.arrivedOnce(b.site);
-    await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 100);
+    await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 106);
     let shown: Readonly<Record<string, string>> = {};
     await until('kubectl get shows a peer that is ready, without lag', async () => {
       shown = await columns(b, 'hospital-a');

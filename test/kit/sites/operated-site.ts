@@ -16,7 +16,7 @@ import { type PreparedSite, Site } from './site.ts';
 
 const NODE = 'local';
 /** The sources that are mounted by default. */
-const SIDECAR_SOURCES: readonly VolumeSource[] = [
+export const SIDECAR_SOURCES: readonly VolumeSource[] = [
   { configMap: `${NODE}-sidecar` },
   {
     secret: `${NODE}-nkey`,

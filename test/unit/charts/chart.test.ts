@@ -5,6 +5,7 @@ import { load } from 'js-yaml';
 import { chartFiles } from '../../../charts/generate.ts';
 import { documentedValues } from '../../../charts/values-table.ts';
 import { METRICS } from '../../../common/contract/metric-names.ts';
+import { TRANSMIT_METRICS } from '../../../common/contract/transmit-metric-names.ts';
 import { createMetrics } from '../../../operator/metrics.ts';
 
 const TREE = join(import.meta.dirname, '..', '..', '..');
@@ -54,7 +55,9 @@ describe('the chart', () => {
     /** Every series that can exist; a histogram has three. */
     async function series(): Promise<ReadonlySet<string>> {
       const operator = await createMetrics('1.2.3').text();
-      const sidecar = Object.values(METRICS).map(({ name, type }) => `# TYPE ${name} ${type}`);
+      const sidecar = [...Object.values(METRICS), ...Object.values(TRANSMIT_METRICS)].map(
+        ({ name, type }) => `# TYPE ${name} ${type}`,
+      );
       const types = [...`${operator}\n${sidecar.join('\n')}`.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)];
       return new Set(
         types.flatMap(([, name = '', type]) =>

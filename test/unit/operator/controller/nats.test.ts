@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { probeOutcome } from '../../../../operator/controller/nats.ts';
 import { nodeAndPeerStatuses } from '../../../../operator/plan/status/status.ts';
-import { aPeer, NOW, observedOf, settledPlanOf, USE, wellFor } from '../plan/fixtures.ts';
+import { aNode, aPeer, NOW, observedOf, settledPlanOf, USE, wellFor } from '../plan/fixtures.ts';
 
 describe('a probe that ends in a bug', () => {
   const bug = new TypeError('nothing was prepared for this');
@@ -14,11 +14,13 @@ describe('a probe that ends in a bug', () => {
 
   it('calls nothing ready that is not known, though all was well before', async () => {
     const { dataPlane } = await probeOutcome(Promise.reject(bug));
-    const observed = observedOf([aPeer('b'), aPeer('c')]);
+    const node = aNode({ spec: { fhirServers: [{ url: 'https://fhir.example.org' }] } });
+    const observed = observedOf([aPeer('b'), aPeer('c')], { node });
     const { known } = wellFor(observed.peers);
     const plan = settledPlanOf(observed);
-    const { node, peers } = nodeAndPeerStatuses(observed, { plan, keyStep: USE, dataPlane, now: NOW, ...known });
-    const ready = [node, ...peers].flatMap(({ conditions = [] }) =>
+    const statuses = nodeAndPeerStatuses(observed, { plan, keyStep: USE, dataPlane, now: NOW, ...known });
+    const { peers } = statuses;
+    const ready = [statuses.node, ...peers].flatMap(({ conditions = [] }) =>
       conditions.flatMap(({ type, status }) => (status === 'True' ? [type] : [])),
     );
     // The key is in the cluster, and does not depend on the probe.

@@ -87,6 +87,28 @@ const kafkaWithSasl = observedOf([aPeer('hospital-b')], {
   ),
 });
 
+const fhir = observedOf([aPeer('hospital-b')], {
+  node: aNode({
+    spec: {
+      fhirServers: [
+        {
+          url: 'https://FHIR.example.org/r4/',
+          secretRef: { name: 'fhir-user' },
+          ca: { configMapRef: { name: 'fhir-ca' } },
+          retry: { maxAttempts: 20 },
+        },
+        { url: 'https://other.example.org/fhir', secretRef: { name: 'fhir-token' }, appendResourceType: false },
+        { url: 'http://hapi:8080/fhir', secretRef: { name: 'not-there' }, timeoutSeconds: 5 },
+        { url: 'https://lfh:password@third.example.org' },
+      ],
+    },
+  }),
+  references: references(
+    { 'fhir-ca': { 'ca.crt': certificate('ca-c') } },
+    { 'fhir-user': { username: 'lfh', password: 'not to be seen' }, 'fhir-token': { token: 'not to be seen' } },
+  ),
+});
+
 const paused = observedOf([
   aPeer('not-received', { spec: { receive: { paused: true } } }),
   aPeer('not-sent', { spec: { send: { paused: true } } }),
@@ -98,6 +120,7 @@ const plans: Readonly<Record<string, Observed>> = {
   rotation,
   'isolation-users': users,
   'kafka-tls-sasl': kafkaWithSasl,
+  'fhir-servers': fhir,
   paused,
 };
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { fhirServerId } from '../../../../../common/contract/names.ts';
 import { decodeSettings } from '../../../../../common/contract/settings.ts';
 import { splitHostPort } from '../../../../../common/server-url.ts';
 import { readDefinitions, type Schema } from '../../../../../crds/read.ts';
@@ -70,5 +71,16 @@ describe('the injected container', () => {
     assert.match(JSON.stringify(key), /"brought"/);
     const items = [{ key: 'pw', path: 'secrets/kafka-password' }];
     assert.deepEqual(password, { secret: { name: 'kafka-user', items, optional: true } });
+  });
+
+  it('mounts what a FHIR server is signed in with, and is the same whichever way that is', () => {
+    const url = 'https://fhir.example.org/r4';
+    const fhirServers = [{ url, secretRef: { name: 'fhir' } }, { url: 'https://open.example.org' }];
+    const [, , fhir, ...others] =
+      appliedPod(node(undefined, undefined, { spec: { fhirServers } })).volumes[0]?.projected.sources ?? [];
+    const id = fhirServerId(url);
+    const items = ['username', 'password', 'token'].map((key) => ({ key, path: `secrets/${id}.${key}` }));
+    assert.deepEqual(fhir, { secret: { name: 'fhir', items, optional: true } });
+    assert.deepEqual(others, []);
   });
 });

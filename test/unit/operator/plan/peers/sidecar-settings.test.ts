@@ -23,6 +23,7 @@ function filesOf(node: NodeObject, peers: readonly PeerObject[], own = true, for
     })),
     ownCa: own ? authorities('ca-a') : undefined,
     kafkaCa: forKafka ? authorities('ca-kafka') : undefined,
+    fhirServers: [],
   });
 }
 
@@ -159,6 +160,7 @@ describe("a sidecar's settings", () => {
         peers: peers.map((peer) => ({ settings: peerSettings(peer, true), authorities: authorities('ca-b') })),
         ownCa: authorities('ca-a'),
         kafkaCa: undefined,
+        fhirServers: [],
       });
     assert.deepEqual(without([aPeer('b')]), before);
     assert.equal(DERIVED.isAuthentic(without([])), false);

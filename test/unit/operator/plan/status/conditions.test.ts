@@ -8,6 +8,7 @@ import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, STREAM_ROWS } from './node-condit
 import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 import { REJECTED_ROWS } from './rejected-condition-rows.ts';
 import { SIDECAR_ROWS } from './sidecar-condition-rows.ts';
+import { TRANSMIT_ROWS } from './transmit-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS],
@@ -17,6 +18,7 @@ const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a node's NatsConfigLive": NATS_ROWS,
   "a node's StreamReady": STREAM_ROWS,
   "a node's SidecarReady": SIDECAR_ROWS,
+  "a node's TransmitReady": TRANSMIT_ROWS,
   "a node's Ready": NODE_READY_ROWS,
 };
 

@@ -259,7 +259,7 @@ describe("a node's status", () => {
     });
     assert.deepEqual(
       conditions?.map(({ type }) => type),
-      ['KeyReady', 'NatsConfigLive', 'Ready', 'SidecarReady', 'StreamReady'],
+      ['KeyReady', 'NatsConfigLive', 'Ready', 'SidecarReady', 'StreamReady', 'TransmitReady'],
     );
   });
 
