@@ -31,7 +31,7 @@ export const KEY = {
   PublishedKey: bad(
     'we',
     'A key is in force that LinuxForHealth publishes with its seed, so that anybody can use it; the message says which. If it is ' +
-      "the node's own, bring another, or raise `spec.key.rotation`. If it is in `spec.nats.users`, give connect a key of its own.",
+      "the node's own, bring another, or raise `spec.key.rotation`. If it is in `spec.nats`, give connect a key of its own.",
   ),
   InvalidKey: bad(
     'we',

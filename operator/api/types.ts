@@ -123,7 +123,16 @@ export interface LfhSyncNodeSpec {
      */
     account?: string;
     /**
-     * Further public NKeys (U…) that may do everything in that account: connect's, an administrator's. Never give one of status.publicKeys: the peers' servers could sign in here with its signature. The node itself needs no entry. A seed (S…) never belongs here.
+     * connect itself, as a user that may do only what connect does. Leave it out of `users` then.
+     */
+    connect?: {
+      /**
+       * connect's public NKey, of the seed in its NATS_NK_FILE. It must be none of status.publicKeys.
+       */
+      publicKey: string;
+    };
+    /**
+     * Further public NKeys (U…) that may do everything in that account: an administrator's, an application's. Never give one of status.publicKeys: the peers' servers could sign in here with its signature. The node itself needs no entry. A seed (S…) never belongs here.
      */
     users?: readonly string[];
   };

@@ -150,7 +150,7 @@ export class Hospital {
         ca: { secretRef: { name: 'nats-tls' } },
         workloadRef: { kind: 'StatefulSet', name: 'nats' },
         reload: 'Reloader',
-        users: [this.site.connectKey],
+        connect: { publicKey: this.site.connectKey },
       },
       kafka: { brokers: ['kafka:9092'] },
     };

@@ -4,6 +4,7 @@ import { sidecarPermissions } from '../../../common/contract/sidecar-user.ts';
 import { InvalidInputError } from '../../../common/errors.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
 import { isUserKey } from '../trust/public-keys.ts';
+import { connectPermissions } from './connect-user.ts';
 import { PEER_LIMITS } from './peer-limits.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface NatsAccess {
   readonly sidecars?: SidecarUsers;
   /** NKey public keys of the node's administrators. They may do everything in that account too. */
   readonly users: readonly string[];
+  /** Public key of connect itself, which may do only what connect does; see {@link connectPermissions}. */
+  readonly connect?: string;
   readonly peers: readonly AdmittedPeer[];
   readonly stream?: string;
   /** Public key of a user who may do nothing. That it can sign in proves that the server runs this very text. */
@@ -62,6 +65,8 @@ interface Peer {
 export const CANARY_MARK = '# canary';
 /** Ends the lines of the users that the node's operator is. */
 export const OWN_MARK = "# this node's own";
+/** Ends the line of the user that connect is. */
+const CONNECT_MARK = "# this node's connect";
 /** Ends the lines of the users that the node's sidecars are. */
 export const SIDECAR_MARK = "# this node's sidecars";
 
@@ -101,6 +106,7 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
     ...sidecarUsers(access.sidecars),
     ...administrators(access).map((key) => `    { nkey: ${key} }`),
   ];
+  if (access.connect !== undefined) users.push(connectUser(access.connect));
   if (access.canary !== undefined) users.push(canaryUser(access.canary));
   const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
   if (isolation === 'Users') {
@@ -120,9 +126,12 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   };
 }
 
-/** Keys that the node itself has are its own's and its sidecars', also where somebody lists them among the administrators'. */
-function administrators({ own, sidecars, users }: NatsAccess): string[] {
-  const itself = new Set([...own, ...(sidecars?.publicKeys ?? [])]);
+/**
+ * Keys that the node itself has are its own's and its sidecars', also where somebody lists them among the administrators'. So is
+ * connect's, which may do no more than connect does.
+ */
+function administrators({ own, sidecars, users, connect }: NatsAccess): string[] {
+  const itself = new Set([...own, ...(sidecars?.publicKeys ?? []), connect]);
   return [...new Set(users.filter((key) => !itself.has(key)))].sort();
 }
 
@@ -174,6 +183,12 @@ export function sidecarUsers(sidecars: SidecarUsers | undefined): string[] {
     );
 }
 
+function connectUser(key: string): string {
+  const { publish, subscribe } = connectPermissions();
+  const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts(subscribe)} } }`;
+  return `    { nkey: ${key}, permissions: ${permissions}, ${CONNECTIONS} } ${CONNECT_MARK}`;
+}
+
 function canaryUser(key: string): string {
   return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
 }
@@ -204,6 +219,7 @@ function requirePublicKeys(access: NatsAccess): void {
   const sidecars = access.sidecars?.publicKeys ?? [];
   for (const key of [...access.own, ...administrators(access)]) requireSingleOwner(owners, key, "the node's own users");
   for (const key of sidecars) requireSingleOwner(owners, key, "the node's sidecars");
+  if (access.connect !== undefined) requireSingleOwner(owners, access.connect, "the node's connect");
   if (access.canary !== undefined) requireSingleOwner(owners, access.canary, 'the canary');
   for (const { lfhId, publicKeys, probe } of access.peers) {
     if (probe !== undefined) requireSingleOwner(owners, probe, `the probe of ${JSON.stringify(lfhId)}`);

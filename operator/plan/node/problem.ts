@@ -1,7 +1,7 @@
 import type { NodeObject, Observed } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
 import { caRemarks, type ResolvedCa } from '../trust/ca-source.ts';
-import { checkKeys } from '../trust/public-keys.ts';
+import { checkKey, checkKeys, type KeyProblem } from '../trust/public-keys.ts';
 import { nodeConflict } from './conflict.ts';
 
 /** What is wrong with a node itself, as opposed to one of its peers. */
@@ -76,10 +76,16 @@ export function remarksOn(
   publicKeys: readonly string[],
   now: number,
 ): string[] {
-  const { users } = nodeSpec(node);
-  const { problems } = checkKeys(users, 'spec.nats.users');
+  const { users, connectKey } = nodeSpec(node);
+  const problems = userKeyProblems(node);
   const remarks = [...caRemarks(natsCa, 'spec.nats.ca', now), ...problems.map(({ message }) => message)];
-  const usedAtPeers = users.flatMap((key, index) => (publicKeys.includes(key) ? [usedAtPeersRemark(index)] : []));
+  const places: [place: string, key: string | undefined][] = [
+    ...users.map((key, index): [string, string] => [`spec.nats.users[${index}]`, key]),
+    ['spec.nats.connect.publicKey', connectKey],
+  ];
+  const usedAtPeers = places.flatMap(([place, key = '']) =>
+    publicKeys.includes(key) ? [usedAtPeersRemark(place)] : [],
+  );
   return [...remarks, ...usedAtPeers];
 }
 
@@ -88,13 +94,18 @@ export function remarksOn(
  * ships with such a key and would be cut off from its own stream, but a node with it is not as it should be.
  */
 export function publishedUserProblem(node: NodeObject): string | undefined {
-  return checkKeys(nodeSpec(node).users, 'spec.nats.users').problems.find(({ reason }) => reason === 'PublishedKey')
-    ?.message;
+  return userKeyProblems(node).find(({ reason }) => reason === 'PublishedKey')?.message;
 }
 
-function usedAtPeersRemark(index: number): string {
+function userKeyProblems(node: NodeObject): KeyProblem[] {
+  const { users, connectKey } = nodeSpec(node);
+  const connect = connectKey === undefined ? [] : checkKey(connectKey, 'spec.nats.connect.publicKey');
+  return [...checkKeys(users, 'spec.nats.users').problems, ...connect];
+}
+
+function usedAtPeersRemark(place: string): string {
   return (
-    `spec.nats.users[${index}] is the key that this node signs in with at its peers, whose servers could use its signature to ` +
+    `${place} is the key that this node signs in with at its peers, whose servers could use its signature to ` +
     "sign in here: take it out, and give connect a key of its own; this node's own sidecar and operator do not need it here"
   );
 }

@@ -63,6 +63,8 @@ export interface NodeSpec {
   readonly isolation: 'Accounts' | 'Users';
   /** Public keys of its administrators. */
   readonly users: readonly string[];
+  /** The public key of connect, where it has a user that may do only what connect does. */
+  readonly connectKey: string | undefined;
   readonly advertise: readonly string[];
   readonly reload: 'Reloader' | 'Restart' | 'None';
   /** The workload that runs NATS; undefined where the spec does not say. */
@@ -95,6 +97,12 @@ export function httpPort({ spec }: Pick<StoredNode, 'spec'>): number {
   return spec.sidecar?.httpPort ?? SIDECAR_HTTP_PORT;
 }
 
+/** The public keys of everybody whom the spec of a node lets in at its NATS. */
+export function nodeKeys(node: StoredNode): readonly string[] {
+  const { users, connectKey } = nodeSpec(node);
+  return connectKey === undefined ? users : [...users, connectKey];
+}
+
 export function nodeSpec({ spec }: StoredNode): NodeSpec {
   const { account = 'LFH', isolation = 'Accounts', users = [], advertise = [], reload = 'Reloader' } = spec.nats;
   const workload = spec.nats.workloadRef && workloadRef(spec.nats.workloadRef, 'StatefulSet');
@@ -103,6 +111,7 @@ export function nodeSpec({ spec }: StoredNode): NodeSpec {
     account,
     isolation,
     users,
+    connectKey: spec.nats.connect?.publicKey,
     advertise,
     reload,
     workload,

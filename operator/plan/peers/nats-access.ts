@@ -16,7 +16,7 @@ export function natsAccess(
   granted: readonly PeerObject[],
   derived: Pick<DerivedKeys, 'probe'>,
 ): Omit<NatsAccess, 'canary'> {
-  const { account, isolation, users } = nodeSpec(node);
+  const { account, isolation, users, connectKey } = nodeSpec(node);
   const peers = granted.map((peer) => {
     const probe = derived.probe(peer.spec.lfhId);
     return {
@@ -26,6 +26,16 @@ export function natsAccess(
     };
   });
   const { own, sidecars: publicKeys } = itself;
+  const isOurs = (key: string): boolean => own.includes(key) || publicKeys.includes(key);
   const sidecars = { publicKeys, lfhId: node.spec.lfhId, node: node.metadata.name };
-  return { account, isolation, own, sidecars, users: users.filter(isUserKey), peers };
+  const connect = connectKey !== undefined && isUserKey(connectKey) && !isOurs(connectKey) ? connectKey : undefined;
+  return {
+    account,
+    isolation,
+    own,
+    sidecars,
+    users: users.filter(isUserKey),
+    ...(connect !== undefined && { connect }),
+    peers,
+  };
 }

@@ -3,7 +3,7 @@ import { type PeerSettings, peerList } from '../../../common/contract/peers.ts';
 import { ShapeError } from '../../../common/contract/shapes.ts';
 import { bytesOf } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
-import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { nodeKeys, nodeSpec, peerSpec } from '../observed/spec.ts';
 import { type ResolvedCa, resolveCa } from '../trust/ca-source.ts';
 import { bundle, MAX_PEER_CA } from '../trust/certificates.ts';
 import { type Admission, admit, peerKeys } from './admission.ts';
@@ -55,7 +55,7 @@ export function plannedPeers(
   const probeKeys = [...probes.values()].flatMap((probe) => ('value' in probe ? (probe.value ?? []) : []));
   let room = PEERS_BYTES - Math.max(0, ownCaBytes - OWN_CA_BYTES);
   let caRoom = CA_BYTES;
-  return admit(node, [...ownKeys, ...nodeSpec(node).users, ...probeKeys], staying).map((admission) => {
+  return admit(node, [...ownKeys, ...nodeKeys(node), ...probeKeys], staying).map((admission) => {
     const probe = probes.get(admission.peer);
     const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, caRoom, now));
     if ('failure' in planned) {

@@ -36,6 +36,12 @@ export function checkKeys(keys: readonly string[], where: string): CheckedKeys {
   return { usable, problems };
 }
 
+/** Checks one public key, as {@link checkKeys} does. @returns nothing where it is in order */
+export function checkKey(key: string, where: string): KeyProblem[] {
+  const problem = problemOf(key, where);
+  return problem ? [problem] : [];
+}
+
 /** Whether nats-server takes a text as the public key of a user: it compares the checksum at the end of every NKey. */
 export function isUserKey(text: string): boolean {
   if (!SHAPE.test(text)) return false;

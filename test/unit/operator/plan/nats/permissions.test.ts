@@ -127,6 +127,16 @@ describe("a node's nats-server configuration", () => {
     assert.equal(peerAccounts, '');
   });
 
+  it('gives connect no more than connect does, also where its key is listed among the administrators', () => {
+    const { mainAccount } = natsIncludes({ ...access, users: [ADMINISTRATOR, key('F')], connect: key('F'), peers: [] });
+    const lines = mainAccount.split('\n').filter((line) => line.includes(key('F')));
+    assert.equal(lines.length, 1);
+    assert.match(
+      lines[0] ?? '',
+      /permissions: \{ publish: \{ allow: \["\$JS\.API\.STREAM\.CREATE\.EVENTS", .*# this node's connect$/,
+    );
+  });
+
   it('cannot be widened or broken out of by the id of a peer', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (lfhId) => {
@@ -168,6 +178,11 @@ describe("a node's nats-server configuration", () => {
       "the sidecars' key for a peer",
       { sidecars: { publicKeys: [key('F')], lfhId: 'a', node: 'b' }, peers: [{ lfhId: 'c', publicKeys: [key('F')] }] },
       /the node's sidecars and peer "c"/,
+    ],
+    [
+      "connect's key for a peer",
+      { connect: key('F'), peers: [{ lfhId: 'c', publicKeys: [key('F')] }] },
+      /the node's connect and peer "c"/,
     ],
     ['one peer twice', { peers: [...peers, { lfhId: 'a.b', publicKeys: [key('F')] }] }, /"a\.b" is given twice/],
     ['a stream with a wildcard', { stream: '*' }, /stream .*"\*"/],

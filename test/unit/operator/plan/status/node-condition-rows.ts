@@ -53,6 +53,13 @@ export const KEY_ROWS: readonly ConditionRow[] = [
       withNats({ users: [userKey('admin'), PUBLISHED_KEY] }),
       /^spec\.nats\.users\[1\] is a key that LinuxForHealth publishes/,
     ],
+    [
+      "the key of connect's own user is published",
+      'False',
+      'PublishedKey',
+      withNats({ connect: { publicKey: PUBLISHED_KEY } }),
+      /^spec\.nats\.connect\.publicKey is a key that LinuxForHealth publishes/,
+    ],
     ['the Secret has no key', 'False', 'InvalidKey', withKey(aNode(), aKey({ current: { problem: 'it has none' } }))],
     ['the Secret is not there', 'False', 'MissingReference', withKey(brings, undefined)],
     ['there is no Secret for the key', 'False', 'SecretMissing', refusedKey(false), /kubectl .*no rights/],
