@@ -128,7 +128,7 @@ describe('what the operator asks over NATS', () => {
     /** As much of a status as is looked at on arrival. */
     function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
       const settings = { state: 'Current', message: '' };
-      const status = { lfhId, node: 'local', settings, publicKeys: [], kafka: { joined: true }, peers };
+      const status = { lfhId, node: 'local', settings, publicKeys: [], kafka: { joined: true, remark: null }, peers };
       return status as unknown as SidecarStatus;
     }
 
