@@ -55,9 +55,11 @@ export class Clients {
 
 function openClient(connection: KafkaConnection, retry: RetryOptions, onEnd: () => void): Client {
   const sockets = new Set<Socket>();
-  const ended = Promise.withResolvers<never>();
-  // Nobody may be waiting for it.
-  ended.promise.catch(() => undefined);
+  /**
+   * Ends each wait that is under way. It is not one promise that all waits race with: as long as that is open, it would hold on to
+   * what every one of them resolved with, so that the memory of a client that lives for weeks grows with each request.
+   */
+  const waiting = new Set<(error: Error) => void>();
   let over = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (over) throw givenUp();
@@ -71,13 +73,20 @@ function openClient(connection: KafkaConnection, retry: RetryOptions, onEnd: () 
   };
   return {
     kafka: createClient(connection, retry, socketFactory),
-    guard: (work) => {
-      work.catch(() => undefined);
-      return Promise.race([work, ended.promise]);
+    guard: async <Value>(work: Promise<Value>) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Value>();
+      waiting.add(reject);
+      work.then(resolve, reject);
+      if (over) reject(givenUp());
+      try {
+        return await promise;
+      } finally {
+        waiting.delete(reject);
+      }
     },
     end: () => {
       over = true;
-      ended.reject(givenUp());
+      for (const reject of waiting) reject(givenUp());
       // With an error, since kafkajs rejects its pending requests only for one.
       for (const socket of sockets) socket.destroy(givenUp());
       onEnd();
