@@ -93,9 +93,9 @@ export const fhirServerList: Shape<readonly FhirServerSettings[]> = {
  * @returns undefined where the text is not the URL of a server, or has a user, a password, a query or a fragment in it
  */
 export function canonicalFhirUrl(text: string): string | undefined {
-  if (text.length > MAX_URL || !/^https?:\/\/[!-~]+$/.test(text) || !URL.canParse(text)) return undefined;
-  const { protocol, host, pathname, username, password, search, hash } = new URL(text);
-  if (username !== '' || password !== '' || search !== '' || hash !== '' || /[?#@]/.test(text)) return undefined;
+  if (text.length > MAX_URL || !/^https?:\/\/[!-~]+$/.test(text) || /[?#@]/.test(text)) return undefined;
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
 }
 
