@@ -15,8 +15,10 @@ import { Site } from '../kit/sites/site.ts';
  * of it on 127.0.0.1.
  */
 const SERVERS = Number(process.env.BENCH_SERVERS ?? 50);
-const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 600);
-const PER_SECOND = Number(process.env.BENCH_RATE ?? 10);
+const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 150);
+const PER_SECOND = Number(process.env.BENCH_RATE ?? 5);
+/** With all of them up and with one down, in turns. */
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MESSAGE_BYTES = 2400;
 /** Nobody listens there. */
 const DOWN = 'http://127.0.0.1:1/down';
@@ -63,22 +65,26 @@ try {
   });
   const sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings: settings(up) });
   await sidecar.waitUntilReplaying(a);
-  await takenOver(sidecar, SERVERS);
+  await takenOver(sidecar, up);
   await measure(sidecar, 'warm-up', SERVERS);
-  const before = await measure(sidecar, `${SERVERS} up`, SERVERS);
-  await sidecar.configure([{ site: a }], settings([...up.slice(1), DOWN]));
-  await takenOver(sidecar, SERVERS);
-  const after = await measure(sidecar, `${SERVERS - 1} up, 1 down`, SERVERS - 1);
-  const later = await measure(sidecar, 'the same, going on', SERVERS - 1);
+  const figures: Figures[] = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    await sidecar.configure([{ site: a }], settings(up));
+    await takenOver(sidecar, up);
+    figures.push(await measure(sidecar, `${round}: ${SERVERS} up`, SERVERS));
+    await sidecar.configure([{ site: a }], settings([...up.slice(1), DOWN]));
+    await takenOver(sidecar, [...up.slice(1), DOWN]);
+    figures.push(await measure(sidecar, `${round}: ${SERVERS - 1} up, 1 down`, SERVERS - 1));
+  }
   await sidecar.stop();
-  const rows = [before, after, later].map((figures) => [
-    figures.what,
-    percentile(figures.latencies, 0.5).toFixed(0),
-    percentile(figures.latencies, 0.99).toFixed(0),
-    String(Math.round(figures.mostMemory / 1024)),
-    String(figures.lagOfOthers),
-    String(figures.lagOfDown),
-    String(figures.pendingOfDown),
+  const rows = figures.map((each) => [
+    each.what,
+    percentile(each.latencies, 0.5).toFixed(0),
+    percentile(each.latencies, 0.99).toFixed(0),
+    String(Math.round(each.mostMemory / 1024)),
+    String(each.lagOfOthers),
+    String(each.lagOfDown),
+    String(each.pendingOfDown),
   ]);
   process.stdout.write(
     `${MESSAGES} messages of ${MESSAGE_BYTES} bytes, ${PER_SECOND} a second, to each server\n\n${table(
@@ -92,10 +98,12 @@ try {
   fhir.close();
 }
 
-async function takenOver(sidecar: SidecarProcess, count: number): Promise<void> {
-  const ready = async (): Promise<boolean> =>
-    ((await sidecar.status()).transmit ?? []).filter(({ lag }) => lag !== null).length === count;
-  await until(`${count} servers are taken over`, ready, 120_000, 200);
+async function takenOver(sidecar: SidecarProcess, urls: readonly string[]): Promise<void> {
+  const ready = async (): Promise<boolean> => {
+    const { transmit = [] } = await sidecar.status();
+    return urls.every((url) => transmit.some((each) => each.url === url && each.lag !== null));
+  };
+  await until(`${urls.length} servers are taken over`, ready, 120_000, 200);
 }
 
 async function measure(sidecar: SidecarProcess, what: string, answering: number): Promise<Figures> {
