@@ -6,6 +6,7 @@ import { workload } from './fixtures.ts';
 
 interface AppliedPod {
   readonly initContainers: readonly {
+    readonly restartPolicy: string;
     readonly env: readonly { readonly name: string; readonly value: string }[];
     readonly ports: readonly { readonly containerPort: number }[];
     readonly livenessProbe: { readonly httpGet: { readonly port: number } };

@@ -31,6 +31,13 @@ describe('the injected container', () => {
     }
   });
 
+  it('has a probe, with which Kubernetes refuses it where something has taken its restartPolicy: it would never end', () => {
+    // "may not be set for init containers without restartPolicy=Always" (kube-apiserver 1.37.2).
+    const [container] = appliedPod(node()).initContainers;
+    assert.equal(container?.restartPolicy, 'Always');
+    assert.ok(container.livenessProbe);
+  });
+
   it('never runs as root, and runs as the user of the image or the cluster in any other pod', () => {
     const userIn = (securityContext: object): number | undefined =>
       appliedPod(node(), workload({ securityContext })).initContainers[0]?.securityContext.runAsUser;

@@ -4,6 +4,7 @@ import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
 import type { Condition } from '../../../../../operator/api/types.ts';
 import type { ConditionRow } from './condition-rows.ts';
+import { failedPeerRow } from './failed-peer-condition-rows.ts';
 import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
 import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 import { REJECTED_ROWS } from './rejected-condition-rows.ts';
@@ -11,9 +12,9 @@ import { SIDECAR_ROWS } from './sidecar-condition-rows.ts';
 import { TRANSMIT_ROWS } from './transmit-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
-  "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS],
-  "a peer's SendReady": SEND_ROWS,
-  "a peer's Ready": PEER_READY_ROWS,
+  "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS, failedPeerRow('ReceiveReady')],
+  "a peer's SendReady": [...SEND_ROWS, failedPeerRow('SendReady')],
+  "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready')],
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,
   "a node's StreamReady": STREAM_ROWS,

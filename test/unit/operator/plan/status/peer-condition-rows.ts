@@ -398,6 +398,13 @@ export const SEND_ROWS: readonly ConditionRow[] = [
       'NatsUnreachable',
       { dataPlane: { nats: { ...natsOf(), durables: undefined } } },
     ],
+    [
+      'JetStream stops answering before it has said where the stream ends',
+      'Unknown',
+      'NatsUnreachable',
+      { dataPlane: { nats: natsOf([durableOf('b')], { streamLast: undefined, problem: 'no answer' }) } },
+      /^no answer$/,
+    ],
     ['there is no stream', 'False', 'StreamMissing', { dataPlane: { nats: natsOf([], { streamFirst: undefined }) } }],
     [
       'its durable is not there yet',
