@@ -35,31 +35,6 @@ const transmit = (name: string, values: string, labels = ''): string =>
   `${name}{namespace="site", server="https://fhir"${labels}} ${values}`;
 
 const CASES: Readonly<Record<string, Case>> = {
-  LfhSyncFhirServerFails: {
-    fires: [transmit('lfh_sync_transmit_up', always(0))],
-    after: 16,
-    says: /https:\/\/fhir/,
-    silent: [transmit('lfh_sync_transmit_up', always(1))],
-  },
-  LfhSyncResourcesWait: {
-    // The cases begin in 1970.
-    fires: [transmit('lfh_sync_transmit_oldest_pending_timestamp_seconds', always(-43_200))],
-    after: 17,
-    says: /https:\/\/fhir for 12h/,
-    silent: [transmit('lfh_sync_transmit_oldest_pending_timestamp_seconds', always(-3_600))],
-  },
-  LfhSyncResourcesUndelivered: {
-    fires: [transmit('lfh_sync_transmit_undelivered_total', '0x5 1x200', ', reason="TransmitRefused"')],
-    after: 10,
-    says: /https:\/\/fhir were not delivered \(TransmitRefused\)/,
-    silent: [transmit('lfh_sync_transmit_undelivered_total', always(1), ', reason="TransmitRefused"')],
-  },
-  LfhSyncResourcesExpired: {
-    fires: [transmit('lfh_sync_transmit_expired_total', '0x5 1x200')],
-    after: 10,
-    says: /https:\/\/fhir/,
-    silent: [transmit('lfh_sync_transmit_expired_total', always(1))],
-  },
   LfhSyncNoOperatorWorks: {
     fires: [`lfh_sync_operator_leading{namespace="ours", pod="waits"} ${always(0)}`],
     after: 6,
@@ -174,6 +149,31 @@ const CASES: Readonly<Record<string, Case>> = {
     says: /plan the peer b/,
     // A sidecar's, which the counter has.
     silent: [condition('LfhSyncPeer', 'b', 'ReceiveReady', 'InternalError')],
+  },
+  LfhSyncFhirServerFails: {
+    fires: [transmit('lfh_sync_transmit_up', always(0))],
+    after: 16,
+    says: /https:\/\/fhir/,
+    silent: [transmit('lfh_sync_transmit_up', always(1))],
+  },
+  LfhSyncResourcesWait: {
+    // The cases begin in 1970.
+    fires: [transmit('lfh_sync_transmit_oldest_pending_timestamp_seconds', always(-43_200))],
+    after: 17,
+    says: /https:\/\/fhir for 12h/,
+    silent: [transmit('lfh_sync_transmit_oldest_pending_timestamp_seconds', always(-3_600))],
+  },
+  LfhSyncResourcesUndelivered: {
+    fires: [transmit('lfh_sync_transmit_undelivered_total', '0x5 1x200', ', reason="TransmitRefused"')],
+    after: 10,
+    says: /https:\/\/fhir were not delivered \(TransmitRefused\)/,
+    silent: [transmit('lfh_sync_transmit_undelivered_total', always(1), ', reason="TransmitRefused"')],
+  },
+  LfhSyncResourcesExpired: {
+    fires: [transmit('lfh_sync_transmit_expired_total', '0x5 1x200')],
+    after: 10,
+    says: /https:\/\/fhir/,
+    silent: [transmit('lfh_sync_transmit_expired_total', always(1))],
   },
 };
 
