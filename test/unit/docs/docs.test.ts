@@ -32,6 +32,36 @@ describe('the page of metrics', () => {
   });
 });
 
+describe('the page of what lfh-sync is compatible with', () => {
+  const page = (): Promise<string> => readFile(join(DOCS, 'compatibility.md'), 'utf8');
+
+  it('names in each row the tests that show it, or says that it was not tried', async () => {
+    // The row after a line of dashes is the first of a table; that before it is the head.
+    const rows = (await page()).split('\n').filter((line, index, lines) => {
+      return line.startsWith('| ') && !line.startsWith('| ---') && !lines[index + 1]?.startsWith('| ---');
+    });
+    assert.ok(rows.length > 50, 'they were found');
+    assert.deepEqual(
+      rows.filter((row) => !/\(tests: |not tried/.test(row)),
+      [],
+    );
+  });
+
+  it('has the versions with which the tests run in bold, and no others', async () => {
+    const read = (path: string): Promise<string> => readFile(join(ROOT, 'test/kit', path), 'utf8');
+    const found = async (path: string, pattern: RegExp): Promise<string[]> =>
+      [...(await read(path)).matchAll(pattern)].map(([, version = '']) => version);
+    const run = [
+      ...(await found('servers/nats-server.ts', /'v(\d+\.\d+\.\d+)'/g)),
+      ...(await found('servers/pom.xml', /kafka_[\d.]+<\/artifactId>\s*<version>([\d.]+)</g)),
+      ...(await found('build/kubernetes-programs.ts', /^const (?:KUBERNETES|HELM) = 'v(.+)'/gm)),
+    ];
+    assert.ok(run.length >= 5, String(run));
+    const bold = [...(await page()).matchAll(/\*\*(\d[\d.]*)\*\*/g)].map(([, version = '']) => version);
+    assert.deepEqual(bold.sort(), run.sort());
+  });
+});
+
 describe('a page', () => {
   /** Without the blocks of code, in which what looks like a link or a heading is none. */
   async function textOf(path: string): Promise<string> {
@@ -108,7 +138,8 @@ describe('a page', () => {
     const files = await readdir(join(ROOT, 'test'), { recursive: true });
     // Pages name a test by its path below `test/unit` or `test/integration`.
     const known = files.map((file) => file.replace(/^(unit|integration)\//, ''));
-    for (const page of ['docs/replaces-by-hand.md', 'docs/security.md', 'docs/install.md', 'docs/operator.md']) {
+    const showing = ['replaces-by-hand', 'security', 'install', 'operator', 'compatibility'];
+    for (const page of showing.map((name) => `docs/${name}.md`)) {
       const text = (await readFile(join(ROOT, page), 'utf8')).replace(/\s+/g, ' ');
       const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);
       const short = [...text.matchAll(/\(tests: ([a-z, /-]+)\)/g)].flatMap(([, names = '']) => names.split(', '));
