@@ -90,6 +90,11 @@ export class FhirClient {
         isAnswered = true;
         void answerOf(response, maxBody).then(resolve);
       });
+      // Nobody asked for another protocol. Without a listener Node closes the connection and tells nobody, not even at the time-out.
+      request.once('upgrade', ({ statusCode = 0 }, socket) => {
+        socket.destroy();
+        resolve({ kind: 'answered', status: statusCode, retryAfter: undefined, body: Buffer.alloc(0) });
+      });
       request.end(body);
     });
   }

@@ -140,6 +140,8 @@ async function runRound(
   const taken = incoming.slice(0, takeIncoming(incoming, log.pending.length, circuit, retry, Date.now()));
   if (due.length === 0 && taken.length === 0) return undefined;
   const waiting = await readWaiting(log, due, ownLfhId);
+  // Nothing would end these requests in time: an event that has been is not heard.
+  if (signal.aborted) return undefined;
   const fresh = taken.flatMap(({ reading, ...record }): Task[] =>
     reading.kind === 'resource' ? [{ ...record, resource: reading.resource }] : [],
   );

@@ -33,7 +33,8 @@ export function withTag(text: string, tag: Tag): string | undefined {
   }
   const [start, end] = place;
   const meta = end - start > MAX_META ? undefined : readKeepingNumbers(text.slice(start, end));
-  if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) return undefined;
+  // A number that is kept is an object, too.
+  if (typeof meta !== 'object' || meta === null || Array.isArray(meta) || text[start] !== '{') return undefined;
   const { tag: others = [] } = meta as { readonly tag?: unknown };
   if (!Array.isArray(others)) return undefined;
   const tagged = JSON.stringify({ ...meta, tag: [...(others as unknown[]), tag] });

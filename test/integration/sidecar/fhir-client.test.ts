@@ -115,6 +115,17 @@ describe('a request to a FHIR server', () => {
     lazy.close();
   });
 
+  it('is answered by a server that changes to another protocol, which nobody asked for', async () => {
+    const other = await listen((socket) => {
+      socket.on('error', () => undefined);
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    });
+    const answer = await send({ url: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+    other.close();
+    assert.ok(answer.kind === 'answered');
+    assert.equal(answer.status, 101);
+  });
+
   it('has no answer where nobody speaks HTTP, and quotes nothing of what was said', async () => {
     const rude = await listen((socket) => {
       socket.on('error', () => undefined);

@@ -137,6 +137,7 @@ describe('a tag', () => {
     ['{"a":"\\"meta\\": {","m\\u0065ta":{}}', `{"a":"\\"meta\\": {","m\\u0065ta":{"tag":[${T}]}}`],
     ['{"a":["meta",{"b":"}"}]}', `{"meta": {"tag":[${T}]}, "a":["meta",{"b":"}"}]}`],
     ['{"meta":null}', undefined],
+    ['{"meta":1.50}', undefined],
     ['{"meta":{"tag":7}}', undefined],
     [`{"meta":{"a":"${'x'.repeat(100_000)}"}}`, undefined],
   ] as const) {
