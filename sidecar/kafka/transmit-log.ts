@@ -180,9 +180,16 @@ class KafkaTransmitLog implements TransmitLog {
     return found;
   }
 
+  /** @throws TransientError where what is committed there cannot be read at present, which is not to say that it is gone */
   async #fetchPending(partition: number, offset: bigint): Promise<readonly { offset: string; value: Buffer | null }[]> {
     try {
-      return (await this.#fetcher.fetch(RETRANSMIT_TOPIC, partition, offset, 0, PENDING_BYTES)).records;
+      const { records, lastStable } = await this.#fetcher.fetch(RETRANSMIT_TOPIC, partition, offset, 0, PENDING_BYTES);
+      if (lastStable > offset) return records;
+      throw new TransientError(
+        'KafkaUnavailable',
+        `what waits in partition ${partition} of ${RETRANSMIT_TOPIC} cannot be read: an older transaction, of another writer, is open ` +
+          'there, or its leader does not know yet what is committed',
+      );
     } catch (error) {
       // The topic has expired it, or was made again.
       if (protocolError(error)?.type === 'OFFSET_OUT_OF_RANGE') return [];

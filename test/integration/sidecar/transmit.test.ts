@@ -298,6 +298,30 @@ describe('the transmission to FHIR servers', function () {
     assert.ok(main.stored.some(({ id }) => id === 'waiting'));
   });
 
+  it('gives nothing up that it cannot read because an older transaction of somebody else is open', async () => {
+    main.always.set('"hidden"', { status: 500 });
+    const before = await server(main.url);
+    const admin = b.kafka.client().admin();
+    const producer = b.kafka.client().producer({ transactionalId: 'others', idempotent: true, maxInFlightRequests: 1 });
+    await Promise.all([admin.connect(), producer.connect()]);
+    const partitions = await admin.fetchTopicOffsets('RETRANSMIT');
+    const transaction = await producer.transaction();
+    const messages = partitions.map(({ partition }) => ({ partition, value: '{}' }));
+    await transaction.send({ topic: 'RETRANSMIT', messages });
+    await send({ resourceType: 'Patient', id: 'hidden' }, { operation: 'PUT' });
+    await waitFor(
+      main.url,
+      'has tried to read it',
+      ({ message, givenUp }) => /older transaction/.test(message) || givenUp > before.givenUp,
+    );
+    main.always.clear();
+    await transaction.abort();
+    await Promise.all([admin.disconnect(), producer.disconnect()]);
+    await waitFor(main.url, 'has none that waits', ({ pending }) => pending === 0);
+    assert.ok(main.stored.some(({ id }) => id === 'hidden'));
+    assert.equal((await server(main.url)).givenUp, before.givenUp);
+  });
+
   it('begins with a server that is new at the end of what was replayed', async () => {
     const late = await FhirServer.start();
     try {
