@@ -30,14 +30,20 @@ export function readCapabilities(body: Buffer): Capabilities {
   for (const rest of listIn(statement, 'rest')) {
     if (fieldOf(rest, 'mode') !== 'server') continue;
     const common = listIn(rest, 'searchParam');
+    // Looked at once: a server chooses how many types and how many parameters there are, and all peers share one thread.
+    const isCommon = common.some(isTag);
     for (const resource of listIn(rest, 'resource')) {
       const type = fieldOf(resource, 'type');
-      const parameters = [...common, ...listIn(resource, 'searchParam')];
-      const canSearch = parameters.length === 0 || parameters.some((each) => (each as Named).name === '_tag');
+      const own = listIn(resource, 'searchParam');
+      const canSearch = isCommon || own.some(isTag) || (common.length === 0 && own.length === 0);
       if (typeof type === 'string' && fieldOf(resource, 'conditionalCreate') === true && canSearch) allowed.add(type);
     }
   }
   return { conditionalCreate: (type) => allowed.has(type) };
+}
+
+function isTag(parameter: object): boolean {
+  return (parameter as Named).name === '_tag';
 }
 
 function fieldOf(value: unknown, name: string): unknown {

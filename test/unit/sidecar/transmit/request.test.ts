@@ -172,4 +172,15 @@ describe('a CapabilityStatement', () => {
       assert.equal(readCapabilities(body).conditionalCreate('Group'), false);
     });
   }
+
+  it('of any size is read in a time that grows with its size', () => {
+    const many = <Item>(item: Item): Item[] => Array.from({ length: 20_000 }, () => item);
+    const resource = many({ type: 'Group', ...offered });
+    const body = Buffer.from(
+      JSON.stringify({ rest: [{ mode: 'server', resource, searchParam: many({ name: 'x' }) }] }),
+    );
+    const started = performance.now();
+    assert.equal(readCapabilities(body).conditionalCreate('Group'), false);
+    assert.ok(performance.now() - started < 1_000);
+  });
 });
