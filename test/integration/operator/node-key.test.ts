@@ -129,6 +129,8 @@ describe('the key of a node', function () {
     const user = (await at.ownUser()).publicKey;
     const servers = [`tls://127.0.0.1:${await freePort()}`];
     await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', servers } });
+    // The operator takes out of a status what it has not written itself, unless it has seen it: so its first one must be there.
+    await at.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'NoReport');
     const accepts = JSON.stringify({ status: { receive: { key: before } } });
     await at.kubectl('patch', 'lfhpeer', 'hospital-b', '--subresource=status', '--type=merge', '-p', accepts);
     await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
