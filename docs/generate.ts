@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ANNOUNCE_METRICS } from '../common/contract/announce-metric-names.ts';
+import { ANNOUNCE_LOSSES, ANNOUNCE_REASON_TEXTS } from '../common/contract/announce-status.ts';
 import { FHIR_SERVER_FIELDS } from '../common/contract/fhir-servers.ts';
 import { METRICS } from '../common/contract/metric-names.ts';
 import { DEFAULT_FORMATS, PEER_FIELDS } from '../common/contract/peers.ts';
@@ -91,7 +93,7 @@ const KEY_TEXTS = {
   '`peers[].key`':
     "The one that this peer's server accepted; null without a connection. If it is the previous one, the peer does not know the current one yet: give its administrator the new invitation.",
   '`nats.key`':
-    "The one that this node's local NATS accepted. It is derived from one of `publicKeys`, for that server alone. It is null without a connection; then replayed messages are not announced, and the operator gets no status.",
+    "The one that this node's local NATS accepted. It is derived from one of `publicKeys`, for that server alone. It is null without a connection; then announcements wait, and the operator gets no status.",
   '`nats.message`': 'Why there is no connection, and what to do; empty while there is one.',
 } as const;
 
@@ -117,6 +119,12 @@ function statusPage(): string {
       'takes. A message that was cut also has `lfh-sync-sha256`, the hash of the whole, unless it has more than ' +
       'twice LFH_SYNC_MAX_MESSAGE_BYTES: the rest of such a message is not kept.',
     markdownTable(['reason', 'meaning, and what to do'], Object.entries(REJECT_REASONS)),
+    '## Announcements',
+    '`announce` says how the [announcements](sidecar.md#announcements) are: whether this sidecar makes them (`owned`), a `reason` with a ' +
+      '`message`, `lag`, how many were `announced`, and how many are `lost`. It is absent where `LFH_SYNC_ANNOUNCE` is `false`.',
+    markdownTable(['reason', 'what it means, and what to do'], Object.entries(ANNOUNCE_REASON_TEXTS)),
+    'Replayed messages that are never announced. They are in Kafka:',
+    markdownTable(['reason', 'meaning, and what to do'], Object.entries(ANNOUNCE_LOSSES)),
     '## FHIR servers',
     '`transmit` has one entry for each FHIR server: its URL without user and password, whether this sidecar transmits to it (`owned`), ' +
       'a `reason` with a `message`, `lag`, what waits (`pending`, `oldestPending`), `lastSuccess`, `lastError` and counters. A ' +
@@ -138,8 +146,17 @@ function metricsPage(): string {
     'Metrics',
     'They are at `/metrics`, in the text format of Prometheus, beside those of the process.',
     '## The sidecar',
-    'All but the last two have the label `peer`. They disappear when the peer is removed.',
+    'All but the last have the label `peer`. They disappear when the peer is removed.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
+    '## The announcements',
+    'They are absent where `LFH_SYNC_ANNOUNCE` is `false`.',
+    markdownTable(
+      ['name', 'type', 'labels', 'meaning'],
+      Object.values(ANNOUNCE_METRICS).map((metric) => {
+        const labels = 'labels' in metric ? metric.labels.join(', ') : '';
+        return [`\`${metric.name}\``, metric.type, labels, metric.help];
+      }),
+    ),
     '## The transmission to FHIR servers',
     'All have the label `server`, the URL without user and password. They disappear when the server is removed.',
     markdownTable(

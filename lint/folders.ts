@@ -66,9 +66,11 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats', 'nkeys.js'] },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
   'sidecar/session': { imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON] },
+  'sidecar/announce': { imports: ['sidecar/ports.ts', ...COMMON] },
   'sidecar/fhir': { imports: ['sidecar/ports.ts', 'sidecar/transmit', 'sidecar/settings', ...COMMON] },
   sidecar: {
     imports: [
+      'sidecar/announce',
       'sidecar/fhir',
       'sidecar/kafka',
       'sidecar/nats',
@@ -93,7 +95,8 @@ export const FILES: Readonly<Record<string, Folder>> = {
   },
   'operator/metrics.ts': { packages: ['prom-client'] },
   'sidecar/fhir/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
-  'sidecar/ports.ts': { imports: ['sidecar/replay', 'sidecar/transmit', 'common/contract'] },
+  'sidecar/announce/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
+  'sidecar/ports.ts': { imports: ['sidecar/replay', 'sidecar/transmit', 'common/contract', 'common/errors.ts'] },
   'sidecar/session/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
 };
 

@@ -1,5 +1,6 @@
 import type { FhirServerId, SyncName } from '../common/contract/names.ts';
 import type { Reason } from '../common/contract/reasons.ts';
+import type { TransientError } from '../common/errors.ts';
 import type { Place } from './replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from './replay/delivered.ts';
 import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
@@ -91,6 +92,23 @@ export interface TransmitLog {
   close(): Promise<void>;
 }
 
+/** What the announcements need of Kafka. */
+export interface AnnounceLogPort {
+  /**
+   * Makes the announcements ours, as {@link KafkaPort.takeOver} does with a peer.
+   *
+   * @param since where nobody has announced before, it begins with what was written to LFH_SYNC at this time or later, in
+   *   milliseconds since 1970
+   */
+  takeOverAnnouncements(since: number): Promise<AnnounceLog>;
+}
+
+/** How far LFH_SYNC was announced, and what comes next. Closed for good after any error. */
+export interface AnnounceLog extends Pick<TransmitLog, 'lag' | 'expired' | 'next' | 'measure' | 'close'> {
+  /** Writes that the first `taken` records of {@link next} are done. */
+  commit(taken: number): Promise<void>;
+}
+
 /** Which of the owners partitions this sidecar holds, kept by Kafka's group protocol. */
 export interface OwnersPort {
   /** Whether this sidecar is a member of the group and in contact with it. */
@@ -162,8 +180,18 @@ export interface Announcement {
   readonly payload: Uint8Array;
 }
 
+/** What became of announcements. */
+export interface Announced {
+  /** So many of the first are done: the stream has confirmed each, or it is among {@link tooLarge}. */
+  readonly done: number;
+  /** Indexes of those that the server can never take. */
+  readonly tooLarge: readonly number[];
+  /** Why the others are not done; undefined where all are. */
+  readonly problem?: TransientError;
+}
+
 /** The node's local NATS, where applications listen for what peers sent. */
 export interface AnnouncePort {
-  /** Publishes payloads on `EVENTS.app_sync`, each with its own message id. */
-  announce(messages: readonly Announcement[]): Promise<void>;
+  /** Publishes payloads on `EVENTS.app_sync` in their order, each with its own message id. Never throws a {@link TransientError}. */
+  announce(messages: readonly Announcement[]): Promise<Announced>;
 }

@@ -3,11 +3,12 @@ import type { SidecarStatus } from '../common/contract/status.ts';
 import { limitedChild } from '../common/log.ts';
 import { startProbeServer } from '../common/probe-server.ts';
 import { VERSION } from '../common/version.ts';
+import { createAnnounceMetrics } from './announce/metrics.ts';
+import { AnnounceStage } from './announce/stage.ts';
 import { createTransmitMetrics } from './fhir/metrics.ts';
 import { TransmitStage } from './fhir/stage.ts';
 import { localNatsOptions, localNatsPublicKey } from './nats/options.ts';
 import type { Parts } from './parts.ts';
-import { Announcements } from './session/announcements.ts';
 import { createMetrics } from './session/metrics.ts';
 import { Supervisor } from './session/supervisor.ts';
 import { SettingsInForce } from './settings/in-force.ts';
@@ -31,11 +32,8 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
   const startedAt = new Date().toISOString();
   const bug = Promise.withResolvers<never>();
   const metrics = createMetrics(VERSION);
-  const announcements = settings.announce
-    ? new Announcements(localNats, limitedChild(log, {}), (count) => metrics.announceFailed(count))
-    : undefined;
   const supervisor = new Supervisor(
-    { kafka, owners: kafka.owners, openStream, announcements, metrics, log, onBug: bug.reject },
+    { kafka, owners: kafka.owners, openStream, metrics, log, onBug: bug.reject },
     settings,
   );
   const transmitMetrics = createTransmitMetrics();
@@ -43,6 +41,18 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     { kafka, owners: kafka.owners, metrics: transmitMetrics, log, onBug: bug.reject },
     settings,
   );
+  const announceMetrics = settings.announce ? createAnnounceMetrics() : undefined;
+  const announcements =
+    announceMetrics &&
+    new AnnounceStage({
+      kafka,
+      owners: kafka.owners,
+      nats: localNats,
+      metrics: announceMetrics,
+      // What is too large depends on what peers send.
+      log: limitedChild(log, {}),
+      onBug: bug.reject,
+    });
   const inForce = new SettingsInForce(settings, log, (changed) => {
     localNats.signInWith(localNatsOptions(changed, log));
     supervisor.apply(changed);
@@ -59,13 +69,17 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     kafka: { joined: kafka.owners.joined, remark: kafka.remark ?? null },
     peers: supervisor.peers(),
     transmit: stage.servers(),
+    ...(announcements && { announce: announcements.status }),
   });
 
   const probes = await startProbeServer(settings.httpAddress, {
     healthy: () => true,
     ready: () => kafka.owners.joined || 'not a member of the owners group: is Kafka up?',
     status,
-    metrics: async () => `${await metrics.text()}${await transmitMetrics.text()}`,
+    metrics: async () => {
+      const all = [metrics, transmitMetrics, ...(announceMetrics ? [announceMetrics] : [])];
+      return (await Promise.all(all.map((each) => each.text()))).join('');
+    },
   });
   const { port } = probes;
   const localNatsKey = localNatsPublicKey(settings);
@@ -83,8 +97,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     // A Kafka that has fallen silent must not keep this process: the position says later what was committed.
     const late = setTimeout(() => kafka.abandon(), FINISH_MS);
     // A peer's server must not keep it either, by never ending an answer.
-    await atMost(STOP_MS, Promise.all([supervisor.stop(), stage.stop()]));
-    await announcements?.drained();
+    await atMost(STOP_MS, Promise.all([supervisor.stop(), stage.stop(), announcements?.stop()]));
     await localNats.close();
     await kafka.close();
     clearTimeout(late);

@@ -63,11 +63,6 @@ export const METRICS = {
     type: 'counter',
     help: 'How often an error that nobody foresaw stopped the replay of the peer.',
   },
-  announceFailures: {
-    name: 'lfh_sync_announce_failures_total',
-    type: 'counter',
-    help: 'Messages that could not be announced on the local EVENTS.app_sync. Has no label peer.',
-  },
   buildInfo: {
     name: 'lfh_sync_build_info',
     type: 'gauge',

@@ -98,6 +98,25 @@ export function transmitStateTopic(server: FhirServerId): string {
   return `${POSITION_PREFIX}${server}`;
 }
 
+/** What the announcements of a node are called in Kafka, where they are owned by one sidecar, as a peer is. */
+export const ANNOUNCEMENTS = 'announcements';
+
+/** What one sidecar of a node owns: a peer, a FHIR server, or the announcements. */
+export type OwnedName = SyncName | FhirServerId | typeof ANNOUNCEMENTS;
+
+/** The consumer group that remembers how far LFH_SYNC was announced; also the transactional id, as {@link transmitGroup}. */
+export function announceGroup(node: string): string {
+  return `lfh-sync.${node}.${ANNOUNCEMENTS}`;
+}
+
+/** The topic that holds how far LFH_SYNC was announced, and nothing else. Set up like a position topic. */
+export const ANNOUNCE_STATE_TOPIC = `${POSITION_PREFIX}${ANNOUNCEMENTS}`;
+
+/** The owners partition that the announcements belong to. The sidecar that holds the partition announces. */
+export function announceOwnersPartition(): number {
+  return partitionOf(ANNOUNCEMENTS, OWNERS_PARTITIONS);
+}
+
 /** The owners partition that a FHIR server belongs to. The sidecar that holds the partition transmits to it. */
 export function transmitOwnersPartition(server: FhirServerId): number {
   return partitionOf(server, OWNERS_PARTITIONS);
@@ -126,6 +145,6 @@ export function ownersPartition(peer: SyncName): number {
  * The one partition of a topic that all records of a peer go to, so that they stay in order. It must be the same in
  * every version: a peer whose partition changed would have newer records beside older ones.
  */
-export function partitionOf(peer: SyncName | FhirServerId, partitions: number): number {
-  return createHash('sha256').update(peer, 'utf8').digest().readUInt32BE(0) % partitions;
+export function partitionOf(owned: OwnedName, partitions: number): number {
+  return createHash('sha256').update(owned, 'utf8').digest().readUInt32BE(0) % partitions;
 }

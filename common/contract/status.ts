@@ -1,3 +1,4 @@
+import type { AnnounceStatus } from './announce-status.ts';
 import type { Reason, RejectReason, SkipReason } from './reasons.ts';
 import type { TransmitStatus } from './transmit-status.ts';
 
@@ -86,6 +87,8 @@ export interface SidecarStatus {
     readonly remark: string | null;
   };
   readonly peers: readonly PeerStatus[];
+  /** The announcements; absent where they are turned off, and from a sidecar of a version that keeps none in Kafka. */
+  readonly announce?: AnnounceStatus;
   /** The FHIR servers; absent from a sidecar of a version that does not transmit. */
   readonly transmit?: readonly TransmitStatus[];
 }

@@ -11,7 +11,13 @@ export interface Cluster {
   findBroker(options: { nodeId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
   fetchTopicsOffset(
-    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+    topics: {
+      topic: string;
+      partitions: { partition: number }[];
+      fromBeginning: boolean;
+      /** In its place, milliseconds since 1970. */
+      fromTimestamp?: number;
+    }[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
   readonly rootLogger: object;
   readonly brokerPool: { readonly seedBroker: Broker; createBroker(options: object): Broker };

@@ -1,5 +1,5 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
-import { type FhirServerId, positionTopic, type SyncName, transactionalId } from '../../common/contract/names.ts';
+import { type OwnedName, positionTopic, type SyncName, transactionalId } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
@@ -70,9 +70,9 @@ interface TakenOverInKafka {
   readonly position: Position | undefined;
 }
 
-/** What is taken over: a peer, or the transmission to a FHIR server. */
+/** What is taken over: a peer, the transmission to a FHIR server, or the announcements. */
 export interface Claim {
-  readonly owner: SyncName | FhirServerId;
+  readonly owner: OwnedName;
   readonly transactionalId: string;
   /** The position topic. */
   readonly topic: string;

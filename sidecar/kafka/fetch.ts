@@ -63,18 +63,24 @@ export class Fetcher {
    * @throws TransientError when Kafka does not say, and what kafkajs throws
    */
   firstOffset(topic: string, partition: number): Promise<bigint> {
-    return this.#offset(topic, partition, true);
+    return this.#offset(topic, partition, 'first');
   }
 
   /** The offset after the newest record, committed or not. As {@link firstOffset}. */
   lastOffset(topic: string, partition: number): Promise<bigint> {
-    return this.#offset(topic, partition, false);
+    return this.#offset(topic, partition, 'last');
   }
 
-  async #offset(topic: string, partition: number, fromBeginning: boolean): Promise<bigint> {
+  /** The offset of the first record, committed or not, that was written at a time or later. As {@link firstOffset}. */
+  async offsetSince(topic: string, partition: number, ms: number): Promise<bigint | undefined> {
+    const offset = await this.#offset(topic, partition, ms);
+    return offset < 0n ? undefined : offset;
+  }
+
+  async #offset(topic: string, partition: number, where: 'first' | 'last' | number): Promise<bigint> {
     for (const deadline = performance.now() + LEADER_WITHIN_MS; ; ) {
       try {
-        return await this.#askOffset(topic, partition, fromBeginning);
+        return await this.#askOffset(topic, partition, where);
       } catch (error) {
         const isStale = STALE_METADATA.has(protocolError(error)?.type ?? '');
         if (!isStale || performance.now() >= deadline) throw error;
@@ -83,18 +89,21 @@ export class Fetcher {
     }
   }
 
-  async #askOffset(topic: string, partition: number, fromBeginning: boolean): Promise<bigint> {
+  async #askOffset(topic: string, partition: number, where: 'first' | 'last' | number): Promise<bigint> {
     await this.#cluster.addTargetTopic(topic);
     await this.#cluster.refreshMetadata();
-    const asked = { topic, partitions: [{ partition }], fromBeginning };
+    const since = typeof where === 'number' ? { fromTimestamp: where } : {};
+    const asked = { topic, partitions: [{ partition }], fromBeginning: where === 'first', ...since };
     const answers = await this.#cluster.fetchTopicsOffset([asked]);
     const partitions = answers.find((answer) => answer.topic === topic)?.partitions;
     const offset = partitions?.find((answer) => answer.partition === partition)?.offset;
+    // Kafka's answer where no record is as young.
+    if (typeof where === 'number' && offset === '-1') return -1n;
     // Not known is not 0: what is read from a wrong offset is not the position.
     if (offset !== undefined && /^\d+$/.test(offset)) return BigInt(offset);
     throw new TransientError(
       'KafkaUnavailable',
-      `Kafka does not say where partition ${partition} of ${topic} ${fromBeginning ? 'begins' : 'ends'}`,
+      `Kafka does not say where partition ${partition} of ${topic} ${where === 'first' ? 'begins' : 'ends'}`,
     );
   }
 

@@ -1,18 +1,18 @@
-import type { KafkaPort, TransmitPort } from '../ports.ts';
+import type { AnnounceLogPort, KafkaPort, TransmitPort } from '../ports.ts';
 import { type KafkaConnection, NO_RETRY, PATIENT_RETRY, QUICK_RETRY } from './client.ts';
 import { type Client, Clients } from './connections.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
 import type { TopicDefaults } from './topic-rules.ts';
 import { Topics } from './topics.ts';
-import { takeOverTransmission } from './transmit-log.ts';
+import { takeOverAnnouncements, takeOverTransmission } from './transmit-log.ts';
 
 export interface KafkaOptions extends KafkaConnection, TopicDefaults {
   /** The node's name. It is part of the transactional ids and of the group's id. */
   readonly node: string;
 }
 
-export interface OpenKafka extends KafkaPort, TransmitPort {
+export interface OpenKafka extends KafkaPort, TransmitPort, AnnounceLogPort {
   readonly owners: Owners;
   /** What a person should know of the topics in use, although all is well; undefined: nothing. */
   readonly remark: string | undefined;
@@ -38,6 +38,7 @@ export function openKafka(options: KafkaOptions): OpenKafka {
     },
     takeOver: (peer) => fenceAndReadPosition(parts, peer),
     takeOverTransmission: (server) => takeOverTransmission(parts, server),
+    takeOverAnnouncements: (since) => takeOverAnnouncements(parts, since),
     ensureTopics: (names, how) => topics.ensure(names, how),
     close: async () => {
       await owners.stop();

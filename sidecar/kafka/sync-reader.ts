@@ -6,6 +6,9 @@ import type { Fetched, Fetcher } from './fetch.ts';
 /** What is fetched of a partition at once: enough for a round, and little for fifty servers at a time. */
 const FETCH_BYTES = 512 * 1024;
 
+/** Longer than it takes from the first replay of a node to the first sidecar that stays. */
+const YOUNG_MS = 10 * 60_000;
+
 interface PartitionReader {
   /** Where the next fetch begins. */
   next: bigint;
@@ -49,16 +52,33 @@ export class SyncReader {
    * Begins where a state says. A partition that it does not know was added since, and is read from its beginning.
    *
    * @param offsets undefined: at the end of what is committed now
+   * @param since in place of that end, with what was written at this time or later, in milliseconds since 1970
    */
-  async begin(partitions: number, offsets: Readonly<Record<string, string>> | undefined): Promise<void> {
+  async begin(
+    partitions: number,
+    offsets: Readonly<Record<string, string>> | undefined,
+    since?: number,
+  ): Promise<void> {
     for (let partition = 0; partition < partitions; partition += 1) {
       const known = offsets?.[partition];
       const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
       // What is in an open transaction at this moment is being replayed now, and belongs to what comes.
       const stable = offsets ? end : (await this.#fetcher.fetch(SYNC_TOPIC, partition, end)).lastStable;
-      const next = offsets ? BigInt(known ?? '0') : stable;
+      const first = offsets || since === undefined ? stable : await this.#firstSince(partition, since, stable);
+      const next = offsets ? BigInt(known ?? '0') : first;
       this.#partitions.set(partition, { next, end, buffered: [] });
     }
+  }
+
+  /**
+   * Where nobody had begun before. A partition in which all is young belongs to a node that was just installed, perhaps with a
+   * sidecar that was killed before it could write where it began: all of that comes next.
+   */
+  async #firstSince(partition: number, since: number, stable: bigint): Promise<bigint> {
+    const first = await this.#fetcher.firstOffset(SYNC_TOPIC, partition);
+    const isYoung = (await this.#fetcher.offsetSince(SYNC_TOPIC, partition, since - YOUNG_MS)) === first;
+    const offset = isYoung ? first : await this.#fetcher.offsetSince(SYNC_TOPIC, partition, since);
+    return offset !== undefined && offset < stable ? offset : stable;
   }
 
   /** Takes up partitions that were added. */

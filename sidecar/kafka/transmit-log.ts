@@ -1,5 +1,8 @@
 import type { Transaction } from 'kafkajs';
 import {
+  ANNOUNCE_STATE_TOPIC,
+  ANNOUNCEMENTS,
+  announceGroup,
   EXCEPTION_TOPIC,
   type FhirServerId,
   RETRANSMIT_TOPIC,
@@ -8,13 +11,13 @@ import {
   transmitStateTopic,
 } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
-import type { SyncRecord, TransmitLog } from '../ports.ts';
+import type { AnnounceLog, SyncRecord, TransmitLog } from '../ports.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import type { NewPending } from '../transmit/round.ts';
 import { decodeState, encodeState, type Pending, type TransmitState } from '../transmit/state.ts';
 import type { Client } from './connections.ts';
 import { protocolError, translate } from './errors.ts';
-import { fenceAndRead, type KafkaTakeOver, positionLost } from './fence.ts';
+import { type Claim, fenceAndRead, type KafkaTakeOver, positionLost } from './fence.ts';
 import { Fetcher } from './fetch.ts';
 import { SyncReader } from './sync-reader.ts';
 import { closed, withTimeout } from './timeout.ts';
@@ -27,26 +30,47 @@ const STEP_DEADLINE_MS = 30_000;
 const PENDING_BYTES = 256 * 1024;
 
 /** Fences every earlier sidecar that transmitted to a server, reads what it left, and goes on from there. */
-export async function takeOverTransmission(options: KafkaTakeOver, server: FhirServerId): Promise<TransmitLog> {
-  const { topics, node } = options;
-  const topic = transmitStateTopic(server);
-  const group = transmitGroup(node, server);
+export function takeOverTransmission(options: KafkaTakeOver, server: FhirServerId): Promise<TransmitLog> {
+  return takeOver(options, {
+    owner: server,
+    transactionalId: transmitGroup(options.node, server),
+    topic: transmitStateTopic(server),
+    uses: [RETRANSMIT_TOPIC, EXCEPTION_TOPIC],
+  });
+}
+
+/** Fences every earlier sidecar that announced, and goes on where it was. @param since as {@link SyncReader.begin} has it */
+export function takeOverAnnouncements(options: KafkaTakeOver, since: number): Promise<AnnounceLog> {
+  const transactionalId = announceGroup(options.node);
+  return takeOver(options, { owner: ANNOUNCEMENTS, transactionalId, topic: ANNOUNCE_STATE_TOPIC, uses: [], since });
+}
+
+interface LogClaim extends Claim {
+  /** The topics that it reads and writes besides LFH_SYNC. */
+  readonly uses: readonly string[];
+  /** Where it begins when it was never taken over. */
+  readonly since?: number;
+}
+
+async function takeOver(options: KafkaTakeOver, claim: LogClaim): Promise<KafkaTransmitLog> {
+  const { topics } = options;
+  const { topic, owner, transactionalId: group } = claim;
   // Its own topic first, which shows what the brokers take by default.
-  await topics.ensure([topic, SYNC_TOPIC, RETRANSMIT_TOPIC, EXCEPTION_TOPIC]);
-  const { writer, newest } = await fenceAndRead(options, { owner: server, transactionalId: group, topic });
+  await topics.ensure([topic, SYNC_TOPIC, ...claim.uses]);
+  const { writer, newest } = await fenceAndRead(options, claim);
   const client = options.open();
   try {
     const stored = newest?.value ? decodeState(newest.value.toString('utf8')) : undefined;
     if (newest?.value && stored === undefined) throw positionLost(topic, newest);
-    const log = new KafkaTransmitLog({ client, writer, topics, server, topic, group }, stored?.pending ?? []);
-    await log.begin(stored?.offsets);
-    // Written before anything is read, so that whatever is replayed from now on is transmitted.
-    if (stored === undefined) await log.commit(0, [], []);
+    const log = new KafkaTransmitLog({ client, writer, topics, topic, group }, stored?.pending ?? []);
+    await log.begin(stored?.offsets, claim.since);
+    // Written before anything is read, so that nothing of what is replayed from now on is left out.
+    if (stored === undefined) await log.commit(0);
     return log;
   } catch (error) {
     await writer.close();
     client.end();
-    throw translate(error, `take over the transmission to ${server} in Kafka`);
+    throw translate(error, `take over ${owner} in Kafka`);
   }
 }
 
@@ -54,13 +78,13 @@ interface LogParts {
   readonly client: Client;
   readonly writer: TransactionalWriter;
   readonly topics: Topics;
-  readonly server: FhirServerId;
   /** The position topic. */
   readonly topic: string;
   readonly group: string;
 }
 
-class KafkaTransmitLog implements TransmitLog {
+/** Nothing ever waits where it is the log of the announcements. */
+class KafkaTransmitLog implements TransmitLog, AnnounceLog {
   readonly #parts: LogParts;
   readonly #fetcher: Fetcher;
   readonly #reader: SyncReader;
@@ -87,11 +111,11 @@ class KafkaTransmitLog implements TransmitLog {
     return this.#reader.expired;
   }
 
-  async begin(offsets: TransmitState['offsets'] | undefined): Promise<void> {
+  async begin(offsets: TransmitState['offsets'] | undefined, since?: number): Promise<void> {
     const { partitions } = this.#parts.topics.known(SYNC_TOPIC);
     await this.#within('read LFH_SYNC', async () => {
       await this.#fetcher.connect();
-      await this.#reader.begin(partitions, offsets);
+      await this.#reader.begin(partitions, offsets, since);
     });
     this.#committed = encodeState({ offsets: this.#reader.offsets, pending: this.#pending });
   }
@@ -124,8 +148,8 @@ class KafkaTransmitLog implements TransmitLog {
 
   async commit(
     taken: number,
-    records: readonly OutgoingRecord[],
-    pending: readonly (Pending | NewPending)[],
+    records: readonly OutgoingRecord[] = [],
+    pending: readonly (Pending | NewPending)[] = [],
   ): Promise<void> {
     const { writer } = this.#parts;
     this.#reader.drop(taken);

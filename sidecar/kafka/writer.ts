@@ -1,5 +1,5 @@
 import type { Message, Producer, Transaction } from 'kafkajs';
-import { type FhirServerId, partitionOf, type SyncName } from '../../common/contract/names.ts';
+import { type OwnedName, partitionOf } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import { offsetOf, splitIntoRequests, type Target, type TopicPart } from './batch-requests.ts';
@@ -23,20 +23,20 @@ export interface WriterParts {
   readonly client: Client;
   readonly producer: Producer;
   readonly topics: Topics;
-  /** The peer or the FHIR server, all of whose records go to one partition of each topic. */
-  readonly owner: SyncName | FhirServerId;
+  /** All of its records go to one partition of each topic. */
+  readonly owner: OwnedName;
   readonly positionTopic: string;
 }
 
 /** Sends more in the transaction in which records were written, once their locations are known. */
 export type Finish = (transaction: Transaction, locations: readonly RecordLocation[]) => Promise<void>;
 
-/** Writes the transactions of one peer, or of one FHIR server, through a producer that has fenced all earlier ones. */
+/** Writes the transactions of one owner through a producer that has fenced all earlier ones. */
 export class TransactionalWriter {
   readonly #client: Client;
   readonly #producer: Producer;
   readonly #topics: Topics;
-  readonly #owner: SyncName | FhirServerId;
+  readonly #owner: OwnedName;
   readonly #positionTopic: string;
   #transaction: Transaction | undefined;
 

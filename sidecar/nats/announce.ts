@@ -1,58 +1,152 @@
-import { headers, type MsgHdrs, type NatsConnection } from 'nats';
+import { createInbox, headers, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from 'nats';
 import { clean } from '../../common/clean.ts';
 import { TransientError } from '../../common/errors.ts';
-import type { Announcement } from '../ports.ts';
+import type { Announced, Announcement } from '../ports.ts';
 import type { Connected } from './connection.ts';
 import { LOCAL_NATS, translate } from './errors.ts';
 import { ask } from './request.ts';
 
-/** How much is sent before we wait for the server to keep up. Without a limit the library would hold all of it in memory. */
-const CHUNK_BYTES = 1024 * 1024;
+/** How much is sent before its confirmations are waited for. What is sent and not confirmed may be announced again. */
+const CHUNK = { bytes: 1024 * 1024, messages: 128 };
+/** How long the confirmations before the last one may come after it. */
+const LATE_MS = 5_000;
 
 /**
- * Publishes each message on its own. Only the last message of a chunk asks for JetStream's confirmation. The stream stores
- * messages in order, so this confirmation covers the whole chunk, and a missing stream or permission shows.
+ * Publishes each message on its own, and has JetStream confirm each: one that is refused between others that are stored, as while
+ * a stream changes its leader, would otherwise be lost in silence.
  *
- * @throws TransientError also when only the messages that are too large for the server could not be published
+ * @param inboxPrefix where the connection's user may receive confirmations
  */
 export async function announce(
   connected: Connected,
   subject: string,
+  inboxPrefix: string,
   messages: readonly Announcement[],
-): Promise<void> {
-  const fitting = messages.filter((message) => sizeOf(message) <= maxPayload(connected.connection));
-  for (const chunk of chunks(fitting)) await send(connected, subject, chunk);
-  if (fitting.length < messages.length) {
-    throw new TransientError(
-      'PermissionDenied',
-      `${messages.length - fitting.length} message(s) are larger than max_payload of ${LOCAL_NATS}: raise it to what the ` +
-        "peers' NATS servers have",
+): Promise<Announced> {
+  const limit = maxPayload(connected.connection);
+  const tooLarge: number[] = [];
+  const fitting: number[] = [];
+  for (const [index, message] of messages.entries()) (sizeOf(message) > limit ? tooLarge : fitting).push(index);
+  for (const chunk of chunks(messages, fitting)) {
+    const announcements = chunk.map((index) => messages[index] as Announcement);
+    const { confirmed, problem } = await send(connected, subject, inboxPrefix, announcements);
+    if (problem) {
+      const done = chunk[confirmed] as number;
+      return { done, tooLarge: tooLarge.filter((index) => index < done), problem };
+    }
+  }
+  return { done: messages.length, tooLarge };
+}
+
+interface Confirmed {
+  /** How many of the first the stream has confirmed. */
+  readonly confirmed: number;
+  readonly problem?: TransientError;
+}
+
+async function send(
+  connected: Connected,
+  subject: string,
+  inboxPrefix: string,
+  messages: readonly Announcement[],
+): Promise<Confirmed> {
+  const before = messages.slice(0, -1);
+  const last = messages.at(-1) as Announcement;
+  const confirmations = new Confirmations(connected, subject, inboxPrefix, before.length);
+  try {
+    before.forEach(({ id, payload }, index) => confirmations.publish(index, payload, withId(id)));
+    const confirmation = await ask(connected, subject, last.payload, withId(last.id));
+    if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
+    await confirmations.complete();
+    throwIfRefused(confirmation, subject);
+    return { confirmed: messages.length };
+  } catch (error) {
+    const problem = error instanceof TransientError ? error : translate(error, connected.remote);
+    return { confirmed: confirmations.inOrder, problem };
+  } finally {
+    confirmations.end();
+  }
+}
+
+/** The confirmations of the messages of a chunk before its last one. */
+class Confirmations {
+  readonly #connection: NatsConnection;
+  readonly #subject: string;
+  readonly #inbox: string;
+  readonly #expected: number;
+  readonly #subscription: Subscription;
+  readonly #confirmed = new Set<number>();
+  readonly #all = Promise.withResolvers<void>();
+
+  constructor({ connection, remote }: Connected, subject: string, inboxPrefix: string, expected: number) {
+    this.#connection = connection;
+    this.#subject = subject;
+    this.#inbox = createInbox(inboxPrefix);
+    this.#expected = expected;
+    // Nobody may be waiting for it.
+    this.#all.promise.catch(() => undefined);
+    this.#subscription = connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error) this.#all.reject(translate(error, remote));
+        else this.#received(message);
+      },
+    });
+    if (expected === 0) this.#all.resolve();
+  }
+
+  /** How many of the first are confirmed. */
+  get inOrder(): number {
+    let count = 0;
+    while (this.#confirmed.has(count)) count += 1;
+    return count;
+  }
+
+  publish(index: number, payload: Uint8Array, fields: MsgHdrs): void {
+    this.#connection.publish(this.#subject, payload, { headers: fields, reply: `${this.#inbox}.${index}` });
+  }
+
+  /** Waits for those that are still on their way. @throws TransientError when one was refused, or has not come */
+  async complete(): Promise<void> {
+    const timer = setTimeout(() => this.#all.reject(this.#missing()), LATE_MS);
+    try {
+      await this.#all.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  end(): void {
+    this.#subscription.unsubscribe();
+  }
+
+  #received(message: Msg): void {
+    try {
+      throwIfRefused(message, this.#subject);
+    } catch (error) {
+      this.#all.reject(error);
+      return;
+    }
+    this.#confirmed.add(Number(message.subject.slice(this.#inbox.length + 1)));
+    if (this.#confirmed.size === this.#expected) this.#all.resolve();
+  }
+
+  #missing(): TransientError {
+    const missing = this.#expected - this.#confirmed.size;
+    return new TransientError(
+      'Unreachable',
+      `${LOCAL_NATS} has not confirmed ${missing} message(s) on ${this.#subject}`,
     );
   }
 }
 
-async function send(connected: Connected, subject: string, messages: readonly Announcement[]): Promise<void> {
-  const { connection, remote } = connected;
-  const last = messages.at(-1) as Announcement;
-  try {
-    for (const { id, payload } of messages.slice(0, -1)) {
-      connection.publish(subject, payload, { headers: withId(id) });
-    }
-  } catch (error) {
-    throw translate(error, remote);
-  }
-  const confirmation = await ask(connected, subject, last.payload, withId(last.id));
-  if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
-  throwIfRefused(confirmation.string(), subject);
-}
-
-function* chunks(messages: readonly Announcement[]): Generator<readonly Announcement[]> {
-  let chunk: Announcement[] = [];
+/** @param indexes of the messages to send */
+function* chunks(messages: readonly Announcement[], indexes: readonly number[]): Generator<readonly number[]> {
+  let chunk: number[] = [];
   let bytes = 0;
-  for (const message of messages) {
-    chunk.push(message);
-    bytes += message.payload.byteLength;
-    if (bytes < CHUNK_BYTES) continue;
+  for (const index of indexes) {
+    chunk.push(index);
+    bytes += messages[index]?.payload.byteLength ?? 0;
+    if (bytes < CHUNK.bytes && chunk.length < CHUNK.messages) continue;
     yield chunk;
     chunk = [];
     bytes = 0;
@@ -75,10 +169,11 @@ function withId(id: string): MsgHdrs {
   return fields;
 }
 
-function throwIfRefused(confirmation: string, subject: string): void {
+function throwIfRefused(confirmation: Msg, subject: string): void {
   let error: { description?: unknown } | undefined;
   try {
-    ({ error } = JSON.parse(confirmation) as { error?: { description?: unknown } });
+    // Where nothing listens on the subject, the server's answer is empty.
+    ({ error } = JSON.parse(confirmation.string()) as { error?: { description?: unknown } });
   } catch {
     throw new TransientError('Unreachable', noStream(subject));
   }

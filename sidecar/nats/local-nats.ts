@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
-import type { Announcement, AnnouncePort } from '../ports.ts';
+import type { Announced, Announcement, AnnouncePort } from '../ports.ts';
 import { announce } from './announce.ts';
 import { type Connected, connectNats, type NatsOptions } from './connection.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
@@ -32,7 +32,7 @@ export interface LocalNats extends AnnouncePort {
   start(service: StatusService): void;
   /**
    * Signs in with other keys from now on. The connection that stands is used until there is another, or until the first
-   * attempt at one has failed, so that replacing a key costs no announcements. Does nothing when the keys are the same.
+   * attempt at one has failed, so that replacing a key delays no announcements. Does nothing when the keys are the same.
    */
   signInWith(keys: LocalNatsKeys): void;
   /** Finishes what is being announced first. */
@@ -71,10 +71,9 @@ class LocalConnection implements LocalNats {
     this.#handedOver = this.#handedOver.then(() => this.#handOver(options));
   }
 
-  /** @throws TransientError at once while there is no connection; the caller decides what that is worth */
-  async announce(messages: readonly Announcement[]): Promise<void> {
-    if (!this.#current) throw NOT_YET;
-    await this.#current.announce(messages);
+  /** Answers at once while there is no connection. */
+  async announce(messages: readonly Announcement[]): Promise<Announced> {
+    return this.#current?.announce(messages) ?? notDone(NOT_YET);
   }
 
   async close(): Promise<void> {
@@ -93,6 +92,10 @@ class LocalConnection implements LocalNats {
 }
 
 const NOT_YET = new TransientError('Unreachable', `${LOCAL_NATS} is not connected yet`);
+
+function notDone(problem: TransientError): Announced {
+  return { done: 0, tooLarge: [], problem };
+}
 
 function keysOf({ seed, olderSeeds, ca }: LocalNatsOptions): LocalNatsKeys {
   return { seed, olderSeeds, ca };
@@ -125,12 +128,15 @@ class KeptConnection {
     return this.#tried.promise;
   }
 
-  /** @throws TransientError at once while there is no connection; the caller decides what that is worth */
-  async announce(messages: readonly Announcement[]): Promise<void> {
-    if (!this.#connected) throw this.#problem;
-    const announced = announce(this.#connected, this.#options.subject, messages);
-    this.#announcing = announced.catch(() => undefined);
-    await announced;
+  async announce(messages: readonly Announcement[]): Promise<Announced> {
+    if (!this.#connected) return notDone(this.#problem);
+    const { subject, inboxPrefix } = this.#options;
+    const announced = announce(this.#connected, subject, inboxPrefix, messages);
+    this.#announcing = announced.then(
+      () => undefined,
+      () => undefined,
+    );
+    return announced;
   }
 
   async close(): Promise<void> {
@@ -174,7 +180,7 @@ class KeptConnection {
     this.#tried.resolve();
     const next = first.onOlderKey ? await this.#withCurrentKey(options, first) : undefined;
     if (!next) return first;
-    // The newer one is used before the older one is closed, so that no announcement is lost.
+    // The newer one is used before the older one is closed, so that no announcement fails.
     const underWay = this.#announcing;
     this.#connected = next;
     await underWay;

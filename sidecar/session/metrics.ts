@@ -28,7 +28,6 @@ export interface Metrics {
   forPeer(name: string): PeerMetrics;
   /** Removes the peer's series, so that no alert goes on for a peer that was removed. */
   removePeer(name: string): void;
-  announceFailed(count: number): void;
   /** Everything, in Prometheus' text format. */
   text(): Promise<string>;
 }
@@ -65,7 +64,6 @@ export function createMetrics(version: string): Metrics {
     internalErrors: counter(METRICS.internalErrors),
   };
   const ofProcess = ({ name, help }: { name: string; help: string }) => ({ name, help, registers: [registry] });
-  const announceFailures = new Counter(ofProcess(METRICS.announceFailures));
   const { labels } = METRICS.buildInfo;
   new Gauge({ ...ofProcess(METRICS.buildInfo), labelNames: labels }).set({ version }, 1);
 
@@ -104,7 +102,6 @@ export function createMetrics(version: string): Metrics {
       for (const reason of Object.keys(SKIP_REASONS)) skipped.remove({ peer, reason });
       for (const reason of Object.keys(REJECT_REASONS)) rejected.remove({ peer, reason });
     },
-    announceFailed: (count) => announceFailures.inc(count),
     text: () => registry.metrics(),
   };
 }

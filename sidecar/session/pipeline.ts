@@ -13,7 +13,6 @@ import type { Delivered } from '../replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../replay/outgoing-record.ts';
 import type { Position } from '../replay/position.ts';
 import type { Allowance } from './allowance.ts';
-import type { Announcements } from './announcements.ts';
 import { logCommitted } from './replay-log.ts';
 import type { PeerReport } from './report.ts';
 import { judgeInSlices, planInSlices } from './slices.ts';
@@ -26,7 +25,6 @@ export interface SessionContext {
   readonly limits: BatchLimits;
   readonly allowance: Allowance;
   readonly kafka: KafkaPort;
-  readonly announcements: Announcements | undefined;
   readonly report: PeerReport;
   readonly log: Logger;
 }
@@ -224,7 +222,7 @@ async function planWithTopics(
 
 async function commitBatch(session: Session, before: Position, batch: readonly Delivered[]): Promise<void> {
   const { context, writer, backlog } = session;
-  const { report, rules, peer, log } = context;
+  const { report, rules, log } = context;
   const started = performance.now();
   const judged = await judgeInSlices(batch, before, rules);
   const planned = await planWithTopics(context, judged, before);
@@ -236,10 +234,4 @@ async function commitBatch(session: Session, before: Position, batch: readonly D
   report.committed(planned, batch.length, seconds, Date.now());
   report.lag(backlog.lag);
   logCommitted(log, planned, locations);
-  context.announcements?.add(
-    planned.replays.map(({ delivered }) => ({
-      id: `${peer}:${before.identity ?? before.stream}:${delivered.streamSequence}`,
-      payload: delivered.payload,
-    })),
-  );
 }

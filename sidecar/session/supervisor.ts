@@ -6,7 +6,6 @@ import { type Logger, limitedChild } from '../../common/log.ts';
 import type { KafkaPort, OwnersPort, PeerStream } from '../ports.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
 import { Allowance } from './allowance.ts';
-import type { Announcements } from './announcements.ts';
 import type { Metrics } from './metrics.ts';
 import { replayPeer } from './peer.ts';
 import { PeerReport } from './report.ts';
@@ -28,7 +27,6 @@ export interface SupervisorPorts {
   readonly kafka: KafkaPort;
   readonly owners: OwnersPort;
   readonly openStream: OpenStream;
-  readonly announcements: Announcements | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Ends the process, after a bug that is not in the replay of a peer; one that is stops that peer alone. */
@@ -148,7 +146,6 @@ export class Supervisor {
         limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
         kafka: this.#ports.kafka,
         owners: this.#ports.owners,
-        announcements: this.#ports.announcements,
         report,
         log,
         openStream: (server) => this.#ports.openStream(settings, peer, server, log),

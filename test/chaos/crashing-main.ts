@@ -1,5 +1,5 @@
 import { makeParts } from '../../sidecar/parts.ts';
-import type { KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
+import type { AnnounceLog, AnnounceLogPort, KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
 import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { run } from '../../sidecar/run.ts';
 
@@ -7,13 +7,18 @@ import { run } from '../../sidecar/run.ts';
  * The product's sidecar, but it kills itself, as kill -9 would, at one step of one batch. It is put together from the
  * product's own parts; the wrappers around them only count and kill.
  *
- * CRASH_AT: one of {@link STEPS}; CRASH_ON: which transaction, 1 for the first, which writes the position before any message.
+ * CRASH_AT: one of {@link STEPS}; CRASH_ON: which transaction, 1 for the first, which writes the position before any message. Of
+ * {@link ANNOUNCE_STEPS} it is the transaction of the announcements, 1 for the first that has any.
  */
 export const STEPS = ['before-send', 'after-send', 'before-commit', 'after-commit', 'before-ack', 'after-ack'] as const;
 
 const at = process.env.CRASH_AT;
 const on = Number(process.env.CRASH_ON);
 let transaction = 0;
+let announced = 0;
+
+/** When the announcements are stored in the stream, before and after that is written to Kafka. */
+export const ANNOUNCE_STEPS = ['before-announce-commit', 'after-announce-commit'] as const;
 
 function reach(step: (typeof STEPS)[number]): void {
   if (step === at && transaction === on) process.kill(process.pid, 'SIGKILL');
@@ -37,13 +42,37 @@ function crashingWriter(writer: ReplayWriter): ReplayWriter {
   };
 }
 
-function crashingKafka(kafka: KafkaPort): KafkaPort {
+function crashingKafka(kafka: KafkaPort & AnnounceLogPort): KafkaPort & AnnounceLogPort {
   return {
     takeOver: async (peer) => {
       const { writer, position } = await kafka.takeOver(peer);
       return { writer: crashingWriter(writer), position };
     },
+    takeOverAnnouncements: async (since) => crashingAnnounceLog(await kafka.takeOverAnnouncements(since)),
     ensureTopics: (topics, options) => kafka.ensureTopics(topics, options),
+  };
+}
+
+function crashingAnnounceLog(log: AnnounceLog): AnnounceLog {
+  const reachInLog = (step: (typeof ANNOUNCE_STEPS)[number]): void => {
+    if (step === at && announced === on) process.kill(process.pid, 'SIGKILL');
+  };
+  return {
+    get lag() {
+      return log.lag;
+    },
+    get expired() {
+      return log.expired;
+    },
+    next: (waitMs) => log.next(waitMs),
+    measure: () => log.measure(),
+    close: () => log.close(),
+    commit: async (taken) => {
+      announced += 1;
+      reachInLog('before-announce-commit');
+      await log.commit(taken);
+      reachInLog('after-announce-commit');
+    },
   };
 }
 

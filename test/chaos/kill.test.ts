@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import { MessageLedger } from '../kit/sites/message-ledger.ts';
 import { Site } from '../kit/sites/site.ts';
-import { STEPS } from './crashing-main.ts';
+import { ANNOUNCE_STEPS, STEPS } from './crashing-main.ts';
 
 const CRASHING = join(import.meta.dirname, 'crashing-main.ts');
 const SETTINGS = { LFH_SYNC_BATCH_MAX_MESSAGES: '50' };
@@ -32,6 +32,21 @@ describe('a sidecar', function () {
       const heir = await SidecarProcess.start(b, { peers, settings: SETTINGS });
       await ledger.arrivedOnce(b);
       await ledger.acknowledged(a, b);
+      await ledger.announcedOnce(b);
+      await heir.stop();
+    });
+  }
+
+  for (const step of ANNOUNCE_STEPS) {
+    it(`announces each message once when it is killed ${step.replaceAll('-', ' ')}`, async () => {
+      const peers = [{ site: a }];
+      const env = { CRASH_AT: step, CRASH_ON: '2' };
+      const doomed = await SidecarProcess.start(b, { peers, settings: SETTINGS, main: CRASHING, env });
+      await ledger.send(a, 1000);
+      await doomed.process.exited();
+      const heir = await SidecarProcess.start(b, { peers, settings: SETTINGS });
+      await ledger.arrivedOnce(b);
+      await ledger.announcedOnce(b);
       await heir.stop();
     });
   }

@@ -60,10 +60,7 @@ const CASES: Readonly<Record<string, Case>> = {
     fires: [counter('lfh_sync_peer_connected', '1x10 stale')],
     after: 30,
     says: /No sidecar in site/,
-    silent: [
-      counter('lfh_sync_peer_connected', '1x10 stale'),
-      `lfh_sync_announce_failures_total{namespace="site"} ${always(0)}`,
-    ],
+    silent: [counter('lfh_sync_peer_connected', '1x10 stale'), `lfh_sync_build_info{namespace="site"} ${always(1)}`],
   },
   LfhSyncLagging: {
     fires: [counter('lfh_sync_lag', always(1001))],
@@ -96,10 +93,19 @@ const CASES: Readonly<Record<string, Case>> = {
     silent: [counter('lfh_sync_take_overs_total', '0x5 3x60')],
   },
   LfhSyncAnnouncementsLost: {
-    fires: ['lfh_sync_announce_failures_total{namespace="site"} 0x5 1x200'],
+    fires: ['lfh_sync_announcements_lost_total{namespace="site", reason="TooLarge"} 0x5 1x200'],
     after: 10,
-    says: /site/,
-    silent: [`lfh_sync_announce_failures_total{namespace="site"} ${always(1)}`],
+    says: /TooLarge.*site|site.*TooLarge/s,
+    silent: [`lfh_sync_announcements_lost_total{namespace="site", reason="TooLarge"} ${always(1)}`],
+  },
+  LfhSyncAnnouncementsWait: {
+    fires: [`lfh_sync_announce_up{namespace="site"} ${always(0)}`],
+    after: 6,
+    says: /in site/,
+    silent: [
+      `lfh_sync_announce_up{namespace="site", pod="x"} ${always(0)}`,
+      `lfh_sync_announce_up{namespace="site", pod="y"} ${always(1)}`,
+    ],
   },
   LfhSyncMessagesExpired: {
     fires: [condition('LfhSyncPeer', 'b', 'SendReady', 'MessagesExpired')],

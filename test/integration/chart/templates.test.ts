@@ -295,7 +295,7 @@ describe('the templates of the chart', function () {
     const { rules } = (spec as { groups: { rules: Record<string, string>[] }[] }).groups[0] ?? { rules: [] };
     const expressions = rules.filter(({ expr }) => expr?.includes(' unless ')).map(({ expr }) => expr);
     const before = 'group by (namespace) (last_over_time(lfh_sync_peer_connected[1d]))';
-    assert.deepEqual(expressions, [`${before} unless group by (namespace) (lfh_sync_announce_failures_total)`]);
+    assert.deepEqual(expressions, [`${before} unless group by (namespace) (lfh_sync_build_info)`]);
   });
 
   it('make alerts and a dashboard that Prometheus understands', async () => {

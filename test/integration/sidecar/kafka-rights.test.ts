@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
 import type { PeerStatus } from '../../../common/contract/status.ts';
+import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess, signsInAtKafka } from '../../kit/processes/sidecar.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
@@ -50,14 +51,14 @@ describe('a Kafka with ACLs', () => {
       return { ...who, resourceType, resourceName, resourcePatternType, operation };
     });
 
-  const owners = (): AclEntry[] => allow(AclResourceTypes.GROUP, 'lfh-sync.local.owners', LITERAL, READ);
+  const groups = (): AclEntry[] => allow(AclResourceTypes.GROUP, 'lfh-sync.local.', PREFIXED, READ);
   const transactions = (): AclEntry[] => allow(AclResourceTypes.TRANSACTIONAL_ID, 'lfh-sync.', PREFIXED, WRITE);
   const on = (topic: string, operation: AclEntry['operation']): AclEntry[] =>
     allow(AclResourceTypes.TOPIC, topic, LITERAL, operation);
 
   /** All rights that docs/sidecar.md lists, in the order in which the sidecar needs them, and what is said without each. */
   const steps: readonly [right: string, message: RegExp, acl: () => AclEntry[]][] = [
-    ['READ on the group', /GROUP_AUTHORIZATION_FAILED; allow this sidecar to read the consumer groups/, owners],
+    ['READ on the groups', /GROUP_AUTHORIZATION_FAILED; allow this sidecar to read the consumer groups/, groups],
     [
       'any on the position topic',
       /allow this sidecar DESCRIBE on the topic LFH_SYNC_POSITION_lfh-sync-hospital-a/,
@@ -108,6 +109,7 @@ describe('a Kafka with ACLs', () => {
   it('is replayed into with the rights that docs/sidecar.md lists, and nothing was rejected for want of one', async () => {
     await sidecar.waitForPeer(a, 'is replayed', ({ position }) => position?.sequence === 2, 60_000);
     assert.deepEqual(await replayedUuids(b.kafka), [uuid]);
+    await until('it is announced', async () => (await b.appSync()).length === 1);
     for (const topic of ['FHIR-R4', 'LFH_EXCEPTION']) {
       assert.equal((await readTopic(b.kafka, topic)).length, 1, topic);
     }

@@ -139,7 +139,7 @@ describe("a peer's messages", () => {
       about().map(({ data }) => data),
       [payload.toString()],
     );
-    assert.match(about()[0]?.id ?? '', /^lfh-sync-hospital-a:.+:\d+$/);
+    assert.match(about()[0]?.id ?? '', /^LFH_SYNC:\d+:\d+:\d+$/);
     const { skipped } = await sidecar.peer(a);
     assert.equal(skipped.OwnMessage, 1);
     assert.match(await sidecar.log(), /detected local LFH message, not storing in kafka/);

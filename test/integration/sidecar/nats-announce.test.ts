@@ -5,8 +5,8 @@ import { pino } from 'pino';
 import { APP_SYNC_SUBJECT, statusSubject, syncName } from '../../../common/contract/names.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { sidecarInbox } from '../../../common/contract/sidecar-user.ts';
-import { TransientError } from '../../../common/errors.ts';
 import { type LocalNats, type LocalNatsOptions, openLocalNats } from '../../../sidecar/nats/local-nats.ts';
+import type { Announced } from '../../../sidecar/ports.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { Site } from '../../kit/sites/site.ts';
 
@@ -48,7 +48,7 @@ describe("announcing on the node's local NATS", function () {
   }
 
   async function connected(made: LocalNats): Promise<void> {
-    await until('the announcer is connected', () => made.announce([]).then(() => true));
+    await until('the announcer is connected', async () => (await made.announce([])).problem === undefined);
   }
 
   async function stored(): Promise<string[]> {
@@ -101,24 +101,36 @@ describe("announcing on the node's local NATS", function () {
     await connection.close();
   });
 
-  it('reports how many messages are larger than the server accepts, and announces the others', async () => {
+  it('reports which messages are larger than the server accepts, and announces the others', async () => {
     const made = announcer();
     await connected(made);
     const huge = { id: 'huge', payload: Buffer.alloc(2_000_000) };
-    await fails(
-      made.announce([...messages(1, 2), huge, ...messages(3, 4)]),
-      'PermissionDenied',
-      /^1 message.*max_payload/,
-    );
+    const announced = await made.announce([...messages(1, 2), huge, ...messages(3, 4), huge]);
+    assert.deepEqual(announced, { done: 6, tooLarge: [2, 5] });
     assert.equal((await stored()).length, 4);
+  });
+
+  it('reports a message that the stream refuses between others, and counts none after it as done', async () => {
+    const made = announcer();
+    await connected(made);
+    const connection = await site.connect();
+    const streams = (await connection.jetstreamManager()).streams;
+    await streams.update('EVENTS', { max_msg_size: 1_000 });
+    const { done, problem } = await made.announce([...messages(1, 2), ...messages(3, 3, 2_000), ...messages(4, 300)]);
+    assert.deepEqual([done, problem?.reason], [2, 'Unreachable']);
+    assert.match(problem?.message ?? '', /does not store EVENTS\.app_sync: message size exceeds maximum allowed/);
+    await streams.update('EVENTS', { max_msg_size: -1 });
+    await connection.close();
   });
 
   it('accepts a message of exactly the size that the server accepts', async () => {
     const made = announcer();
     await connected(made);
     const id = 'x'.repeat(40);
-    await made.announce([{ id, payload: Buffer.alloc(1024 * 1024 - 27 - id.length) }]);
-    await fails(made.announce([{ id, payload: Buffer.alloc(1024 * 1024 - 26 - id.length) }]), 'PermissionDenied');
+    const announced = (bytes: number) => made.announce([{ id, payload: Buffer.alloc(bytes - id.length) }]);
+    assert.deepEqual(await announced(1024 * 1024 - 27), { done: 1, tooLarge: [] });
+    assert.deepEqual(await announced(1024 * 1024 - 26), { done: 1, tooLarge: [0] });
+    assert.equal((await stored()).length, 1);
   });
 
   it('reports that no stream has its subject', async () => {
@@ -131,12 +143,7 @@ describe("announcing on the node's local NATS", function () {
     const made = announcer();
     await connected(made);
     await site.nats.stop();
-    await until('it noticed', () =>
-      made.announce([]).then(
-        () => false,
-        () => true,
-      ),
-    );
+    await until('it noticed', async () => (await made.announce([])).problem !== undefined);
     const failing = fails(made.announce(messages(1, 3)), 'Unreachable', /this node's NATS|closed|listens/);
     await soonerThan(100, 'it fails', failing);
     await site.nats.start();
@@ -155,12 +162,7 @@ describe("announcing on the node's local NATS", function () {
   it('reports that its key is refused', async () => {
     const stranger = createUser();
     const made = announcer({ seed: stranger.getSeed() });
-    await until('it tried', () =>
-      made.announce([]).then(
-        () => false,
-        (error: TransientError) => error.reason === 'KeyRefused',
-      ),
-    );
+    await until('it tried', async () => (await made.announce([])).problem?.reason === 'KeyRefused');
     await fails(made.announce(messages(1, 1)), 'KeyRefused', new RegExp(stranger.getPublicKey()));
   });
 
@@ -290,11 +292,9 @@ async function duration(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - began;
 }
 
-async function fails(promise: Promise<unknown>, reason: Reason, ...says: RegExp[]): Promise<void> {
-  await assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof TransientError, String(error));
-    assert.equal(error.reason, reason, error.message);
-    for (const pattern of says) assert.match(error.message, pattern);
-    return true;
-  });
+async function fails(announced: Promise<Announced>, reason: Reason, ...says: RegExp[]): Promise<void> {
+  const { done, problem } = await announced;
+  assert.equal(done, 0);
+  assert.equal(problem?.reason, reason, problem?.message);
+  for (const pattern of says) assert.match(problem?.message ?? '', pattern);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { SYNC_SUBJECT } from '../../../common/contract/names.ts';
+import { SYNC_SUBJECT, SYNC_TOPIC } from '../../../common/contract/names.ts';
 import { until } from '../processes/process.ts';
 import { type KafkaClients, readTopic, replayedUuids } from '../servers/topic-reader.ts';
 import { type ConnectMessage, connectMessage } from './connect-message.ts';
@@ -59,6 +59,22 @@ export class MessageLedger {
       }
     }
     assert.deepEqual(await readTopic(at.kafka, 'LFH_EXCEPTION'), []);
+  }
+
+  /** Waits until all is announced. Then each has to be there once, in its origin's order, with the bytes of LFH_SYNC. */
+  async announcedOnce(at: Site, timeoutMs = 60_000): Promise<void> {
+    const enough = async (): Promise<boolean> => (await at.appSync()).length >= this.count;
+    await until(`${this.count} messages are announced`, enough, timeoutMs, 250);
+    const announced = (await at.appSync()).map(({ data }) => data.toString('utf8'));
+    const uuids = announced.map((data) => (JSON.parse(data) as { uuid: string }).uuid);
+    assert.equal(new Set(uuids).size, uuids.length, 'some were announced again');
+    for (const [from, sent] of this.#sent) {
+      const own = new Set(sent);
+      const ofThat = uuids.filter((uuid) => own.has(uuid));
+      assert.deepEqual(ofThat, sent, `not what ${from.lfhId} sent, in that order`);
+    }
+    const replayed = (await readTopic(at.kafka, SYNC_TOPIC)).map(({ value }) => value.toString('utf8'));
+    assert.deepEqual(announced.toSorted(), replayed.toSorted());
   }
 
   /** Waits until everything in the durable of `receiver` at a site is acknowledged. */

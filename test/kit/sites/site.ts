@@ -274,6 +274,26 @@ export class Site {
     await connection.close();
   }
 
+  /** What its stream holds on EVENTS.app_sync, in its order. */
+  async appSync(): Promise<AppSyncMessage[]> {
+    const connection = await this.connect();
+    try {
+      const jetstream = connection.jetstream({ timeout: PATIENCE_MS });
+      const consumer = await jetstream.consumers.get('EVENTS', { filterSubjects: 'EVENTS.app_sync' });
+      const found: AppSyncMessage[] = [];
+      let { num_pending: missing } = await consumer.info();
+      while (missing > 0) {
+        for await (const message of await consumer.fetch({ max_messages: Math.min(missing, 500) })) {
+          found.push({ id: message.headers?.get('Nats-Msg-Id') ?? '', data: Buffer.from(message.data) });
+          missing -= 1;
+        }
+      }
+      return found;
+    } finally {
+      await connection.close();
+    }
+  }
+
   /** Signs in to this site as an admitted peer would. */
   async connectAs(peer: Pick<Site, 'lfhId' | 'seed'>): Promise<NatsConnection> {
     const connection = await connect({
@@ -363,6 +383,12 @@ function startKafka(directory: string, certificate: ServerCertificate, options: 
     ...(kafkaLogDirectory && { logDirectory: kafkaLogDirectory }),
     ...(kafkaUser && { secure: { ...kafkaUser, certificate } }),
   });
+}
+
+export interface AppSyncMessage {
+  /** Nats-Msg-Id; empty without one. */
+  readonly id: string;
+  readonly data: Buffer;
 }
 
 export interface DurableInfo {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { chartFiles } from '../../../charts/generate.ts';
 import { documentedValues } from '../../../charts/values-table.ts';
+import { ANNOUNCE_METRICS } from '../../../common/contract/announce-metric-names.ts';
 import { METRICS } from '../../../common/contract/metric-names.ts';
 import { TRANSMIT_METRICS } from '../../../common/contract/transmit-metric-names.ts';
 import { createMetrics } from '../../../operator/metrics.ts';
@@ -55,9 +56,8 @@ describe('the chart', () => {
     /** Every series that can exist; a histogram has three. */
     async function series(): Promise<ReadonlySet<string>> {
       const operator = await createMetrics('1.2.3').text();
-      const sidecar = [...Object.values(METRICS), ...Object.values(TRANSMIT_METRICS)].map(
-        ({ name, type }) => `# TYPE ${name} ${type}`,
-      );
+      const all = [METRICS, ANNOUNCE_METRICS, TRANSMIT_METRICS].flatMap((each) => Object.values(each));
+      const sidecar = all.map(({ name, type }) => `# TYPE ${name} ${type}`);
       const types = [...`${operator}\n${sidecar.join('\n')}`.matchAll(/^# TYPE (lfh_sync_\w+) (\w+)$/gm)];
       return new Set(
         types.flatMap(([, name = '', type]) =>

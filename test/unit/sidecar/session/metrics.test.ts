@@ -13,7 +13,6 @@ describe('the metrics of a peer', () => {
     for (const reason of Object.keys(REJECT_REASONS)) {
       assert.match(text, new RegExp(`^lfh_sync_rejected_total\\{peer="hospital-a",reason="${reason}"\\} 0$`, 'm'));
     }
-    assert.match(text, /^lfh_sync_announce_failures_total 0$/m);
   });
 
   it('have when the certificate of its server expires for as long as that is known, and never 0', async () => {

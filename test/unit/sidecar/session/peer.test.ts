@@ -117,7 +117,6 @@ describe('the replay of a peer', () => {
       limits: { messages: 100, bytes: 1_000_000, ageMs: 10 },
       kafka: kafka(),
       owners,
-      announcements: undefined,
       report,
       log,
       openStream,

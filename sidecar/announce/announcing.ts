@@ -1,0 +1,132 @@
+import { delay, patientDelay, sleep } from '../../common/backoff.ts';
+import { ANNOUNCE_REASON_TEXTS, type AnnounceReason } from '../../common/contract/announce-status.ts';
+import { describeUnforeseen, messageOf, ReportedError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { AnnounceLog, AnnounceLogPort, Announcement, AnnouncePort, OwnersPort, SyncRecord } from '../ports.ts';
+import type { AnnounceReport } from './report.ts';
+
+/** The announcements, and everything that they need. */
+export interface Announcing {
+  readonly kafka: AnnounceLogPort;
+  readonly owners: OwnersPort;
+  readonly nats: AnnouncePort;
+  readonly report: AnnounceReport;
+  readonly log: Logger;
+  /** Where nobody has announced before, it begins with what was replayed at this time or later, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** How long Kafka waits for something to announce before it answers. Topics with several partitions are asked one after the other. */
+const IDLE_MS = 500;
+/** While the local NATS fails. What is asked of it then costs nothing where it is not connected. */
+const RETRY_MS = 1_000;
+/** What is announced between two transactions. A crash in between lets so many be announced again at most. */
+const BATCH = { bytes: 1024 * 1024, messages: 512 };
+/** A take-over that lasted this long was a working one: the next failure of Kafka is retried soon. */
+const STABLE_MS = 60_000;
+
+/**
+ * Announces what was replayed until `signal`, through every failure: after one of Kafka the announcements are taken over again,
+ * and one of the local NATS is waited for.
+ *
+ * What is not a {@link ReportedError} is a bug. It stops only the announcements, since what a peer has sent may have provoked it.
+ */
+export async function announceReplayed(announcing: Announcing, signal: AbortSignal): Promise<void> {
+  const { kafka, owners, report, log, since } = announcing;
+  let failures = 0;
+  let unforeseen = 0;
+  while (!signal.aborted) {
+    const started = performance.now();
+    try {
+      await owners.confirmed(signal);
+      if (signal.aborted) return;
+      const announceLog = await kafka.takeOverAnnouncements(since);
+      try {
+        report.takenOver();
+        await announceFrom(announcing, announceLog, signal);
+      } finally {
+        await announceLog.close();
+      }
+    } catch (error) {
+      report.released();
+      if (performance.now() - started > STABLE_MS) failures = 0;
+      if (error instanceof ReportedError) {
+        failures += 1;
+        const { reason } = error;
+        report.state(
+          reason in ANNOUNCE_REASON_TEXTS ? (reason as AnnounceReason) : 'KafkaUnavailable',
+          messageOf(error),
+        );
+        log.warn({ reason, problem: messageOf(error) }, 'the announcements stopped; they will be taken over again');
+        await sleep(delay(failures, Math.random()), signal);
+        continue;
+      }
+      unforeseen += 1;
+      const retryMs = patientDelay(unforeseen);
+      const described = describeUnforeseen(error);
+      report.state(
+        'InternalError',
+        `an error that nobody foresaw (${described.name}) stopped the announcements alone; they are tried again in ` +
+          `${retryMs / 1000} s. The log of the container lfh-sync has its stack: please report it`,
+      );
+      log.error(
+        { error: described, retrySeconds: retryMs / 1000 },
+        'an error that nobody foresaw stopped announcements',
+      );
+      await sleep(retryMs, signal);
+    }
+  }
+}
+
+/** Goes on from where a take-over left off, until `signal` or a failure of Kafka. */
+async function announceFrom(announcing: Announcing, announceLog: AnnounceLog, signal: AbortSignal): Promise<void> {
+  const { nats, report, log } = announcing;
+  let isFailing = false;
+  report.state('Announcing', '');
+  while (!signal.aborted) {
+    const records = batchOf(await announceLog.next(isFailing ? 0 : IDLE_MS));
+    report.progress(announceLog.lag, announceLog.expired);
+    if (records.length === 0) continue;
+    const { done, tooLarge, problem } = await nats.announce(records.map(announcementOf));
+    if (done > 0) {
+      await announceLog.commit(done);
+      report.announced(done - tooLarge.length);
+      report.lost('TooLarge', tooLarge.length);
+      for (const index of tooLarge) log.warn({ record: records[index]?.place }, TOO_LARGE);
+      report.progress(announceLog.lag, announceLog.expired);
+    }
+    if (problem) {
+      const text = messageOf(problem);
+      report.state('LocalNatsFails', `nothing is lost, and what was replayed waits in LFH_SYNC: ${text}`);
+      if (!isFailing) log.warn({ reason: problem.reason, problem: text }, 'the local NATS takes no announcements');
+      await sleep(RETRY_MS, signal);
+      if (!signal.aborted) await announceLog.measure();
+    } else if (isFailing) {
+      report.state('Announcing', '');
+      log.info('the local NATS takes announcements again');
+    }
+    isFailing = problem !== undefined;
+  }
+}
+
+const TOO_LARGE =
+  "a replayed message is larger than max_payload of this node's NATS, and is never announced; it is in Kafka. Raise max_payload to " +
+  "what the peers' NATS servers have";
+
+function batchOf(records: readonly SyncRecord[]): readonly SyncRecord[] {
+  let bytes = 0;
+  const end = records.findIndex(({ value }, index) => {
+    const isFull = bytes >= BATCH.bytes || index === BATCH.messages;
+    bytes += value.length;
+    return isFull;
+  });
+  return end < 0 ? records : records.slice(0, end);
+}
+
+/**
+ * The id is the record's place in Kafka, which is the same whoever announces it, and however often. The time is in it because a
+ * topic that was made again has the same places anew.
+ */
+function announcementOf({ place, value, since }: SyncRecord): Announcement {
+  return { id: `${place.topic}:${place.partition}:${place.offset}:${since}`, payload: value };
+}
