@@ -1,4 +1,4 @@
-import { SYNC_SUBJECT, syncName } from './names.ts';
+import { connectName, STREAM, SYNC_SUBJECT, syncName } from './names.ts';
 
 /**
  * The durable consumer through which a peer receives: the operator at the owner's site makes it, and the sidecar at the
@@ -58,18 +58,38 @@ export const IMPOSSIBLE_PULL = JSON.stringify({ batch: 1, expires: 1, idle_heart
 
 const NANOS_PER_MS = 1_000_000;
 
-/** A durable as the JetStream API has it; durations are in nanoseconds. */
-export interface DurableConfig {
+/** What every durable of a peer has, as the JetStream API has it; durations are in nanoseconds. */
+interface CommonConfig {
   readonly durable_name: string;
   readonly description: string;
   readonly deliver_policy: 'all';
-  readonly ack_policy: 'all';
   readonly ack_wait: number;
   readonly max_ack_pending: number;
+  readonly filter_subject: string;
+}
+
+/** The durable of a peer's sidecar, which pulls. */
+export interface PullConfig extends CommonConfig {
+  readonly ack_policy: 'all';
   readonly max_batch: number;
   readonly max_expires: number;
   readonly max_waiting: number;
-  readonly filter_subject: string;
+}
+
+/** The durable of a peer's connect, which is pushed to. */
+export interface PushConfig extends CommonConfig {
+  readonly ack_policy: 'explicit';
+  readonly deliver_subject: string;
+}
+
+export type DurableConfig = PullConfig | PushConfig;
+
+/** Who receives at the peer: lfh-sync's sidecar, or connect itself, where there is no lfh-sync. */
+export type Client = 'Sidecar' | 'Connect';
+
+/** The name of a peer's durable, and of the account that it signs in to. */
+export function durableName(peerLfhId: string, client: Client): string {
+  return client === 'Connect' ? connectName(peerLfhId) : syncName(peerLfhId);
 }
 
 /**
@@ -80,7 +100,7 @@ export interface DurableConfig {
  *
  * @param ackWaitMs how long the server waits for an acknowledgement, in milliseconds
  */
-export function durableConfig(peerLfhId: string, ackWaitMs: number = DURABLE.ackWaitMs): DurableConfig {
+export function durableConfig(peerLfhId: string, ackWaitMs: number = DURABLE.ackWaitMs): PullConfig {
   return {
     durable_name: syncName(peerLfhId),
     description: `lfh-sync: what is sent to ${JSON.stringify(peerLfhId)}`,
@@ -92,5 +112,39 @@ export function durableConfig(peerLfhId: string, ackWaitMs: number = DURABLE.ack
     max_expires: DURABLE.maxExpiresMs * NANOS_PER_MS,
     max_waiting: DURABLE.maxWaiting,
     filter_subject: SYNC_SUBJECT,
+  };
+}
+
+/** A request on this subject asks for the state of a durable. */
+export function infoSubject(stream: string, durable: string): string {
+  return `$JS.API.CONSUMER.INFO.${stream}.${durable}`;
+}
+
+/** The subject on which connect asks for the durable that it subscribes to. It asks for SYNC, whoever it is (docs/upstream.md). */
+export const CONNECT_INFO_SUBJECT = infoSubject(STREAM, 'SYNC');
+
+/** The subject that a push durable delivers to. */
+export function deliverSubject(durable: string): string {
+  return `lfh-sync.deliver.${durable}`;
+}
+
+/** As connect makes its own durable, SYNC. */
+const CONNECT_MAX_ACK_PENDING = 1_000;
+
+/**
+ * The durable that the owner of a stream makes for a peer at which connect itself receives. It keeps the only position that there
+ * is, since connect has none: so it is never begun anew while a floor is known.
+ */
+export function pushDurableConfig(peerLfhId: string): PushConfig {
+  const name = connectName(peerLfhId);
+  return {
+    durable_name: name,
+    description: `lfh-sync: what is sent to connect at ${JSON.stringify(peerLfhId)}`,
+    deliver_policy: 'all',
+    ack_policy: 'explicit',
+    ack_wait: DURABLE.ackWaitMs * NANOS_PER_MS,
+    max_ack_pending: CONNECT_MAX_ACK_PENDING,
+    filter_subject: SYNC_SUBJECT,
+    deliver_subject: deliverSubject(name),
   };
 }

@@ -38,9 +38,25 @@ export function syncName(lfhId: string): SyncName {
   return `${PREFIX}${PLAIN_ID.test(lfhId) ? lfhId : hash()}` as SyncName;
 }
 
-/** Whether a name is of the form that {@link syncName} makes: a durable that is named so is ours. */
-export function isSyncNameLike(name: string): boolean {
-  return name.startsWith(PREFIX);
+/**
+ * The name of a node's account and durable where connect itself receives there, and not a sidecar. It is another one than the
+ * {@link syncName}, so that both can exist while one follows the other (ADR 29).
+ */
+export function connectName(lfhId: string): string {
+  return `${CONNECT_PREFIX}${shortName(syncName(lfhId))}`;
+}
+
+const CONNECT_PREFIX = 'lfh-connect-';
+
+/** Whether a name is of a form that {@link syncName} or {@link connectName} makes: a durable that is named so is ours. */
+export function isOwnDurable(name: string): boolean {
+  return name.startsWith(PREFIX) || name.startsWith(CONNECT_PREFIX);
+}
+
+/** The name of the durable of the same peer with the other client; the name itself where it is none of ours. */
+export function otherDurable(name: string): string {
+  if (name.startsWith(PREFIX)) return CONNECT_PREFIX + name.slice(PREFIX.length);
+  return name.startsWith(CONNECT_PREFIX) ? PREFIX + name.slice(CONNECT_PREFIX.length) : name;
 }
 
 /** A sync name without what all of them begin with. */

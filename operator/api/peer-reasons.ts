@@ -98,6 +98,9 @@ export const RECEIVE = {
 /** The reasons of SendReady. */
 export const SEND = {
   Pulling: fine('The peer is connected and fetches.'),
+  Delivering: fine(
+    '`spec.send.client` is Connect, and connect at the peer is subscribed and is handed what we have for it.',
+  ),
   NotRequested: fine('`spec.publicKeys` is empty, so the peer may not receive from us.'),
   Paused: fine('`spec.send.paused` is true, so the peer has no access for now.'),
   ...EITHER_DIRECTION,
@@ -122,6 +125,16 @@ export const SEND = {
     'we',
     "Our nats-server does not take the peer's durable consumer, by a limit of the server, the account or the stream; the message is the " +
       "server's own. Raise that limit (docs/operations.md says which are needed). It is tried again once a minute.",
+  ),
+  ClientNotSupported: bad(
+    'we',
+    '`spec.send.client` is Connect, and the node has `nats.isolation: Users`: connect can receive only in an account of its own. The ' +
+      'peer is not let in. Set the isolation to Accounts, or the client to Sidecar.',
+  ),
+  NotSubscribed: bad(
+    'peer',
+    'The connect at the peer was subscribed before and is not any more. It does not come back by itself, so its administrator must ' +
+      'start it again. What it has not got waits here for as long as our stream keeps it.',
   ),
   StreamBehindPeer: bad(
     'we',

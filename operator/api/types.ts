@@ -473,6 +473,10 @@ export interface LfhSyncPeerSpec {
      * Takes the peer's access away for now. What it has not received waits, for as long as our stream keeps it.
      */
     paused?: boolean;
+    /**
+     * Who receives at the peer. Sidecar: lfh-sync. Connect: connect itself, at a site without lfh-sync, by its NATS_SYNC_SUBSCRIBERS (docs/upstream-sites.md). It needs nats.isolation Accounts. When this is changed, the peer goes on where it has acknowledged; a sidecar goes on at its own position.
+     */
+    client?: 'Sidecar' | 'Connect';
   };
 }
 /**
@@ -546,7 +550,7 @@ export interface LfhSyncPeerStatus {
    */
   send?: {
     /**
-     * Messages that we have for the peer and that it was not handed yet.
+     * Messages that we have for the peer and that it was not handed yet; with client Connect also those that it has not acknowledged.
      */
     pending?: number;
     /**
@@ -554,7 +558,7 @@ export interface LfhSyncPeerStatus {
      */
     ackFloor?: number;
     /**
-     * When the peer was last seen to ask for messages, to within 5 minutes.
+     * When the peer was last seen to ask for messages or to be subscribed, to within 5 minutes.
      */
     lastPullTime?: string;
     /**
@@ -565,6 +569,10 @@ export interface LfhSyncPeerStatus {
      * When the stream may begin to drop messages that the peer has not fetched, by its max_age. Absent where behindSince is, or where the stream has no max_age.
      */
     expiresAt?: string;
+    /**
+     * The spec.send.client that this is about.
+     */
+    client?: string;
     /**
      * The public key with which the peer is signed in.
      */

@@ -1,5 +1,5 @@
 import type { DurableConfig } from '../../common/contract/durable.ts';
-import { STREAM } from '../../common/contract/names.ts';
+import { otherDurable, STREAM } from '../../common/contract/names.ts';
 import { InvalidInputError, messageOf, TransientError } from '../../common/errors.ts';
 import { type Consumer, isUpToDate, type JetStream } from '../nats/consumers.ts';
 import { JetStreamRefusal } from '../nats/request.ts';
@@ -17,14 +17,21 @@ type Found = Pick<
  * One that the server refuses leaves the others to be made. If JetStream does not *answer*, it ends at once: two hundred peers
  * would otherwise wait for it two hundred times.
  *
+ * Where the client of a peer has changed, the durable of the former client is its predecessor. It stays until the new one was used,
+ * so that there is always one that knows how far the peer has got, whatever crashes in between, and also where somebody changes the
+ * client back (ADR 29).
+ *
  * @param before what became of earlier attempts
  * @param now in milliseconds since 1970
+ * @param live whether every server runs the configuration in which peers have these durables; only then nobody reaches the
+ *   predecessor of one any more
  */
 export async function reconcileDurables(
   jetStream: JetStream,
   wanted: readonly DurableConfig[],
   before: DurableAttempts,
   now: number,
+  live: boolean,
 ): Promise<Found> {
   let found: Found = { streamFirst: undefined, streamLast: undefined, durables: undefined, problem: undefined };
   try {
@@ -33,7 +40,7 @@ export async function reconcileDurables(
     found = { ...found, streamFirst: bounds.first, streamFirstTime: bounds.firstTime, streamMaxAge: bounds.maxAge };
     const durables = await jetStream.durables(STREAM, wanted.length);
     found = { ...found, durables };
-    found = { ...found, ...(await writeDurables(jetStream, wanted, durables, before, now)) };
+    found = { ...found, ...(await writeDurables(jetStream, wanted, durables, before, now, live)) };
     // Asked for last, because a message that comes in between may be read and acknowledged at once.
     return { ...found, streamLast: (await jetStream.bounds(STREAM))?.last };
   } catch (error) {
@@ -48,20 +55,28 @@ async function writeDurables(
   durables: readonly Consumer[],
   before: DurableAttempts,
   now: number,
+  live: boolean,
 ): Promise<Pick<Found, 'durables' | 'durableAttempts' | 'problem'>> {
   const names = new Set(wanted.map(({ durable_name }) => durable_name));
-  const unwanted = durables.filter(({ name }) => !names.has(name));
+  const byName = new Map(durables.map((each) => [each.name, each]));
+  const isNeeded = (name: string): boolean => names.has(name) && byName.get(name)?.isUsed !== true;
+  const unwanted = durables.filter(({ name }) => !names.has(name) && !isNeeded(otherDurable(name)));
   // First, since each may stand in the way of a new one, where the stream has a limit.
   const problem = await removeAll(jetStream, unwanted);
 
   const outdated = outdatedIn(wanted, durables);
   const kept = outdated.flatMap((each) => before.get(each.durable_name) ?? []);
   const attempts = new Map(kept.map((attempt) => [attempt.wanted.durable_name, attempt]));
+  const predecessorOf = ({ durable_name }: DurableConfig): Consumer | undefined =>
+    byName.get(otherDurable(durable_name));
   const due = outdated.filter((each) => {
-    return isDue(before.get(each.durable_name), each, configIn(durables, each), now);
+    const waits = !live && !byName.has(each.durable_name) && predecessorOf(each) !== undefined;
+    return !waits && isDue(before.get(each.durable_name), each, configIn(durables, each), now);
   });
   const refusals = new Map<string, DurableAttempt['refusal']>();
-  for (const each of due) refusals.set(each.durable_name, await write(jetStream, each));
+  for (const each of due) {
+    refusals.set(each.durable_name, await write(jetStream, each, predecessorOf(each)?.ackFloor));
+  }
   if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts, problem };
 
   const after = await jetStream.durables(STREAM, wanted.length);
@@ -88,9 +103,13 @@ async function removeAll(jetStream: JetStream, unwanted: readonly Consumer[]): P
 }
 
 /** @returns why the server refuses; undefined where it took the durable */
-async function write(jetStream: JetStream, wanted: DurableConfig): Promise<DurableAttempt['refusal']> {
+async function write(
+  jetStream: JetStream,
+  wanted: DurableConfig,
+  after: number | undefined,
+): Promise<DurableAttempt['refusal']> {
   try {
-    await jetStream.ensureDurable(STREAM, wanted);
+    await jetStream.ensureDurable(STREAM, wanted, after);
     return undefined;
   } catch (error) {
     if (!(error instanceof JetStreamRefusal)) throw error;

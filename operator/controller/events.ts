@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { syncName } from '../../common/contract/names.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
@@ -10,6 +9,7 @@ import { KubeError } from '../kube/errors.ts';
 import { microTime } from '../kube/formats.ts';
 import type { AccessChange } from '../plan/nats/access-changes.ts';
 import type { DataPlane } from '../plan/observed/observed.ts';
+import { peerDurable } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
 
 /** Something that a person should notice in `kubectl describe`, such as a condition that has changed. */
@@ -65,7 +65,7 @@ export function replacedNotice(configMap: string): Notice {
  * and when that ended; it is about the node, because a peer that was deleted has no object any more.
  */
 export function noticesOfAccess(changes: readonly AccessChange[], { peers }: Plan, { nats }: DataPlane): Notice[] {
-  const names = new Map<string, string>(peers.map(({ peer }) => [syncName(peer.spec.lfhId), peer.metadata.name]));
+  const names = new Map<string, string>(peers.map(({ peer }) => [peerDurable(peer), peer.metadata.name]));
   const servers = `all ${nats?.servers.length ?? 0} nats-servers`;
   return changes.map(({ reason, account, key }) => {
     const name = names.get(account);

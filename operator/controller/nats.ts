@@ -15,7 +15,7 @@ import type {
   PeerAccess,
   PeerObject,
 } from '../plan/observed/observed.ts';
-import { nodeSpec, peerSpec } from '../plan/observed/spec.ts';
+import { nodeSpec, peerDurable, peerSpec } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
 import { reconcileDurables } from './durables.ts';
 
@@ -97,7 +97,7 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
     // Whatever is being asked then fails at once.
     const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const consumers = await reconcileDurables(jetStream, plan.durables, input.durableAttempts, input.now);
+      const consumers = await reconcileDurables(jetStream, plan.durables, input.durableAttempts, input.now, live);
       const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
       const sidecars = await sidecarsOf(jetStream, node.metadata.name);
       return {
@@ -160,10 +160,13 @@ async function probePeer(
   key: UserKey,
   peer: PeerObject,
 ): Promise<PeerAccess | undefined> {
-  const { publicKeys } = peerSpec(peer);
+  const {
+    publicKeys,
+    send: { client },
+  } = peerSpec(peer);
   for (const server of node.spec.nats.servers) {
     try {
-      const about = { lfhId: peer.spec.lfhId, stream: STREAM };
+      const about = { durable: peerDurable(peer), client, stream: STREAM };
       const { served, connections } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
       const theirs = connections.filter((each) => publicKeys.includes(each.key));
       const open = new Set(theirs.filter((each) => each.open).map((each) => each.key));

@@ -1,6 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type DurableConfig, durableConfig } from '../../common/contract/durable.ts';
-import { isSyncNameLike } from '../../common/contract/names.ts';
+import {
+  type DurableConfig,
+  durableConfig,
+  type PushConfig,
+  pushDurableConfig,
+} from '../../common/contract/durable.ts';
+import { isOwnDurable } from '../../common/contract/names.ts';
 import { InvalidInputError, TransientError } from '../../common/errors.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
 import { localNatsKey } from './keys.ts';
@@ -9,12 +14,16 @@ import { API_ERRORS, askJetStream } from './request.ts';
 /** The state of a peer's durable consumer. */
 export interface Consumer {
   readonly name: string;
-  /** Messages of the stream that it has not delivered yet. */
+  /** Messages of the stream that it has not delivered yet; of a push durable also those that were not acknowledged. */
   readonly pending: number;
   /** Stream sequence up to which everything is acknowledged. */
   readonly ackFloor: number;
+  /** Whether a message was acknowledged since it was made, or was reset last. */
+  readonly isUsed: boolean;
   /** Parked pulls: while there is one, the peer is connected and waits for messages. */
   readonly waiting: number;
+  /** Whether somebody is subscribed to what it delivers; absent for one that is pulled from. */
+  readonly bound?: boolean;
   /** Messages that it has delivered, and that are not acknowledged yet. */
   readonly unacknowledged: number;
   /** When it last delivered a message or got an acknowledgement. Absent: never, or not since the server started. */
@@ -29,6 +38,7 @@ interface ConsumerInfo {
   readonly num_pending: number;
   readonly num_ack_pending?: number;
   readonly num_waiting?: number;
+  readonly push_bound?: boolean;
   readonly ack_floor: SequenceInfo;
   readonly delivered: SequenceInfo;
 }
@@ -49,6 +59,7 @@ export interface Bounds {
 }
 
 interface SequenceInfo {
+  readonly consumer_seq: number;
   readonly stream_seq: number;
   readonly last_active?: string;
 }
@@ -65,9 +76,12 @@ const MORE_PAGES = 8;
  * Each is here with the value that it has when nobody has set it.
  */
 const UNSET = {
+  deliver_group: undefined,
   deliver_subject: undefined,
   filter_subjects: undefined,
+  flow_control: undefined,
   headers_only: undefined,
+  idle_heartbeat: undefined,
   inactive_threshold: undefined,
   max_bytes: undefined,
   max_deliver: -1,
@@ -127,7 +141,7 @@ export class JetStream {
         [API_ERRORS.streamNotFound],
       );
       const consumers = page?.consumers ?? [];
-      for (const info of consumers) if (isSyncNameLike(info.name)) found.set(info.name, durableOf(info));
+      for (const info of consumers) if (isOwnDurable(info.name)) found.set(info.name, durableOf(info));
       // The list may become shorter while it is read, and then ends with an empty page.
       if (page === undefined || consumers.length === 0) break;
       offset += consumers.length;
@@ -138,19 +152,21 @@ export class JetStream {
 
   /**
    * Makes a durable what it should be. One that differs only in what can be updated keeps its state. One that differs
-   * in more, such as its kind of acknowledgement, is removed and created again: the peer keeps its position itself, and
-   * could not have used the durable as it was.
+   * in more, such as its kind of acknowledgement, is removed and created again: a sidecar keeps its position itself, and
+   * could not have used the durable as it was. A push durable then begins after what was acknowledged.
    *
+   * @param after the stream sequence after which a push durable begins that does not exist yet
    * @throws TransientError, also where there is no stream
    */
-  async ensureDurable(stream: string, wanted: DurableConfig): Promise<void> {
+  async ensureDurable(stream: string, wanted: DurableConfig, after = 0): Promise<void> {
     const name = demandOwn(wanted.durable_name);
     const info = await this.#ask<ConsumerInfo>(`CONSUMER.INFO.${stream}.${name}`, {}, [API_ERRORS.consumerNotFound]);
     if (info && isUpToDate(comparedOf(info.config), wanted)) return;
     const { cannotUpdate, pushConsumer } = API_ERRORS;
-    if (await this.#write(stream, wanted, info ? [cannotUpdate, pushConsumer] : [])) return;
+    const config = info ? beginningAs(info.config, wanted) : beginningAfter(after, wanted);
+    if (await this.#write(stream, config, info ? [cannotUpdate, pushConsumer] : [])) return;
     await this.removeDurable(stream, name);
-    await this.#write(stream, wanted, []);
+    await this.#write(stream, beginningAfter(info?.ack_floor.stream_seq ?? 0, wanted), []);
   }
 
   /** Removes a durable; one that does not exist, or whose stream does not, counts as removed. @throws TransientError */
@@ -185,7 +201,11 @@ export class JetStream {
     return this.connected.connection.close();
   }
 
-  #write(stream: string, config: DurableConfig, expected: readonly number[]): Promise<object | undefined> {
+  #write(
+    stream: string,
+    config: DurableConfig | Beginning<PushConfig>,
+    expected: readonly number[],
+  ): Promise<object | undefined> {
     const operation = `CONSUMER.CREATE.${stream}.${config.durable_name}.${config.filter_subject}`;
     return this.#ask(operation, { stream_name: stream, config }, expected);
   }
@@ -210,21 +230,44 @@ function boundsOf({ config, state }: StreamInfo): Bounds {
 }
 
 function durableOf(info: ConsumerInfo): Consumer {
-  const { delivered, ack_floor } = info;
+  const { delivered, ack_floor, num_ack_pending: unacknowledged = 0 } = info;
+  const isPush = info.config.deliver_subject !== undefined;
   const lastActive = [delivered.last_active ?? '', ack_floor.last_active ?? ''].sort().at(-1);
   return {
     name: info.name,
     config: comparedOf(info.config),
-    pending: info.num_pending,
+    pending: info.num_pending + (isPush ? unacknowledged : 0),
     ackFloor: ack_floor.stream_seq,
+    isUsed: ack_floor.consumer_seq > 0,
     waiting: info.num_waiting ?? 0,
-    unacknowledged: info.num_ack_pending ?? 0,
+    ...(isPush && { bound: info.push_bound ?? false }),
+    unacknowledged,
     ...(lastActive && { lastActive }),
   };
 }
 
+/** Where a push durable begins is decided when it is made, and JetStream never changes it. */
+const BEGINNING = ['deliver_policy', 'opt_start_seq', 'opt_start_time'] as const;
+type Beginning<Config> = Omit<Config, 'deliver_policy'> & { readonly deliver_policy: string };
+
+function beginningAfter(sequence: number, wanted: DurableConfig): DurableConfig | Beginning<PushConfig> {
+  if (!isPushConfig(wanted) || sequence === 0) return wanted;
+  const beginning = { deliver_policy: 'by_start_sequence', opt_start_seq: sequence + 1 };
+  return { ...wanted, ...beginning };
+}
+
+function beginningAs(actual: Consumer['config'], wanted: DurableConfig): DurableConfig {
+  if (!isPushConfig(wanted)) return wanted;
+  const beginning = BEGINNING.flatMap((field) => (actual[field] === undefined ? [] : [[field, actual[field]]]));
+  return { ...wanted, ...Object.fromEntries(beginning) };
+}
+
+function isPushConfig(wanted: DurableConfig): wanted is PushConfig {
+  return 'deliver_subject' in wanted;
+}
+
 /** The fields that {@link isUpToDate} looks at. */
-const COMPARED: readonly string[] = Object.keys({ ...UNSET, ...durableConfig('') });
+const COMPARED: readonly string[] = Object.keys({ ...UNSET, ...durableConfig(''), ...pushDurableConfig('') });
 
 /** No more is kept of a configuration: it is another's answer, and may hold anything. */
 function comparedOf(config: Consumer['config'] | undefined): Consumer['config'] {
@@ -236,11 +279,14 @@ function comparedOf(config: Consumer['config'] | undefined): Consumer['config'] 
  * add more.
  */
 export function isUpToDate(actual: Consumer['config'], wanted: DurableConfig): boolean {
-  return Object.entries({ ...UNSET, ...wanted }).every(([field, value]) => isDeepStrictEqual(actual[field], value));
+  const decided: readonly string[] = isPushConfig(wanted) ? BEGINNING : [];
+  return Object.entries({ ...UNSET, ...wanted }).every(
+    ([field, value]) => decided.includes(field) || isDeepStrictEqual(actual[field], value),
+  );
 }
 
 /** @throws Error for a consumer that is not one of ours: to write or remove it would be a bug */
 function demandOwn(name: string): string {
-  if (!isSyncNameLike(name)) throw new Error(`${name} is not a durable of lfh-sync`);
+  if (!isOwnDurable(name)) throw new Error(`${name} is not a durable of lfh-sync`);
   return name;
 }

@@ -1,5 +1,4 @@
-import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
-import { syncName } from '../../common/contract/names.ts';
+import { type Client, CONNECT_INFO_SUBJECT, IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../plan/observed/names.ts';
 import type { PeerConnection } from '../plan/observed/observed.ts';
 import { type Connected, connectOnce, type ServerTrust } from './connection.ts';
@@ -24,6 +23,12 @@ export interface AccountConnection extends PeerConnection {
   readonly open: boolean;
 }
 
+export interface ProbedPeer {
+  readonly durable: string;
+  readonly client: Client;
+  readonly stream: string;
+}
+
 const TIMEOUT_MS = 2000;
 /** Of a public NKey, and of a server's id. No more than that is kept of what an answer has in its place. */
 const KEY_LENGTH = 56;
@@ -45,12 +50,12 @@ export async function probePeerAccount(
   server: string,
   key: UserKey,
   trust: ServerTrust,
-  peer: { readonly lfhId: string; readonly stream: string },
+  peer: ProbedPeer,
 ): Promise<PeerAccount> {
   const connected = await connectOnce(server, key, trust, PROBE_INBOX);
   try {
     const [served, ...answers] = await Promise.all([
-      isServed(connected, pullSubject(peer.stream, syncName(peer.lfhId))),
+      isServed(connected, peer),
       askAll(connected, CONNECTIONS_SUBJECT, OPEN, TIMEOUT_MS, connectionsIn),
       askAll(connected, CONNECTIONS_SUBJECT, CLOSED_LATELY, TIMEOUT_MS, connectionsIn),
     ]);
@@ -62,10 +67,16 @@ export async function probePeerAccount(
   }
 }
 
-async function isServed({ connection, place }: Connected, pull: string): Promise<boolean> {
+/** A durable that is pulled from answers a pull. Of one that is pushed connect asks which subject it delivers to. */
+async function isServed({ connection, place }: Connected, peer: ProbedPeer): Promise<boolean> {
+  const { client, stream, durable } = peer;
+  const [subject, body] =
+    client === 'Connect' ? [CONNECT_INFO_SUBJECT, ''] : [pullSubject(stream, durable), IMPOSSIBLE_PULL];
   try {
-    await connection.request(pull, IMPOSSIBLE_PULL, { timeout: TIMEOUT_MS });
-    return true;
+    const answer = await connection.request(subject, body, { timeout: TIMEOUT_MS });
+    if (client === 'Sidecar') return true;
+    const info = parseJson(answer.string());
+    return isObject(info) && info.name === durable;
   } catch (error) {
     if (isNoResponders(error)) return false;
     throw translate(error, place);

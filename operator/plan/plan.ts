@@ -1,4 +1,4 @@
-import { type DurableConfig, durableConfig } from '../../common/contract/durable.ts';
+import { type DurableConfig, durableConfig, pushDurableConfig } from '../../common/contract/durable.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { ConfigMap } from '../api/objects.ts';
 import { type ConfigRollout, plannedRollouts } from './nats/config-rollout.ts';
@@ -7,7 +7,7 @@ import { invitationConfigMap, natsConfigMap, sidecarConfigMap } from './node/con
 import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
 import { revocationsOf } from './node/revocations.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
-import { nodeSpec } from './observed/spec.ts';
+import { nodeSpec, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
 import { invitation } from './peers/invitation.ts';
 import { natsAccess } from './peers/nats-access.ts';
@@ -81,7 +81,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     revocations: revocations.configMaps,
     peers,
     granted: peers.filter(isGranted).map(({ peer }) => peer),
-    durables: peers.filter(hasDurable).map(({ peer }) => durableConfig(peer.spec.lfhId)),
+    durables: peers.filter(hasDurable).map(({ peer }) => durableOf(peer)),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
     remarks: remarksOn(node, cas.nats, publicKeys, now),
@@ -116,6 +116,11 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     if (!(error instanceof InvalidInputError)) throw error;
     return { ...withoutChanges, problem: { reason: 'InvalidSpec', message: error.message } };
   }
+}
+
+function durableOf(peer: PeerObject): DurableConfig {
+  const { lfhId } = peer.spec;
+  return peerSpec(peer).send.client === 'Connect' ? pushDurableConfig(lfhId) : durableConfig(lfhId);
 }
 
 function caExpiryOf({ nats, kafka }: NodeCas): Plan['caExpiry'] {

@@ -3,7 +3,7 @@ import type { Access } from './files.ts';
 /** A key that the nats-servers let in, or that they do not let in any more. */
 export interface AccessChange {
   readonly reason: 'AccessGranted' | 'AccessTakenBack';
-  /** The sync name of the peer, which is the name of its account. */
+  /** The name of the peer's account. */
   readonly account: string;
   readonly key: string;
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { syncName } from '../../../common/contract/names.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE, PROBE_INBOX } from '../observed/names.ts';
 import type { DerivedKeys, Texts } from '../observed/observed.ts';
 import { isUserKey } from '../trust/public-keys.ts';
 import {
   type AdmittedPeer,
+  accountOf,
   CANARY_MARK,
   type NatsAccess,
   natsIncludes,
@@ -29,6 +29,8 @@ const OWN_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}) \\} ${OWN_MARK}$`, '
 const SIDECAR_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}), .* ${SIDECAR_MARK}$`, 'gm');
 /** The operator's users and the canary have no inbox here, and the sidecars' has a dot in its name. */
 const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
+/** The user of a peer at which connect itself receives. */
+const CONNECT_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["lfh-sync\.deliver\.([A-Za-z0-9_-]+)", "_INBOX\.>"\] /;
 
 export type NatsFiles = {
   readonly [MAIN_FILE]: string;
@@ -103,18 +105,24 @@ function usersIn(written: Texts | undefined, line: RegExp): string[] {
   return [...found].flatMap(([, key = '']) => key).filter(isUserKey);
 }
 
-/** The public keys of peers that files let in, by the sync name of the peer. */
+/** The public keys of peers that files let in, by the name of the peer's account. */
 export type Access = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Which peers written files let in, and with which keys. The users with which the operator probes them do not count. */
 export function accessIn(written: Texts | undefined): Access {
   const access = new Map<string, Set<string>>();
   for (const line of [MAIN_FILE, PEERS_FILE].flatMap((file) => (written?.[file] ?? '').split('\n'))) {
-    const [, key = '', account = ''] = PEER_USER.exec(line) ?? [];
+    const { key, account } = peerUserIn(line);
     if (key === '' || `_INBOX.${account}` === PROBE_INBOX) continue;
     access.set(account, (access.get(account) ?? new Set()).add(key));
   }
   return access;
+}
+
+/** The user in a line of our own text: its key and account are empty where that is no peer's. */
+function peerUserIn(line: string): { readonly key: string; readonly account: string } {
+  const [, key = '', account = ''] = PEER_USER.exec(line) ?? CONNECT_USER.exec(line) ?? [];
+  return { key, account };
 }
 
 /**
@@ -125,7 +133,7 @@ export function accessIn(written: Texts | undefined): Access {
  * @param granted peers that keep their access, each only with the keys that are given here
  */
 export function withoutRevoked(written: Texts, granted: readonly AdmittedPeer[]): NatsFiles {
-  const grants: Access = new Map(granted.map(({ lfhId, publicKeys }) => [syncName(lfhId), new Set(publicKeys)]));
+  const grants: Access = new Map(granted.map((peer) => [accountOf(peer), new Set(peer.publicKeys)]));
   const { [MAIN_FILE]: main = '', [PEERS_FILE]: peers = '', [CA_FILE]: ca = '' } = written;
   return { [MAIN_FILE]: remaining(main, grants), [PEERS_FILE]: remaining(peers, grants), [CA_FILE]: ca };
 }
@@ -146,8 +154,8 @@ function remaining(text: string, grants: Access): string {
 function staysIn(line: string, grants: Access): boolean {
   const [, exportedTo] = EXPORTED_TO.exec(line) ?? [];
   if (exportedTo !== undefined) return grants.has(exportedTo);
-  const [, key = '', inbox = ''] = PEER_USER.exec(line) ?? [];
-  return key === '' || `_INBOX.${inbox}` === PROBE_INBOX || (grants.get(inbox)?.has(key) ?? false);
+  const { key, account } = peerUserIn(line);
+  return key === '' || `_INBOX.${account}` === PROBE_INBOX || (grants.get(account)?.has(key) ?? false);
 }
 
 function phaseOf(peerAccounts: string, { written, liveHash, restarts }: ServersState): Phase {

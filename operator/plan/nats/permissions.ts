@@ -1,5 +1,15 @@
-import { ackSubjects, DURABLE, pullSubject, resetSubject } from '../../../common/contract/durable.ts';
-import { inboxPrefix, STREAM, syncName } from '../../../common/contract/names.ts';
+import {
+  ackSubjects,
+  type Client,
+  CONNECT_INFO_SUBJECT,
+  DURABLE,
+  deliverSubject,
+  durableName,
+  infoSubject,
+  pullSubject,
+  resetSubject,
+} from '../../../common/contract/durable.ts';
+import { inboxPrefix, STREAM } from '../../../common/contract/names.ts';
 import { sidecarPermissions } from '../../../common/contract/sidecar-user.ts';
 import { InvalidInputError } from '../../../common/errors.ts';
 import { CONNECTIONS_SUBJECT, PROBE_INBOX } from '../observed/names.ts';
@@ -19,6 +29,8 @@ export interface AdmittedPeer {
   readonly publicKeys: readonly string[];
   /** Public key of the user with which this node probes the peer's account; not used with `Users`. */
   readonly probe?: string;
+  /** Absent: Sidecar. With `Users` there is nothing else. */
+  readonly client?: Client;
 }
 
 export interface NatsAccess {
@@ -56,6 +68,7 @@ export interface NatsIncludes {
 }
 
 interface Peer {
+  readonly client: Client;
   readonly account: string;
   readonly keys: readonly string[];
   readonly probe: string | undefined;
@@ -83,6 +96,8 @@ const LIMITS =
   `max_payload: ${PEER_LIMITS.maxPayload} }\n`;
 /** Their keys open no other listener of the server, such as one for leaf nodes, WebSocket or MQTT, which lfh-sync never uses. */
 const CONNECTIONS = 'allowed_connection_types: ["STANDARD"]';
+/** In the account of a peer with connect: what its question for SYNC becomes. */
+const INFO_SUBJECT = 'lfh-sync.info';
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -144,13 +159,26 @@ export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' |
   return entries.reduce((size, entry) => size + entry.length + 1, beside.length);
 }
 
-function peerOf({ lfhId, publicKeys, probe }: AdmittedPeer): Peer {
-  return { account: syncName(lfhId), keys: [...new Set(publicKeys)].sort(), probe };
+function peerOf(peer: AdmittedPeer): Peer {
+  const { client = 'Sidecar', publicKeys, probe } = peer;
+  return { client, account: accountOf(peer), keys: [...new Set(publicKeys)].sort(), probe };
 }
 
-function peerExports(stream: string, { account }: Peer): string[] {
-  const [pull, ...others] = servicesOf(stream, account);
+/** The name of a peer's account, which is also that of its durable. */
+export function accountOf({ lfhId, client = 'Sidecar' }: AdmittedPeer): string {
+  return durableName(lfhId, client);
+}
+
+function peerExports(stream: string, { client, account }: Peer): string[] {
   const shared = `response_threshold: "${REMEMBERED_SECONDS}s", accounts: [${account}] }`;
+  if (client === 'Connect') {
+    const services = [infoSubject(stream, account), ...ackSubjects(stream, account)];
+    return [
+      ...services.map((service) => `    { service: ${quote(service)}, ${shared}`),
+      `    { stream: ${quote(deliverSubject(account))}, accounts: [${account}] }`,
+    ];
+  }
+  const [pull, ...others] = servicesOf(stream, account);
   return [
     `    { service: ${quote(pull)}, response_type: stream, ${shared}`,
     ...others.map((service) => `    { service: ${quote(service)}, ${shared}`),
@@ -158,17 +186,44 @@ function peerExports(stream: string, { account }: Peer): string[] {
 }
 
 function peerAccount(main: string, stream: string, peer: Peer): string {
-  const imports = servicesOf(stream, peer.account).map(
-    (service) => `    { service: { account: ${quote(main)}, subject: ${quote(service)} } }`,
-  );
   const users = [...peerUsers(stream, peer), ...probeUsers(stream, peer)];
-  return `${peer.account} {\n${LIMITS}${list('users', users)}${list('imports', imports)}}\n`;
+  const { mappings, imports } =
+    peer.client === 'Connect' ? connectImports(main, stream, peer) : pullImports(main, stream, peer);
+  return `${peer.account} {\n${LIMITS}${list('users', users)}${mappings}${list('imports', imports)}}\n`;
 }
 
-function probeUsers(stream: string, { account, probe }: Peer): string[] {
+interface Imports {
+  readonly mappings: string;
+  readonly imports: readonly string[];
+}
+
+function pullImports(main: string, stream: string, { account }: Peer): Imports {
+  return { mappings: '', imports: servicesOf(stream, account).map((service) => serviceImport(main, service)) };
+}
+
+/**
+ * connect asks for the durable SYNC, whoever it is, and the answer must be about its own durable. An import *to* that subject would
+ * never be asked: the account's own JetStream answers first that it is not enabled. So the subject is mapped to one that only the
+ * import listens on. Permissions are checked after the mapping.
+ */
+function connectImports(main: string, stream: string, { account }: Peer): Imports {
+  const info = serviceImport(main, infoSubject(stream, account), INFO_SUBJECT);
+  const acks = ackSubjects(stream, account).map((service) => serviceImport(main, service));
+  const messages = `    { stream: { account: ${quote(main)}, subject: ${quote(deliverSubject(account))} } }`;
+  return {
+    mappings: `  mappings: { ${quote(CONNECT_INFO_SUBJECT)}: ${quote(INFO_SUBJECT)} }\n`,
+    imports: [info, ...acks, messages],
+  };
+}
+
+function serviceImport(main: string, service: string, to?: string): string {
+  return `    { service: { account: ${quote(main)}, subject: ${quote(service)} }${to === undefined ? '' : `, to: ${quote(to)}`} }`;
+}
+
+function probeUsers(stream: string, { client, account, probe }: Peer): string[] {
   if (probe === undefined) return [];
-  const [next] = servicesOf(stream, account);
-  return [user(probe, [next, CONNECTIONS_SUBJECT], PROBE_INBOX)];
+  const served = client === 'Connect' ? INFO_SUBJECT : pullSubject(stream, account);
+  return [user(probe, [served, CONNECTIONS_SUBJECT], [`${PROBE_INBOX}.>`])];
 }
 
 /** The lines of the users that a node's sidecars sign in as. Without an operator an administrator writes one of them. */
@@ -193,12 +248,24 @@ function canaryUser(key: string): string {
   return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
 }
 
-function peerUsers(stream: string, { account, keys }: Peer): string[] {
-  return keys.map((key) => user(key, servicesOf(stream, account), inboxPrefix(account)));
+function peerUsers(stream: string, { client, account, keys }: Peer): string[] {
+  if (client === 'Sidecar') return pullUsers(stream, account, account, keys);
+  const publish = [INFO_SUBJECT, ...ackSubjects(stream, account)];
+  // connect cannot be told which inbox to use, and has this account for itself.
+  return keys.map((key) => user(key, publish, [deliverSubject(account), '_INBOX.>']));
 }
 
-function user(key: string, publish: readonly string[], inbox: string): string {
-  const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts([`${inbox}.>`])} } }`;
+/**
+ * The lines of the users as which a sidecar receives from a stream. Without an operator an administrator writes them.
+ *
+ * @param own the sync name of the node that receives
+ */
+export function pullUsers(stream: string, durable: string, own: string, keys: readonly string[]): string[] {
+  return keys.map((key) => user(key, servicesOf(stream, durable), [`${inboxPrefix(own)}.>`]));
+}
+
+function user(key: string, publish: readonly string[], subscribe: readonly string[]): string {
+  const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts(subscribe)} } }`;
   return `    { nkey: ${key}, permissions: ${permissions}, ${CONNECTIONS} }`;
 }
 

@@ -5,7 +5,7 @@ import type { AdmittedPeer } from '../nats/permissions.ts';
 import type { Observed, PeerObject } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';
-import { isGranted, type PlannedPeer } from '../peers/peers.ts';
+import { isClientSupported, isGranted, type PlannedPeer } from '../peers/peers.ts';
 import { type SettingsAuthor, withoutPeers } from '../peers/sidecar-settings.ts';
 import { natsConfigMap, sidecarConfigMap } from './config-maps.ts';
 
@@ -40,13 +40,15 @@ export function revocationsWithoutPlan(
   derived: SettingsAuthor,
 ): Revocations {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const granted = staying.filter((peer) => !peerSpec(peer).send.paused).map(accessOf);
+  const granted = staying
+    .filter((peer) => !peerSpec(peer).send.paused && isClientSupported(observed.node, peer))
+    .map(accessOf);
   const receiving = staying.filter((peer) => peerSpec(peer).servers.length > 0 && !peerSpec(peer).receive.paused);
   return remaining(observed, granted, new Set(receiving.map(({ metadata }) => metadata.name)), derived);
 }
 
 function accessOf(peer: PeerObject): AdmittedPeer {
-  return { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable };
+  return { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable, client: peerSpec(peer).send.client };
 }
 
 function remaining(

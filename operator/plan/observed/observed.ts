@@ -102,10 +102,17 @@ export interface ObservedDurable {
   readonly ackFloor: number;
   /** How many pulls wait for messages: while there is one, the peer is connected. */
   readonly waiting: number;
+  /** Whether somebody is subscribed to what a push durable delivers; absent for one that is pulled from. */
+  readonly bound?: boolean;
   /** How many messages were delivered to the peer, and not acknowledged yet. */
   readonly unacknowledged?: number;
   /** When the peer was last delivered a message or acknowledged one. */
   readonly lastActive?: string;
+}
+
+/** Whether the peer is connected and takes what comes. */
+export function isThere({ waiting, bound = false }: ObservedDurable): boolean {
+  return waiting > 0 || bound;
 }
 
 /** A durable as the server has it; undefined where it has none. */

@@ -1,3 +1,4 @@
+import { type Client, durableName } from '../../../common/contract/durable.ts';
 import { DEFAULT_FORMATS, type ReceiveLimits, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
 import { SETTINGS, type Settings, SIDECAR_HTTP_PORT } from '../../../common/contract/settings.ts';
 import type { PeerObject, StoredNode } from './observed.ts';
@@ -18,7 +19,7 @@ export interface PeerSpec {
     readonly stream: string;
     readonly consumer: string | undefined;
   };
-  readonly send: { readonly paused: boolean };
+  readonly send: { readonly paused: boolean; readonly client: Client };
 }
 
 export function peerSpec({ spec }: PeerObject): PeerSpec {
@@ -46,7 +47,7 @@ export function peerSpec({ spec }: PeerObject): PeerSpec {
       stream,
       consumer,
     },
-    send: { paused: send.paused ?? false },
+    send: { paused: send.paused ?? false, client: send.client ?? 'Sidecar' },
   };
 }
 
@@ -56,6 +57,11 @@ function limitsOf({ messagesPerSecond, bytesPerDay }: ReceiveLimits): ReceiveLim
     ...(messagesPerSecond !== undefined && { messagesPerSecond }),
     ...(bytesPerDay !== undefined && { bytesPerDay }),
   };
+}
+
+/** The name of a peer's durable here, and of its account. */
+export function peerDurable(peer: PeerObject): string {
+  return durableName(peer.spec.lfhId, peerSpec(peer).send.client);
 }
 
 export interface NodeSpec {

@@ -1,7 +1,6 @@
-import { syncName } from '../../../common/contract/names.ts';
 import { byAge } from '../observed/age.ts';
 import type { NodeObject, PeerObject } from '../observed/observed.ts';
-import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
 import { type CheckedKeys, checkKeys } from '../trust/public-keys.ts';
 
 /** Whether a node deals with one of its peers. */
@@ -48,8 +47,8 @@ function conflictOf(peer: PeerObject, ids: Map<string, string>, keys: Map<string
 }
 
 /** nats-server takes the last of two accounts with one name and reports no error: connect's account would be gone. */
-function accountConflict(node: NodeObject, { spec }: PeerObject): string | undefined {
+function accountConflict(node: NodeObject, peer: PeerObject): string | undefined {
   const { account, isolation } = nodeSpec(node);
-  if (isolation === 'Users' || syncName(spec.lfhId) !== account) return undefined;
+  if (isolation === 'Users' || peerDurable(peer) !== account) return undefined;
   return `spec.lfhId: the peer's account would be named ${account}, as spec.nats.account of this node is; give that another name`;
 }

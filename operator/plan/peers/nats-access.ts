@@ -1,6 +1,6 @@
 import type { NatsAccess } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, PeerObject } from '../observed/observed.ts';
-import { nodeSpec } from '../observed/spec.ts';
+import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { isUserKey } from '../trust/public-keys.ts';
 import { peerKeys } from './admission.ts';
 
@@ -22,6 +22,7 @@ export function natsAccess(
     return {
       lfhId: peer.spec.lfhId,
       publicKeys: peerKeys(peer).usable,
+      client: peerSpec(peer).send.client,
       ...(probe !== undefined && { probe }),
     };
   });

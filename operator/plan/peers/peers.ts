@@ -16,6 +16,8 @@ export interface PlannedPeer extends Admission {
   readonly settings: PeerSettings | undefined;
   /** Why no sidecar could take its settings. */
   readonly invalid: string | undefined;
+  /** See {@link isClientSupported}. */
+  readonly clientSupported: boolean;
   /** What planning it has thrown, which nobody has foreseen. Such a peer is neither let in nor replayed; its durable stays. */
   readonly failure: Error | undefined;
 }
@@ -59,7 +61,9 @@ export function plannedPeers(
     const probe = probes.get(admission.peer);
     const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, caRoom, now));
     if ('failure' in planned) {
-      return { ...admission, ca: undefined, settings: undefined, invalid: undefined, failure: planned.failure };
+      const clientSupported = isClientSupported(node, admission.peer);
+      const nothing = { ca: undefined, settings: undefined, invalid: undefined, clientSupported };
+      return { ...admission, ...nothing, failure: planned.failure };
     }
     const { caSize, size, ...peer } = planned.value;
     const conflict = peer.conflict ?? (size > room ? noRoom(size, room) : undefined);
@@ -86,7 +90,8 @@ function planOne(
     caSize = 0;
   }
   const { settings, invalid } = settingsOf(peer, ca);
-  const planned = { ...admission, ca, invalid, settings, failure: undefined };
+  const clientSupported = isClientSupported(observed.node, peer);
+  const planned = { ...admission, ca, invalid, settings, clientSupported, failure: undefined };
   // NATS and the settings have a ConfigMap each, and the CA is in both.
   const size = caSize + Math.max(natsBytes(observed.node, planned), settings ? settingsBytes(settings) : 0);
   return { ...planned, size, caSize };
@@ -106,7 +111,8 @@ function attempt<Value>(make: () => Value): Attempt<Value> {
 function natsBytes(node: NodeObject, planned: PlannedPeer): number {
   if (!isGranted(planned)) return 0;
   const { peer } = planned;
-  const admitted = { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable, probe: ANY_KEY };
+  const { client } = peerSpec(peer).send;
+  const admitted = { lfhId: peer.spec.lfhId, publicKeys: peerKeys(peer).usable, probe: ANY_KEY, client };
   return bytesOf(admitted, nodeSpec(node));
 }
 
@@ -119,12 +125,21 @@ export function hasDurable({ peer, conflict }: PlannedPeer): boolean {
   return conflict === undefined && peerSpec(peer).publicKeys.length > 0;
 }
 
-/** Whether NATS lets the peer in. A peer that is paused, or has no usable key, keeps its durable but not its access. */
+/** What connect asks for can only be mapped in an account of its own. */
+export function isClientSupported(node: NodeObject, peer: PeerObject): boolean {
+  return peerSpec(peer).send.client === 'Sidecar' || nodeSpec(node).isolation === 'Accounts';
+}
+
+/**
+ * Whether NATS lets the peer in. A peer that is paused, has no usable key, or a client that is not supported, keeps its durable but
+ * not its access.
+ */
 export function isGranted(planned: PlannedPeer): boolean {
   const { peer } = planned;
   return (
     planned.failure === undefined &&
     hasDurable(planned) &&
+    planned.clientSupported &&
     !peerSpec(peer).send.paused &&
     peerKeys(peer).usable.length > 0
   );

@@ -1,15 +1,15 @@
-import { syncName } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import type { LfhSyncPeer } from '../../api/types.ts';
 import {
   type DataPlane,
+  isThere,
   type ObservedDurable,
   type ObservedNats,
   type PeerAccess,
   type PeerObject,
   reportOf,
 } from '../observed/observed.ts';
-import { peerSpec } from '../observed/spec.ts';
+import { peerDurable, peerSpec } from '../observed/spec.ts';
 import { parseTime, statusTime } from '../observed/times.ts';
 import { expiryOf, type Fetched } from './fetched.ts';
 import { anyKnown, known } from './known.ts';
@@ -66,26 +66,34 @@ function sendOf(
   nats: ObservedNats | undefined,
   { access, fetched, now }: Seen,
 ): Pick<PeerStatusOf, 'send'> {
-  const durable = nats?.durables?.find(({ name }) => name === syncName(peer.spec.lfhId));
+  const durable = nats?.durables?.find(({ name }) => name === peerDurable(peer));
   if (!durable) return {};
   const { pending, ackFloor } = durable;
+  const { client } = peerSpec(peer).send;
   const expiry = expiryOf(fetched, nats?.streamMaxAge);
   const send = known({
     pending,
     ackFloor,
-    lastPullTime: lastPullOf(durable, peer.status?.send?.lastPullTime, now),
+    lastPullTime: lastPullOf(durable, lastPullBefore(peer), now),
     behindSince: fetched === undefined || fetched.all ? undefined : statusTime(fetched.upTo),
     expiresAt: expiry === undefined ? undefined : statusTime(expiry),
+    client,
     connectedKey: access?.connectedKeys[0],
   });
   return { send };
 }
 
+/** When the peer was last seen to ask with the client that it has now, as its status remembers. */
+export function lastPullBefore(peer: PeerObject): string | undefined {
+  const { client = 'Sidecar', lastPullTime } = peer.status?.send ?? {};
+  return client === peerSpec(peer).send.client ? lastPullTime : undefined;
+}
+
 /** A pull that waits is seen now; of one that was answered the durable says when. */
-function lastPullOf({ waiting, lastActive }: ObservedDurable, before: string | undefined, now: number) {
-  const latest = [lastActive, before].reduce((a, b) => ((parseTime(a) ?? 0) >= (parseTime(b) ?? 0) ? a : b));
+function lastPullOf(durable: ObservedDurable, before: string | undefined, now: number) {
+  const latest = [durable.lastActive, before].reduce((a, b) => ((parseTime(a) ?? 0) >= (parseTime(b) ?? 0) ? a : b));
   const isRecent = now - (parseTime(latest) ?? 0) < PULL_RESOLUTION_MS;
-  return waiting > 0 && !isRecent ? statusTime(now) : latest;
+  return isThere(durable) && !isRecent ? statusTime(now) : latest;
 }
 
 /**

@@ -1,6 +1,6 @@
-import { syncName } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
-import { type DataPlane, type ObservedDurable, type PeerObject, reportOf } from '../observed/observed.ts';
+import { type DataPlane, isThere, type ObservedDurable, type PeerObject, reportOf } from '../observed/observed.ts';
+import { peerDurable } from '../observed/spec.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { advanceFetched, type Fetched } from './fetched.ts';
 import { type Progress, STANDSTILL_MS } from './verdict.ts';
@@ -29,7 +29,7 @@ export function advanceProgress(
     peers.map(({ peer }) => {
       const { name } = peer.metadata;
       const report = sidecars && reportOf(peer, sidecars);
-      const durable = nats?.durables?.find((each) => each.name === syncName(peer.spec.lfhId));
+      const durable = nats?.durables?.find((each) => each.name === peerDurable(peer));
       const known = before.get(name);
       return [
         name,
@@ -51,18 +51,18 @@ function stoodStill({ status }: PeerObject, type: 'ReceiveReady' | 'SendReady', 
   return { mark: seen ?? 0, since: now - STANDSTILL_MS - 1 };
 }
 
-const STANDSTILLS: ReadonlySet<string> = new Set(['Lagging', 'NoPull']);
+const STANDSTILLS: ReadonlySet<string> = new Set(['Lagging', 'NoPull', 'NotSubscribed']);
 
 function received(known: Progress | undefined, report: PeerStatus | undefined, now: number): Progress {
   return advance(known, report?.position?.sequence ?? 0, report?.lag === 0, now);
 }
 
-/** A peer that waits with a pull and has nothing left to fetch is not behind. */
+/** A peer that is there and has nothing left to fetch is not behind. */
 function sent(known: Progress | undefined, durable: ObservedDurable | undefined, now: number): Progress {
   return advance(
     known,
     durable?.ackFloor ?? 0,
-    durable !== undefined && durable.waiting > 0 && durable.pending === 0,
+    durable !== undefined && isThere(durable) && durable.pending === 0,
     now,
   );
 }

@@ -1,17 +1,19 @@
-import { syncName } from '../../../common/contract/names.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { PEER_LIMITS } from '../nats/peer-limits.ts';
 import type { KnownAccess } from '../nats/probes.ts';
-import type { ObservedDurable, ObservedNats, PeerObject } from '../observed/observed.ts';
-import { peerSpec } from '../observed/spec.ts';
+import { isThere, type ObservedDurable, type ObservedNats, type PeerObject } from '../observed/observed.ts';
+import { peerDurable, peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { peerKeys } from '../peers/admission.ts';
 import { expiresSoon, expiryOf, type Fetched } from './fetched.ts';
+import { lastPullBefore } from './last-seen.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
 export interface SendInputs {
   readonly peer: PeerObject;
   readonly conflict: string | undefined;
+  /** Whether the peer's client can receive from a node that is set up as this one is. */
+  readonly clientSupported: boolean;
   readonly nats: ObservedNats | undefined;
   /** Whether every nats-server runs a configuration with this peer in it. */
   readonly configLive: boolean;
@@ -33,10 +35,11 @@ export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
 }
 
 /** What can be said without asking JetStream. */
-function withoutAsking({ peer, conflict, configLive }: SendInputs): Verdict | undefined {
+function withoutAsking({ peer, conflict, clientSupported, configLive }: SendInputs): Verdict | undefined {
   const { publicKeys, send } = peerSpec(peer);
   if (publicKeys.length === 0) return ok('NotRequested', 'spec.publicKeys is empty: the peer may not receive from us');
   if (conflict !== undefined) return no('Conflict', conflict);
+  if (!clientSupported) return no('ClientNotSupported', CLIENT_NOT_SUPPORTED);
   if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
   const { usable, problems } = peerKeys(peer);
   const [problem] = problems;
@@ -94,7 +97,7 @@ const WHAT_TO_DO = 'ask its administrator; spec.send.paused takes its access awa
 
 /** The peer's durable, or why it has none. */
 function durableOf(peer: PeerObject, { durables, durableAttempts, problem }: ObservedNats): ObservedDurable | Verdict {
-  const name = syncName(peer.spec.lfhId);
+  const name = peerDurable(peer);
   const refusal = durableAttempts?.get(name)?.refusal;
   if (refusal?.lasting) return no('ConsumerRefused', refusal.message);
   const durable = durables?.find((each) => each.name === name);
@@ -120,21 +123,42 @@ function withExpiry(verdict: Verdict, { fetched, nats, now }: SendInputs): Verdi
   return { ...verdict, message };
 }
 
-function pulled({ peer, sent, now }: SendInputs, { pending, waiting, lastActive }: ObservedDurable): Verdict {
-  const there = waiting > 0;
+function pulled({ peer, sent, now }: SendInputs, durable: ObservedDurable): Verdict {
+  const { pending, lastActive } = durable;
+  const isConnect = peerSpec(peer).send.client === 'Connect';
+  const there = isThere(durable);
   const stands = since(sent, now) > STANDSTILL_MS;
-  const everPulled = lastActive !== undefined || peer.status?.send?.lastPullTime !== undefined;
+  const everPulled = lastActive !== undefined || lastPullBefore(peer) !== undefined;
   if (!there && !everPulled)
-    return no('AwaitingPeer', 'the peer has never asked for a message; it needs our invitation');
+    return no(
+      'AwaitingPeer',
+      isConnect ? NEVER_SUBSCRIBED : 'the peer has never asked for a message; it needs our invitation',
+    );
+  if (!there && stands && isConnect)
+    return no(
+      'NotSubscribed',
+      `connect at the peer has not been subscribed since ${time(sent)}; it must be started again`,
+    );
   if (!there && stands) return no('NoPull', `the peer has not asked for messages since ${time(sent)}`);
   if (pending > 0 && stands)
     return no('Lagging', `${pending} messages wait, and none was acknowledged since ${time(sent)}`);
-  return ok('Pulling', pending === 0 ? 'the peer has everything' : `the peer is fetching ${pending} messages`);
+  if (pending === 0) return ok(isConnect ? 'Delivering' : 'Pulling', 'the peer has everything');
+  return isConnect
+    ? ok('Delivering', `${pending} messages are on their way to the peer`)
+    : ok('Pulling', `the peer is fetching ${pending} messages`);
 }
 
 function time(progress: Progress | undefined): string {
   return progress ? new Date(progress.since).toISOString() : 'it was last looked at';
 }
+
+const CLIENT_NOT_SUPPORTED =
+  'spec.send.client: connect itself can receive only where each peer has an account of its own; set spec.nats.isolation of the ' +
+  'LfhSyncNode to Accounts, or run lfh-sync at the peer';
+
+const NEVER_SUBSCRIBED =
+  'connect at the peer has never subscribed; it needs our servers in its NATS_SYNC_SUBSCRIBERS, our CA, and the seed of one of ' +
+  'spec.publicKeys, and must be started after that (docs/upstream-sites.md)';
 
 const NOT_SERVED =
   'the peer is let in, but its requests do not reach its durable consumer yet: nats-server connects the imports of a ' +

@@ -60,7 +60,7 @@ export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Sta
 /** The status of a peer after a reconcile of its node. */
 export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
   const { plan, keyStep, dataPlane, progress, accesses, now } = input;
-  const { peer, conflict, ca, invalid, failure } = planned;
+  const { peer, conflict, ca, invalid, clientSupported, failure } = planned;
   const { receive: _receive, send: _send, certificateExpiry: _expiry, ...before } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
@@ -70,7 +70,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
       receiveReady({ peer, conflict, ca, invalid, sidecars, received, now }),
-      sendReady({ peer, conflict, nats, configLive, access, sent, fetched, now }),
+      sendReady({ peer, conflict, clientSupported, nats, configLive, access, sent, fetched, now }),
     ];
   return {
     ...before,

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import type { NatsConnection } from 'nats';
-import { type DurableConfig, durableConfig } from '../../../common/contract/durable.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Msg, NatsConnection } from 'nats';
+import { type DurableConfig, durableConfig, pushDurableConfig } from '../../../common/contract/durable.ts';
 import { reconcileDurables } from '../../../operator/controller/durables.ts';
 import { type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
 import type { DurableAttempts } from '../../../operator/plan/observed/observed.ts';
 import { until } from '../../kit/processes/process.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
+import { numbered, pullAs } from '../../kit/servers/nats-peer.ts';
 import { Site } from '../../kit/sites/site.ts';
 
 const STREAM = 'EVENTS';
@@ -47,8 +49,8 @@ describe('the durables of all peers', () => {
     writes = [];
   }
 
-  const reconcile = (durables: readonly DurableConfig[], before = NONE, now = Date.now()) =>
-    reconcileDurables(own, durables, before, now);
+  const reconcile = (durables: readonly DurableConfig[], before = NONE, now = Date.now(), live = true) =>
+    reconcileDurables(own, durables, before, now, live);
 
   it('are made but for one that a limit refuses, which is said in the words of the server and tried once a minute', async () => {
     await streamWith({ max_consumers: 2 });
@@ -108,5 +110,121 @@ describe('the durables of all peers', () => {
     await site.announce([Buffer.from('x'), Buffer.from('y')]);
     const { streamFirst, streamLast } = await reconcile([]);
     assert.deepEqual([streamFirst, streamLast], [1, 2]);
+  });
+
+  describe('when the client of a peer changes', () => {
+    const pulled = durableConfig('b');
+    const pushed = pushDurableConfig('b');
+    const names = ({ durables }: Awaited<ReturnType<typeof reconcile>>): Record<string, number> =>
+      Object.fromEntries((durables ?? []).map(({ name, ackFloor }) => [name, ackFloor]));
+    const sequences = (messages: readonly Msg[]): number[] =>
+      messages.map(({ reply = '' }) => Number(reply.split('.')[5]));
+
+    beforeEach(async () => {
+      await streamWith({});
+      await site.announce(numbered(1, 2, 3, 4, 5, 6));
+    });
+
+    /** Pulls as a sidecar does, and acknowledges the last message. */
+    async function pull(count: number): Promise<void> {
+      const messages = await pullAs(administrator, pulled.durable_name, count);
+      administrator.publish(messages.at(-1)?.subject ?? '', '+ACK');
+      await administrator.flush();
+    }
+
+    /** Subscribes as connect does, until so many messages are delivered. @param acknowledge whether each is acknowledged */
+    async function take(count: number, acknowledge = true): Promise<number[]> {
+      const messages: Msg[] = [];
+      const subscription = administrator.subscribe(pushed.deliver_subject, {
+        callback: (_error, message) => {
+          messages.push(message);
+          if (acknowledge) message.respond('+ACK');
+        },
+      });
+      await until(`${count} messages are delivered`, () => messages.length >= count);
+      subscription.unsubscribe();
+      await administrator.flush();
+      return sequences(messages);
+    }
+
+    /** Takes all that there is, until the server knows it. */
+    async function takeAll(): Promise<void> {
+      assert.deepEqual(await take(6), [1, 2, 3, 4, 5, 6]);
+      await until('all is acknowledged', async () => names(await reconcile([pushed]))[pushed.durable_name] === 6);
+    }
+
+    async function api<Answer>(operation: string, body: object = {}): Promise<Answer> {
+      const answer = await administrator.request(`$JS.API.${operation}`, JSON.stringify(body), { timeout: 5_000 });
+      const parsed = answer.json<Answer & { error?: unknown }>();
+      assert.equal(parsed.error, undefined, operation);
+      return parsed;
+    }
+
+    async function configOf(name: string): Promise<Readonly<Record<string, unknown>>> {
+      return (await api<{ config: Readonly<Record<string, unknown>> }>(`CONSUMER.INFO.${STREAM}.${name}`)).config;
+    }
+
+    it('connect goes on behind what the sidecar has acknowledged, and the durable of the sidecar stays until then', async () => {
+      await reconcile([pulled]);
+      await pull(3);
+      await until('it is acknowledged', async () => names(await reconcile([pulled]))[b] === 3);
+      const notLive = await reconcile([pushed], NONE, Date.now(), false);
+      assert.deepEqual(names(notLive), { [b]: 3 }, 'the sidecar may still pull');
+      // What it acknowledges in the last moment counts.
+      await pull(1);
+      await until('it is acknowledged', async () => names(await reconcile([pushed], NONE, 0, false))[b] === 4);
+      // An operator that dies at any point finds both, and begins nothing anew.
+      for (let round = 0; round < 2; round += 1) {
+        assert.deepEqual(names(await reconcile([pushed])), { [pushed.durable_name]: 4, [b]: 4 });
+      }
+      assert.deepEqual(await take(2), [5, 6]);
+      await until('only the new one is left', async () => {
+        return isDeepStrictEqual(names(await reconcile([pushed])), { [pushed.durable_name]: 6 });
+      });
+    });
+
+    it('back and forth before anything was fetched repeats nothing', async () => {
+      await reconcile([pushed]);
+      await takeAll();
+      await site.announce(numbered(7, 8));
+      assert.deepEqual(names(await reconcile([pulled])), { [pushed.durable_name]: 6, [b]: 0 });
+      assert.deepEqual(names(await reconcile([pushed])), { [pushed.durable_name]: 6 });
+      assert.deepEqual(await take(2), [7, 8]);
+    });
+
+    it('a sidecar is given everything, since it keeps its own position, and the other one goes when it has acknowledged', async () => {
+      await reconcile([pushed]);
+      await takeAll();
+      await reconcile([pulled]);
+      await pull(2);
+      await until('the other one is gone', async () => isDeepStrictEqual(names(await reconcile([pulled])), { [b]: 2 }));
+      assert.equal((await configOf(b)).deliver_policy, 'all', 'no other one can be reset');
+    });
+
+    it('the durable of connect is updated in place, and where it must be made anew it keeps what was acknowledged', async () => {
+      const beginning = { deliver_policy: 'by_start_sequence', opt_start_seq: 4 };
+      const { durable_name: name } = pushed;
+      for (const changes of [{ ack_wait: 1_000_000_000 }, { deliver_subject: 'elsewhere' }, { ack_policy: 'all' }]) {
+        const config = { ...pushed, ...beginning, ...changes };
+        await api(`CONSUMER.DURABLE.CREATE.${STREAM}.${name}`, { stream_name: STREAM, config });
+        const found = await reconcile([pushed]);
+        assert.deepEqual([names(found)[name], found.durableAttempts?.size], [3, 0], JSON.stringify(changes));
+        const now = await configOf(name);
+        assert.deepEqual({ ...now, ...pushed, ...beginning }, now);
+        if ('ack_policy' in changes) assert.deepEqual(await take(3), [4, 5, 6]);
+        await api(`CONSUMER.DELETE.${STREAM}.${name}`);
+      }
+    });
+
+    it('what connect has not acknowledged counts as waiting for it', async () => {
+      await reconcile([pushed]);
+      assert.deepEqual(await take(6, false), [1, 2, 3, 4, 5, 6]);
+      await until('nobody is subscribed', async () => (await reconcile([pushed])).durables?.[0]?.bound === false);
+      const [found] = (await reconcile([pushed])).durables ?? [];
+      assert.deepEqual([found?.pending, found?.unacknowledged, found?.waiting], [6, 6, 0]);
+      const subscription = administrator.subscribe(pushed.deliver_subject);
+      await until('somebody is subscribed', async () => (await reconcile([pushed])).durables?.[0]?.bound === true);
+      subscription.unsubscribe();
+    });
   });
 });

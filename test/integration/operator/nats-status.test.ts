@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { durableConfig } from '../../../common/contract/durable.ts';
+import { type Client, durableConfig, pushDurableConfig } from '../../../common/contract/durable.ts';
 import { inboxPrefix, STATUS_SERVICE, statusSubject, syncName } from '../../../common/contract/names.ts';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
 import { TransientError } from '../../../common/errors.ts';
@@ -22,6 +22,7 @@ import { soonerThan, until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
+import { UpstreamConnect } from '../../kit/servers/upstream-connect.ts';
 
 const STREAM = EVENTS_STREAM.name;
 
@@ -307,16 +308,16 @@ describe('what the operator asks over NATS', () => {
     const probe = probeKey(node.seed, peer.lfhId);
     const name = syncName(peer.lfhId);
 
-    function accounts(isolation: 'Accounts' | 'Users'): string {
+    function accounts(isolation: 'Accounts' | 'Users', client: Client = 'Sidecar'): string {
       const publicKeys = [oldKey.publicKey, newKey.publicKey];
-      const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey }];
+      const peers = [{ lfhId: peer.lfhId, publicKeys, probe: probe.publicKey, client }];
       const access = { account: 'LFH', own: [user.publicKey], users: [], peers, isolation };
       const { mainAccount, peerAccounts } = natsIncludes(access);
       return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
 
     function look(key = probe): ReturnType<typeof probePeerAccount> {
-      return probePeerAccount(server.url, key, { ca: ca.ca }, peer);
+      return probePeerAccount(server.url, key, { ca: ca.ca }, { durable: name, client: 'Sidecar', stream: STREAM });
     }
 
     /** The keys that somebody is connected with. */
@@ -353,6 +354,28 @@ describe('what the operator asks over NATS', () => {
       const info = await own.connected.connection.request(`$JS.API.CONSUMER.INFO.${STREAM}.${name}`);
       const { delivered, num_waiting } = info.json<{ delivered: { stream_seq: number }; num_waiting: number }>();
       assert.deepEqual([delivered.stream_seq, num_waiting], [0, 0]);
+    });
+
+    it('is served where connect itself receives, only with its durable, and shows who is connected', async () => {
+      const wanted = pushDurableConfig(peer.lfhId);
+      await server.reload({ accounts: accounts('Accounts', 'Connect') });
+      await server.reload({});
+      const about = { durable: wanted.durable_name, client: 'Connect', stream: STREAM } as const;
+      const lookAt = () => probePeerAccount(server.url, probe, { ca: ca.ca }, about);
+      assert.equal((await lookAt()).served, false);
+      await own.ensureDurable(STREAM, wanted);
+      assert.equal((await lookAt()).served, true);
+      const upstream = await UpstreamConnect.start({
+        url: server.url,
+        ca: ca.ca,
+        seed: new TextEncoder().encode(newKey.seed),
+      });
+      try {
+        const open = (await lookAt()).connections.filter((each) => each.open).map(({ key }) => key);
+        assert.deepEqual(open, [newKey.publicKey]);
+      } finally {
+        await upstream.close();
+      }
     });
 
     it('is answered the same to the node itself where peers have no accounts of their own', async () => {

@@ -12,6 +12,7 @@ import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { FhirServer } from '../../kit/servers/fhir-server.ts';
+import { UpstreamConnect } from '../../kit/servers/upstream-connect.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite, SIDECAR_SOURCES } from '../../kit/sites/operated-site.ts';
 
@@ -237,6 +238,36 @@ describe('two sites that were peered with kubectl', function () {
     await a.patch('lfhpeer', 'hospital-b', { send: { paused: false } });
     await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
     await toB.arrivedOnce(b.site);
+  });
+
+  it('change the client of a peer to connect without lfh-sync and back, and lose nothing on either way', async () => {
+    await toB.send(a.site, 10);
+    await toB.arrivedOnce(b.site);
+    await until('A tells that B has all', async () => (await a.peer('hospital-b')).status?.send?.pending === 0);
+    await a.patch('lfhpeer', 'hospital-b', { send: { client: 'Connect' } });
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'AwaitingPeer');
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'PermissionDenied');
+    const { data } = await b.keySecret();
+    const seed = Buffer.from(data?.['nats-server.nk'] ?? '', 'base64');
+    const upstream = await UpstreamConnect.start({ url: a.site.nats.url, ca: a.site.ca.ca, seed });
+    try {
+      const sent = await toB.send(a.site, 10);
+      await upstream.hasReceived(10);
+      assert.deepEqual(
+        upstream.received.map((text) => (JSON.parse(text) as { uuid: string }).uuid),
+        sent,
+        'only what the sidecar has not got',
+      );
+      await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Delivering');
+      await until('A tells that it has all', async () => (await a.peer('hospital-b')).status?.send?.pending === 0);
+    } finally {
+      await upstream.close();
+    }
+    await a.patch('lfhpeer', 'hospital-b', { send: { client: 'Sidecar' } });
+    await a.waitForReason('lfhpeer', 'hospital-b', 'SendReady', 'Pulling');
+    // The sidecar goes on at its own position, and so has what connect had meanwhile as well.
+    await toB.arrivedOnce(b.site);
+    await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
   });
 
   it('replace a key while messages flow, accept the old one until no peer needs it, and lose and repeat nothing', async () => {

@@ -3,8 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
 import { createUser, type KeyPair } from 'nkeys.js';
-import { durableConfig } from '../../../common/contract/durable.ts';
-import { inboxPrefix, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
+import {
+  type Client,
+  durableConfig,
+  durableName,
+  infoSubject,
+  pushDurableConfig,
+} from '../../../common/contract/durable.ts';
+import { inboxPrefix, STREAM, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
 import { localNatsKey, sidecarNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
 import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { runningWithLogs } from '../running.ts';
@@ -15,7 +21,7 @@ import {
   createCertificateAuthority,
   type ServerCertificate,
 } from '../servers/certificates.ts';
-import { EVENTS_STREAM } from '../servers/events-stream.ts';
+import { CONNECTS_OWN, EVENTS_STREAM } from '../servers/events-stream.ts';
 import { KafkaServer } from '../servers/kafka.ts';
 import { NatsServer, type NatsVersion } from '../servers/nats-server.ts';
 
@@ -203,11 +209,15 @@ export class Site {
 
   /** Lets another node receive from this one. Account, user, permissions and durable are those that the operator makes. */
   async grantAccess(
-    peer: { readonly lfhId: string } & ({ readonly publicKey: string } | { readonly publicKeys: readonly string[] }),
+    peer: { readonly lfhId: string; readonly client?: Client } & (
+      | { readonly publicKey: string }
+      | { readonly publicKeys: readonly string[] }
+    ),
     ackWaitMs?: number,
   ): Promise<void> {
     const publicKeys = 'publicKeys' in peer ? peer.publicKeys : [peer.publicKey];
-    this.#peers.set(peer.lfhId, { lfhId: peer.lfhId, publicKeys });
+    const { lfhId, client = 'Sidecar' } = peer;
+    this.#peers.set(lfhId, { lfhId, publicKeys, client });
     if (ackWaitMs !== undefined) this.#ackWaits.set(peer.lfhId, ackWaitMs);
     await this.createDurable(peer.lfhId, ackWaitMs);
     await this.#reloadAccounts();
@@ -228,7 +238,8 @@ export class Site {
   }
 
   async createDurable(lfhId: string, ackWaitMs?: number): Promise<void> {
-    const config = durableConfig(lfhId, ackWaitMs);
+    const { client } = this.#peers.get(lfhId) ?? {};
+    const config = client === 'Connect' ? pushDurableConfig(lfhId) : durableConfig(lfhId, ackWaitMs);
     await this.#request(`$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.${config.durable_name}`, {
       stream_name: 'EVENTS',
       config,
@@ -259,8 +270,13 @@ export class Site {
   }
 
   /** The server's own report on the durable of a peer. */
-  async durableInfo(lfhId: string): Promise<DurableInfo> {
-    return (await this.#request(`$JS.API.CONSUMER.INFO.EVENTS.${syncName(lfhId)}`, {})) as DurableInfo;
+  async durableInfo(lfhId: string, client: Client = 'Sidecar'): Promise<DurableInfo> {
+    return (await this.#request(infoSubject(STREAM, durableName(lfhId, client)), {})) as DurableInfo;
+  }
+
+  /** Makes the durable through which this site's own connect receives its own messages, as connect does at its start. */
+  async makeConnectsOwnDurable(): Promise<void> {
+    await this.#request('$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.SYNC', { stream_name: STREAM, config: CONNECTS_OWN });
   }
 
   /** Announces messages on EVENTS.sync as connect does: no headers, no message id, each stored before the next. */

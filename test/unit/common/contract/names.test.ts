@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
+  connectName,
+  isOwnDurable,
   isPositionTopic,
-  isSyncNameLike,
+  otherDurable,
   ownersPartition,
   partitionOf,
   positionTopic,
@@ -29,9 +31,22 @@ describe('the sync name of a node', () => {
   });
 
   it('is recognized, and shortened to what is its own', () => {
-    assert.ok(isSyncNameLike(syncName('hospital-a')));
-    assert.ok(!isSyncNameLike('hospital-a'));
+    assert.ok(isOwnDurable(syncName('hospital-a')));
+    assert.ok(!isOwnDurable('hospital-a'));
     assert.equal(shortName(syncName('hospital-a')), 'hospital-a');
+  });
+
+  it('differs from the name where connect itself receives, whatever the ids are, and each leads to the other', () => {
+    assert.equal(connectName('hospital-a'), 'lfh-connect-hospital-a');
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (one, other) => {
+        const name = connectName(one);
+        assert.notEqual(name, syncName(other));
+        assert.ok(isOwnDurable(name));
+        assert.deepEqual([otherDurable(name), otherDurable(syncName(one))], [syncName(one), name]);
+      }),
+    );
+    assert.equal(otherDurable('SYNC'), 'SYNC');
   });
 
   it('belongs to one of the 64 partitions that spread the peers', () => {

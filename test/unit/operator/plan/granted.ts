@@ -23,7 +23,15 @@ export interface Granted {
 
 interface GrantedAccount {
   readonly users: readonly GrantedUser[];
-  readonly imports: readonly { readonly account: string; readonly subject: string }[];
+  readonly mappings: readonly (readonly [from: string, to: string])[];
+  readonly imports: readonly Import[];
+}
+
+interface Import {
+  readonly kind: 'service' | 'messages';
+  readonly account: string;
+  readonly subject: string;
+  readonly to?: string;
 }
 
 export interface GrantedUser {
@@ -35,7 +43,7 @@ export interface GrantedUser {
 interface Service {
   readonly subject: string;
   readonly account: string;
-  readonly stream: boolean;
+  readonly kind: 'service' | 'service with many answers' | 'messages';
 }
 
 const TEXTS = String.raw`((?:"[^"\\]*"(?:, )?)+)`;
@@ -52,7 +60,10 @@ const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
 const EXPORT =
   /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const LIMITS = '  limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }';
-const IMPORT = /^ {4}\{ service: \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \} \}$/;
+const MESSAGES = /^ {4}\{ stream: "([^"\\]+)", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+const IMPORT =
+  /^ {4}\{ (service|stream): \{ account: "([A-Za-z0-9_-]+)", subject: "([^"\\]+)" \}(?:, to: "([^"\\]+)")? \}$/;
+const MAPPING = /^ {2}mappings: \{ "([^"\\]+)": "([^"\\]+)" \}$/;
 
 /** Reads both files of a node. */
 export function grantedBy(mainFile: string, peersFile: string): Granted {
@@ -74,8 +85,10 @@ export function grantedBy(mainFile: string, peersFile: string): Granted {
   const exported: Service[] = [];
   if (!main.atEnd()) {
     main.list('exports', (line) => {
+      const [, messages = '', to = ''] = MESSAGES.exec(line) ?? [];
+      if (messages) return exported.push({ subject: messages, account: to, kind: 'messages' });
       const [, subject = '', stream, account = ''] = EXPORT.exec(line) ?? assert.fail(line);
-      exported.push({ subject, account, stream: stream !== undefined });
+      return exported.push({ subject, account, kind: stream === undefined ? 'service' : 'service with many answers' });
     });
   }
   assert.ok(main.atEnd());
@@ -102,15 +115,19 @@ function accountsOf(lines: Lines): Map<string, GrantedAccount> {
     const [, name = ''] = /^([A-Za-z0-9_-]+) \{$/.exec(line) ?? assert.fail(line);
     assert.equal(lines.next(), LIMITS);
     const users: GrantedUser[] = [];
-    const imports: { account: string; subject: string }[] = [];
+    const imports: Import[] = [];
     lines.list('users', (each) => users.push(userOf(each)));
+    const [, from, onto] = MAPPING.exec(lines.peek()) ?? [];
+    const mappings = from !== undefined && onto !== undefined ? [[from, onto] as const] : [];
+    if (mappings.length > 0) lines.next();
     lines.list('imports', (each) => {
-      const [, account = '', subject = ''] = IMPORT.exec(each) ?? assert.fail(each);
-      imports.push({ account, subject });
+      const [, kind, account = '', subject = '', to] = IMPORT.exec(each) ?? assert.fail(each);
+      const shown = kind === 'service' ? 'service' : 'messages';
+      imports.push({ kind: shown, account, subject, ...(to !== undefined && { to }) });
     });
     assert.equal(lines.next(), '}');
     assert.ok(!accounts.has(name), 'nats-server takes the last of two with one name');
-    accounts.set(name, { users, imports });
+    accounts.set(name, { users, mappings, imports });
   }
   return accounts;
 }
@@ -131,6 +148,10 @@ class Lines {
     while (this.#lines[0]?.startsWith('# ')) this.#lines.shift();
   }
 
+  peek(): string {
+    return this.#lines[0] ?? '';
+  }
+
   next(): string {
     return this.#lines.shift() ?? assert.fail('the text ends too early');
   }
@@ -139,7 +160,7 @@ class Lines {
     return this.#lines.length === 0;
   }
 
-  list(name: string, take: (line: string) => void): void {
+  list(name: string, take: (line: string) => unknown): void {
     assert.equal(this.next(), `  ${name}: [`);
     for (let line = this.next(); line !== '  ]'; line = this.next()) take(line);
   }

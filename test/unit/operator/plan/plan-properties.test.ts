@@ -132,11 +132,24 @@ const SERVICES = (name: string): readonly string[] => [
   `$JS.ACK.EVENTS.${name}.>`,
   `$JS.ACK.*.*.EVENTS.${name}.*.*.*.*.>`,
 ];
+/** What is granted where connect itself receives: its question becomes one about its own durable. */
+const CONNECT_SERVICES = (name: string): readonly string[] => [
+  `$JS.API.CONSUMER.INFO.EVENTS.${name}`,
+  `$JS.ACK.EVENTS.${name}.>`,
+  `$JS.ACK.*.*.EVENTS.${name}.*.*.*.*.>`,
+];
 /** One token of a subject, so that nothing that stands where it does can name other subjects. */
-const TOKEN = /^lfh-sync-[A-Za-z0-9_-]{1,52}$/;
+const TOKEN = /^lfh-(sync|connect)-[A-Za-z0-9_-]{1,52}$/;
+
+const isConnect = (name: string): boolean => name.startsWith('lfh-connect-');
 
 function demandPeerUser({ publish, subscribe }: GrantedUser, name: string): void {
   assert.match(name, TOKEN);
+  if (isConnect(name)) {
+    assert.deepEqual(publish, ['lfh-sync.info', ...CONNECT_SERVICES(name).slice(1)]);
+    assert.deepEqual(subscribe, [`lfh-sync.deliver.${name}`, '_INBOX.>']);
+    return;
+  }
   assert.deepEqual(publish, SERVICES(name));
   assert.deepEqual(subscribe, [`_INBOX.${name}.>`]);
 }
@@ -165,24 +178,30 @@ describe('the plan of a node with any peers', () => {
         assert.equal(canaries.length, 1);
         assert.deepEqual(users, []);
         assert.equal(accounts.size, plan.granted.length);
-        for (const [name, { users: inside, imports }] of accounts) {
+        for (const [name, { users: inside, mappings, imports }] of accounts) {
           const [probe, ...peerUsers] = inside.toReversed();
           for (const user of peerUsers) demandPeerUser(user, name);
           assert.ok(peerUsers.length > 0);
-          assert.deepEqual(probe?.publish, [SERVICES(name)[0], '$SYS.REQ.ACCOUNT.PING.CONNZ']);
+          const services = isConnect(name) ? CONNECT_SERVICES(name) : SERVICES(name);
+          const messages = isConnect(name) ? [`lfh-sync.deliver.${name}`] : [];
+          const asked = isConnect(name) ? 'lfh-sync.info' : services[0];
+          assert.deepEqual(probe?.publish, [asked, '$SYS.REQ.ACCOUNT.PING.CONNZ']);
           assert.deepEqual(probe.subscribe, ['_INBOX.probe.>']);
+          assert.deepEqual(mappings, isConnect(name) ? [['$JS.API.CONSUMER.INFO.EVENTS.SYNC', 'lfh-sync.info']] : []);
+          const to = (index: number): object => (isConnect(name) && index === 0 ? { to: 'lfh-sync.info' } : {});
+          assert.deepEqual(imports, [
+            ...services.map((subject, index) => ({ kind: 'service', account: 'LFH', subject, ...to(index) })),
+            ...messages.map((subject) => ({ kind: 'messages', account: 'LFH', subject })),
+          ]);
           assert.deepEqual(
-            imports,
-            SERVICES(name).map((subject) => ({ account: 'LFH', subject })),
-          );
-          const own = exports.filter(({ account }) => account === name);
-          assert.deepEqual(
-            own.map(({ subject }) => subject),
-            SERVICES(name),
-          );
-          assert.deepEqual(
-            own.map(({ stream }) => stream),
-            [true, false, false, false],
+            exports.filter(({ account }) => account === name).map(({ subject, kind }) => [subject, kind]),
+            [
+              ...services.map((subject, index) => [
+                subject,
+                index === 0 && !isConnect(name) ? 'service with many answers' : 'service',
+              ]),
+              ...messages.map((subject) => [subject, 'messages']),
+            ],
           );
         }
         assert.equal(exports.length, 4 * accounts.size);

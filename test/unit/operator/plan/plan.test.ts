@@ -53,6 +53,10 @@ const several = observedOf(
   { references: references({ 'ca-of-c': { 'root.pem': certificate('ca-c') } }) },
 );
 
+const connectClient = observedOf([
+  aPeer('without-lfh-sync', { spec: { lfhId: 'lfh-node-b', send: { client: 'Connect' } } }),
+]);
+
 const rotation = observedOf([aPeer('hospital-b')], {
   node: aNode({ spec: { key: { rotation: 1 } } }),
   key: aKey({
@@ -117,6 +121,7 @@ const paused = observedOf([
 const plans: Readonly<Record<string, Observed>> = {
   'one-peer': onePeer,
   'several-peers': several,
+  'connect-client': connectClient,
   rotation,
   'isolation-users': users,
   'kafka-tls-sasl': kafkaWithSasl,
@@ -162,6 +167,17 @@ describe('the objects of a node', () => {
 const namesOf = ({ objects }: Pick<Plan, 'objects'>): string[] => objects.map(({ metadata }) => metadata.name);
 
 describe('planNode', () => {
+  it('keeps the durable of a peer whose connect would receive where peers have no accounts, and does not let it in', () => {
+    const { node } = users;
+    const connect = aPeer('c', { spec: { send: { client: 'Connect' } } });
+    const { granted, durables, files } = settledPlanOf(observedOf([aPeer('b'), connect], { node }));
+    assert.deepEqual(
+      [granted.map(({ metadata }) => metadata.name), durables.map(({ durable_name }) => durable_name)],
+      [['b'], ['lfh-sync-b', 'lfh-connect-c']],
+    );
+    assert.ok(!files?.files[MAIN_FILE].includes(userKey('c')));
+  });
+
   it('keeps the durables of a peer that is paused and of one whose key is damaged, and lets neither in', () => {
     const { granted, durables } = planOf(
       observedOf([

@@ -21,6 +21,15 @@ describe('whom written files let in', () => {
     });
   }
 
+  it('are also the peers at which connect itself receives', () => {
+    const peer = aPeer('d', { spec: { send: { client: 'Connect' } } });
+    const plan = settledPlanOf(observedOf([peer]));
+    const access = accessIn(plan.files?.files);
+    assert.deepEqual([...access], [['lfh-connect-d', new Set(peer.spec.publicKeys)]]);
+    const [granted] = noticesOfAccess(accessChanges(new Map(), access), plan, { nats: natsOf(), sidecars: [] });
+    assert.match(granted?.note ?? '', /^lfh-connect-d \(LfhSyncPeer d\) may receive/);
+  });
+
   it('is nobody where nothing is written', () => assert.equal(accessIn(undefined).size, 0));
 });
 

@@ -174,7 +174,11 @@ describe('withoutRevoked', () => {
     string,
   ];
 
-  for (const isolation of ['Accounts', 'Users'] as const) {
+  for (const [isolation, client] of [
+    ['Accounts', 'Sidecar'],
+    ['Accounts', 'Connect'],
+    ['Users', 'Sidecar'],
+  ] as const) {
     function files(peers: Readonly<Record<string, readonly string[]>>): NatsFiles {
       const probes: Readonly<Record<string, string>> = { b: probeOfB, 'c.c': probeOfC };
       const access = {
@@ -185,6 +189,7 @@ describe('withoutRevoked', () => {
         peers: Object.entries(peers).map(([lfhId, keys]) => ({
           lfhId,
           publicKeys: keys,
+          client,
           probe: probes[lfhId] ?? '',
         })),
       };
@@ -195,25 +200,30 @@ describe('withoutRevoked', () => {
     /** Compares everything but the canary, which is still that of the text before. */
     const same = (one: NatsFiles, other: NatsFiles): void => assert.equal(hashOf(one), hashOf(other));
 
-    describe(`with isolation ${isolation}`, () => {
+    describe(`with isolation ${isolation} and client ${client}`, () => {
       const both = files({ b: [B, b2], 'c.c': [C] });
 
       it('changes nothing where every peer is still granted its keys', () => {
         const granted = [
-          { lfhId: 'b', publicKeys: [B, b2] },
-          { lfhId: 'c.c', publicKeys: [C] },
+          { lfhId: 'b', publicKeys: [B, b2], client },
+          { lfhId: 'c.c', publicKeys: [C], client },
         ];
         assert.deepEqual(withoutRevoked(both, granted), both);
       });
 
       it('gives the same as planning without the peers and keys that are not granted any more', () => {
-        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [B, b2] }]), files({ b: [B, b2] }));
-        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [b2, C] }]), files({ b: [b2] }));
+        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [B, b2], client }]), files({ b: [B, b2] }));
+        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [b2, C], client }]), files({ b: [b2] }));
         same(withoutRevoked(both, []), files({}));
       });
 
+      it('takes away the access of a peer whose client has changed', () => {
+        const other = client === 'Connect' ? 'Sidecar' : 'Connect';
+        same(withoutRevoked(both, [{ lfhId: 'b', publicKeys: [B], client: other }]), files({}));
+      });
+
       it('adds no peer, and keeps the node itself and its administrators', () => {
-        const none = withoutRevoked(files({}), [{ lfhId: 'b', publicKeys: [B] }]);
+        const none = withoutRevoked(files({}), [{ lfhId: 'b', publicKeys: [B], client }]);
         assert.deepEqual(none, files({}));
         assert.ok([OWN, administrator].every((key) => none[MAIN_FILE].includes(key)));
         assert.ok(!none[PEERS_FILE].includes('{'));

@@ -66,6 +66,40 @@ describe("a node's nats-server configuration", () => {
     );
   });
 
+  it('gives connect without lfh-sync an account in which its question for SYNC leads to its own durable', () => {
+    const peer: AdmittedPeer = { lfhId: 'hospital-b', publicKeys: [key('C')], probe: key('E'), client: 'Connect' };
+    const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [peer], users: [] });
+    assert.ok(
+      mainAccount.endsWith(`  exports: [
+    { service: "$JS.API.CONSUMER.INFO.EVENTS.lfh-connect-hospital-b", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
+    { service: "$JS.ACK.EVENTS.lfh-connect-hospital-b.>", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
+    { service: "$JS.ACK.*.*.EVENTS.lfh-connect-hospital-b.*.*.*.*.>", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
+    { stream: "lfh-sync.deliver.lfh-connect-hospital-b", accounts: [lfh-connect-hospital-b] }
+  ]
+`),
+      mainAccount,
+    );
+    const acks = '"$JS.ACK.EVENTS.lfh-connect-hospital-b.>", "$JS.ACK.*.*.EVENTS.lfh-connect-hospital-b.*.*.*.*.>"';
+    assert.equal(
+      peerAccounts,
+      `lfh-connect-hospital-b {
+  limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }
+  users: [
+    { nkey: ${key('C')}, permissions: { publish: { allow: ["lfh-sync.info", ${acks}] }, subscribe: { allow: ["lfh-sync.deliver.lfh-connect-hospital-b", "_INBOX.>"] } }, allowed_connection_types: ["STANDARD"] }
+    { nkey: ${key('E')}, permissions: { publish: { allow: ["lfh-sync.info", "$SYS.REQ.ACCOUNT.PING.CONNZ"] }, subscribe: { allow: ["_INBOX.probe.>"] } }, allowed_connection_types: ["STANDARD"] }
+  ]
+  mappings: { "$JS.API.CONSUMER.INFO.EVENTS.SYNC": "lfh-sync.info" }
+  imports: [
+    { service: { account: "LFH", subject: "$JS.API.CONSUMER.INFO.EVENTS.lfh-connect-hospital-b" }, to: "lfh-sync.info" }
+    { service: { account: "LFH", subject: "$JS.ACK.EVENTS.lfh-connect-hospital-b.>" } }
+    { service: { account: "LFH", subject: "$JS.ACK.*.*.EVENTS.lfh-connect-hospital-b.*.*.*.*.>" } }
+    { stream: { account: "LFH", subject: "lfh-sync.deliver.lfh-connect-hospital-b" } }
+  ]
+}
+`,
+    );
+  });
+
   it('gives each peer a user with the same permissions with isolation Users', () => {
     const accounts = natsIncludes(access);
     const users = natsIncludes({ ...access, isolation: 'Users' });

@@ -66,7 +66,13 @@ describe("a peer's status", () => {
         server: 'tls://b.example.org:4222',
         key: OWN_KEY,
       },
-      send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z', connectedKey: userKey('b') },
+      send: {
+        pending: 0,
+        ackFloor: 70,
+        lastPullTime: '2026-11-25T11:59:58Z',
+        client: 'Sidecar',
+        connectedKey: userKey('b'),
+      },
       certificateExpiry: { serverCa: CA_EXPIRES },
     });
     assert.deepEqual(
@@ -120,7 +126,7 @@ describe("a peer's status", () => {
       'it is not known with which key it is connected',
       {},
       { accesses: new Map([['b', { access: { served: true, connectedKeys: [] }, at: NOW }]]) },
-      { send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z' } },
+      { send: { pending: 0, ackFloor: 70, lastPullTime: '2026-11-25T11:59:58Z', client: 'Sidecar' } },
     ],
   ];
   for (const [what, dataPlane, known, change] of SEEN) {
