@@ -37,6 +37,8 @@ export interface PeerSettings {
   readonly limits?: ReceiveLimits;
   readonly stream: string;
   readonly consumer?: string;
+  /** Whether no lfh-sync runs at the peer. */
+  readonly manual?: boolean;
 }
 
 /** A peer with the files that its settings name. */
@@ -104,6 +106,11 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
   },
   stream: { need: '`EVENTS`', meaning: "The peer's stream." },
   consumer: { need: 'made from our own `CONNECT_LFH_ID`', meaning: 'Name of our durable consumer there.' },
+  manual: {
+    need: '`false`',
+    meaning:
+      'Whether no lfh-sync looks after the NATS there. Messages then say what its administrator must do by hand (upstream-sites.md).',
+  },
 };
 
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -170,6 +177,7 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     stream:
       fields.stream === undefined ? STREAM : textAt(fields.stream, at('stream'), TOKEN, 'letters, digits, _ and -'),
     ...optional('consumer', textOf(TOKEN, 'letters, digits, _ and -')),
+    ...optional('manual', booleanAt),
   };
 }
 

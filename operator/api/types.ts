@@ -464,6 +464,10 @@ export interface LfhSyncPeerSpec {
      * Name of our durable consumer at the peer. Absent: the consumer that lfh-sync makes there, whose name is lfh-sync- and our own lfhId.
      */
     consumer?: string;
+    /**
+     * Whether no lfh-sync looks after the peer's NATS, so that its administrator gives us access by hand. status.receive.manual then has what that takes (docs/upstream-sites.md).
+     */
+    manual?: boolean;
   };
   /**
    * How the peer receives from us.
@@ -531,6 +535,23 @@ export interface LfhSyncPeerStatus {
      * Our public key that the peer accepts.
      */
     key?: string;
+    /**
+     * What the peer's administrator needs to give us access by hand; only with spec.receive.manual. Nothing in it is secret.
+     */
+    manual?: {
+      /**
+       * A line for the users in the nats-server.conf there, in authorization or in the account of the stream; two lines while our key is replaced.
+       */
+      user?: string;
+      /**
+       * The subject of the request that makes our durable consumer there, such as with nats request.
+       */
+      subject?: string;
+      /**
+       * The body of that request, JSON.
+       */
+      durable?: string;
+    };
   };
   /**
    * When certificates expire that receiving depends on. One that was never seen is absent.

@@ -10,6 +10,7 @@ import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
 import { invitation } from './peers/invitation.ts';
+import { type ManualAccess, manualAccess } from './peers/manual-access.ts';
 import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
@@ -25,6 +26,8 @@ export interface Plan {
    */
   readonly revocations: readonly ConfigMap[];
   readonly peers: readonly PlannedPeer[];
+  /** What the administrators of peers without lfh-sync need, by the peer's name. */
+  readonly manual: ReadonlyMap<string, ManualAccess>;
   /** Peers that are let in. */
   readonly granted: readonly PeerObject[];
   /** Durables that peers need. Any other one whose name begins with `lfh-sync-` is left over. */
@@ -80,6 +83,12 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     objects: revocations.configMaps,
     revocations: revocations.configMaps,
     peers,
+    manual: new Map(
+      peers.flatMap(({ peer }) => {
+        const access = manualAccess(node.spec.lfhId, publicKeys, peer);
+        return access ? [[peer.metadata.name, access] as const] : [];
+      }),
+    ),
     granted: peers.filter(isGranted).map(({ peer }) => peer),
     durables: peers.filter(hasDurable).map(({ peer }) => durableOf(peer)),
     files: undefined,

@@ -27,6 +27,10 @@ export interface NatsOptions {
   readonly name: string;
   /** Whose administrator can help, for messages; the server's own name unless given. */
   readonly owner?: string | undefined;
+  /** Whether no lfh-sync looks after the server, so that its administrator does everything by hand; for messages. */
+  readonly manual?: boolean | undefined;
+  /** The oldest version that will do; {@link OLDEST_NATS} unless given. */
+  readonly oldest?: string | undefined;
   /** For the node's own server only: messages of patients never cross to a peer in the clear. */
   readonly allowPlaintext?: boolean | undefined;
   /** How many pings may stay unanswered until the connection counts as dead. 2, unless something else watches over it. */
@@ -140,9 +144,9 @@ async function signIn(
     const connection = await connectEitherWay(address, attempt);
     const version = versionOf(connection);
     options.log.debug({ server: remote.server, version }, 'connected to NATS');
-    if (!isTooOld(version)) return { connection, remote, certificateExpires };
+    if (!isTooOld(version, options.oldest)) return { connection, remote, certificateExpires };
     await connection.close();
-    throw serverTooOld(remote, version);
+    throw serverTooOld(remote, version, options.oldest);
   } catch (error) {
     const request = { servername: tls?.servername ?? '', handshakeFirst: attempted?.handshakeFirst === true };
     const chain =
@@ -166,5 +170,6 @@ function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: strin
     ...(refused !== undefined && { refusedKey: refused }),
     expectedName: options.tlsServerName ?? address.host,
     secure: address.secure,
+    ...(options.manual && { manual: true }),
   };
 }

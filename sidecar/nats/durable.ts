@@ -48,7 +48,10 @@ export async function explainEnd(
     case 'exceeded':
       return new TransientError(
         'PermissionDenied',
-        `${remote.server} ${why.what}: is a newer or older lfh-sync running there?`,
+        `${remote.server} ${why.what}: ` +
+          (remote.manual
+            ? `the administrator of ${remote.owner} must make it anew, as docs/upstream-sites.md says`
+            : 'is a newer or older lfh-sync running there?'),
       );
     case 'unanswered':
       return demandDurable(connected, of).then(

@@ -24,6 +24,8 @@ export interface Remote {
   /** The name or address that the server's certificate must be for. */
   readonly expectedName: string;
   readonly secure: boolean;
+  /** Whether no lfh-sync looks after that server. */
+  readonly manual?: boolean;
 }
 
 /** By Node's and the client library's codes. */
@@ -104,10 +106,14 @@ function remedy({ reason, code }: TlsFailure, { owner }: Remote): string {
 const BROKEN_CERTIFICATE: ReadonlySet<string> = new Set(['INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED', 'UNSPECIFIED']);
 
 /** The error for a nats-server that is older than the oldest that will do. */
-export function serverTooOld({ server, owner }: Remote, version: string | undefined): TransientError {
+export function serverTooOld(
+  { server, owner }: Remote,
+  version: string | undefined,
+  oldest: string = OLDEST_NATS,
+): TransientError {
   return new TransientError(
     'ServerTooOld',
-    `${server} runs nats-server ${clean(version ?? '')}, and ${OLDEST_NATS} or later is needed: ask the administrator of ` +
+    `${server} runs nats-server ${clean(version ?? '')}, and ${oldest} or later is needed: ask the administrator of ` +
       `${owner} to update it`,
   );
 }
@@ -122,7 +128,7 @@ function accessProblem(error: unknown, remote: Remote): Problem | undefined {
   return undefined;
 }
 
-function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): string {
+function refusalMessage({ server, owner, publicKey, refusedKey, manual }: Remote): string {
   if (owner === LOCAL_NATS) {
     return (
       `${server} refuses our key ${refusedKey ?? publicKey}: see NatsConfigLive of this node's LfhSyncNode, or without an ` +
@@ -134,8 +140,10 @@ function refusalMessage({ server, owner, publicKey, refusedKey }: Remote): strin
     refusedKey === undefined ? `our key ${publicKey}` : `our key ${refusedKey}, and the previous one ${publicKey} too`;
   const them = refusedKey === undefined ? 'it' : 'the former';
   return (
-    `${server} refuses ${refused}: ask the administrator of ${owner} to give ${them} access (it must be among the publicKeys of ` +
-    'the LfhSyncPeer for this node there)'
+    `${server} refuses ${refused}: ask the administrator of ${owner} to give ${them} access (` +
+    (manual
+      ? 'a user in its nats-server.conf, as docs/upstream-sites.md says)'
+      : 'it must be among the publicKeys of the LfhSyncPeer for this node there)')
   );
 }
 
@@ -182,8 +190,10 @@ function whyUnreachable(error: unknown): string {
 export function consumerMissing(remote: Remote, what: string, cause?: unknown): TransientError {
   return new TransientError(
     'ConsumerMissing',
-    `${remote.server} ${what}: ask the administrator of ${remote.owner} whether there is an LfhSyncPeer for this node, and ` +
-      'whether its SendReady is true',
+    `${remote.server} ${what}: ask the administrator of ${remote.owner} ` +
+      (remote.manual
+        ? 'to make it as docs/upstream-sites.md says'
+        : 'whether there is an LfhSyncPeer for this node, and whether its SendReady is true'),
     cause === undefined ? undefined : { cause: harmless(cause) },
   );
 }
@@ -195,7 +205,7 @@ export function permissionMessage(remote: Remote, context: NatsError['permission
     : 'do this';
   return (
     `${remote.server} does not allow our key ${remote.publicKey} to ${what}: ask the administrator of ${remote.owner} to ` +
-    'give it the permissions that lfh-sync needs'
+    `give it the permissions that lfh-sync needs${remote.manual ? ' (docs/upstream-sites.md)' : ''}`
   );
 }
 

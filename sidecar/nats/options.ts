@@ -74,6 +74,7 @@ export function peerStreamOptions(
   return {
     server,
     owner: peer.name,
+    manual: peer.manual,
     seed: settings.seed,
     olderSeeds: settings.previousSeed && [settings.previousSeed],
     ca: peer.ca,

@@ -2,6 +2,7 @@ import { ErrorCode, Events, type Msg } from 'nats';
 import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import { OLDEST_PEER_NATS } from '../../common/nats-version.ts';
 import type { PeerStream } from '../ports.ts';
 import type { Place } from '../replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
@@ -55,6 +56,7 @@ export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPe
   const connected = await connectNats({
     ...options,
     allowPlaintext: false,
+    oldest: OLDEST_PEER_NATS,
     maxPingsUnanswered: Number.MAX_SAFE_INTEGER,
   });
   return new DurablePull(options, connected);

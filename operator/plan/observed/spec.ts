@@ -18,36 +18,38 @@ export interface PeerSpec {
     readonly limits?: ReceiveLimits;
     readonly stream: string;
     readonly consumer: string | undefined;
+    readonly manual: boolean;
   };
   readonly send: { readonly paused: boolean; readonly client: Client };
 }
 
 export function peerSpec({ spec }: PeerObject): PeerSpec {
   const { servers = [], publicKeys = [], receive = {}, send = {} } = spec;
-  const {
-    paused = false,
-    startFrom,
-    restart,
-    allowFormats = DEFAULT_FORMATS,
-    allowOrigins = [],
-    limits,
-    stream = 'EVENTS',
-    consumer,
-  } = receive;
+  const { paused = false, client = 'Sidecar' } = send;
+  return { servers, publicKeys, receive: receiveSpec(receive), send: { paused, client } };
+}
+
+function receiveSpec({
+  paused = false,
+  startFrom,
+  restart,
+  allowFormats = DEFAULT_FORMATS,
+  allowOrigins = [],
+  limits,
+  stream = 'EVENTS',
+  consumer,
+  manual = false,
+}: NonNullable<PeerObject['spec']['receive']>): PeerSpec['receive'] {
   return {
-    servers,
-    publicKeys,
-    receive: {
-      paused,
-      startFrom: startFromOf(startFrom),
-      ...(restart && { restart: { position: restart.position, startFrom: startFromOf(restart.startFrom) } }),
-      allowFormats,
-      allowOrigins,
-      ...(limits && { limits: limitsOf(limits) }),
-      stream,
-      consumer,
-    },
-    send: { paused: send.paused ?? false, client: send.client ?? 'Sidecar' },
+    paused,
+    startFrom: startFromOf(startFrom),
+    ...(restart && { restart: { position: restart.position, startFrom: startFromOf(restart.startFrom) } }),
+    allowFormats,
+    allowOrigins,
+    ...(limits && { limits: limitsOf(limits) }),
+    stream,
+    consumer,
+    manual,
   };
 }
 

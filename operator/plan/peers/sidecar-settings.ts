@@ -135,7 +135,7 @@ function kafkaSettings(node: NodeObject, hasCa: boolean): Partial<Settings> {
 /** The settings with which a sidecar receives from a peer. */
 export function peerSettings(peer: PeerObject, hasCa: boolean): PeerSettings {
   const { servers, receive } = peerSpec(peer);
-  const { consumer, ...rest } = receive;
+  const { consumer, manual, ...rest } = receive;
   const { tlsServerName, lfhId } = peer.spec;
   return {
     name: peer.metadata.name,
@@ -145,6 +145,7 @@ export function peerSettings(peer: PeerObject, hasCa: boolean): PeerSettings {
     ...(tlsServerName !== undefined && { tlsServerName }),
     ...rest,
     ...(consumer !== undefined && { consumer }),
+    ...(manual && { manual }),
   };
 }
 

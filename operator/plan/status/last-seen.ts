@@ -11,6 +11,7 @@ import {
 } from '../observed/observed.ts';
 import { peerDurable, peerSpec } from '../observed/spec.ts';
 import { parseTime, statusTime } from '../observed/times.ts';
+import type { ManualAccess } from '../peers/manual-access.ts';
 import { expiryOf, type Fetched } from './fetched.ts';
 import { anyKnown, known } from './known.ts';
 
@@ -20,6 +21,8 @@ type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
 interface Seen {
   readonly access: PeerAccess | undefined;
   readonly fetched: Fetched | undefined;
+  /** What the peer's administrator needs to give us access by hand. */
+  readonly manual: ManualAccess | undefined;
   /** When the last authority of its CA expires. */
   readonly caExpires: number | undefined;
   readonly now: number;
@@ -36,13 +39,13 @@ export function lastSeenOf(
   { nats, sidecars }: DataPlane,
   seen: Seen,
 ): Pick<PeerStatusOf, 'receive' | 'send' | 'certificateExpiry'> {
-  const { receive, send } = peer.status ?? {};
+  const { receive: receiveBefore, send } = peer.status ?? {};
+  const { manual: _before, ...seenBefore } = receiveBefore ?? {};
   const { servers, publicKeys } = peerSpec(peer);
   const report = sidecars && reportOf(peer, sidecars);
   return {
     ...(servers.length > 0 && {
-      ...(receive && { receive }),
-      ...receiveOf(report, receive?.key),
+      ...receiveOf(report, receiveBefore && seenBefore, seen.manual),
       ...certificateExpiryOf(peer, report, seen.caExpires),
     }),
     ...(publicKeys.length > 0 && { ...(send && { send }), ...sendOf(peer, nats, seen) }),
@@ -97,13 +100,18 @@ function lastPullOf(durable: ObservedDurable, before: string | undefined, now: n
 }
 
 /**
- * @param lastKey the key that the peer was last seen to accept. It stays while there is no connection: a peer that is
+ * @param before what was seen last. The key that the peer was seen to accept stays while there is no connection: a peer that is
  *   down while our key is replaced may accept only the previous one, which must be kept for it.
  */
-function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined): Pick<PeerStatusOf, 'receive'> {
-  if (!report) return {};
+function receiveOf(
+  report: PeerStatus | undefined,
+  before: PeerStatusOf['receive'],
+  manual: ManualAccess | undefined,
+): Pick<PeerStatusOf, 'receive'> {
+  const byHand = manual && { manual };
+  if (!report) return before || byHand ? { receive: { ...before, ...byHand } } : {};
   const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key: acceptedNow } = report;
-  const key = acceptedNow ?? lastKey;
+  const key = acceptedNow ?? before?.key;
   return {
     receive: {
       ...(position && { position: position.sequence }),
@@ -114,6 +122,7 @@ function receiveOf(report: PeerStatus | undefined, lastKey: string | undefined):
       rejected: sum(rejected),
       ...(server !== null && { server }),
       ...(key !== undefined && { key }),
+      ...byHand,
     },
   };
 }

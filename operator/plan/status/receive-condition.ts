@@ -76,11 +76,19 @@ function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): V
     return unknown('NoReport', 'no sidecar replays this peer now; one takes it over within seconds');
   if (reason === 'Paused')
     return unknown('NoReport', 'the sidecar does not know yet that this peer is not paused any more');
-  if (AWAITED.has(reason) && neverReplayed(peer, report)) {
-    return no('AwaitingPeer', `the other side has not applied this node's invitation yet: ${message}`);
-  }
-  return no(reason, message);
+  if (!AWAITED.has(reason)) return no(reason, message);
+  const { manual } = peerSpec(peer).receive;
+  const what = manual ? `${message}; ${BY_HAND}` : message;
+  if (!neverReplayed(peer, report)) return no(reason, what);
+  const first = manual
+    ? 'the other side has not given us access yet'
+    : "the other side has not applied this node's invitation yet";
+  return no('AwaitingPeer', `${first}: ${what}`);
 }
+
+const BY_HAND =
+  'status.receive.manual has what to hand to its administrator: user, a line for the users in its nats-server.conf, after which it ' +
+  'must be reloaded, and subject and durable of the request that makes our durable';
 
 /** The reasons that a peer gives while it has not applied our invitation yet. */
 const AWAITED: ReadonlySet<Reason> = new Set(['KeyRefused', 'ConsumerMissing', 'PermissionDenied']);

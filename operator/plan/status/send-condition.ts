@@ -124,28 +124,17 @@ function withExpiry(verdict: Verdict, { fetched, nats, now }: SendInputs): Verdi
 }
 
 function pulled({ peer, sent, now }: SendInputs, durable: ObservedDurable): Verdict {
-  const { pending, lastActive } = durable;
-  const isConnect = peerSpec(peer).send.client === 'Connect';
-  const there = isThere(durable);
+  const says = SAYS[peerSpec(peer).send.client];
+  const { pending } = durable;
   const stands = since(sent, now) > STANDSTILL_MS;
-  const everPulled = lastActive !== undefined || lastPullBefore(peer) !== undefined;
-  if (!there && !everPulled)
-    return no(
-      'AwaitingPeer',
-      isConnect ? NEVER_SUBSCRIBED : 'the peer has never asked for a message; it needs our invitation',
-    );
-  if (!there && stands && isConnect)
-    return no(
-      'NotSubscribed',
-      `connect at the peer has not been subscribed since ${time(sent)}; it must be started again`,
-    );
-  if (!there && stands) return no('NoPull', `the peer has not asked for messages since ${time(sent)}`);
+  if (!isThere(durable)) {
+    const everPulled = durable.lastActive !== undefined || lastPullBefore(peer) !== undefined;
+    if (!everPulled) return no('AwaitingPeer', says.never);
+    if (stands) return no(says.gone, says.since(time(sent)));
+  }
   if (pending > 0 && stands)
     return no('Lagging', `${pending} messages wait, and none was acknowledged since ${time(sent)}`);
-  if (pending === 0) return ok(isConnect ? 'Delivering' : 'Pulling', 'the peer has everything');
-  return isConnect
-    ? ok('Delivering', `${pending} messages are on their way to the peer`)
-    : ok('Pulling', `the peer is fetching ${pending} messages`);
+  return ok(says.well, pending === 0 ? 'the peer has everything' : says.pending(pending));
 }
 
 function time(progress: Progress | undefined): string {
@@ -156,9 +145,25 @@ const CLIENT_NOT_SUPPORTED =
   'spec.send.client: connect itself can receive only where each peer has an account of its own; set spec.nats.isolation of the ' +
   'LfhSyncNode to Accounts, or run lfh-sync at the peer';
 
-const NEVER_SUBSCRIBED =
-  'connect at the peer has never subscribed; it needs our servers in its NATS_SYNC_SUBSCRIBERS, our CA, and the seed of one of ' +
-  'spec.publicKeys, and must be started after that (docs/upstream-sites.md)';
+/** What is said of each client. */
+const SAYS = {
+  Sidecar: {
+    never: 'the peer has never asked for a message; it needs our invitation',
+    gone: 'NoPull',
+    since: (when: string) => `the peer has not asked for messages since ${when}`,
+    well: 'Pulling',
+    pending: (count: number) => `the peer is fetching ${count} messages`,
+  },
+  Connect: {
+    never:
+      'connect at the peer has never subscribed; it needs our servers in its NATS_SYNC_SUBSCRIBERS, our CA, and the seed of one of ' +
+      'spec.publicKeys, and must be started after that (docs/upstream-sites.md)',
+    gone: 'NotSubscribed',
+    since: (when: string) => `connect at the peer has not been subscribed since ${when}; it must be started again`,
+    well: 'Delivering',
+    pending: (count: number) => `${count} messages are on their way to the peer`,
+  },
+} as const;
 
 const NOT_SERVED =
   'the peer is let in, but its requests do not reach its durable consumer yet: nats-server connects the imports of a ' +

@@ -77,7 +77,13 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     observedGeneration: peer.metadata.generation ?? 0,
     name: syncName(peer.spec.lfhId),
     conditions: conditionsOf(before.conditions, drafts, peer, now),
-    ...lastSeenOf(peer, dataPlane, { access: access?.access, fetched, caExpires: ca?.expires, now }),
+    ...lastSeenOf(peer, dataPlane, {
+      access: access?.access,
+      fetched,
+      manual: plan.manual.get(peer.metadata.name),
+      caExpires: ca?.expires,
+      now,
+    }),
   };
 }
 

@@ -7,6 +7,7 @@ import { rulesProgram } from './prometheus-rules.ts';
 /** Finds or builds everything that tests, demo and benches start, so that they need not wait for it later. */
 await natsServerProgram('current');
 await natsServerProgram('beforeReset');
+await natsServerProgram('upstream');
 await kafkaClassPath();
 await kubernetesPrograms();
 await helmProgram();

@@ -8,12 +8,21 @@ import type { ServerCertificate } from './certificates.ts';
 /** The one we are made for, and one from before resets (2.14) and stream identities (2.15). */
 export const NATS_VERSIONS = { current: 'v2.15.2', beforeReset: 'v2.12.15' } as const;
 export type NatsVersion = keyof typeof NATS_VERSIONS;
+/** The newest that connect as it is shipped runs with. */
+const UPSTREAM_NATS = 'v2.7.4';
+export type AnyVersion = NatsVersion | 'upstream';
+
+const GIVEN: Readonly<Record<AnyVersion, string>> = {
+  current: 'NATS_SERVER',
+  beforeReset: 'NATS_SERVER_BEFORE_RESET',
+  upstream: 'NATS_SERVER_UPSTREAM',
+};
 
 /** Finds the program: the environment variable, then PATH when its version is the one wanted, then the cache, or builds it. */
-export async function natsServerProgram(version: NatsVersion = 'current'): Promise<string> {
-  const given = process.env[version === 'current' ? 'NATS_SERVER' : 'NATS_SERVER_BEFORE_RESET'];
+export async function natsServerProgram(version: AnyVersion = 'current'): Promise<string> {
+  const given = process.env[GIVEN[version]];
   if (given) return given;
-  const wanted = NATS_VERSIONS[version];
+  const wanted = version === 'upstream' ? UPSTREAM_NATS : NATS_VERSIONS[version];
   const found = await execute('nats-server', ['--version']).catch(() => undefined);
   if (found?.stdout.trim().endsWith(wanted)) return 'nats-server';
   const place = await cached(`nats-server-${wanted}`, `nats-server ${wanted} with Go, about 45 s`, (into) =>
@@ -29,7 +38,7 @@ export interface NatsOptions {
   readonly host?: '127.0.0.1' | '[::1]';
   /** Absent: any free one. */
   readonly port?: number;
-  readonly version?: NatsVersion;
+  readonly version?: AnyVersion;
   /** Absent: no TLS at all, which a peer must refuse. */
   readonly certificate?: ServerCertificate;
   /** What goes inside `accounts { … }`. */

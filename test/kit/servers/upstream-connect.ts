@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Msg, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats';
+import { connect, type Msg, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { CONNECT_INFO_SUBJECT } from '../../../common/contract/durable.ts';
 
 export interface UpstreamOptions {
@@ -30,7 +30,7 @@ export class UpstreamConnect {
   static async start({ url, seed, ca }: UpstreamOptions): Promise<UpstreamConnect> {
     const connection = await connect({
       servers: [url],
-      tls: { ca } as TlsOptions,
+      tls: { ca },
       authenticator: nkeyAuthenticator(seed),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,

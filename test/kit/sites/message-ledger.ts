@@ -44,7 +44,11 @@ export class MessageLedger {
 
   /** Waits until that many messages have arrived. Then each has to be there once, in its origin's order, in both topics. */
   async arrivedOnce(at: { readonly kafka: KafkaClients }, timeoutMs = 120_000): Promise<void> {
-    const enough = async (): Promise<boolean> => (await replayedUuids(at.kafka)).length >= this.count;
+    const sent = new Set([...this.#sent.values()].flat());
+    const enough = async (): Promise<boolean> => {
+      const found = await replayedUuids(at.kafka);
+      return found.filter((uuid) => sent.has(uuid)).length >= this.count;
+    };
     await until(`${this.count} messages are in Kafka`, enough, timeoutMs, 250);
     for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
       const found = await replayedUuids(at.kafka, topic);

@@ -10,10 +10,11 @@ import { PEER_READY_ROWS, RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.
 import { REJECTED_ROWS } from './rejected-condition-rows.ts';
 import { SIDECAR_ROWS } from './sidecar-condition-rows.ts';
 import { TRANSMIT_ROWS } from './transmit-condition-rows.ts';
+import { UPSTREAM_RECEIVE_ROWS, UPSTREAM_SEND_ROWS } from './upstream-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
-  "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS, failedPeerRow('ReceiveReady')],
-  "a peer's SendReady": [...SEND_ROWS, failedPeerRow('SendReady')],
+  "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS, ...UPSTREAM_RECEIVE_ROWS, failedPeerRow('ReceiveReady')],
+  "a peer's SendReady": [...SEND_ROWS, ...UPSTREAM_SEND_ROWS, failedPeerRow('SendReady')],
   "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready')],
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,

@@ -32,7 +32,7 @@ import { type Case, type ConditionRow, rowsIn } from './condition-rows.ts';
 
 /** Every situation in which a reconcile can find a peer, with the condition that it must lead to. */
 
-interface Situation {
+export interface Situation {
   readonly peer?: PeerObject;
   readonly observed?: Partial<Observed>;
   readonly dataPlane?: Partial<DataPlane>;
@@ -42,10 +42,10 @@ interface Situation {
   readonly bug?: string;
 }
 
-const B = aPeer('b');
+export const B = aPeer('b');
 /** A moment longer than anything may stand still. */
-const LONG_AGO = { mark: 0, since: NOW - 61_000 };
-const JUST_NOW = { mark: 0, since: NOW - 59_000 };
+export const LONG_AGO = { mark: 0, since: NOW - 61_000 };
+export const JUST_NOW = { mark: 0, since: NOW - 59_000 };
 
 /** The conditions of a peer where everything is well but for what the situation says. */
 export function conditionsIn({
@@ -71,14 +71,14 @@ export function conditionsIn({
   return status.conditions ?? [];
 }
 
-const progress = (received: typeof LONG_AGO, sent: typeof LONG_AGO): Partial<Known> => ({
+export const progress = (received: typeof LONG_AGO, sent: typeof LONG_AGO): Partial<Known> => ({
   progress: new Map([['b', { received, sent }]]),
 });
 
-const rows = rowsIn(conditionsIn);
+export const rows = rowsIn(conditionsIn);
 
 const withCa = (ca: CaSource): Situation => ({ peer: aPeer('b', { spec: { ca } }) });
-const reports = (changes: Parameters<typeof peerReport>[1]): Situation => ({
+export const reports = (changes: Parameters<typeof peerReport>[1]): Situation => ({
   dataPlane: { sidecars: [sidecarOf([peerReport('b', changes)])] },
 });
 const older = aPeer('older', {
@@ -290,7 +290,10 @@ export const RECEIVE_ROWS: readonly ConditionRow[] = [
   },
 ];
 
-const durable = (changes: Parameters<typeof durableOf>[1], more: Parameters<typeof natsOf>[1] = {}): Situation => ({
+export const durable = (
+  changes: Parameters<typeof durableOf>[1],
+  more: Parameters<typeof natsOf>[1] = {},
+): Situation => ({
   dataPlane: { nats: natsOf([durableOf('b', changes)], more) },
 });
 const attemptsFor = (lfhId: string, lasting: boolean): DurableAttempts => {
@@ -324,65 +327,6 @@ const fetchedNothing = (minutes: number): Situation => ({
   },
 });
 
-/** A peer without lfh-sync, with the durable that its connect is subscribed to. */
-function connectRows(): Case<Situation>[] {
-  const peer = aPeer('b', { spec: { send: { client: 'Connect' } } });
-  const connect = (changes: Parameters<typeof durableOf>[1], more: Situation = {}): Situation => ({
-    peer,
-    ...durable({ name: 'lfh-connect-b', waiting: 0, ...changes }),
-    ...more,
-  });
-  const sent = (when: typeof JUST_NOW): Situation => ({
-    known: { ...wellFor([B]).known, ...progress(JUST_NOW, when) },
-  });
-  const node = aNode({ spec: { nats: { ...aNode().spec.nats, isolation: 'Users' } } });
-  return [
-    ['connect is subscribed', 'True', 'Delivering', connect({ bound: true }, sent(LONG_AGO)), /has everything/],
-    [
-      'connect is being sent messages',
-      'True',
-      'Delivering',
-      connect({ bound: true, pending: 9 }, sent(JUST_NOW)),
-      /^9 messages are on their way/,
-    ],
-    [
-      'connect has never subscribed',
-      'False',
-      'AwaitingPeer',
-      connect({ bound: false, lastActive: null }),
-      /NATS_SYNC_SUBSCRIBERS/,
-    ],
-    [
-      'connect is not subscribed any more',
-      'False',
-      'NotSubscribed',
-      connect({ bound: false }, sent(LONG_AGO)),
-      /since 2026-11-25T11:58:59\.000Z; it must be started again/,
-    ],
-    ['connect was away for a moment', 'True', 'Delivering', connect({ bound: false }, sent(JUST_NOW))],
-    [
-      'connect takes messages and acknowledges none',
-      'False',
-      'Lagging',
-      connect({ bound: true, pending: 9 }, sent(LONG_AGO)),
-    ],
-    ['it has the durable of a sidecar', 'False', 'ConsumerMissing', { peer, ...durable({}) }, /is being made/],
-    [
-      'the node has no accounts for connect',
-      'False',
-      'ClientNotSupported',
-      { observed: { node }, peer },
-      /isolation.*Accounts/,
-    ],
-    [
-      'a sidecar needs no account, whatever others do',
-      'True',
-      'Pulling',
-      { observed: { node, peers: [B, aPeer('c', { spec: { send: { client: 'Connect' } } })] } },
-    ],
-  ];
-}
-
 export const SEND_ROWS: readonly ConditionRow[] = [
   ...rows('SendReady', [
     [
@@ -408,7 +352,6 @@ export const SEND_ROWS: readonly ConditionRow[] = [
     ['the peer floods, without a durable', 'False', 'Flooding', { ...seenAs({}, 9_000), ...NO_DURABLE }],
     ['it was not seen for a while', 'Unknown', 'NatsUnreachable', seenAs({}, 0, NOW - 301_000), /not be seen since/],
     ['the peer has all connections', 'False', 'ConnectionsUsedUp', seenAs({ full: true }), /all 32 connections/],
-    ...connectRows(),
     ['no key is named', 'True', 'NotRequested', { peer: aPeer('b', { spec: { publicKeys: undefined } }) }],
     ['no key is named, in conflict', 'True', 'NotRequested', inConflict(aPeer('b', { spec: { publicKeys: [] } }))],
     ['an older peer has its id', 'False', 'Conflict', inConflict(B)],

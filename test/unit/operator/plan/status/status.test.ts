@@ -101,6 +101,16 @@ describe("a peer's status", () => {
     assert.deepEqual(receive, { replayed: 30, skipped: 0, rejected: 0 });
   });
 
+  it('has what a site without lfh-sync needs as long as the spec asks for it, whatever is reported', () => {
+    const peer = aPeer('b', { spec: { receive: { manual: true } } });
+    for (const sidecars of [undefined, [sidecarOf([peerReport('b')])]]) {
+      const { receive } = statusOf(peer, { sidecars });
+      assert.match(receive?.manual?.user ?? '', /^\{ nkey: U/);
+      const after = statusOf(aPeer('b', { status: { receive: receive ?? {} } }), { sidecars });
+      assert.equal(after.receive?.manual, undefined);
+    }
+  });
+
   it('has the report of the sidecar that replays the peer, and not that of another', () => {
     const other = peerReport('b', { owned: false, reason: 'NotOwned', position: null, lag: null });
     for (const sidecars of [
