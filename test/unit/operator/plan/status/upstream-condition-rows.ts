@@ -40,6 +40,18 @@ function connectRows(): Case<Situation>[] {
       connect({ bound: false }, sent(LONG_AGO)),
       /since 2026-11-25T11:58:59\.000Z; it must be started again/,
     ],
+    [
+      'connect has never subscribed, and a sidecar asked before the client was changed',
+      'False',
+      'AwaitingPeer',
+      {
+        ...connect({ bound: false, lastActive: null }),
+        peer: aPeer('b', {
+          spec: { send: { client: 'Connect' } },
+          status: { send: { client: 'Sidecar', lastPullTime: '2026-11-25T11:59:58Z' } },
+        }),
+      },
+    ],
     ['connect was away for a moment', 'True', 'Delivering', connect({ bound: false }, sent(JUST_NOW))],
     [
       'connect takes messages and acknowledges none',
