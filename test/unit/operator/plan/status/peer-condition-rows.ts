@@ -306,7 +306,7 @@ const refusedDurable = (lfhId: string, lasting: boolean): Situation => ({
 });
 const keys = (publicKeys: readonly string[]): Situation => ({ peer: aPeer('b', { spec: { publicKeys } }) });
 const DAMAGED = `U${'A'.repeat(55)}`;
-const NEVER = durable({ lastActive: null, waiting: 0 });
+export const NEVER = durable({ lastActive: null, waiting: 0 });
 const seenAs = (access: Partial<PeerAccess>, messagesPerSecond?: number, at = NOW): Situation => {
   const served = { served: true, connectedKeys: [], ...access };
   return {
@@ -505,16 +505,3 @@ export const SEND_ROWS: readonly ConditionRow[] = [
   ]),
   { what: 'its node is not there', type: 'SendReady', status: 'False', reason: 'NodeMissing', conditions: ORPHAN },
 ];
-
-export const PEER_READY_ROWS: readonly ConditionRow[] = rows('Ready', [
-  ['all is well', 'True', 'AllReady', {}],
-  ['one direction is not asked for', 'True', 'AllReady', { peer: aPeer('b', { spec: { servers: undefined } }) }],
-  ['one direction is wrong', 'False', 'AwaitingPeer', NEVER],
-  [
-    'one is wrong and the other is not known',
-    'False',
-    'AwaitingPeer',
-    { dataPlane: { ...NEVER.dataPlane, sidecars: [] } },
-  ],
-  ['one is not known', 'Unknown', 'NoReport', { dataPlane: { sidecars: [] } }],
-]);

@@ -78,8 +78,9 @@ function connectRows(): Case<Situation>[] {
 
 export const UPSTREAM_SEND_ROWS: readonly ConditionRow[] = rows('SendReady', connectRows());
 
-export const UPSTREAM_RECEIVE_ROWS: readonly ConditionRow[] = rows('ReceiveReady', [
-  ...(['KeyRefused', 'ConsumerMissing', 'PermissionDenied'] as const).flatMap((reason): Case<Situation>[] => {
+export const UPSTREAM_RECEIVE_ROWS: readonly ConditionRow[] = rows(
+  'ReceiveReady',
+  (['KeyRefused', 'ConsumerMissing', 'PermissionDenied'] as const).flatMap((reason): Case<Situation>[] => {
     const peer = aPeer('b', { spec: { receive: { manual: true } } });
     const hands = /why; status\.receive\.manual has what to hand to its administrator/;
     return [
@@ -99,4 +100,4 @@ export const UPSTREAM_RECEIVE_ROWS: readonly ConditionRow[] = rows('ReceiveReady
       ],
     ];
   }),
-]);
+);
