@@ -1,7 +1,7 @@
 import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
 import { fhirServerId, transmitOwnersPartition } from '../../common/contract/names.ts';
 import type { TransmitStatus } from '../../common/contract/transmit-status.ts';
-import type { Logger } from '../../common/log.ts';
+import { type Logger, limitedChild } from '../../common/log.ts';
 import type { OwnersPort, TransmitPort } from '../ports.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
 import type { TransmitMetrics } from './metrics.ts';
@@ -107,7 +107,7 @@ export class TransmitStage {
   #start(server: LoadedFhirServer, report: ServerReport): void {
     const { kafka, owners, onBug } = this.#ports;
     const stop = new AbortController();
-    const log = this.#ports.log.child({ fhirServer: server.url });
+    const log = limitedChild(this.#ports.log, { fhirServer: server.url });
     report.state('Starting', 'taking the transmission over');
     const transmission = { server, ownLfhId: this.#settings.lfhId, kafka, owners, report, log };
     const done = transmit(transmission, stop.signal)

@@ -28,7 +28,8 @@ function idOfConnect(node: StoredNode, { workload, environment }: Connect): stri
   const container = workload && connectOf(node, workload.spec.template.spec.containers);
   const [first, ...others] = container ? settingsNamed(container, environment, LFH_ID) : [];
   const id = first?.value ?? '';
-  const isOne = others.every(({ value }) => value === id);
+  // What stands in a Secret is told to nobody, and the id is told to every peer.
+  const isOne = !first?.isSecret && others.every(({ value, isSecret }) => !isSecret && value === id);
   const isUsable = id.length <= MAX_CHARACTERS && Buffer.byteLength(id) <= MAX_BYTES && /^[^\p{Cc}]+$/u.test(id);
   return isOne && isUsable ? id : undefined;
 }
