@@ -40,8 +40,9 @@ async function look(
   if (count === 0) return { place: undefined, count };
   const place = await stream.peek();
   if (place) return { place, count };
-  // It was there a moment ago. The next take-over looks again.
-  throw new TransientError('Unreachable', `${stream.server} delivered no message although it has ${count} for us`);
+  // An administrator may have paused the durable, or the messages have just expired. The next take-over looks again.
+  const message = `${stream.server} delivered no message although it has ${count} for us: has somebody paused our durable there?`;
+  throw new TransientError('Unreachable', message);
 }
 
 /**

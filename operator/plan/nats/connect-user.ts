@@ -13,7 +13,7 @@ const DURABLES = ['SYNC', 'TIMING', 'RETRANSMIT', 'APP_SYNC'];
 const PARTS = ['sync', 'timing', 'retransmit', 'app_sync'];
 
 /**
- * Just what connect 0.42 does, as it was traced (docs/upstream.md, "At its own NATS"), with acknowledgements in both forms that a
+ * Just what connect 0.42 does, as it was traced (docs/upstream.md, "What it asks of its own NATS"), with acknowledgements in both forms that a
  * server may choose. It can neither purge nor delete the stream, nor touch the durables of peers, nor answer as a sidecar.
  *
  * The names of its inboxes are random and have one part, `_INBOX.<random>.<number>`. Those of the sidecars have more parts, so

@@ -220,7 +220,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
         return state === 'Refused' && says.test(message);
       });
       const { message } = await settings();
-      assert.match(message, /^LFH_SYNC_PREVIOUS_NK_FILE: /);
+      assert.match(message, /^spec\.key \(LFH_SYNC_PREVIOUS_NK_FILE\): /);
       assertNotQuoted(message, content);
       assertNotQuoted(await sidecar.log(), content);
       await replaysWith(site, oldKey);
@@ -237,7 +237,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     const settings = { LFH_SYNC_PREVIOUS_NK_FILE: await b.file('wrong.nk', content) };
     await assert.rejects(SidecarProcess.start(b, { peers: [], settings }), (error: Error) => {
       assert.match(error.message, says);
-      assert.match(error.message, /"problem":"LFH_SYNC_PREVIOUS_NK_FILE: /);
+      assert.match(error.message, /"problem":"spec\.key \(LFH_SYNC_PREVIOUS_NK_FILE\): /);
       assertNotQuoted(error.message, content);
       return true;
     });

@@ -60,7 +60,10 @@ describe('a sidecar', () => {
     await ledger.arrivedOnce(b);
     await sidecar.configure([{ site: a }], { LFH_SYNC_LOG_LEVEL: 'trace', LFH_SYNC_MAX_TOPICS: '7' });
     await until('they are taken up', async () => (await state()) === 'RestartNeeded');
-    assert.match((await sidecar.status()).settings.message, /LFH_SYNC_MAX_TOPICS take effect at the next start/);
+    assert.match(
+      (await sidecar.status()).settings.message,
+      /spec\.sidecar\.maxTopics \(LFH_SYNC_MAX_TOPICS\) take effect at the next start/,
+    );
     await sidecar.waitUntilReplaying(a);
     await ledger.send(a, 1);
     await ledger.arrivedOnce(b);
@@ -93,7 +96,8 @@ describe('a sidecar', () => {
     await a.pauseDurable(b.lfhId, true);
     await ledger.send(a, 20_000, 2_000);
     const sidecar = await start({ LFH_SYNC_BATCH_MAX_BYTES: String(1024 * 1024) });
-    await sidecar.waitUntilReplaying(a);
+    // Without a message the sidecar cannot know whether the stream is still the one that it has replayed.
+    await sidecar.waitForPeer(a, 'says why it does not replay', ({ message }) => /has somebody paused/.test(message));
     await a.pauseDurable(b.lfhId, false);
     await ledger.arrivedOnce(b, 90_000);
     const resident = /^process_resident_memory_bytes (\S+)$/m.exec(await sidecar.metrics())?.[1];
