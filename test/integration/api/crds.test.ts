@@ -109,8 +109,8 @@ describe('the CRDs on a real API server', function () {
       assert.deepEqual(taken?.spec, {
         ...spec,
         nodeRef: { name: 'local' },
-        receive: { paused: false, startFrom: { policy: 'Earliest' }, stream: 'EVENTS' },
-        send: { paused: false },
+        receive: { manual: false, paused: false, startFrom: { policy: 'Earliest' }, stream: 'EVENTS' },
+        send: { client: 'Sidecar', paused: false },
       });
     });
 

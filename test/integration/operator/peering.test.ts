@@ -216,9 +216,9 @@ describe('two sites that were peered with kubectl', function () {
     assert.ok(Date.parse(behindSince) > stoppedAt - 60_000 && Date.parse(behindSince) < sentAt, behindSince);
     assert.equal(Date.parse(expiresAt) - Date.parse(behindSince), EVENTS_STREAM.max_age / 1e6);
     const metric = (which: string) => series(a, `lfh_sync_send_${which}_timestamp_seconds`, { name: 'hospital-b' });
-    assert.deepEqual(
-      [await metric('behind_since'), await metric('expiry')],
-      [behindSince, expiresAt].map((time) => Date.parse(time) / 1000),
+    const [since, end] = [behindSince, expiresAt].map((time) => Date.parse(time) / 1000);
+    await until('the metrics say the same as the status', async () =>
+      isDeepStrictEqual([await metric('behind_since'), await metric('expiry')], [since, end]),
     );
     await sidecar.start();
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');

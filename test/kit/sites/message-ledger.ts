@@ -5,6 +5,9 @@ import { type KafkaClients, readTopic, replayedUuids } from '../servers/topic-re
 import { type ConnectMessage, connectMessage } from './connect-message.ts';
 import type { Site } from './site.ts';
 
+/** No test sends for longer than this. One that fails in the middle never says that it is done, and its process would not end. */
+const MOST_SENDING_MS = 240_000;
+
 /** Records the messages that were sent through some sites, and checks what has become of them at another. */
 export class MessageLedger {
   readonly #sent = new Map<Site, string[]>();
@@ -16,12 +19,17 @@ export class MessageLedger {
     return this.#note(from, messages);
   }
 
-  /** Announces messages over one open connection until `done`. @returns how many */
+  /**
+   * Announces messages over one open connection until `done`, or until a test that has failed meanwhile could say so no more.
+   *
+   * @returns how many
+   */
   async sendUntil(from: Site, done: () => boolean): Promise<number> {
     const connection = await from.connect();
     const jetstream = connection.jetstream({ timeout: 60_000 });
     let count = 0;
-    while (!done()) {
+    const deadline = Date.now() + MOST_SENDING_MS;
+    while (!done() && Date.now() < deadline) {
       const messages = makeMessages(from, 20, 200);
       await Promise.all(messages.map(({ payload }) => jetstream.publish(SYNC_SUBJECT, payload)));
       count += this.#note(from, messages).length;
