@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ControlPlane } from '../servers/control-plane.ts';
-import { grantOperatorRights } from '../sites/operator-rights.ts';
+import { grantOperatorRights, type KnownNames } from '../sites/operator-rights.ts';
 import { freePort, ServerProcess, until } from './process.ts';
 
 /** Without a limit V8 collects garbage only when this machine runs short, and the memory in use would say nothing. */
@@ -46,11 +46,15 @@ export class OperatorProcess {
   }
 
   /** Starts an operator with the chart's rights in a namespace of its own. It watches new namespaces with these prefixes. */
-  static async startOver(plane: ControlPlane, prefixes: readonly string[]): Promise<OperatorInNamespaces> {
+  static async startOver(
+    plane: ControlPlane,
+    prefixes: readonly string[],
+    names: KnownNames = {},
+  ): Promise<OperatorInNamespaces> {
     const namespace = await plane.createNamespace('operator');
     const namespaces: string[] = [];
     for (const prefix of prefixes) namespaces.push(await plane.createNamespace(prefix));
-    const kubeconfig = await grantOperatorRights(plane, namespace, namespaces);
+    const kubeconfig = await grantOperatorRights(plane, namespace, namespaces, names);
     const options = { kubeconfig, namespace, namespaces };
     return { operator: await OperatorProcess.start(plane, options), options };
   }
