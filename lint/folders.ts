@@ -30,6 +30,9 @@ const PLAN_ROOMS = Object.fromEntries(
   ]),
 );
 
+/** What the stages behind the replay are made with. */
+const STAGES = ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/take-over-again.ts'];
+
 /** Every folder that ships, the lowest first. `docs/folders.ts` makes the picture and the table of docs/architecture.md from it. */
 export const FOLDERS: Readonly<Record<string, Folder>> = {
   common: { imports: ['common/contract'] },
@@ -65,9 +68,11 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   },
   'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats', 'nkeys.js'] },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
-  'sidecar/session': { imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON] },
-  'sidecar/announce': { imports: ['sidecar/ports.ts', ...COMMON] },
-  'sidecar/fhir': { imports: ['sidecar/ports.ts', 'sidecar/transmit', 'sidecar/settings', ...COMMON] },
+  'sidecar/session': {
+    imports: ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON],
+  },
+  'sidecar/announce': { imports: [...STAGES, ...COMMON] },
+  'sidecar/fhir': { imports: [...STAGES, 'sidecar/transmit', 'sidecar/settings', ...COMMON] },
   sidecar: {
     imports: [
       'sidecar/announce',
@@ -97,6 +102,8 @@ export const FILES: Readonly<Record<string, Folder>> = {
   'sidecar/fhir/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
   'sidecar/announce/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
   'sidecar/ports.ts': { imports: ['sidecar/replay', 'sidecar/transmit', 'common/contract', 'common/errors.ts'] },
+  'sidecar/running-work.ts': { imports: ['common'] },
+  'sidecar/take-over-again.ts': { imports: ['common', 'sidecar/ports.ts'] },
   'sidecar/session/metrics.ts': { imports: ['common/contract'], packages: ['prom-client'] },
 };
 

@@ -1,8 +1,9 @@
-import { delay, patientDelay, sleep } from '../../common/backoff.ts';
+import { delay, sleep } from '../../common/backoff.ts';
 import { ANNOUNCE_REASON_TEXTS, type AnnounceReason } from '../../common/contract/announce-status.ts';
-import { describeUnforeseen, messageOf, ReportedError } from '../../common/errors.ts';
+import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { AnnounceLog, AnnounceLogPort, Announcement, AnnouncePort, OwnersPort, SyncRecord } from '../ports.ts';
+import { takeOverAgain } from '../take-over-again.ts';
 import type { AnnounceReport } from './report.ts';
 
 /** The announcements, and everything that they need. */
@@ -22,60 +23,47 @@ const IDLE_MS = 500;
 const RETRY_MS = 1_000;
 /** What is announced between two transactions. A crash in between lets so many be announced again at most. */
 const BATCH = { bytes: 1024 * 1024, messages: 512 };
-/** A take-over that lasted this long was a working one: the next failure of Kafka is retried soon. */
-const STABLE_MS = 60_000;
 
 /**
  * Announces what was replayed until `signal`, through every failure: after one of Kafka the announcements are taken over again,
  * and one of the local NATS is waited for.
- *
- * What is not a {@link ReportedError} is a bug. It stops only the announcements, since what a peer has sent may have provoked it.
  */
-export async function announceReplayed(announcing: Announcing, signal: AbortSignal): Promise<void> {
+export function announceReplayed(announcing: Announcing, signal: AbortSignal): Promise<void> {
   const { kafka, owners, report, log, since } = announcing;
-  let failures = 0;
-  let unforeseen = 0;
-  while (!signal.aborted) {
-    const started = performance.now();
-    try {
-      await owners.confirmed(signal);
-      if (signal.aborted) return;
-      const announceLog = await kafka.takeOverAnnouncements(since);
-      try {
-        report.takenOver();
-        await announceFrom(announcing, announceLog, signal);
-      } finally {
-        await announceLog.close();
-      }
-    } catch (error) {
-      report.released();
-      if (performance.now() - started > STABLE_MS) failures = 0;
-      if (error instanceof ReportedError) {
-        failures += 1;
+  return takeOverAgain(
+    {
+      owners,
+      run: async () => {
+        const announceLog = await kafka.takeOverAnnouncements(since);
+        try {
+          report.takenOver();
+          await announceFrom(announcing, announceLog, signal);
+        } finally {
+          await announceLog.close();
+        }
+      },
+      retryMs: (failures) => delay(failures, Math.random()),
+      failed: (error) => {
         const { reason } = error;
+        report.released();
         report.state(
           reason in ANNOUNCE_REASON_TEXTS ? (reason as AnnounceReason) : 'KafkaUnavailable',
           messageOf(error),
         );
         log.warn({ reason, problem: messageOf(error) }, 'the announcements stopped; they will be taken over again');
-        await sleep(delay(failures, Math.random()), signal);
-        continue;
-      }
-      unforeseen += 1;
-      const retryMs = patientDelay(unforeseen);
-      const described = describeUnforeseen(error);
-      report.state(
-        'InternalError',
-        `an error that nobody foresaw (${described.name}) stopped the announcements alone; they are tried again in ` +
-          `${retryMs / 1000} s. The log of the container lfh-sync has its stack: please report it`,
-      );
-      log.error(
-        { error: described, retrySeconds: retryMs / 1000 },
-        'an error that nobody foresaw stopped announcements',
-      );
-      await sleep(retryMs, signal);
-    }
-  }
+      },
+      failedUnforeseen: (error, retrySeconds) => {
+        report.released();
+        report.state(
+          'InternalError',
+          `an error that nobody foresaw (${error.name}) stopped the announcements alone; they are tried again in ` +
+            `${retrySeconds} s. The log of the container lfh-sync has its stack: please report it`,
+        );
+        log.error({ error, retrySeconds }, 'an error that nobody foresaw stopped announcements');
+      },
+    },
+    signal,
+  );
 }
 
 /** Goes on from where a take-over left off, until `signal` or a failure of Kafka. */

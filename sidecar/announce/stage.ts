@@ -2,6 +2,7 @@ import type { AnnounceStatus } from '../../common/contract/announce-status.ts';
 import { announceOwnersPartition } from '../../common/contract/names.ts';
 import type { Logger } from '../../common/log.ts';
 import type { AnnounceLogPort, AnnouncePort, OwnersPort } from '../ports.ts';
+import { NOT_JOINED, RunningWork } from '../running-work.ts';
 import { announceReplayed } from './announcing.ts';
 import type { AnnounceMetrics } from './metrics.ts';
 import { AnnounceReport } from './report.ts';
@@ -17,10 +18,8 @@ export interface AnnounceStagePorts {
   readonly onBug: (error: unknown) => void;
 }
 
-interface Running {
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
-}
+/** There is only one thing to run. */
+const KEY = 'announcements';
 
 /**
  * Announces what was replayed on the local `EVENTS.app_sync`, while this sidecar holds the partition of the announcements.
@@ -32,12 +31,12 @@ export class AnnounceStage {
   readonly #ports: AnnounceStagePorts;
   readonly #report: AnnounceReport;
   readonly #since = Date.now();
-  #running: Running | undefined;
-  #stopped = false;
+  readonly #running: RunningWork;
 
   constructor(ports: AnnounceStagePorts) {
     this.#ports = ports;
     this.#report = new AnnounceReport(ports.metrics);
+    this.#running = new RunningWork(() => this.#compare(), ports.onBug);
     ports.owners.onChange(() => this.#compare());
     this.#compare();
   }
@@ -47,37 +46,26 @@ export class AnnounceStage {
   }
 
   /** What is under way is finished and committed first, within seconds. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#running?.stop.abort();
-    await this.#running?.done;
+  stop(): Promise<void> {
+    return this.#running.stop();
   }
 
   #compare(): void {
-    if (this.#stopped) return;
+    if (this.#running.stopped) return;
     const { owners } = this.#ports;
     const owned = owners.held.has(announceOwnersPartition());
     this.#report.owned(owned);
-    if (this.#running) {
-      if (!owned) this.#running.stop.abort();
-    } else if (!owners.joined) this.#report.state('KafkaUnavailable', owners.problem?.message ?? NOT_JOINED);
+    this.#running.endUnless(() => owned);
+    if (this.#running.has(KEY)) return;
+    if (!owners.joined) this.#report.state('KafkaUnavailable', owners.problem?.message ?? NOT_JOINED);
     else if (!owned) this.#report.state('NotOwned', 'another sidecar of this node announces');
     else this.#start();
   }
 
   #start(): void {
-    const { onBug, ...parts } = this.#ports;
-    const stop = new AbortController();
+    const { log } = this.#ports;
+    const announcing = { ...this.#ports, report: this.#report, since: this.#since };
     this.#report.state('Starting', 'taking the announcements over');
-    const done = announceReplayed({ ...parts, report: this.#report, since: this.#since }, stop.signal)
-      .finally(() => {
-        this.#running = undefined;
-        this.#compare();
-      })
-      .catch(onBug);
-    this.#running = { stop, done };
+    this.#running.start(KEY, { fingerprint: '', log, run: (signal) => announceReplayed(announcing, signal) });
   }
 }
-
-const NOT_JOINED =
-  "not a member of the consumer group of this node's sidecars: waiting for Kafka; this sidecar's log says why";

@@ -3,6 +3,7 @@ import { fhirServerId, transmitOwnersPartition } from '../../common/contract/nam
 import type { TransmitStatus } from '../../common/contract/transmit-status.ts';
 import { type Logger, limitedChild } from '../../common/log.ts';
 import type { OwnersPort, TransmitPort } from '../ports.ts';
+import { NOT_JOINED, RunningWork } from '../running-work.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
 import type { TransmitMetrics } from './metrics.ts';
 import { ServerReport } from './report.ts';
@@ -18,13 +19,6 @@ export interface StagePorts {
   readonly onBug: (error: unknown) => void;
 }
 
-interface Running {
-  readonly fingerprint: string;
-  readonly log: Logger;
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
-}
-
 /**
  * Keeps one transmission running for each FHIR server that is in the settings and whose partition this sidecar holds.
  *
@@ -35,12 +29,12 @@ export class TransmitStage {
   readonly #ports: StagePorts;
   #settings: LoadedSettings;
   readonly #reports = new Map<string, ServerReport>();
-  readonly #running = new Map<string, Running>();
-  #stopped = false;
+  readonly #running: RunningWork;
 
   constructor(ports: StagePorts, settings: LoadedSettings) {
     this.#ports = ports;
     this.#settings = settings;
+    this.#running = new RunningWork(() => this.#compare(), ports.onBug);
     ports.owners.onChange(() => this.#compare());
     this.#compare();
   }
@@ -48,8 +42,7 @@ export class TransmitStage {
   /** Takes up new settings. Servers that were added, changed or removed take effect at once; the others are not disturbed. */
   apply(settings: LoadedSettings): void {
     this.#settings = settings;
-    // pino's children have copies of their parent's level.
-    for (const { log } of this.#running.values()) log.level = settings.logLevel;
+    this.#running.setLogLevel(settings.logLevel);
     this.#compare();
   }
 
@@ -58,23 +51,18 @@ export class TransmitStage {
   }
 
   /** Ends every transmission; what is under way is finished and committed first, within seconds. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    const ends = [...this.#running.values()].map(({ stop, done }) => {
-      stop.abort();
-      return done;
-    });
-    await Promise.all(ends);
+  stop(): Promise<void> {
+    return this.#running.stop();
   }
 
   /** Starts and stops transmissions until those that should run are those that do. */
   #compare(): void {
-    if (this.#stopped) return;
+    if (this.#running.stopped) return;
     const wanted = new Map(this.#settings.fhirServers.map((server) => [server.url, server]));
-    for (const [url, { stop, fingerprint }] of this.#running) {
+    this.#running.endUnless((url, fingerprint) => {
       const server = wanted.get(url);
-      if (!server || !this.#shouldRun(server) || fingerprintOf(this.#settings, server) !== fingerprint) stop.abort();
-    }
+      return server !== undefined && this.#shouldRun(server) && fingerprintOf(this.#settings, server) === fingerprint;
+    });
     for (const url of this.#reports.keys()) {
       if (wanted.has(url)) continue;
       this.#reports.delete(url);
@@ -105,23 +93,14 @@ export class TransmitStage {
   }
 
   #start(server: LoadedFhirServer, report: ServerReport): void {
-    const { kafka, owners, onBug } = this.#ports;
-    const stop = new AbortController();
+    const { kafka, owners } = this.#ports;
     const log = limitedChild(this.#ports.log, { fhirServer: server.url });
     report.state('Starting', 'taking the transmission over');
     const transmission = { server, ownLfhId: this.#settings.lfhId, kafka, owners, report, log };
-    const done = transmit(transmission, stop.signal)
-      .finally(() => {
-        this.#running.delete(server.url);
-        this.#compare();
-      })
-      .catch(onBug);
-    this.#running.set(server.url, { fingerprint: fingerprintOf(this.#settings, server), log, stop, done });
+    const run = (signal: AbortSignal): Promise<void> => transmit(transmission, signal);
+    this.#running.start(server.url, { fingerprint: fingerprintOf(this.#settings, server), log, run });
   }
 }
-
-const NOT_JOINED =
-  "not a member of the consumer group of this node's sidecars: waiting for Kafka; this sidecar's log says why";
 
 /** Everything that a running transmission was started with. */
 function fingerprintOf({ lfhId }: LoadedSettings, server: LoadedFhirServer): string {

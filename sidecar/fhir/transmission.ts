@@ -1,11 +1,12 @@
-import { patientDelay, sleep } from '../../common/backoff.ts';
+import { sleep } from '../../common/backoff.ts';
 import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
 import { fhirServerId, RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
 import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
-import { describeUnforeseen, messageOf, ReportedError } from '../../common/errors.ts';
+import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { inTurns } from '../../common/turns.ts';
 import type { OwnersPort, SyncRecord, TransmitLog, TransmitPort } from '../ports.ts';
+import { takeOverAgain } from '../take-over-again.ts';
 import { targetUrl } from '../transmit/request.ts';
 import { readResource } from '../transmit/resource.ts';
 import {
@@ -42,62 +43,48 @@ export interface Transmission {
 const IDLE_MS = 1_000;
 /** How long the requests that are under way may take once the transmission has to end. */
 const FINISH_MS = 4_000;
-/** A take-over that lasted this long was a working one: the next failure of Kafka is retried soon. */
-const STABLE_MS = 60_000;
 /** After a failure of Kafka. */
 const KAFKA_RETRY = { maxDelaySeconds: 30, giveUpAfterSeconds: 0 };
 
 /**
  * Transmits to one server until `signal`, through every failure: after a failure of Kafka the transmission is taken over again.
  * A failure of the server ends nothing.
- *
- * What is not a {@link ReportedError} is a bug, and yet it is this server's alone, as with the replay of a peer: what a peer or
- * the server has sent may have provoked it.
  */
-export async function transmit(transmission: Transmission, signal: AbortSignal): Promise<void> {
+export function transmit(transmission: Transmission, signal: AbortSignal): Promise<void> {
   const { report, log, kafka, owners, server } = transmission;
-  let failures = 0;
-  let unforeseen = 0;
-  while (!signal.aborted) {
-    const started = performance.now();
-    try {
-      await owners.confirmed(signal);
-      if (signal.aborted) return;
-      const transmitLog = await kafka.takeOverTransmission(fhirServerId(server.url));
-      try {
-        report.takenOver();
-        await runRounds(transmission, transmitLog, signal);
-      } finally {
-        await transmitLog.close();
-      }
-    } catch (error) {
-      report.released();
-      if (performance.now() - started > STABLE_MS) failures = 0;
-      failures += 1;
-      if (error instanceof ReportedError) {
+  return takeOverAgain(
+    {
+      owners,
+      run: async () => {
+        const transmitLog = await kafka.takeOverTransmission(fhirServerId(server.url));
+        try {
+          report.takenOver();
+          await runRounds(transmission, transmitLog, signal);
+        } finally {
+          await transmitLog.close();
+        }
+      },
+      retryMs: (failures) => retryDelay(failures, Math.random(), KAFKA_RETRY),
+      failed: (error) => {
         const { reason } = error;
+        report.released();
         report.state(
           reason in TRANSMIT_REASON_TEXTS ? (reason as TransmitReason) : 'KafkaUnavailable',
           messageOf(error),
         );
         log.warn({ reason, problem: messageOf(error) }, 'the transmission stopped; it will be taken over again');
-        await sleep(retryDelay(failures, Math.random(), KAFKA_RETRY), signal);
-        continue;
-      }
-      unforeseen += 1;
-      const retryMs = patientDelay(unforeseen);
-      const described = describeUnforeseen(error);
-      report.internalError(
-        `an error that nobody foresaw (${described.name}) stopped the transmission to this server alone; it is tried again ` +
-          `in ${retryMs / 1000} s. The log of the container lfh-sync has its stack: please report it`,
-      );
-      log.error(
-        { error: described, retrySeconds: retryMs / 1000 },
-        'an error that nobody foresaw stopped a transmission',
-      );
-      await sleep(retryMs, signal);
-    }
-  }
+      },
+      failedUnforeseen: (error, retrySeconds) => {
+        report.released();
+        report.internalError(
+          `an error that nobody foresaw (${error.name}) stopped the transmission to this server alone; it is tried again ` +
+            `in ${retrySeconds} s. The log of the container lfh-sync has its stack: please report it`,
+        );
+        log.error({ error, retrySeconds }, 'an error that nobody foresaw stopped a transmission');
+      },
+    },
+    signal,
+  );
 }
 
 async function runRounds(transmission: Transmission, log: TransmitLog, signal: AbortSignal): Promise<void> {

@@ -4,10 +4,11 @@ import type { LoadedPeer } from '../../common/contract/peers.ts';
 import type { PeerStatus } from '../../common/contract/status.ts';
 import { type Logger, limitedChild } from '../../common/log.ts';
 import type { KafkaPort, OwnersPort, PeerStream } from '../ports.ts';
+import { NOT_JOINED, RunningWork } from '../running-work.ts';
 import type { LoadedSettings } from '../settings/settings.ts';
 import { Allowance } from './allowance.ts';
 import type { Metrics } from './metrics.ts';
-import { replayPeer } from './peer.ts';
+import { type PeerReplay, replayPeer } from './peer.ts';
 import { PeerReport } from './report.ts';
 
 /**
@@ -33,13 +34,6 @@ export interface SupervisorPorts {
   readonly onBug: (error: unknown) => void;
 }
 
-interface Running {
-  readonly fingerprint: string;
-  readonly log: Logger;
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
-}
-
 /**
  * Keeps one replay running for each peer that is in the settings, not paused, and whose partition this sidecar holds.
  *
@@ -50,14 +44,14 @@ export class Supervisor {
   readonly #ports: SupervisorPorts;
   #settings: LoadedSettings;
   readonly #reports = new Map<string, PeerReport>();
-  readonly #running = new Map<string, Running>();
+  readonly #running: RunningWork;
   /** Kept while the peer is in the settings, since what it has brought today counts also for changed settings. */
   readonly #allowances = new Map<string, Allowance>();
-  #stopped = false;
 
   constructor(ports: SupervisorPorts, settings: LoadedSettings) {
     this.#ports = ports;
     this.#settings = settings;
+    this.#running = new RunningWork(() => this.#compare(), ports.onBug);
     ports.owners.onChange(() => this.#compare());
     this.#compare();
   }
@@ -68,8 +62,7 @@ export class Supervisor {
    */
   apply(settings: LoadedSettings): void {
     this.#settings = settings;
-    // pino's children have copies of their parent's level.
-    for (const { log } of this.#running.values()) log.level = settings.logLevel;
+    this.#running.setLogLevel(settings.logLevel);
     this.#compare();
   }
 
@@ -78,23 +71,18 @@ export class Supervisor {
   }
 
   /** Stops every replay; what is being committed is finished and acknowledged first. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    const ends = [...this.#running.values()].map(({ stop, done }) => {
-      stop.abort();
-      return done;
-    });
-    await Promise.all(ends);
+  stop(): Promise<void> {
+    return this.#running.stop();
   }
 
   /** Starts and stops replays until those that should run are those that do. */
   #compare(): void {
-    if (this.#stopped) return;
+    if (this.#running.stopped) return;
     const wanted = new Map(this.#settings.peers.map((peer) => [peer.name, peer]));
-    for (const [name, { stop, fingerprint }] of this.#running) {
+    this.#running.endUnless((name, fingerprint) => {
       const peer = wanted.get(name);
-      if (!peer || !this.#shouldRun(peer) || fingerprintOf(this.#settings, peer) !== fingerprint) stop.abort();
-    }
+      return peer !== undefined && this.#shouldRun(peer) && fingerprintOf(this.#settings, peer) === fingerprint;
+    });
     for (const name of this.#reports.keys()) {
       if (!wanted.has(name)) this.#forget(name);
     }
@@ -128,36 +116,28 @@ export class Supervisor {
 
   #start(peer: LoadedPeer, report: PeerReport): void {
     const settings = this.#settings;
-    const stop = new AbortController();
     const log = limitedChild(this.#ports.log, { peer: peer.name });
     report.state('Starting', 'taking the peer over');
-    const done = replayPeer(
-      {
-        settings: peer,
-        peer: peer.name,
-        rules: {
-          ownLfhId: settings.lfhId,
-          peerLfhId: peer.lfhId,
-          allowOrigins: peer.allowOrigins,
-          isAllowedFormat: formatMatcher(peer.allowFormats),
-          maxMessageBytes: settings.maxMessageBytes,
-        },
-        allowance: this.#allowance(peer),
-        limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
-        kafka: this.#ports.kafka,
-        owners: this.#ports.owners,
-        report,
-        log,
-        openStream: (server) => this.#ports.openStream(settings, peer, server, log),
+    const replay: PeerReplay = {
+      settings: peer,
+      peer: peer.name,
+      rules: {
+        ownLfhId: settings.lfhId,
+        peerLfhId: peer.lfhId,
+        allowOrigins: peer.allowOrigins,
+        isAllowedFormat: formatMatcher(peer.allowFormats),
+        maxMessageBytes: settings.maxMessageBytes,
       },
-      stop.signal,
-    )
-      .finally(() => {
-        this.#running.delete(peer.name);
-        this.#compare();
-      })
-      .catch((error: unknown) => this.#ports.onBug(error));
-    this.#running.set(peer.name, { fingerprint: fingerprintOf(settings, peer), log, stop, done });
+      allowance: this.#allowance(peer),
+      limits: { messages: settings.batchMaxMessages, bytes: settings.batchMaxBytes, ageMs: settings.batchMaxAgeMs },
+      kafka: this.#ports.kafka,
+      owners: this.#ports.owners,
+      report,
+      log,
+      openStream: (server) => this.#ports.openStream(settings, peer, server, log),
+    };
+    const run = (signal: AbortSignal): Promise<void> => replayPeer(replay, signal);
+    this.#running.start(peer.name, { fingerprint: fingerprintOf(settings, peer), log, run });
   }
 
   #report(peer: LoadedPeer): PeerReport {
@@ -180,9 +160,6 @@ export class Supervisor {
     this.#ports.metrics.removePeer(name);
   }
 }
-
-const NOT_JOINED =
-  "not a member of the consumer group of this node's sidecars: waiting for Kafka; this sidecar's log says why";
 
 function partitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));
