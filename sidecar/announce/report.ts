@@ -43,7 +43,10 @@ export class AnnounceReport {
   /** Sets whether this sidecar announces. One that does not knows no lag. */
   owned(owned: boolean): void {
     this.#update({ owned });
-    if (!owned) this.released();
+    if (owned) return;
+    this.released();
+    // Whoever announces now has this series. What is being ended here may take seconds.
+    this.#metrics.up(undefined);
   }
 
   /** A take-over begins to count what expired anew. */
