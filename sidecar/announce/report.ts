@@ -4,6 +4,7 @@ import {
   type AnnounceReason,
   type AnnounceStatus,
 } from '../../common/contract/announce-status.ts';
+import { zeroes } from '../../common/counts.ts';
 import type { AnnounceMetrics } from './metrics.ts';
 
 /** What is reported about the announcements, in `/status` and in `/metrics`. It is kept in one place so that the two agree. */
@@ -22,10 +23,7 @@ export class AnnounceReport {
       since: new Date().toISOString(),
       lag: null,
       announced: 0,
-      lost: Object.fromEntries(Object.keys(ANNOUNCE_LOSSES).map((reason) => [reason, 0])) as Record<
-        AnnounceLoss,
-        number
-      >,
+      lost: zeroes(ANNOUNCE_LOSSES),
     };
   }
 

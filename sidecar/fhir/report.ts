@@ -1,9 +1,6 @@
-import {
-  TRANSMIT_SKIP_REASONS,
-  type TransmitReason,
-  type TransmitSkipReason,
-} from '../../common/contract/transmit-reasons.ts';
+import { TRANSMIT_SKIP_REASONS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
 import type { TransmitStatus } from '../../common/contract/transmit-status.ts';
+import { zeroes } from '../../common/counts.ts';
 import type { Settled } from '../transmit/round.ts';
 import type { Pending } from '../transmit/state.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -29,10 +26,7 @@ export class ServerReport {
       lastSuccess: null,
       delivered: 0,
       failed: 0,
-      skipped: Object.fromEntries(Object.keys(TRANSMIT_SKIP_REASONS).map((name) => [name, 0])) as Record<
-        TransmitSkipReason,
-        number
-      >,
+      skipped: zeroes(TRANSMIT_SKIP_REASONS),
       refused: 0,
       givenUp: 0,
       expired: 0,

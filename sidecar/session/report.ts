@@ -1,5 +1,6 @@
 import { REJECT_REASONS, type Reason, SKIP_REASONS } from '../../common/contract/reasons.ts';
 import type { PeerStatus } from '../../common/contract/status.ts';
+import { zeroes } from '../../common/counts.ts';
 import type { PeerStream } from '../ports.ts';
 import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
 import type { Position } from '../replay/position.ts';
@@ -131,8 +132,4 @@ export class PeerReport {
   #update(change: Partial<PeerStatus>): void {
     this.#status = { ...this.#status, ...change };
   }
-}
-
-function zeroes<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {
-  return Object.fromEntries(Object.keys(names).map((name) => [name, 0])) as Record<Name, number>;
 }
