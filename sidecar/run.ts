@@ -21,8 +21,9 @@ const FINISH_MS = 8_000;
 const STOP_MS = FINISH_MS + 4_000;
 
 /**
- * Runs a sidecar until `signal`: the replays, the transmission to FHIR servers, the announcements, the status over HTTP and NATS, and the watch on the
- * settings. Everything is made first and started afterwards, so that nothing is used before it exists.
+ * Runs a sidecar until `signal`: the replays, the transmission to FHIR servers, the announcements, the status over HTTP and
+ * NATS, and the watch on the settings. Everything is made first and started afterwards, so that nothing is used before it
+ * exists.
  *
  * @throws what listening throws, such as EADDRINUSE, and any bug
  */

@@ -19,27 +19,28 @@ export interface Proof {
  * So the message *at* the position is looked at, and where it is not there, the first one of the stream. A look moves the
  * durable: reset it afterwards.
  *
+ * @param answer to the reset to just before the position
  * @throws TransientError `StreamRecreated` when that happens meanwhile
  */
-export async function proveStream(stream: PeerStream, { identity }: ResetAnswer, position: Position): Promise<Proof> {
+export async function proveStream(stream: PeerStream, answer: ResetAnswer, position: Position): Promise<Proof> {
   if (position.sequence === 0) return { finding: 'same' };
-  const { place: next } = await look(stream, identity, position.sequence - 1);
-  const same = judgeByNext(next, position, identity);
+  const { identity } = answer;
+  const same = judgeByNext(await look(stream, answer), position, identity);
   if (same) return { finding: same };
-  const { place: first, count } = await look(stream, identity, 0);
-  return { finding: judgeByFirst(first, position, identity), first, count };
+  const all = await resetTo(stream, identity, 0);
+  const first = await look(stream, all);
+  return { finding: judgeByFirst(first, position, identity), first, count: all.pending };
 }
 
-/** Looks at the first message after a sequence, and how many there are. */
-async function look(
-  stream: PeerStream,
-  identity: string | null,
-  after: number,
-): Promise<{ readonly place: Place | undefined; readonly count: number }> {
-  const { pending: count } = await resetTo(stream, identity, after);
-  if (count === 0) return { place: undefined, count };
+/**
+ * Looks at the next message after a reset.
+ *
+ * @returns undefined where there is none
+ */
+async function look(stream: PeerStream, { pending: count }: ResetAnswer): Promise<Place | undefined> {
+  if (count === 0) return undefined;
   const place = await stream.peek();
-  if (place) return { place, count };
+  if (place) return place;
   // An administrator may have paused the durable, or the messages have just expired. The next take-over looks again.
   const message = `${stream.server} delivered no message although it has ${count} for us: has somebody paused our durable there?`;
   throw new TransientError('Unreachable', message);

@@ -46,7 +46,7 @@ export interface TakeOverRequest {
 export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: TakeOverRequest): Promise<TakenOver> {
   const { writer, position: stored } = await kafka.takeOver(request.peer);
   try {
-    const answer = await stream.reset();
+    const answer = await stream.reset(stored && stored.sequence > 0 ? stored.sequence - 1 : undefined);
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
       : resumeWithoutReset(stored, request);
