@@ -1,6 +1,7 @@
 import type { Message } from 'kafkajs';
 import { UncertainCommitError } from '../../common/errors.ts';
 import type { OutgoingRecord } from '../replay/outgoing-record.ts';
+import { bytesOf } from '../replay/record-value.ts';
 
 /** Cuts a batch into produce requests, and finds each record's place in the answers. Pure. */
 
@@ -70,7 +71,10 @@ export function splitIntoRequests(
 }
 
 function messageOf({ value, headers }: OutgoingRecord, partition: number): Message {
-  return headers ? { key: null, value, headers: { ...headers }, partition } : { key: null, value, partition };
+  const bytes = bytesOf(value);
+  return headers
+    ? { key: null, value: bytes, headers: { ...headers }, partition }
+    : { key: null, value: bytes, partition };
 }
 
 function sizeOf(record: OutgoingRecord): number {

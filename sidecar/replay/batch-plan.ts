@@ -9,6 +9,7 @@ import type { OutgoingRecord, TopicLimits, TopicRefusal } from './outgoing-recor
 import type { Position } from './position.ts';
 import { dataRecordValue, exceptionRecord } from './record.ts';
 import { batchBytes, neededTopicLimit } from './record-size.ts';
+import { type RecordValue, recordValue } from './record-value.ts';
 
 /** Turns a batch of deliveries into the records of one transaction and the position after it. */
 
@@ -176,8 +177,8 @@ export function advancePosition(before: Position, last: Delivered | undefined): 
 
 interface Encoded {
   readonly message: LfhMessage;
-  readonly raw: Buffer;
-  readonly data: Buffer;
+  readonly raw: RecordValue;
+  readonly data: RecordValue;
 }
 
 function encode(
@@ -192,15 +193,14 @@ function encode(
   if (topic === undefined || 'refused' in topic) {
     return { kind: 'reject', reason: 'TopicRefused', detail: topic?.refused ?? 'the topic of data_format is missing' };
   }
-  const { buffer, byteOffset, byteLength } = delivered.payload;
-  const raw = Buffer.from(buffer, byteOffset, byteLength);
+  const raw = recordValue(delivered.payload);
   requireRoom(raw, SYNC_TOPIC, limitOf(topics, SYNC_TOPIC), maxMessageBytes);
   const data = dataRecordValue(message, now);
   requireRoom(data, format, topic.maxMessageBytes, maxMessageBytes);
   return { message, raw, data };
 }
 
-function requireRoom(value: Buffer, topic: string, limit: number, maxMessageBytes: number): void {
+function requireRoom(value: RecordValue, topic: string, limit: number, maxMessageBytes: number): void {
   const size = batchBytes(value.length);
   if (size > limit) throw new TopicTooSmallError(topic, limit, size, maxMessageBytes);
 }

@@ -1,7 +1,9 @@
+import type { RecordValue } from './record-value.ts';
+
 /** A record to be written. Its key is always null, and a record that connect reads must not have headers (docs/upstream.md). */
 export interface OutgoingRecord {
   readonly topic: string;
-  readonly value: Buffer;
+  readonly value: RecordValue;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -5,6 +5,7 @@ import type { Rejection } from './decide.ts';
 import type { Delivered } from './delivered.ts';
 import type { OutgoingRecord } from './outgoing-record.ts';
 import { pythonObject, pythonString } from './python-json.ts';
+import { type RecordValue, recordValue } from './record-value.ts';
 
 /**
  * The values of the Kafka records: byte for byte what connect would write (docs/upstream.md), apart from the differences that
@@ -22,7 +23,7 @@ export const RECORD_OVERHEAD_BYTES = 128;
  *
  * @param now milliseconds since 1970, for creation_date and store_date
  */
-export function dataRecordValue(message: LfhMessage, now: number): Buffer {
+export function dataRecordValue(message: LfhMessage, now: number): RecordValue {
   const date = pythonString(`${isoSeconds(now)}+00:00`);
   const beforeData = pythonObject([
     ['uuid', pythonString(message.uuid)],
@@ -46,12 +47,7 @@ export function dataRecordValue(message: LfhMessage, now: number): Buffer {
     ['transmission_attributes', 'null'],
   ]);
   // Base64 has nothing to escape, and it is most of the record.
-  const { data } = message;
-  return around(
-    `${beforeData.slice(0, -1)}, "data": "`,
-    { pieces: [data], length: data.length },
-    `", ${behindData.slice(1)}`,
-  );
+  return recordValue(`${beforeData.slice(0, -1)}, "data": "`, message.data, `", ${behindData.slice(1)}`);
 }
 
 /** Where a rejected message came from; this goes into the record's headers. */
@@ -132,7 +128,7 @@ export function exceptionRecordOf(
   const data = encodeWithin(bytes, room, size);
   if (data.cut && bytes.length === size) headers['lfh-sync-sha256'] = createHash('sha256').update(bytes).digest('hex');
   headers['lfh-sync-encoding'] = data.encoding;
-  return { topic: EXCEPTION_TOPIC, value: around(beforeData, data, behindData), headers };
+  return { topic: EXCEPTION_TOPIC, value: recordValue(around(beforeData, data, behindData)), headers };
 }
 
 /** A long ASCII text. */

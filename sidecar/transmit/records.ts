@@ -4,6 +4,7 @@ import type { TransmitFailureReason } from '../../common/contract/transmit-reaso
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import { pythonObject, pythonString } from '../replay/python-json.ts';
 import { exceptionRecordOf, isoSeconds } from '../replay/record.ts';
+import { recordValue } from '../replay/record-value.ts';
 
 /** The records that the transmission writes. */
 
@@ -45,7 +46,7 @@ export function retransmitRecord(
     ['elapsed_total_time', 'null'],
     ['transmission_attributes', 'null'],
   ]);
-  return { topic: RETRANSMIT_TOPIC, value: Buffer.from(fields, 'latin1') };
+  return { topic: RETRANSMIT_TOPIC, value: recordValue(fields) };
 }
 
 /** Why a resource is not delivered. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { syncName } from '../../../common/contract/names.ts';
+import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
@@ -25,7 +26,7 @@ describe('what is given up since Kafka stands still', () => {
       const taken = await Promise.all(['a', 'b', 'c'].map((peer) => ours.takeOver(syncName(peer))));
       await ours.ensureTopics(['LFH_SYNC']);
       await kafka.pause();
-      const record = { topic: 'LFH_SYNC', value: Buffer.from('x') };
+      const record = { topic: 'LFH_SYNC', value: recordValue(Buffer.from('x')) };
       const sent = await Promise.allSettled(taken.map(({ writer }) => writer.send([record], position)));
       assert.deepEqual(
         sent.map(({ status }) => status),

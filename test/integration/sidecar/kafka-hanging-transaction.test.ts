@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { positionTopic, syncName, transactionalId } from '../../../common/contract/names.ts';
 import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
+import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
 import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
@@ -35,7 +36,7 @@ describe('a transaction that Kafka has left open', () => {
     const topics = ['LFH_SYNC', 'FHIR-R4'];
     await ours.ensureTopics(topics);
     await writer.send(
-      topics.map((topic) => ({ topic, value: Buffer.from(uuid) })),
+      topics.map((topic) => ({ topic, value: recordValue(Buffer.from(uuid)) })),
       position,
     );
     await writer.commit();

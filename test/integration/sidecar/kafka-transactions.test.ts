@@ -8,6 +8,7 @@ import { FencedError, TransientError, UncertainCommitError } from '../../../comm
 import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
 import { batchBytes } from '../../../sidecar/replay/record-size.ts';
+import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { readWithJava } from '../../kit/servers/java-consumer.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
@@ -119,7 +120,7 @@ describe('Kafka', () => {
       const old = await ours.takeOver(syncName('fenced'));
       assert.equal(old.position, undefined);
       await ours.ensureTopics(['LFH_SYNC']);
-      await old.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "never"}') }], first);
+      await old.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "never"}')) }], first);
       const heir = await ours.takeOver(syncName('fenced'));
       assert.equal(heir.position, undefined);
       await assert.rejects(old.writer.commit(), FencedError);
@@ -137,9 +138,12 @@ describe('Kafka', () => {
     it('is neither delayed nor misled by the open transaction of another peer', async () => {
       const other = await ours.takeOver(syncName('other'));
       await ours.ensureTopics(['LFH_SYNC']);
-      await other.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "open"}') }], first);
+      await other.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "open"}')) }], first);
       const one = await ours.takeOver(syncName('mine'));
-      await one.writer.send([{ topic: 'LFH_SYNC', value: Buffer.from('{"uuid": "mine"}') }], { ...first, sequence: 9 });
+      await one.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "mine"}')) }], {
+        ...first,
+        sequence: 9,
+      });
       await one.writer.commit();
       await one.writer.close();
       const again = await ours.takeOver(syncName('mine'));
@@ -188,7 +192,7 @@ describe('Kafka', () => {
       await ours.ensureTopics(['LFH_SYNC', 'FHIR-R4']);
       const records = Array.from({ length: 3_000 }, (_, n) => ({
         topic: n % 3 === 0 ? 'LFH_SYNC' : 'FHIR-R4',
-        value: Buffer.from(`${n}:${'x'.repeat(2_400)}`),
+        value: recordValue(Buffer.from(`${n}:${'x'.repeat(2_400)}`)),
       }));
       const locations = await writer.send(records, first);
       await writer.commit();
@@ -198,7 +202,7 @@ describe('Kafka', () => {
         const byPlace = new Map(read.map(({ partition, offset, value }) => [`${partition}:${offset}`, value]));
         for (const [index, location] of locations.entries()) {
           if (location.topic !== topic) continue;
-          assert.deepEqual(byPlace.get(`${location.partition}:${location.offset}`), records[index]?.value);
+          assert.deepEqual(byPlace.get(`${location.partition}:${location.offset}`), records[index]?.value.pieces[0]);
         }
       }
     });
@@ -209,11 +213,11 @@ describe('Kafka', () => {
       assert.deepEqual(limits && 'maxMessageBytes' in limits && limits.maxMessageBytes, 5_000);
       assert.equal(batchBytes(4_930), 5_000);
       const fits = await ours.takeOver(syncName('size'));
-      await fits.writer.send([{ topic: 'SMALL', value: Buffer.alloc(4_930, 65) }], first);
+      await fits.writer.send([{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_930, 65)) }], first);
       await fits.writer.commit();
       await fits.writer.close();
       const large = await ours.takeOver(syncName('size'));
-      const sending = large.writer.send([{ topic: 'SMALL', value: Buffer.alloc(4_931, 65) }], first);
+      const sending = large.writer.send([{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_931, 65)) }], first);
       await assert.rejects(sending, { reason: 'KafkaRefused', name: 'TransientError' });
       await large.writer.close();
     });
@@ -224,7 +228,10 @@ describe('Kafka', () => {
     await ours.ensureTopics(['SILENT']);
     await kafka.pause();
     const givesUp = async (): Promise<void> => {
-      await assert.rejects(writer.send([{ topic: 'SILENT', value: Buffer.from('lost') }], first), UncertainCommitError);
+      await assert.rejects(
+        writer.send([{ topic: 'SILENT', value: recordValue(Buffer.from('lost')) }], first),
+        UncertainCommitError,
+      );
       await writer.close();
     };
     try {
@@ -234,7 +241,7 @@ describe('Kafka', () => {
     }
     const heir = await ours.takeOver(syncName('silent'));
     assert.equal(heir.position, undefined);
-    await heir.writer.send([{ topic: 'SILENT', value: Buffer.from('kept') }], first);
+    await heir.writer.send([{ topic: 'SILENT', value: recordValue(Buffer.from('kept')) }], first);
     await heir.writer.commit();
     await heir.writer.close();
     assert.deepEqual(await readWithKafkajs('SILENT', 'kept'), ['kept']);

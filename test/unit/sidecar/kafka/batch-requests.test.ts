@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { UncertainCommitError } from '../../../../common/errors.ts';
 import { offsetOf, type ProduceAnswer, splitIntoRequests } from '../../../../sidecar/kafka/batch-requests.ts';
+import { recordValue } from '../../../../sidecar/replay/record-value.ts';
 
 describe('an answer to a produce request', () => {
   const part = { topic: 'FHIR-R4', partition: 1, messages: [], indexes: [] };
@@ -34,7 +35,7 @@ describe('a batch', () => {
   it('is cut where a topic takes no larger record batch, in order, and each record goes to the given partition', () => {
     const records = Array.from({ length: 5 }, (_, n) => ({
       topic: n % 2 ? 'FHIR-R4' : 'LFH_SYNC',
-      value: Buffer.alloc(400, n),
+      value: recordValue(Buffer.alloc(400, n)),
     }));
     const requests = splitIntoRequests(records, (topic) => ({
       partition: topic === 'LFH_SYNC' ? 2 : 0,
@@ -51,7 +52,7 @@ describe('a batch', () => {
     const sizes = [20, 20, 60, 1, 60, 60] as const;
     const records = sizes.map((size, n) => ({
       topic: n % 2 ? 'DICOM' : 'LFH_SYNC',
-      value: Buffer.alloc(size * mega),
+      value: recordValue(Buffer.alloc(size * mega)),
     }));
     const requests = splitIntoRequests(records, () => ({ partition: 0, maxMessageBytes: 100 * mega }));
     const bytes = requests.map((parts) =>

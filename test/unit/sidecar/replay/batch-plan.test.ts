@@ -6,6 +6,7 @@ import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { TopicLimits, TopicRefusal } from '../../../../sidecar/replay/outgoing-record.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
+import { recordValue } from '../../../../sidecar/replay/record-value.ts';
 import { allAtOnce, messageBytes } from './messages.ts';
 
 const rules: Rules = {
@@ -63,7 +64,7 @@ describe('a batch plan', () => {
       planned.records.map(({ topic }) => topic),
       ['LFH_SYNC', 'FHIR-R4', 'LFH_EXCEPTION', 'LFH_SYNC', 'FHIR-R4'],
     );
-    assert.deepEqual(planned.records[0]?.value, good);
+    assert.deepEqual(planned.records[0]?.value, recordValue(good));
     assert.deepEqual(
       planned.records.map(({ headers }) => headers !== undefined),
       [false, false, true, false, false],

@@ -5,6 +5,7 @@ import type { LfhMessage } from '../../../../common/contract/message.ts';
 import { pythonString } from '../../../../sidecar/replay/python-json.ts';
 import { dataRecordValue, exceptionRecord } from '../../../../sidecar/replay/record.ts';
 import { batchBytes } from '../../../../sidecar/replay/record-size.ts';
+import { bytesOf } from '../../../../sidecar/replay/record-value.ts';
 import { messageFields } from './messages.ts';
 
 const NOW = Date.parse('2026-11-23T11:42:06.789Z');
@@ -13,14 +14,14 @@ const rejection = { kind: 'reject', reason: 'NotJson', detail: 'the message is n
 
 function exceptionOf(payload: Uint8Array, limit = 1_000_000) {
   const record = exceptionRecord({ payload, size: payload.byteLength }, rejection, source, NOW, limit);
-  return { record, value: JSON.parse(record.value.toString('utf8')) as Record<string, unknown> };
+  return { record, value: JSON.parse(bytesOf(record.value).toString('utf8')) as Record<string, unknown> };
 }
 
 describe('the data record', () => {
   it('is byte for byte what connect would write', () => {
     const fields = messageFields({ consuming_endpoint_url: '/fhir/Pätient', data: 'eyJhIjoxfQ==' });
     assert.equal(
-      dataRecordValue(fields as unknown as LfhMessage, NOW).toString('utf8'),
+      bytesOf(dataRecordValue(fields as unknown as LfhMessage, NOW)).toString('utf8'),
       '{"uuid": "5e1a8a0f-5c4b-4c70-9d5b-0d1e9a7f5a01", "lfh_id": "hospital-a", "operation": "POST", ' +
         '"creation_date": "2026-11-23T11:42:06+00:00", "store_date": "2026-11-23T11:42:06+00:00", ' +
         '"consuming_endpoint_url": "/fhir/P\\u00e4tient", "data": "eyJhIjoxfQ==", "data_format": "FHIR-R4", ' +
@@ -76,15 +77,11 @@ describe('the exception record', () => {
   });
 
   it('has another id for every message', () => {
-    const ids = [41, 42, 43].map((sequence) =>
-      exceptionRecord(
-        { payload: Buffer.from('x'), size: 1 },
-        rejection,
-        { ...source, sequence },
-        NOW,
-        10_000,
-      ).value.toString(),
-    );
+    const ids = [41, 42, 43].map((sequence) => {
+      const from = { ...source, sequence };
+      const { value } = exceptionRecord({ payload: Buffer.from('x'), size: 1 }, rejection, from, NOW, 10_000);
+      return bytesOf(value).toString();
+    });
     assert.equal(new Set(ids).size, 3);
   });
 
