@@ -66,7 +66,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
     imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
     packages: ['kafkajs'],
   },
-  'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats', 'nkeys.js'] },
+  'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats'] },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
   'sidecar/session': {
     imports: ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON],

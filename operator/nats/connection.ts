@@ -1,5 +1,5 @@
-import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { signableNonce } from '../../common/contract/nkeys.ts';
+import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
+import { nonceSigner } from '../../common/contract/nkeys.ts';
 import { isTooOld } from '../../common/nats-version.ts';
 import { fetchCertificates } from '../../common/served-certificates.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
@@ -58,7 +58,7 @@ export async function connectOnce(
     ? verification(place.expectedName, trust.ca, (expires) => (certificateExpires = expires))
     : undefined;
   let attempted: Attempt['tls'] | undefined;
-  const sign = nkeyAuthenticator(new TextEncoder().encode(key.seed));
+  const authenticator = nonceSigner(key.seed);
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
     // The library's types know nothing of the limit, which is in our patch of it.
@@ -67,7 +67,7 @@ export async function connectOnce(
       servers: place.server,
       name: 'lfh-sync operator',
       inboxPrefix,
-      authenticator: (nonce) => sign(signableNonce(nonce)),
+      authenticator,
       // The library's type knows only some of what it passes on to Node.
       ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       resolve: false,

@@ -1,6 +1,6 @@
-import { createUser, fromSeed } from 'nkeys.js';
+import { createUser } from 'nkeys.js';
 import { syncName } from '../../common/contract/names.ts';
-import { derivedSeed, localNatsSeed, sidecarNatsSeed } from '../../common/contract/nkeys.ts';
+import { derivedSeed, localNatsSeed, sidecarNatsSeed, userPublicKey } from '../../common/contract/nkeys.ts';
 import { isAuthentic, settingsMac } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import type { DerivedKeys } from '../plan/observed/observed.ts';
@@ -20,8 +20,7 @@ const PUBLIC_KEY = /^[ACNOUX][A-Z2-7]{55}$/;
 
 /** Makes a new random key. */
 export function makeKey(): UserKey {
-  const pair = createUser();
-  return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
+  return keyOf(new TextDecoder().decode(createUser().getSeed()));
 }
 
 /**
@@ -33,16 +32,10 @@ export function makeKey(): UserKey {
  * @throws InvalidInputError saying what the text is instead, without quoting a character of it
  */
 export function publicKeyOf(seed: string): string {
-  const problem = problemOf(seed);
-  if (problem === undefined) {
-    try {
-      return fromSeed(Buffer.from(seed)).getPublicKey();
-    } catch {
-      // The library's error is not kept as the cause, since it may quote a secret.
-    }
-  }
+  const publicKey = userPublicKey(seed);
+  if (publicKey !== undefined) return publicKey;
   throw new InvalidInputError(
-    problem ?? 'the seed is damaged, its checksum does not fit: copy it again, all 58 characters of it',
+    problemOf(seed) ?? 'the seed is damaged, its checksum does not fit: copy it again, all 58 characters of it',
   );
 }
 

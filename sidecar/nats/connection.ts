@@ -1,5 +1,5 @@
-import { type ConnectionOptions, connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { signableNonce } from '../../common/contract/nkeys.ts';
+import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
+import { nonceSigner } from '../../common/contract/nkeys.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isTooOld } from '../../common/nats-version.ts';
@@ -117,14 +117,14 @@ async function signIn(
     ? verification(remote.expectedName, options.ca, (expires) => (certificateExpires = expires))
     : undefined;
   let attempted: Attempt['tls'] | undefined;
-  const sign = nkeyAuthenticator(seed);
+  const authenticator = nonceSigner(seed);
   const attempt = (how: Attempt): Promise<NatsConnection> => {
     attempted = how.tls;
     const settings: ConnectionOptions & { readonly maxKept: number } = {
       servers: remote.server,
       name: options.name,
       inboxPrefix: options.inboxPrefix,
-      authenticator: (nonce) => sign(signableNonce(nonce)),
+      authenticator,
       // The library's type knows only some of what it passes on to Node.
       ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
       // Node tries all addresses of a name itself.

@@ -1,4 +1,4 @@
-import { fromSeed } from 'nkeys.js';
+import { userPublicKey } from '../../common/contract/nkeys.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 
 /**
@@ -7,12 +7,7 @@ import { InvalidInputError } from '../../common/errors.ts';
  * @throws InvalidInputError for anything else, also for a seed with one wrong letter; the message never contains the seed
  */
 export function publicKeyOf(seed: Uint8Array): string {
-  let publicKey = '';
-  try {
-    publicKey = fromSeed(seed).getPublicKey();
-  } catch {
-    // The library's error is not kept as the cause, since it may quote a secret.
-  }
-  if (!publicKey.startsWith('U')) throw new InvalidInputError('the NKey seed is not that of a user (SU…)');
+  const publicKey = userPublicKey(seed);
+  if (publicKey === undefined) throw new InvalidInputError('the NKey seed is not that of a user (SU…)');
   return publicKey;
 }

@@ -75,6 +75,7 @@ const CROSSINGS: Readonly<Record<string, readonly Crossing[]>> = {
     ['sidecar/kafka/nats.ts', "export { connect } from 'nats';", IMPORTS],
     ['operator/nats.ts', "export { connect } from 'nats';", IMPORTS],
     ['sidecar/nkeys.ts', "export { createUser } from 'nkeys.js';", IMPORTS],
+    ['sidecar/nats/nkeys.ts', "export { createUser } from 'nkeys.js';", IMPORTS],
     ['operator/nkeys.ts', "export { createUser } from 'nkeys.js';", IMPORTS],
     ['operator/kube.ts', "export { KubeConfig } from '@kubernetes/client-node';", IMPORTS],
     ['operator/nats/kube.ts', "export { KubeConfig } from '@kubernetes/client-node';", IMPORTS],
@@ -158,7 +159,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'sidecar/there.ts': 'export const there = 1;\nexport interface There {}',
   'sidecar/ports.ts': 'export const there = Date.now();',
   'sidecar/kafka/there.ts': "export { Kafka as there } from 'kafkajs';\nexport * from 'kafkajs/src/index.js';",
-  'sidecar/nats/there.ts': "export { connect as there } from 'nats';\nexport { createUser } from 'nkeys.js';",
+  'sidecar/nats/there.ts': "export { connect as there } from 'nats';",
   'sidecar/replay/there.ts':
     "import { there } from '../../common/contract/names.ts';\nexport { there as name };\n" +
     'export const at = new Date(there).toISOString();\nexport const parsed = Date.parse(at);',
