@@ -141,7 +141,8 @@ describe('the cluster', function () {
       records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid),
       [first.uuid, second.uuid],
     );
-    assert.equal((await monitored<{ messages: number }>('jsz')).messages, 2);
+    // Each is announced once, and the times of connect's five steps are published.
+    assert.equal((await monitored<{ messages: number }>('jsz')).messages, 2 * 6);
 
     const before = await monitored<{ config_load_time: string; start: string }>('varz');
     await cluster.apply([includes('# Changed.\n')], namespace);

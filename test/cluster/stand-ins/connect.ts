@@ -3,11 +3,12 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { Kafka, logLevel } from 'kafkajs';
 import { connect as connectNats, nkeyAuthenticator } from 'nats';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
-import { connectMessage } from '../../kit/sites/connect-message.ts';
+import { intakesOf, Refused } from './intake.ts';
+import { Workflow } from './workflow.ts';
 
 /**
- * Stands in for LinuxForHealth connect: takes messages in over HTTP, stores each in Kafka and announces it on NATS, as connect
- * does (docs/upstream.md); settings have connect's names. `POST /fhir/<type>` takes FHIR, `POST /x12` and `POST /hl7` take text.
+ * Stands in for LinuxForHealth connect 0.42: takes messages in over HTTP at its routes, stores each in Kafka and announces it on NATS,
+ * as connect does (test/kit/golden, docs/upstream.md); settings have connect's names. It has no FHIR servers of its own.
  */
 const {
   CONNECT_LFH_ID = 'unnamed',
@@ -15,9 +16,8 @@ const {
   NATS_NK_FILE,
   NATS_SERVERS,
   KAFKA_BOOTSTRAP_SERVERS,
+  UVICORN_PORT = '5000',
 } = process.env;
-const FORMATS: Readonly<Record<string, string>> = { fhir: 'FHIR-R4', x12: 'X12-5010', hl7: 'HL7-V2' };
-const PORT = 5000;
 
 const kafka = new Kafka({
   brokers: list(KAFKA_BOOTSTRAP_SERVERS, 'kafka:9092'),
@@ -36,45 +36,30 @@ const nats = await connectNats({
   ...(NATS_NK_FILE && { authenticator: nkeyAuthenticator(await readFile(NATS_NK_FILE)) }),
 });
 await nats.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM), { timeout: 10_000 });
-
-/** Stores a message and then announces it. The caller answers after that. @returns what is announced */
-async function takeIn(url: string, format: string, body: Buffer): Promise<string> {
-  const content: unknown = format === 'FHIR-R4' ? JSON.parse(body.toString('utf8')) : body;
-  const unknownYet = {
-    status: null,
-    data_record_location: null,
-    elapsed_storage_time: null,
-    elapsed_total_time: null,
-    transmission_attributes: null,
-  };
-  const record = connectMessage({ lfhId: CONNECT_LFH_ID, content, format, url, overrides: unknownYet });
-  const topics = await admin.listTopics();
-  if (!topics.includes(format)) await admin.createTopics({ topics: [{ topic: format, numPartitions: 1 }] });
-  // Without key and headers, because connect finds only such records again.
-  const [stored] = await producer.send({ topic: format, acks: -1, messages: [{ key: null, value: record.payload }] });
-  const location = `${format}:${stored?.partition ?? 0}:${stored?.baseOffset ?? 0}`;
-  const overrides = { uuid: record.uuid, data_record_location: location };
-  const { payload } = connectMessage({ lfhId: CONNECT_LFH_ID, content, format, url, overrides });
-  await nats.jetstream().publish('EVENTS.sync', payload);
-  return payload.toString('utf8');
-}
+const workflow = new Workflow({ admin, producer, jetstream: nats.jetstream() });
 
 const server = createServer((request, response) => {
   const answer = (status: number, text: string): void => {
-    response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    response.writeHead(status, headers).end(text);
   };
   const { method, url = '/' } = request;
-  const format = FORMATS[url.split('/')[1] ?? ''];
-  if (method === 'GET' && url === '/status') return answer(200, JSON.stringify({ connect_lfh_id: CONNECT_LFH_ID }));
-  if (method !== 'POST' || !format) return answer(404, '{}');
-  bodyOf(request)
-    .then((body) => takeIn(url, format, body))
-    .then(
-      (message) => answer(200, message),
-      (error: Error) => answer(500, JSON.stringify({ error: error.message })),
-    );
+  if (method === 'GET' && url === '/status') return answer(200, JSON.stringify({ application_version: '0.42.0' }));
+  if (method !== 'POST') return answer(405, JSON.stringify({ detail: 'Method Not Allowed' }));
+  takeIn(url, request).then(
+    (text) => answer(200, text),
+    (error: Error) => answer(error instanceof Refused ? error.status : 500, JSON.stringify({ detail: error.message })),
+  );
 });
-server.listen(PORT);
+server.listen(Number(UVICORN_PORT));
+
+/** @returns what was announced: of `/x12` a list, of all else one message */
+async function takeIn(path: string, request: IncomingMessage): Promise<string> {
+  const intakes = await intakesOf({ path, rawHeaders: request.rawHeaders, body: await bodyOf(request) });
+  const announced: string[] = [];
+  for (const intake of intakes) announced.push((await workflow.run(CONNECT_LFH_ID, intake)).toString('utf8'));
+  return path === '/x12' ? `[${announced.join(',')}]` : announced.join('');
+}
 
 process.once('SIGTERM', () => {
   server.close();

@@ -50,6 +50,11 @@ export function retransmitRecords(): Buffer[] {
   return valuesIn('kafka-A-RETRANSMIT.json');
 }
 
+/** The data record of a FHIR message that a connect with one FHIR server took in. */
+export function storedAtIntake(): Buffer {
+  return valuesIn('kafka-A-FHIR-R4-with-fhir-servers.json')[0] as Buffer;
+}
+
 function valuesIn(name: string): Buffer[] {
   const records = JSON.parse(read(name).toString('utf8')) as { readonly value: { readonly base64: string } }[];
   return records.map(({ value }) => Buffer.from(value.base64, 'base64'));

@@ -291,12 +291,17 @@ export class Site {
   }
 
   /** What its stream holds on EVENTS.app_sync, in its order. */
-  async appSync(): Promise<AppSyncMessage[]> {
+  appSync(): Promise<StreamMessage[]> {
+    return this.onSubject('EVENTS.app_sync');
+  }
+
+  /** What its stream holds on one subject, in its order. */
+  async onSubject(subject: string): Promise<StreamMessage[]> {
     const connection = await this.connect();
     try {
       const jetstream = connection.jetstream({ timeout: PATIENCE_MS });
-      const consumer = await jetstream.consumers.get('EVENTS', { filterSubjects: 'EVENTS.app_sync' });
-      const found: AppSyncMessage[] = [];
+      const consumer = await jetstream.consumers.get('EVENTS', { filterSubjects: subject });
+      const found: StreamMessage[] = [];
       let { num_pending: missing } = await consumer.info();
       while (missing > 0) {
         for await (const message of await consumer.fetch({ max_messages: Math.min(missing, 500) })) {
@@ -401,7 +406,7 @@ function startKafka(directory: string, certificate: ServerCertificate, options: 
   });
 }
 
-export interface AppSyncMessage {
+export interface StreamMessage {
   /** Nats-Msg-Id; empty without one. */
   readonly id: string;
   readonly data: Buffer;
