@@ -1,5 +1,12 @@
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, type DetailedPeerCertificate } from 'node:tls';
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+} from 'node:tls';
 import type { Reason } from './contract/reasons.ts';
 import { canonicalPem, certificatesOf, isAnchor } from './pem.ts';
 
@@ -19,10 +26,46 @@ import { canonicalPem, certificatesOf, isAnchor } from './pem.ts';
 export function verification(
   expectedName: string,
   ca: string | undefined,
-  onVerified: (expires: number) => void = () => undefined,
+  onVerified?: (expires: number) => void,
 ): ConnectionOptions {
+  return { ...trusting(ca), ...expecting(expectedName, onVerified) };
+}
+
+/**
+ * As {@link verification}, for who connects many times with the same CA: what OpenSSL makes of a CA, some 100 KB, is made once and
+ * shared.
+ *
+ * @throws InvalidInputError for a CA that holds no certificate
+ */
+export function sharedVerification(
+  ...[expectedName, ca, onVerified]: Parameters<typeof verification>
+): ConnectionOptions {
+  return { secureContext: sharedContext(ca), ...expecting(expectedName, onVerified) };
+}
+
+/** A CA of each node that an operator looks after; one that is not there is made again. */
+const MOST_CONTEXTS = 64;
+/** The one that was used longest ago is the first. */
+const contexts = new Map<string | undefined, SecureContext>();
+
+function sharedContext(ca: string | undefined): SecureContext {
+  const context = contexts.get(ca) ?? createSecureContext(trusting(ca));
+  contexts.delete(ca);
+  contexts.set(ca, context);
+  const [oldest] = contexts.keys();
+  if (contexts.size > MOST_CONTEXTS) contexts.delete(oldest);
+  return context;
+}
+
+function trusting(ca: string | undefined): SecureContextOptions & Pick<ConnectionOptions, 'allowPartialTrustChain'> {
+  return { minVersion: 'TLSv1.2', ...(ca !== undefined && anchors(ca)) };
+}
+
+function expecting(
+  expectedName: string,
+  onVerified: (expires: number) => void = () => undefined,
+): Pick<ConnectionOptions, 'rejectUnauthorized' | 'servername' | 'checkServerIdentity'> {
   return {
-    minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     // TLS allows no IP address there.
     servername: isIP(expectedName) ? '' : expectedName,
@@ -31,7 +74,6 @@ export function verification(
       if (expires !== undefined) onVerified(expires);
       return checkServerIdentity(expectedName, certificate);
     },
-    ...(ca !== undefined && anchors(ca)),
   };
 }
 

@@ -40,7 +40,7 @@ export async function run(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
     identity: config.identity,
     log,
   });
-  const api = new KubeClient(kubeConfig, () => lease.holds());
+  const api = new KubeClient(kubeConfig, () => lease.holds(), true);
   const watches = new Watches(api, config.namespaces, log);
   const metrics = createMetrics(VERSION, () => [...watches.watched.nodes.all(), ...watches.watched.peers.all()]);
   const controller = new NodeController({

@@ -5,6 +5,10 @@ import { type Consumer, isUpToDate, type JetStream } from '../nats/consumers.ts'
 import { JetStreamRefusal } from '../nats/request.ts';
 import { isDue } from '../plan/nats/durable-attempts.ts';
 import type { DurableAttempt, DurableAttempts, ObservedNats } from '../plan/observed/observed.ts';
+import { forEachAtOnce } from './at-once.ts';
+
+/** How many durables are written or removed at once: each is two round trips, and two hundred in a row take seconds. */
+const DURABLES_AT_ONCE = 16;
 
 type Found = Pick<
   ObservedNats,
@@ -74,9 +78,9 @@ async function writeDurables(
     return !waits && isDue(before.get(each.durable_name), each, configIn(durables, each), now);
   });
   const refusals = new Map<string, DurableAttempt['refusal']>();
-  for (const each of due) {
+  await forEachAtOnce(due, DURABLES_AT_ONCE, async (each) => {
     refusals.set(each.durable_name, await write(jetStream, each, predecessorOf(each)?.ackFloor));
-  }
+  });
   if (unwanted.length + due.length === 0) return { durables, durableAttempts: attempts, problem };
 
   const after = await jetStream.durables(STREAM, wanted.length);
@@ -91,14 +95,14 @@ async function writeDurables(
 /** Removes durables that no peer needs. @returns what the server says of one that it does not remove; the others are gone */
 async function removeAll(jetStream: JetStream, unwanted: readonly Consumer[]): Promise<string | undefined> {
   let problem: string | undefined;
-  for (const { name } of unwanted) {
+  await forEachAtOnce(unwanted, DURABLES_AT_ONCE, async ({ name }) => {
     try {
       await jetStream.removeDurable(STREAM, name);
     } catch (error) {
       if (!(error instanceof JetStreamRefusal)) throw error;
       problem ??= error.message;
     }
-  }
+  });
   return problem;
 }
 

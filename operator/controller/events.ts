@@ -11,6 +11,7 @@ import type { AccessChange } from '../plan/nats/access-changes.ts';
 import type { DataPlane } from '../plan/observed/observed.ts';
 import { peerDurable } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
+import { forEachAtOnce } from './at-once.ts';
 
 /** Something that a person should notice in `kubectl describe`, such as a condition that has changed. */
 export interface Notice {
@@ -85,6 +86,8 @@ export function noticesOfAccess(changes: readonly AccessChange[], { peers }: Pla
 const SERIES_MS = 60_000;
 /** More are not remembered. The oldest is forgotten first, and begins a new event when it comes back. */
 const MOST_FACTS = 5_000;
+/** How many events about one object are made at once: a node may let in hundreds of peers in one moment. */
+const EVENTS_AT_ONCE = 16;
 
 interface KnownEvent {
   readonly name: string;
@@ -145,11 +148,9 @@ export function eventRecorder(api: KubeClient, reporter: string, log: Logger): R
     return true;
   };
   return async (about, notices) => {
-    for (const notice of notices) {
-      await record(about, notice).catch((error: unknown) =>
-        log.warn({ problem: messageOf(error) }, 'cannot make an event'),
-      );
-    }
+    await forEachAtOnce(notices, EVENTS_AT_ONCE, (notice) =>
+      record(about, notice).catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'cannot make an event')),
+    );
   };
 }
 

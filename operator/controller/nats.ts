@@ -6,17 +6,12 @@ import { localNatsKey, probeKey, type UserKey } from '../nats/keys.ts';
 import { probePeerAccount } from '../nats/peer-account.ts';
 import { askSidecars, type SidecarAnswers } from '../nats/sidecar-status.ts';
 import { whichConfig } from '../nats/sign-in.ts';
+import type { Probe } from '../plan/nats/probes.ts';
 import type { Endpoint } from '../plan/observed/endpoints.ts';
-import type {
-  DataPlane,
-  DurableAttempts,
-  NodeObject,
-  ObservedNats,
-  PeerAccess,
-  PeerObject,
-} from '../plan/observed/observed.ts';
+import type { DataPlane, DurableAttempts, NodeObject, ObservedNats, PeerAccess } from '../plan/observed/observed.ts';
 import { nodeSpec, peerDurable, peerSpec } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
+import { forEachAtOnce } from './at-once.ts';
 import { reconcileDurables } from './durables.ts';
 
 /** Sidecars answer within milliseconds; a busy one is given this long. */
@@ -26,6 +21,10 @@ const SIDECAR_TIMEOUT_MS = 2_000;
  * since this one keeps others waiting.
  */
 const JETSTREAM_TIMEOUT_MS = 60_000;
+/** Each look is a connection of its own, and most of it is a TLS handshake, here and at the server. */
+const LOOKS_AT_ONCE = 16;
+/** Two hundred looks take seconds. Where servers are slow to answer, the next reconcile goes on with them. */
+const LOOKS_TIMEOUT_MS = 20_000;
 /** The outcomes of a server that may let our own key in. */
 const MAY_ACCEPT = new Set(['Live', 'ConfigNotLive', 'NoAuthorization']);
 
@@ -40,7 +39,7 @@ export interface ProbeInput {
   /** Servers that need not be tried with a stranger's key. */
   readonly refusing: ReadonlySet<string>;
   /** Peers whose accounts are to be probed. */
-  readonly peersToProbe: readonly PeerObject[];
+  readonly peersToProbe: readonly Probe[];
   /** What became of earlier attempts to make the durables. */
   readonly durableAttempts: DurableAttempts;
   /** In milliseconds since 1970. */
@@ -138,14 +137,16 @@ async function signInAsNode({
 async function probePeers(input: SignedInput): Promise<ReadonlyMap<string, PeerAccess>> {
   const { node, plan, seed } = input;
   const shared = nodeSpec(node).isolation === 'Users';
-  const found = await Promise.all(
-    input.peersToProbe.map(async (peer) => {
-      const key = shared ? localNatsKey(seed) : probeKey(seed, peer.spec.lfhId);
-      const access = await probePeer(node, plan, key, peer);
-      return access ? [[peer.metadata.name, access] as const] : [];
-    }),
-  );
-  return new Map(found.flat());
+  const found = new Map<string, PeerAccess>();
+  const deadline = performance.now() + LOOKS_TIMEOUT_MS;
+  await forEachAtOnce(input.peersToProbe, LOOKS_AT_ONCE, async (probe) => {
+    if (performance.now() > deadline) return;
+    const { metadata, spec } = probe.peer;
+    const key = shared ? localNatsKey(seed) : probeKey(seed, spec.lfhId);
+    const access = await probePeer(node, plan, key, probe);
+    if (access) found.set(metadata.name, access);
+  });
+  return found;
 }
 
 /**
@@ -158,7 +159,7 @@ async function probePeer(
   node: NodeObject,
   plan: Plan,
   key: UserKey,
-  peer: PeerObject,
+  { peer, connections: asked }: Probe,
 ): Promise<PeerAccess | undefined> {
   const {
     publicKeys,
@@ -166,8 +167,9 @@ async function probePeer(
   } = peerSpec(peer);
   for (const server of node.spec.nats.servers) {
     try {
-      const about = { durable: peerDurable(peer), client, stream: STREAM };
+      const about = { durable: peerDurable(peer), client, stream: STREAM, connections: asked };
       const { served, connections } = await probePeerAccount(server, key, { ca: plan.ownCa }, about);
+      if (!connections) return { served };
       const theirs = connections.filter((each) => publicKeys.includes(each.key));
       const open = new Set(theirs.filter((each) => each.open).map((each) => each.key));
       return { served, connectedKeys: publicKeys.filter((each) => open.has(each)), connections: theirs };

@@ -5,10 +5,11 @@ import { KubeError } from '../kube/errors.ts';
 import { mergePatchRemoving } from '../kube/merge-patch.ts';
 import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import type { NodeStatus, PeerStatusOf } from '../plan/status/status.ts';
+import { forEachAtOnce } from './at-once.ts';
 import { noticesOf, type RecordEvents } from './events.ts';
 
 /** How many statuses are written at once. */
-const CONCURRENT_WRITES = 10;
+const CONCURRENT_WRITES = 16;
 
 interface PublisherOptions {
   readonly api: KubeClient;
@@ -38,15 +39,17 @@ export class StatusPublisher {
    * @throws the first error, after all the others were published
    */
   async publishStatuses(publications: readonly Publication[]): Promise<boolean> {
-    const outcomes: PromiseSettledResult<boolean>[] = [];
-    for (let from = 0; from < publications.length; from += CONCURRENT_WRITES) {
-      const some = publications.slice(from, from + CONCURRENT_WRITES);
-      outcomes.push(
-        ...(await Promise.allSettled(some.map(({ object, status }) => this.publishStatus(object, status)))),
-      );
-    }
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
+    const failures: unknown[] = [];
+    let changed = false;
+    await forEachAtOnce(publications, CONCURRENT_WRITES, async ({ object, status }) => {
+      try {
+        if (await this.publishStatus(object, status)) changed = true;
+      } catch (error) {
+        failures.push(error);
+      }
+    });
+    if (failures.length > 0) throw failures[0];
+    return changed;
   }
 
   /**

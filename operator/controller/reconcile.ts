@@ -8,7 +8,7 @@ import { peersToProbe } from '../plan/nats/probes.ts';
 import { revocationsWithoutPlan } from '../plan/node/revocations.ts';
 import { type CertificateReader, cachingCertificateReader } from '../plan/observed/certificate.ts';
 import { NAMES } from '../plan/observed/names.ts';
-import type { DataPlane, NodeObject, Observed } from '../plan/observed/observed.ts';
+import type { NodeObject, Observed } from '../plan/observed/observed.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
 import { type Plan, planNode } from '../plan/plan.ts';
 import { failedNodeStatus, failedPeerStatus } from '../plan/status/failed.ts';
@@ -31,16 +31,10 @@ import {
 import { type ProbeOutcome, probeNats, probeOutcome } from './nats.ts';
 import { StatusPublisher } from './publish-status.ts';
 import type { ReconcileResult } from './queue.ts';
+import { requeueAfterMs } from './requeue.ts';
 import { rolloutConfig } from './rollout.ts';
 import { observedFrom, type Snapshot, takeSnapshot } from './snapshot.ts';
 import type { Watches } from './watches.ts';
-
-/** Until the next reconcile while something is on its way, such as a reload or a sidecar that starts. */
-const SOON_MS = 2_000;
-/** Until the next reconcile otherwise: nothing in the data plane notifies us by itself. */
-const HEARTBEAT_MS = 10_000;
-/** What is on its way arrives within this time after the last change, or not by itself. */
-const ACTIVE_MS = 120_000;
 
 export interface ControllerOptions {
   readonly api: KubeClient;
@@ -144,7 +138,7 @@ export class NodeController {
     await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
     if (bug) throw bug.error;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
-    return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory) };
+    return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory, Date.now()) };
   }
 
   /**
@@ -228,10 +222,10 @@ export class NodeController {
     const { node, endpoints } = snapshot;
     const { seed, previousSeed } = key;
     const refusing = refusingStrangers(memory, now);
-    const peers = peersToProbe({ granted: plan.granted, phase: plan.files?.phase }, memory.accesses, now);
+    const probes = peersToProbe({ granted: plan.granted, phase: plan.files?.phase }, memory.accesses, now);
     const { durableAttempts } = memory;
     return probeOutcome(
-      probeNats({ node, plan, seed, previousSeed, endpoints, refusing, peersToProbe: peers, durableAttempts, now }),
+      probeNats({ node, plan, seed, previousSeed, endpoints, refusing, peersToProbe: probes, durableAttempts, now }),
     );
   }
 
@@ -282,18 +276,4 @@ function rolloutsOfCurrent({ node, configMaps: seen }: Snapshot, configMaps: Con
   const current = configMaps.current(seen);
   const { name } = node.metadata;
   return rolloutsOfWritten(node, current.get(NAMES.nats(name)), current.get(NAMES.sidecar(name)));
-}
-
-/**
- * Soon while something is on its way, or was changed lately; what a new sidecar reports first would else be seen late.
- */
-function requeueAfterMs(statuses: Statuses, plan: Plan, dataPlane: DataPlane, { activeAt }: NodeMemory): number {
-  return isSettled(statuses, plan, dataPlane) || Date.now() - activeAt >= ACTIVE_MS ? HEARTBEAT_MS : SOON_MS;
-}
-
-/** Whether nothing is on its way, neither at the node nor at one of its peers. */
-function isSettled({ node, peers }: Statuses, { files }: Plan, { nats }: DataPlane): boolean {
-  const isReady = ({ conditions = [] }: Pick<Statuses['node'], 'conditions'>): boolean =>
-    conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-  return [node, ...peers].every(isReady) && files?.phase === 'final' && nats !== undefined;
 }

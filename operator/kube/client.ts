@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
 import { KubeError } from './errors.ts';
@@ -23,6 +23,11 @@ const WATCH_SILENCE_MS = 120_000;
  * not be able to exhaust the memory that all of them share.
  */
 const PAGE = 8;
+/**
+ * How long an idle connection is kept for the next request. An API server and what stands before it keep one for longer, so that it
+ * is not closed just when it is used again.
+ */
+const IDLE_MS = 5_000;
 /** How many such pages are asked for at once. There is a list of each kind in each namespace. */
 const PAGES_AT_ONCE = 4;
 
@@ -52,12 +57,19 @@ export interface WatchEvent {
 export class KubeClient {
   readonly #config: KubeConfig;
   readonly #mayWrite: () => boolean;
+  readonly #keepsConnections: boolean;
+  readonly #agents = new WeakMap<Agent, Agent>();
   readonly #pages = new Turns(PAGES_AT_ONCE);
 
-  /** @param mayWrite is asked just before each write; without it nothing that would change something is sent */
-  constructor(config: KubeConfig, mayWrite: () => boolean = () => true) {
+  /**
+   * @param mayWrite is asked just before each write; without it nothing that would change something is sent
+   * @param keepsConnections whether requests that follow each other share connections, so that hundreds of writes are not hundreds of
+   *   TLS handshakes. Where an API server vanishes without closing them, each costs a time-out: not for what must be in time
+   */
+  constructor(config: KubeConfig, mayWrite: () => boolean = () => true, keepsConnections = false) {
     this.#config = config;
     this.#mayWrite = mayWrite;
+    this.#keepsConnections = keepsConnections;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
@@ -231,6 +243,14 @@ export class KubeClient {
     }
   }
 
+  /** The library's agent makes a connection for each request. */
+  #keepingAgent(agent: Agent): Agent {
+    const keeping =
+      this.#agents.get(agent) ?? new Agent({ ...agent.options, keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' });
+    this.#agents.set(agent, keeping);
+    return keeping;
+  }
+
   async #open(
     method: string,
     path: string,
@@ -244,6 +264,8 @@ export class KubeClient {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const options: RequestOptions = { method, signal, timeout: silenceMs };
     await this.#config.applyToHTTPSOptions(options);
+    // The one for a proxy is of another class, and stays.
+    if (this.#keepsConnections && options.agent instanceof Agent) options.agent = this.#keepingAgent(options.agent);
     const headers = {
       ...(options.headers as Record<string, string>),
       accept: 'application/json',

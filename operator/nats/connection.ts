@@ -3,7 +3,7 @@ import { nonceSigner } from '../../common/contract/nkeys.ts';
 import { isTooOld } from '../../common/nats-version.ts';
 import { fetchCertificates } from '../../common/served-certificates.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
-import { verification } from '../../common/tls.ts';
+import { sharedVerification } from '../../common/tls.ts';
 import { type Attempt, CONNECT_TIMEOUT_MS, connectEitherWay } from '../../common/tls-first.ts';
 import { isCertificateRefused, type Place, serverTooOld, translate } from './errors.ts';
 import type { UserKey } from './keys.ts';
@@ -55,7 +55,7 @@ export async function connectOnce(
   };
   let certificateExpires: number | undefined;
   const tls = address.secure
-    ? verification(place.expectedName, trust.ca, (expires) => (certificateExpires = expires))
+    ? sharedVerification(place.expectedName, trust.ca, (expires) => (certificateExpires = expires))
     : undefined;
   let attempted: Attempt['tls'] | undefined;
   const authenticator = nonceSigner(key.seed);

@@ -13,8 +13,11 @@ export interface PeerAccount {
    * Whether its pulls reach its durable. Not before nats-server's second reload (ADR 5), and not without the durable.
    */
   readonly served: boolean;
-  /** Of all connections to the account but the probe's own, on all servers of the cluster; also of those closed lately. */
-  readonly connections: readonly AccountConnection[];
+  /**
+   * Of all connections to the account but the probe's own, on all servers of the cluster; also of those closed lately. Absent where
+   * nobody asked.
+   */
+  readonly connections?: readonly AccountConnection[];
 }
 
 /** A connection, with the NKey that it signed in with. */
@@ -27,6 +30,8 @@ export interface ProbedPeer {
   readonly durable: string;
   readonly client: Client;
   readonly stream: string;
+  /** Whether to ask for its connections as well: any server of a cluster may answer, so that is waited for. */
+  readonly connections: boolean;
 }
 
 const TIMEOUT_MS = 2000;
@@ -39,7 +44,7 @@ const OPEN = JSON.stringify({ auth: true, limit: MOST_CONNECTIONS });
 const CLOSED_LATELY = JSON.stringify({ auth: true, limit: MOST_CONNECTIONS, state: 1, sort: 'stop' });
 
 /**
- * Probes a peer's account from inside, on one server: whether the peer's requests reach its durable consumer, and with
+ * Probes a peer's account from inside, on one server: whether the peer's requests reach its durable consumer, and where asked, with
  * which keys somebody is connected there. Nothing that this asks changes the peer's position.
  *
  * @param key a user in the peer's account: {@link probeKey}; where peers have no accounts of their own, {@link
@@ -54,11 +59,12 @@ export async function probePeerAccount(
 ): Promise<PeerAccount> {
   const connected = await connectOnce(server, key, trust, PROBE_INBOX);
   try {
+    const asked = peer.connections ? [OPEN, CLOSED_LATELY] : [];
     const [served, ...answers] = await Promise.all([
       isServed(connected, peer),
-      askAll(connected, CONNECTIONS_SUBJECT, OPEN, TIMEOUT_MS, connectionsIn),
-      askAll(connected, CONNECTIONS_SUBJECT, CLOSED_LATELY, TIMEOUT_MS, connectionsIn),
+      ...asked.map((body) => askAll(connected, CONNECTIONS_SUBJECT, body, TIMEOUT_MS, connectionsIn)),
     ]);
+    if (!peer.connections) return { served };
     // One that was closed between the two answers is in both.
     const all = new Map(answers.flat(2).map((each) => [each.id, each]));
     return { served, connections: [...all.values()].filter((each) => each.key !== key.publicKey) };

@@ -136,9 +136,9 @@ export type DurableAttempts = ReadonlyMap<string, DurableAttempt>;
 export interface PeerAccess {
   /** Whether its pulls reach its durable. */
   readonly served: boolean;
-  /** Those of its public keys that it is connected with. */
-  readonly connectedKeys: readonly string[];
-  /** Its connections, also those that were closed lately. */
+  /** Those of its public keys that it is connected with; absent where nobody asked. */
+  readonly connectedKeys?: readonly string[];
+  /** Its connections, also those that were closed lately; absent where nobody asked. */
   readonly connections?: readonly PeerConnection[];
   /** Set where the probe was not let in, since the peer has as many connections as it may have. Nothing else is known then. */
   readonly full?: true;

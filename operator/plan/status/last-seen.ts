@@ -81,7 +81,7 @@ function sendOf(
     behindSince: fetched === undefined || fetched.all ? undefined : statusTime(fetched.upTo),
     expiresAt: expiry === undefined ? undefined : statusTime(expiry),
     client,
-    connectedKey: access?.connectedKeys[0],
+    connectedKey: access?.connectedKeys?.[0],
   });
   return { send };
 }

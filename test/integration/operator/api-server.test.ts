@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { KINDS, type Lease } from '../../../operator/api/objects.ts';
+import { KubeClient } from '../../../operator/kube/client.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
@@ -37,6 +39,23 @@ describe('an operator', function () {
     await at.waitForReason('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
+
+  it('sends what follows each other on one connection, but for what must be in time', async () => {
+    let connections = 0;
+    const init = (_id: number, type: string): void => void (connections += type === 'TCPCONNECTWRAP' ? 1 : 0);
+    const counting = createHook({ init }).enable();
+    const countOf = async (api: KubeClient): Promise<number> => {
+      const before = connections;
+      for (let n = 0; n < 5; n += 1) assert.deepEqual((await api.list(KINDS.secret, namespace)).items, []);
+      return connections - before;
+    };
+    try {
+      assert.equal(await countOf(new KubeClient(plane.kubeConfig(), () => true, true)), 1);
+      assert.equal(await countOf(new KubeClient(plane.kubeConfig())), 5);
+    } finally {
+      counting.disable();
+    }
+  });
 
   it('waits for its CRDs, reports that they are missing, and works when they are installed', async () => {
     const kubeconfig = await grantOperatorRights(plane, namespace, [namespace]);

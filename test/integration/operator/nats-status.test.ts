@@ -11,7 +11,7 @@ import { TransientError } from '../../../common/errors.ts';
 import { isAccountFull } from '../../../common/out-of-connections.ts';
 import { type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
 import { localNatsKey, makeKey, probeKey, type UserKey } from '../../../operator/nats/keys.ts';
-import { probePeerAccount } from '../../../operator/nats/peer-account.ts';
+import { type PeerAccount, probePeerAccount } from '../../../operator/nats/peer-account.ts';
 import { askSidecars } from '../../../operator/nats/sidecar-status.ts';
 import { PEER_LIMITS } from '../../../operator/plan/nats/peer-limits.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
@@ -316,8 +316,10 @@ describe('what the operator asks over NATS', () => {
       return `LFH {\n jetstream: enabled\n${mainAccount}}\n${peerAccounts}`;
     }
 
-    function look(key = probe): ReturnType<typeof probePeerAccount> {
-      return probePeerAccount(server.url, key, { ca: ca.ca }, { durable: name, client: 'Sidecar', stream: STREAM });
+    async function look(key = probe): Promise<Required<PeerAccount>> {
+      const about = { durable: name, client: 'Sidecar', stream: STREAM, connections: true } as const;
+      const { served, connections = [] } = await probePeerAccount(server.url, key, { ca: ca.ca }, about);
+      return { served, connections };
     }
 
     /** The keys that somebody is connected with. */
@@ -338,6 +340,8 @@ describe('what the operator asks over NATS', () => {
       assert.equal((await look()).served, false);
       await server.reload({});
       assert.equal((await look()).served, true);
+      const about = { durable: name, client: 'Sidecar', stream: STREAM, connections: false } as const;
+      assert.deepEqual(await probePeerAccount(server.url, probe, { ca: ca.ca }, about), { served: true });
       await own.removeDurable(STREAM, name);
       assert.equal((await look()).served, false);
     });
@@ -360,7 +364,7 @@ describe('what the operator asks over NATS', () => {
       const wanted = pushDurableConfig(peer.lfhId);
       await server.reload({ accounts: accounts('Accounts', 'Connect') });
       await server.reload({});
-      const about = { durable: wanted.durable_name, client: 'Connect', stream: STREAM } as const;
+      const about = { durable: wanted.durable_name, client: 'Connect', stream: STREAM, connections: true } as const;
       const lookAt = () => probePeerAccount(server.url, probe, { ca: ca.ca }, about);
       assert.equal((await lookAt()).served, false);
       await own.ensureDurable(STREAM, wanted);
@@ -371,7 +375,7 @@ describe('what the operator asks over NATS', () => {
         seed: new TextEncoder().encode(newKey.seed),
       });
       try {
-        const open = (await lookAt()).connections.filter((each) => each.open).map(({ key }) => key);
+        const open = (await lookAt()).connections?.filter((each) => each.open).map(({ key }) => key);
         assert.deepEqual(open, [newKey.publicKey]);
       } finally {
         await upstream.close();

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { InvalidInputError } from '../../../common/errors.ts';
-import { anchors, errorCodes, isCertificateReason, tlsFailure, verification } from '../../../common/tls.ts';
+import {
+  anchors,
+  errorCodes,
+  isCertificateReason,
+  sharedVerification,
+  tlsFailure,
+  verification,
+} from '../../../common/tls.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 
 describe('the verification of a server', () => {
@@ -31,6 +38,19 @@ describe('the verification of a server', () => {
     assert.deepEqual(verification('nats', ca.ca).ca, [ca.ca]);
     assert.equal(verification('nats', ca.ca).allowPartialTrustChain, true);
     assert.throws(() => verification('nats', ''), InvalidInputError);
+  });
+
+  it('is the same where what OpenSSL makes of a CA is shared, which is made once for each CA', async () => {
+    const { ca: other } = await createCertificateAuthority('hospital-b');
+    const { secureContext, ...settings } = sharedVerification('nats.example.org', ca.ca);
+    assert.ok(secureContext);
+    assert.equal(sharedVerification('192.0.2.1', ca.ca).secureContext, secureContext);
+    for (const another of [other, undefined]) {
+      assert.notEqual(sharedVerification('nats.example.org', another).secureContext, secureContext);
+    }
+    const unshared = verification('nats.example.org', undefined);
+    assert.deepEqual(Object.keys(settings), Object.keys(unshared).slice(1));
+    assert.throws(() => sharedVerification('nats', ''), InvalidInputError);
   });
 
   it("leaves out a server's certificate that a CA issued, and never trusts everybody for want of another", async () => {
