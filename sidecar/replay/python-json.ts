@@ -3,12 +3,14 @@
  * not ASCII is escaped.
  */
 
+/** Most texts have nothing to escape. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 // Python escapes all that is not between space and `~`; JSON.stringify has already escaped what is below space.
 const BEYOND_ASCII = /[\u007f-\uffff]/g;
 
 /** One string, as Python writes it. */
 export function pythonString(text: string): string {
-  return JSON.stringify(text).replace(BEYOND_ASCII, escape);
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(BEYOND_ASCII, escape);
 }
 
 /** An object's fields in the order given; the values are JSON text already. */

@@ -24,30 +24,36 @@ export const RECORD_OVERHEAD_BYTES = 128;
  * @param now milliseconds since 1970, for creation_date and store_date
  */
 export function dataRecordValue(message: LfhMessage, now: number): RecordValue {
-  const date = pythonString(`${isoSeconds(now)}+00:00`);
-  const beforeData = pythonObject([
-    ['uuid', pythonString(message.uuid)],
-    ['lfh_id', pythonString(message.lfh_id)],
-    ['operation', pythonString(message.operation)],
-    ['creation_date', date],
-    ['store_date', date],
-    ['consuming_endpoint_url', pythonString(message.consuming_endpoint_url)],
-  ]);
-  const behindData = pythonObject([
-    ['data_format', pythonString(message.data_format)],
-    ['status', 'null'],
-    ['data_record_location', 'null'],
-    // connect's own default: it transmits to no FHIR server unless its settings name one, and neither do we yet.
-    ['target_endpoint_urls', '[]'],
-    ['ipfs_uri', 'null'],
-    ['elapsed_storage_time', 'null'],
-    ['transmit_date', 'null'],
-    ['elapsed_transmit_time', 'null'],
-    ['elapsed_total_time', 'null'],
-    ['transmission_attributes', 'null'],
-  ]);
+  const date = dateText(now);
+  const beforeData =
+    `{"uuid": ${pythonString(message.uuid)}, "lfh_id": ${pythonString(message.lfh_id)}, ` +
+    `"operation": ${pythonString(message.operation)}, "creation_date": ${date}, "store_date": ${date}, ` +
+    `"consuming_endpoint_url": ${pythonString(message.consuming_endpoint_url)}, "data": "`;
+  const behindData = `", "data_format": ${pythonString(message.data_format)}, ${UNUSED_FIELDS}`;
   // Base64 has nothing to escape, and it is most of the record.
-  return recordValue(`${beforeData.slice(0, -1)}, "data": "`, message.data, `", ${behindData.slice(1)}`);
+  return recordValue(beforeData, message.data, behindData);
+}
+
+const UNUSED_FIELDS = pythonObject([
+  ['status', 'null'],
+  ['data_record_location', 'null'],
+  // connect's own default: it transmits to no FHIR server unless its settings name one, and neither do we yet.
+  ['target_endpoint_urls', '[]'],
+  ['ipfs_uri', 'null'],
+  ['elapsed_storage_time', 'null'],
+  ['transmit_date', 'null'],
+  ['elapsed_transmit_time', 'null'],
+  ['elapsed_total_time', 'null'],
+  ['transmission_attributes', 'null'],
+]).slice(1);
+
+let newestDate = { second: Number.NaN, text: '' };
+
+/** The date of a data record. It is made once a second, since thousands of records have the same. */
+function dateText(now: number): string {
+  const second = Math.floor(now / 1000);
+  if (second !== newestDate.second) newestDate = { second, text: pythonString(`${isoSeconds(now)}+00:00`) };
+  return newestDate.text;
 }
 
 /** Where a rejected message came from; this goes into the record's headers. */
