@@ -60,7 +60,8 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   },
   operator: { imports: ['operator/api', 'operator/controller', 'operator/kube', ...COMMON] },
 
-  'sidecar/replay': { imports: TEXTS, pure: true },
+  'sidecar/replay/scan': { imports: TEXTS, pure: true },
+  'sidecar/replay': { imports: ['sidecar/replay/scan', ...TEXTS], pure: true },
   'sidecar/transmit': { imports: ['sidecar/replay', ...TEXTS], pure: true },
   'sidecar/kafka': {
     imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],

@@ -46,8 +46,19 @@ function matches(format: string, [first = '', ...parts]: readonly string[]): boo
   return true;
 }
 
-/** As much base64 as has a beginning of 72 bytes. */
-const BEGINNING = 96;
+/** Whether the format holds FHIR resources in JSON: today's `FHIR-R4`, and `FHIR-R4_PATIENT` of older nodes. */
+export function isFhir(format: string): boolean {
+  return /^FHIR(?:-|$)/i.test(format);
+}
+
+/** The resource that a format of older nodes names, in upper case; undefined where it names none. */
+export function namedResource(format: string): string | undefined {
+  return /^FHIR-[^_]*_(.+)$/i.exec(format)?.[1]?.toUpperCase();
+}
+
+/** So much of a content shows what it is, and so much base64 holds that. */
+const BEGINNING_BYTES = 72;
+const BEGINNING_BASE64 = 96;
 
 /**
  * Checks that the decoded `data` is of the kind that its format names.
@@ -61,23 +72,26 @@ const BEGINNING = 96;
  * @returns what was expected, in words; undefined when the data is of that kind
  */
 export function* findContentProblem(format: string, data: string): Generator<void, string | undefined> {
-  if (/^FHIR(?:-|$)/i.test(format)) return yield* findFhirProblem(format, Buffer.from(data, 'base64'));
-  const beginning = Buffer.from(data.slice(0, BEGINNING), 'base64');
+  if (isFhir(format)) return yield* findFhirProblem(format, Buffer.from(data, 'base64'));
+  return findBeginningProblem(format, Buffer.from(data.slice(0, BEGINNING_BASE64), 'base64'));
+}
+
+/** As {@link findContentProblem}, for a format that does not hold FHIR, from the decoded `data` or its beginning. */
+export function findBeginningProblem(format: string, content: Buffer): string | undefined {
   // `/x12` announces a bare transaction set, ST to SE, without the interchange around it; `/ingress` announces the interchange.
   if (/^X12(?:[-_]|$)/i.test(format)) {
-    return startsWith(beginning, /^(?:ISA|ST[^A-Z0-9])/i)
+    return startsWith(content, /^(?:ISA|ST[^A-Z0-9])/i)
       ? undefined
       : 'an X12 interchange (ISA…) or transaction set (ST…)';
   }
   if (/^HL7(?:-V2|V2|-2|$)/i.test(format)) {
-    return startsWith(beginning, /^(?:MSH|FHS|BHS)/i) ? undefined : 'an HL7 v2 message (MSH…, FHS… or BHS…)';
+    return startsWith(content, /^(?:MSH|FHS|BHS)/i) ? undefined : 'an HL7 v2 message (MSH…, FHS… or BHS…)';
   }
   return undefined;
 }
 
 const RESOURCE_TYPE: ReadonlySet<string> = new Set(['resourceType']);
 
-/** For today's `FHIR-R4`, and for `FHIR-R4_PATIENT` of older nodes, which names the resource as well. */
 function* findFhirProblem(format: string, content: Buffer): Generator<void, string | undefined> {
   const expected = 'a FHIR resource: a JSON object with a resourceType';
   if (!isUtf8(content)) return expected;
@@ -85,10 +99,8 @@ function* findFhirProblem(format: string, content: Buffer): Generator<void, stri
   if (resource.kind !== 'object') return expected;
   const { resourceType } = resource.fields;
   if (typeof resourceType !== 'string') return expected;
-  const named = /^FHIR-[^_]*_(.+)$/i.exec(format)?.[1];
-  return named === undefined || named.toUpperCase() === resourceType.toUpperCase()
-    ? undefined
-    : 'the resource that the format names';
+  const named = namedResource(format);
+  return named === undefined || named === resourceType.toUpperCase() ? undefined : 'the resource that the format names';
 }
 
 /**
@@ -96,6 +108,6 @@ function* findFhirProblem(format: string, content: Buffer): Generator<void, stri
  * white space, which includes the separators U+001C to U+001F, and ignores the case.
  */
 function startsWith(content: Buffer, beginning: RegExp): boolean {
-  const start = content.findIndex((byte) => byte > 0x20);
-  return start >= 0 && start < 64 && beginning.test(content.subarray(start, start + 8).toString('latin1'));
+  const start = content.subarray(0, BEGINNING_BYTES - 8).findIndex((byte) => byte > 0x20);
+  return start >= 0 && beginning.test(content.toString('latin1', start, start + 8));
 }

@@ -44,6 +44,8 @@ const FIELDS: Readonly<Record<keyof LfhMessage, Field>> = {
   data_format: { pattern: ANY_TEXT, expected: 'a string that is not empty' },
 };
 
+const NAMED_FIELDS = Object.entries(FIELDS);
+
 /** The names of the fields that we use. */
 export const MESSAGE_FIELDS: ReadonlySet<string> = new Set(Object.keys(FIELDS));
 
@@ -54,7 +56,7 @@ export const MESSAGE_FIELDS: ReadonlySet<string> = new Set(Object.keys(FIELDS));
  */
 export function readMessage(object: Readonly<Record<string, unknown>>): LfhMessage | FieldProblem {
   const found: Record<string, string> = {};
-  for (const [field, { pattern, expected, fallback }] of Object.entries(FIELDS)) {
+  for (const [field, { pattern, expected, fallback }] of NAMED_FIELDS) {
     const value = fallback === undefined ? object[field] : (object[field] ?? fallback);
     if (value === undefined) return { kind: 'MissingField', field };
     if (typeof value !== 'string') return { kind: 'WrongType', field, expected: 'a string' };

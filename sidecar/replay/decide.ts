@@ -11,6 +11,8 @@ import {
 } from '../../common/contract/object-reader.ts';
 import type { RejectReason, SkipReason } from '../../common/contract/reasons.ts';
 import { isPlainOrigin } from '../../common/contract/status.ts';
+import { isUsualContent } from './scan/usual-content.ts';
+import { readUsualMessage } from './scan/usual-message.ts';
 
 /** The settings by which a peer's messages are judged. */
 export interface Rules {
@@ -69,12 +71,14 @@ export function* decide(
   if (size > rules.maxMessageBytes) {
     return reject('TooLarge', `the message has ${size} bytes; at most ${rules.maxMessageBytes} are allowed`);
   }
-  if (!isUtf8(candidate.payload)) return reject('NotUtf8', 'the message is not UTF-8');
   const { buffer, byteOffset, byteLength } = candidate.payload;
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
-  const found = yield* readObject(text, MESSAGE_FIELDS, { refuseRepeated: true });
+  const payload = Buffer.from(buffer, byteOffset, byteLength);
+  const usual = readUsualMessage(payload);
+  if (usual !== undefined) return yield* decideObject(usual.fields, usual.content, rules);
+  if (!isUtf8(payload)) return reject('NotUtf8', 'the message is not UTF-8');
+  const found = yield* readObject(payload.toString('utf8'), MESSAGE_FIELDS, { refuseRepeated: true });
   if (found.kind !== 'object') return reject(...OBJECT_PROBLEMS[found.kind]);
-  return yield* decideObject(found.fields, rules);
+  return yield* decideObject(found.fields, undefined, rules);
 }
 
 const OBJECT_PROBLEMS: Readonly<Record<ObjectProblem, [RejectReason, string]>> = {
@@ -88,7 +92,12 @@ const OBJECT_PROBLEMS: Readonly<Record<ObjectProblem, [RejectReason, string]>> =
   repeated: ['InvalidField', 'the message has a field twice, but for upper and lower case'],
 };
 
-function* decideObject(object: Readonly<Record<string, unknown>>, rules: Rules): Generator<void, Decision> {
+/** @param content of a usual message, what `data` holds; it is valid until the first `yield` */
+function* decideObject(
+  object: Readonly<Record<string, unknown>>,
+  content: Buffer | undefined,
+  rules: Rules,
+): Generator<void, Decision> {
   const { lfh_id: origin } = object;
   // This is first because our own messages come back through a peer that announces them again, which is not a mistake.
   if (origin === rules.ownLfhId) return { kind: 'skip', reason: 'OwnMessage' };
@@ -98,8 +107,10 @@ function* decideObject(object: Readonly<Record<string, unknown>>, rules: Rules):
     const rejection = reject('ForeignOrigin', 'lfh_id is neither the peer nor one of its allowed origins');
     return isPlainOrigin(message.lfh_id) ? { ...rejection, origin: message.lfh_id } : rejection;
   }
-  const rejection = findTopicRejection(message.data_format, rules) ?? (yield* findDataRejection(message));
-  return rejection ?? { kind: 'replay', message };
+  const rejection = findTopicRejection(message.data_format, rules);
+  if (rejection !== undefined) return rejection;
+  if (content !== undefined && isUsualContent(message.data_format, content)) return { kind: 'replay', message };
+  return (yield* findDataRejection(message)) ?? { kind: 'replay', message };
 }
 
 function findTopicRejection(format: string, rules: Rules): Rejection | undefined {
