@@ -7,6 +7,8 @@ import type { ServerCertificate } from './certificates.ts';
 /** What the stand-in does with one request, instead of doing it. */
 export type Behaviour =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: object }
+  /** Does it after so long. */
+  | { readonly afterMs: number }
   /** Never answers. */
   | 'hang'
   /** Does it, and closes the connection in the middle of the answer's head. */
@@ -126,6 +128,10 @@ export class FhirServer {
 
   #behave(behaviour: Behaviour | undefined, request: IncomingMessage, body: string, response: ServerResponse): void {
     if (behaviour === 'hang') return;
+    if (typeof behaviour === 'object' && 'afterMs' in behaviour) {
+      setTimeout(() => this.#behave(undefined, request, body, response), behaviour.afterMs);
+      return;
+    }
     if (typeof behaviour === 'object') {
       answer(response, behaviour.status, behaviour.body ?? {}, behaviour.headers);
       return;
