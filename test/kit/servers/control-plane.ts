@@ -167,8 +167,8 @@ export class ControlPlane {
    *
    * @throws with what it says on stderr
    */
-  kubectl(args: readonly string[], input = ''): Promise<{ stdout: string; stderr: string }> {
-    return runKubectl(this.#kubectl, this.kubeconfigFile, args, input);
+  kubectl(args: readonly string[], input = '', cwd?: string): Promise<{ stdout: string; stderr: string }> {
+    return runKubectl(this.#kubectl, this.kubeconfigFile, args, input, cwd);
   }
 
   /**

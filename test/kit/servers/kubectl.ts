@@ -3,6 +3,7 @@ import { execute } from '../../../image/cache.ts';
 /**
  * Runs kubectl with a kubeconfig file, or as `args` say; never with what a person keeps in their home directory.
  *
+ * @param cwd the directory in which it finds the files that `args` name
  * @throws with what it says on stderr
  */
 export async function runKubectl(
@@ -10,11 +11,12 @@ export async function runKubectl(
   kubeconfig: string,
   args: readonly string[],
   input = '',
+  cwd = process.cwd(),
 ): Promise<{ stdout: string; stderr: string }> {
   // No cache of what the API serves: it would not know of a CRD that has just been installed.
   const own = ['--kubeconfig', kubeconfig, '--cache-dir', '/dev/null/none'];
   const env = { ...process.env, KUBERC: 'off' };
-  const command = execute(program, [...own, ...args], { maxBuffer: 16e6, env });
+  const command = execute(program, [...own, ...args], { maxBuffer: 16e6, env, cwd });
   // It may end without having read: what it has to say then is on its stderr.
   command.child.stdin?.on('error', () => undefined).end(input);
   try {
