@@ -65,7 +65,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   'sidecar/transmit': { imports: ['sidecar/replay', ...TEXTS], pure: true },
   'sidecar/kafka': {
     imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
-    packages: ['kafkajs'],
+    packages: ['kafkajs', '@node-rs/crc32'],
   },
   'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats'] },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },

@@ -16,16 +16,26 @@ import type { Pending } from './transmit/state.ts';
  */
 
 /**
+ * Records that are encoded as they come, to be written in one transaction. All records of one peer and topic go to one
+ * partition, in the order given, so that the replay is in order.
+ */
+export interface EncodedBatch {
+  /** The topics must have been ensured, see {@link KafkaPort.ensureTopics}. */
+  add(records: readonly OutgoingRecord[]): void;
+  /** Where each record was written, in the order given, once the batch was sent. */
+  locations(): RecordLocation[];
+}
+
+/**
  * Writes for one peer, one transaction at a time, under that peer's transactional id.
  *
  * After any error the writer is of no more use: close it and take the peer over again.
  */
 export interface ReplayWriter {
-  /**
-   * Begins a transaction and sends records and the position after them. All records of one peer and topic go to one
-   * partition, in the order given, so that the replay is in order. Returns a location per record, in the order given.
-   */
-  send(records: readonly OutgoingRecord[], position: Position): Promise<RecordLocation[]>;
+  /** Begins a batch, which may be filled while the one before it is sent and committed. One batch at a time is begun and not sent. */
+  begin(): EncodedBatch;
+  /** Begins a transaction and sends the batch that was begun, and the position after it. */
+  send(batch: EncodedBatch, position: Position): Promise<void>;
   /** Commits what was sent. Durable and visible when this resolves. */
   commit(): Promise<void>;
   /** Aborts the open transaction, if there is one; never throws. */

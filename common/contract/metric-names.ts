@@ -38,7 +38,7 @@ export const METRICS = {
   commit: {
     name: 'lfh_sync_commit_seconds',
     type: 'histogram',
-    help: 'From deciding about a batch to its commit.',
+    help: 'From sending a batch to its commit.',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
   },
   latency: {

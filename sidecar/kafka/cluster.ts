@@ -1,5 +1,6 @@
+import type { Writable } from 'node:stream';
 import type { Kafka } from 'kafkajs';
-import { TransientError } from '../../common/errors.ts';
+import { NoLeaderError } from './errors.ts';
 
 /** The part of kafkajs's internal cluster object that we use. kafkajs publishes no types for it; see docs/adr/0003-kafkajs-internals.md. */
 export interface Cluster {
@@ -19,12 +20,74 @@ export interface Cluster {
       fromTimestamp?: number;
     }[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+  /** The broker that coordinates a group, or a transactional id. */
+  findGroupCoordinator(options: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<TransactionBroker & OffsetBroker>;
   readonly rootLogger: object;
   readonly brokerPool: { readonly seedBroker: Broker; createBroker(options: object): Broker };
   readonly connectionPoolBuilder: { build(address: { host: string; port: number }): Promise<object> };
 }
 
-interface Broker extends GroupCoordinator {
+/** A connection to a broker, through kafkajs's own queue of requests. */
+export interface Connection {
+  readonly clientId: string;
+  readonly socket: Writable;
+  isConnected(): boolean;
+  nextCorrelationId(): number;
+  readonly requestQueue: {
+    push(request: {
+      entry: {
+        apiKey: number;
+        apiName: string;
+        apiVersion: number;
+        correlationId: number;
+        resolve(answer: { payload: Buffer }): void;
+        reject(error: Error): void;
+      };
+      expectResponse: true;
+      /** In milliseconds. */
+      requestTimeout: number;
+      /** Called at once, or later where the broker has asked us to slow down. */
+      sendRequest(): void;
+    }): void;
+    /** Sends nothing more for so long. @param ms as the broker has asked for */
+    maybeThrottle(ms: number): void;
+  };
+}
+
+/** The broker that coordinates transactions, as far as a producer asks it. Ids are decimal. */
+interface TransactionBroker {
+  initProducerId(request: {
+    transactionalId: string;
+    transactionTimeout: number;
+  }): Promise<{ producerId: string; producerEpoch: number }>;
+  addPartitionsToTxn(
+    request: InTransaction & { topics: { topic: string; partitions: number[] }[] },
+  ): Promise<{ errors: { topic: string; partitionErrors: { partition: number; errorCode: number }[] }[] }>;
+  addOffsetsToTxn(request: InTransaction & { groupId: string }): Promise<unknown>;
+  endTxn(request: InTransaction & { transactionResult: boolean }): Promise<unknown>;
+}
+
+/** The broker that keeps a group's offsets. */
+interface OffsetBroker {
+  txnOffsetCommit(
+    request: InTransaction & {
+      groupId: string;
+      topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
+    },
+  ): Promise<unknown>;
+}
+
+interface InTransaction {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
+export interface Broker extends GroupCoordinator {
+  readonly connectionPool: { getConnection(): Promise<Connection> };
   connect(): Promise<void>;
   findGroupCoordinator(request: {
     groupId: string;
@@ -77,17 +140,16 @@ export function createCluster(kafka: Kafka): Cluster {
   return create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false });
 }
 
-/** The broker that leads a partition. @throws TransientError when kafkajs knows of none, and what kafkajs throws */
+/** The broker that leads a partition. @throws NoLeaderError when kafkajs knows of none, and what kafkajs throws */
 export async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
   await cluster.addTargetTopic(topic);
   const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-  if (nodeId === undefined)
-    throw new TransientError('KafkaUnavailable', `Kafka knows no partition ${partition} of ${topic}`);
+  if (nodeId === undefined) throw new NoLeaderError(`Kafka knows no partition ${partition} of ${topic}`);
   return cluster.findBroker({ nodeId });
 }
 
-/** Kafka's number for it; transactions have coordinators as well. */
-const OF_A_GROUP = 0;
+/** Kafka's numbers for what has a coordinator. */
+export const COORDINATOR = { ofGroup: 0, ofTransactions: 1 } as const;
 
 /**
  * Connects to the broker that coordinates a group. kafkajs's own way reads the metadata of all topics first, and asks
@@ -98,7 +160,10 @@ const OF_A_GROUP = 0;
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<GroupCoordinator> {
   await cluster.connect();
   const { brokerPool, connectionPoolBuilder, rootLogger: logger } = cluster;
-  const { coordinator } = await brokerPool.seedBroker.findGroupCoordinator({ groupId, coordinatorType: OF_A_GROUP });
+  const { coordinator } = await brokerPool.seedBroker.findGroupCoordinator({
+    groupId,
+    coordinatorType: COORDINATOR.ofGroup,
+  });
   const { nodeId, host, port } = coordinator;
   const connectionPool = await connectionPoolBuilder.build({ host, port });
   const broker = brokerPool.createBroker({ logger, nodeId, connectionPool });

@@ -1,5 +1,5 @@
 import { settingText } from '../../common/contract/settings.ts';
-import { FencedError, messageOf, TransientError, UncertainCommitError } from '../../common/errors.ts';
+import { FencedError, messageOf, ReportedError, TransientError, UncertainCommitError } from '../../common/errors.ts';
 import { tlsProblem } from './client.ts';
 
 /** Translates what kafkajs throws into our own errors. kafkajs wraps errors in errors; the cause that counts is inside. */
@@ -44,6 +44,51 @@ const NOT_ATTEMPTED = 'OPERATION_NOT_ATTEMPTED';
 
 /** Thrown when a topic takes smaller records than it did when its limits were read. */
 export class RecordTooLargeError extends TransientError {}
+
+/** What Kafka answers while a leader or a coordinator moves, or is still busy with the transaction before: it passes. */
+const PASSING: ReadonlySet<string> = new Set([
+  'CONCURRENT_TRANSACTIONS',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'REPLICA_NOT_AVAILABLE',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'NETWORK_EXCEPTION',
+  'KAFKA_STORAGE_ERROR',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
+
+/** What kafkajs throws when a connection is lost, or a broker that it knew is gone. */
+const CONNECTION_LOST: ReadonlySet<string> = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSBrokerNotFound',
+]);
+
+/** Thrown where a connection is lost before a request was sent, or a partition has no leader that is known. */
+export class NoLeaderError extends TransientError {
+  constructor(message: string) {
+    super('KafkaUnavailable', message);
+  }
+}
+
+/**
+ * Whether a request may be sent once more after an error. It has to be one that Kafka recognizes when it comes twice: record
+ * batches by their sequence numbers, the end of a transaction by its producer's epoch.
+ */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof NoLeaderError) return true;
+  if (error instanceof ReportedError) return false;
+  const type = protocolError(error)?.type;
+  return type === undefined ? isConnectionLost(error) : PASSING.has(type);
+}
+
+function isConnectionLost(error: unknown): boolean {
+  return error instanceof Error && (CONNECTION_LOST.has(error.name) || isConnectionLost(error.cause));
+}
 
 /** The name of what kafkajs throws when a broker does not accept a user and password. */
 const SIGN_IN_FAILED = 'KafkaJSSASLAuthenticationError';
@@ -101,8 +146,7 @@ export interface Requested {
 
 /** For requests whose failure leaves nothing behind. `doing` completes "could not …". */
 export function translate(error: unknown, doing: string, requested: Requested = {}): Error {
-  if (error instanceof TransientError || error instanceof FencedError || error instanceof UncertainCommitError)
-    return error;
+  if (error instanceof ReportedError) return error;
   const options = { cause: error };
   const found = protocolError(error);
   if (found === undefined) {

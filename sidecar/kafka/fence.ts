@@ -1,10 +1,9 @@
-import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import { type OwnedName, positionTopic, type SyncName, transactionalId } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
-import { offsetOf } from './batch-requests.ts';
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
@@ -20,8 +19,6 @@ const STABLE_DEADLINE_MS = 15_000;
 const POLL_MS = 50;
 /** How long a broker that has just become the leader may not know what is committed. It asks the others twice a second. */
 const BEHIND_DEADLINE_MS = 10_000;
-/** Not the position's, so that nobody takes the record for one. */
-const END_KEY = 'end';
 /** The longest time that a take-over may take, including the wait for a foreign transaction. */
 const TAKE_OVER_DEADLINE_MS = 30_000;
 
@@ -48,7 +45,8 @@ export async function fenceAndReadPosition(options: KafkaTakeOver, peer: SyncNam
   }
   return {
     writer: {
-      send: (records, after) => writer.send(records, encodePosition(after)),
+      begin: () => writer.begin(),
+      send: (batch, after) => writer.send(batch, encodePosition(after)),
       commit: () => writer.commit(),
       close: () => writer.close(),
     },
@@ -90,7 +88,7 @@ export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promis
     const { from, to } = error;
     const client = options.open();
     const hanging = {
-      kafka: client.kafka,
+      client,
       topics,
       transactionalId: id,
       transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
@@ -123,22 +121,14 @@ interface FencedAndRead {
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
 async function tryToFenceAndRead(
   { open, topics }: KafkaTakeOver,
-  { owner, transactionalId: id, topic }: Claim,
+  { owner, transactionalId, topic }: Claim,
   stableMs: number,
 ): Promise<FencedAndRead> {
   const client = open();
-  const producer = client.kafka.producer({
-    transactionalId: id,
-    transactionTimeout: TRANSACTION_TIMEOUT_MS,
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
-  });
-  const writer = new TransactionalWriter({ client, producer, topics, owner, positionTopic: topic });
+  const writer = new TransactionalWriter({ client, topics, owner, transactionalId, positionTopic: topic });
   const read = async (): Promise<FetchedRecord | undefined> => {
-    await fence(producer);
-    return readPosition(client.kafka, topic, await markEnd(client.kafka, topic), stableMs);
+    await writer.fence(TRANSACTION_TIMEOUT_MS);
+    return readPosition(client.kafka, topic, await writer.markEnd(), stableMs);
   };
   try {
     return { writer, newest: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
@@ -171,39 +161,7 @@ function timedOut(): Error {
   );
 }
 
-/** Requesting a producer id is what fences. kafkajs requests it only when the first transaction begins. */
-async function fence(producer: Producer): Promise<void> {
-  await producer.connect();
-  const transaction = await producer.transaction();
-  await transaction.abort();
-}
-
-/**
- * Writes a record behind the position. Only a broker that leads the topic for all others can confirm it, and everything that
- * was committed before is before it. No other answer tells so: a broker that has just become the leader may not know yet how
- * much is committed, and one that was cut off may not know that it leads no more.
- *
- * It is in no transaction. In one of the peer's own, it would end there what Kafka has left open (hanging-transaction.ts), and
- * only there. It has no value, so that compaction removes it.
- *
- * @returns the offset of that record
- */
-async function markEnd(kafka: Kafka, topic: string): Promise<bigint> {
-  const producer = kafka.producer({
-    allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
-  });
-  try {
-    await producer.connect();
-    const messages = [{ key: END_KEY, value: null, partition: 0 }];
-    const answers = await producer.send({ topic, messages, acks: -1 });
-    return offsetOf({ topic, partition: 0, messages, indexes: [] }, answers);
-  } finally {
-    await producer.disconnect();
-  }
-}
-
-/** Reads everything that was committed before `end`, see {@link markEnd}. */
+/** Reads everything that was committed before `end`, see {@link TransactionalWriter.markEnd}. */
 async function readPosition(
   kafka: Kafka,
   topic: string,

@@ -1,15 +1,15 @@
-import type { Kafka } from 'kafkajs';
-// kafkajs cannot end a transaction in which it has sent nothing; see docs/adr/0003-kafkajs-internals.md.
-import createEosManager from 'kafkajs/src/producer/eosManager/index.js';
 import { createCluster } from './cluster.ts';
+import type { Client } from './connections.ts';
+import { TransactionCoordinator } from './coordinator.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
+import type { Place } from './record-batch.ts';
 import type { Topics } from './topics.ts';
 
 /** A header of each position record. It holds, as JSON, the partition of each topic that the transaction wrote to. */
 export const PARTITIONS_HEADER = 'partitions';
 
 export interface Hanging {
-  readonly kafka: Kafka;
+  readonly client: Client;
   readonly topics: Topics;
   readonly transactionalId: string;
   readonly transactionTimeoutMs: number;
@@ -37,27 +37,21 @@ export interface Hanging {
  * @throws what kafkajs throws
  */
 export async function endHangingTransaction(hanging: Hanging): Promise<number> {
-  const { kafka, topics, transactionalId, transactionTimeoutMs: transactionTimeout, positionTopic } = hanging;
-  const cluster = createCluster(kafka);
+  const { client, topics, transactionalId, transactionTimeoutMs, positionTopic } = hanging;
+  const cluster = createCluster(client.kafka);
   try {
     await cluster.connect();
-    const manager = createEosManager({
-      logger: kafka.logger(),
-      cluster,
-      transactional: true,
-      transactionalId,
-      transactionTimeout,
-    });
-    await manager.initProducerId();
+    await cluster.addTargetTopic(positionTopic);
+    const coordinator = new TransactionCoordinator(client, cluster, transactionalId);
+    const by = await coordinator.initProducer(transactionTimeoutMs);
     const found = await readOpen(hanging);
-    const ours = found.filter(({ batchContext }) => batchContext.producerId === manager.getProducerId());
+    const ours = found.filter(({ batchContext }) => batchContext.producerId === String(by.producerId));
     if (ours.length === 0) return 0;
-    manager.beginTransaction();
-    const partitions = await existing(topics, [[positionTopic, 0], ...ours.flatMap(partitionsOf)]);
-    await manager.addPartitionsToTransaction(
-      partitions.map(([topic, partition]) => ({ topic, partitions: [{ partition }] })),
+    await coordinator.addPartitions(
+      by,
+      await existing(topics, [{ topic: positionTopic, partition: 0 }, ...ours.flatMap(writtenTo)]),
     );
-    await manager.abort();
+    await coordinator.end(by, 'abort');
     return ours.length;
   } finally {
     await cluster.disconnect();
@@ -65,13 +59,13 @@ export async function endHangingTransaction(hanging: Hanging): Promise<number> {
 }
 
 /** Leaves out what was deleted since, or was made again with fewer partitions: nobody waits there, and Kafka would refuse all. */
-async function existing(topics: Topics, places: readonly [string, number][]): Promise<readonly [string, number][]> {
-  const counts = await topics.count(new Set(places.map(([topic]) => topic)));
-  return places.filter(([topic, partition]) => partition < (counts.get(topic) ?? 0));
+async function existing(topics: Topics, places: readonly Place[]): Promise<readonly Place[]> {
+  const counts = await topics.count(new Set(places.map(({ topic }) => topic)));
+  return places.filter(({ topic, partition }) => partition < (counts.get(topic) ?? 0));
 }
 
-async function readOpen({ kafka, positionTopic, from, to }: Hanging): Promise<FetchedRecord[]> {
-  const fetcher = new Fetcher(kafka, 'uncommitted');
+async function readOpen({ client, positionTopic, from, to }: Hanging): Promise<FetchedRecord[]> {
+  const fetcher = new Fetcher(client.kafka, 'uncommitted');
   try {
     await fetcher.connect();
     return await fetcher.read(positionTopic, 0, from, to);
@@ -80,7 +74,9 @@ async function readOpen({ kafka, positionTopic, from, to }: Hanging): Promise<Fe
   }
 }
 
-function partitionsOf({ headers }: FetchedRecord): [string, number][] {
+function writtenTo({ headers }: FetchedRecord): Place[] {
   const partitions = headers[PARTITIONS_HEADER];
-  return partitions ? Object.entries(JSON.parse(partitions.toString('utf8')) as Record<string, number>) : [];
+  if (!partitions) return [];
+  const byTopic = JSON.parse(partitions.toString('utf8')) as Record<string, number>;
+  return Object.entries(byTopic).map(([topic, partition]) => ({ topic, partition }));
 }

@@ -6,21 +6,22 @@ declare module 'kafkajs/src/consumer/batch.js' {
   }
 }
 
-declare module 'kafkajs/src/producer/eosManager/index.js' {
-  /** A producer's id and transaction, without anything that produces. */
-  interface EosManager {
-    initProducerId(): Promise<void>;
-    getProducerId(): string;
-    getProducerEpoch(): number;
-    beginTransaction(): void;
-    addPartitionsToTransaction(topics: { topic: string; partitions: { partition: number }[] }[]): Promise<void>;
-    abort(): Promise<void>;
-  }
-  export default function createEosManager(options: {
-    logger: object;
-    cluster: object;
-    transactional: true;
-    transactionalId: string;
-    transactionTimeout: number;
-  }): EosManager;
+declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
+  export function decode(payload: Buffer): Promise<{
+    readonly topics: readonly {
+      readonly topicName: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly errorCode: number;
+        readonly baseOffset: string;
+      }[];
+    }[];
+    /** In milliseconds. */
+    readonly clientSideThrottleTime: number;
+  }>;
+}
+
+declare module 'kafkajs/src/protocol/error.js' {
+  /** The error that kafkajs throws for a code of Kafka's protocol. */
+  export function createErrorFromCode(code: number): Error;
 }

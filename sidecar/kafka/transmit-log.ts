@@ -1,4 +1,3 @@
-import type { Transaction } from 'kafkajs';
 import {
   ANNOUNCE_STATE_TOPIC,
   ANNOUNCEMENTS,
@@ -22,7 +21,7 @@ import { Fetcher } from './fetch.ts';
 import { SyncReader } from './sync-reader.ts';
 import { closed, withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
-import { POSITION_KEY, type TransactionalWriter } from './writer.ts';
+import type { TransactionalWriter } from './writer.ts';
 
 /** Longer than a fetch waits for records. */
 const STEP_DEADLINE_MS = 30_000;
@@ -164,10 +163,12 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
     };
     // Where a new one waits, its place is known only when it was sent. Until then the state before stands for the transaction.
     const first = isKnown ? stateWith([]) : (this.#committed ?? stateWith([]));
-    await writer.send(records, first, async (transaction, locations) => {
-      if (!isKnown) await this.#sendState(transaction, stateWith(locations));
-      await this.#sendOffsets(transaction, offsets);
-    });
+    const batch = writer.begin();
+    batch.add(records);
+    await writer.send(batch, first);
+    if (!isKnown) await writer.sendPosition(stateWith(batch.locations()));
+    // So that Kafka's own tools show how far the group is. The state decides where the transmission goes on.
+    await writer.sendOffsets(this.#parts.group, SYNC_TOPIC, offsets);
     await writer.commit();
     this.#pending = kept;
     this.#committed = state;
@@ -178,17 +179,6 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
     await writer.close();
     await closed(client.guard(this.#fetcher.disconnect()));
     client.end();
-  }
-
-  async #sendState(transaction: Transaction, state: string): Promise<void> {
-    const message = { key: POSITION_KEY, value: state, partition: 0 };
-    await transaction.sendBatch({ topicMessages: [{ topic: this.#parts.topic, messages: [message] }], acks: -1 });
-  }
-
-  /** So that Kafka's own tools show how far the group is. The state decides where the transmission goes on. */
-  async #sendOffsets(transaction: Transaction, offsets: TransmitState['offsets']): Promise<void> {
-    const partitions = Object.entries(offsets).map(([partition, offset]) => ({ partition: Number(partition), offset }));
-    await transaction.sendOffsets({ consumerGroupId: this.#parts.group, topics: [{ topic: SYNC_TOPIC, partitions }] });
   }
 
   async #readPending(pending: readonly Pending[]): Promise<ReadonlyMap<Pending, Buffer>> {

@@ -1,11 +1,17 @@
-import type { Message, Producer, Transaction } from 'kafkajs';
 import { type OwnedName, partitionOf } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
-import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
-import { offsetOf, splitIntoRequests, type Target, type TopicPart } from './batch-requests.ts';
+import type { EncodedBatch } from '../ports.ts';
+import { recordValue } from '../replay/record-value.ts';
+import { BatchSender } from './batch-sender.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import type { Client } from './connections.ts';
+import { TransactionCoordinator } from './coordinator.ts';
 import { translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
+import { OutgoingBatch, type Target } from './outgoing-batch.ts';
+import { type BatchRecord, type Place, type ProducerIdentity, RecordBatch } from './record-batch.ts';
+import { Sequences } from './sequences.ts';
 import { closed, withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
 
@@ -17,128 +23,173 @@ const STEP_DEADLINE_MS = 12_000;
 
 /** The only key in a position topic, so that compaction keeps one record. */
 export const POSITION_KEY = 'position';
+/** Not the position's, so that nobody takes the record for one. */
+const END_KEY = 'end';
+
+/** Of all writers together: what one has sent, the next can use. */
+const POOL = new BufferPool();
 
 export interface WriterParts {
-  /** The producer's own client, which ends with the writer. */
+  /** The writer's own client, which ends with it. */
   readonly client: Client;
-  readonly producer: Producer;
   readonly topics: Topics;
   /** All of its records go to one partition of each topic. */
   readonly owner: OwnedName;
+  readonly transactionalId: string;
   readonly positionTopic: string;
 }
 
-/** Sends more in the transaction in which records were written, once their locations are known. */
-export type Finish = (transaction: Transaction, locations: readonly RecordLocation[]) => Promise<void>;
-
-/** Writes the transactions of one owner through a producer that has fenced all earlier ones. */
+/**
+ * Writes the transactions of one owner, after it has fenced all earlier writers. While one transaction is sent and committed, the
+ * records of the next one can be encoded. After any error it is of no more use: its sequence numbers are never taken back.
+ */
 export class TransactionalWriter {
-  readonly #client: Client;
-  readonly #producer: Producer;
-  readonly #topics: Topics;
-  readonly #owner: OwnedName;
-  readonly #positionTopic: string;
-  #transaction: Transaction | undefined;
+  readonly #parts: WriterParts;
+  readonly #cluster: Cluster;
+  readonly #coordinator: TransactionCoordinator;
+  readonly #sender: BatchSender;
+  readonly #sequences = new Sequences();
+  #by: ProducerIdentity | undefined;
+  #encoding: OutgoingBatch | undefined;
+  #isOpen = false;
 
-  constructor({ client, producer, topics, owner, positionTopic }: WriterParts) {
-    this.#client = client;
-    this.#producer = producer;
-    this.#topics = topics;
-    this.#owner = owner;
-    this.#positionTopic = positionTopic;
+  constructor(parts: WriterParts) {
+    const { client, transactionalId } = parts;
+    this.#parts = parts;
+    this.#cluster = createCluster(client.kafka);
+    this.#coordinator = new TransactionCoordinator(client, this.#cluster, transactionalId);
+    this.#sender = new BatchSender(client, this.#cluster);
   }
 
   /**
-   * Begins a transaction and sends records, and the position after them.
+   * Fences every earlier writer.
+   *
+   * @param timeoutMs after which Kafka aborts a transaction by itself
+   * @throws what kafkajs throws
+   */
+  async fence(timeoutMs: number): Promise<void> {
+    await this.#cluster.connect();
+    await this.#cluster.addTargetTopic(this.#parts.positionTopic);
+    this.#by = await this.#coordinator.initProducer(timeoutMs);
+  }
+
+  /**
+   * Writes a record behind the position. Only a broker that leads the topic for all others can confirm it, and everything that
+   * was committed before is before it. No other answer tells so: a broker that has just become the leader may not know yet how
+   * much is committed, and one that was cut off may not know that it leads no more.
+   *
+   * It is in no transaction. In one of the owner's own, it would end there what Kafka has left open (hanging-transaction.ts), and
+   * only there. It has no value, so that compaction removes it.
+   *
+   * @returns the offset of that record
+   * @throws what kafkajs throws
+   */
+  async markEnd(): Promise<bigint> {
+    const batch = this.#positionBatch();
+    batch.add({ key: END_KEY, value: null });
+    batch.seal(undefined, 0);
+    await this.#sender.send([batch], null);
+    return batch.baseOffset as bigint;
+  }
+
+  /** Begins a batch. The one before must have been given to {@link send}. */
+  begin(): OutgoingBatch {
+    if (this.#encoding) throw new Error('a batch is encoded while the one before it is');
+    this.#encoding = new OutgoingBatch({
+      targetOf: (topic) => this.#target(topic),
+      seal: (batch) => this.#seal(batch),
+      pool: POOL,
+    });
+    return this.#encoding;
+  }
+
+  /**
+   * Begins a transaction and sends a batch, and the position after it.
    *
    * @param position encoded
-   * @param finish what else belongs into the transaction
-   * @returns a location per record, in the order given
    */
-  async send(records: readonly OutgoingRecord[], position: string, finish?: Finish): Promise<RecordLocation[]> {
-    try {
-      const sending = this.#client.guard(this.#send(records, position, finish));
-      return await withTimeout(STEP_DEADLINE_MS, sending, timedOut);
-    } catch (error) {
-      throw this.#failed(error, 'send a batch to Kafka');
-    }
+  async send(batch: EncodedBatch, position: string): Promise<void> {
+    const encoding = this.#encoding;
+    if (encoding === undefined || batch !== encoding) throw new Error('a batch is sent that was not begun last');
+    this.#encoding = undefined;
+    const headers = { [PARTITIONS_HEADER]: JSON.stringify(encoding.partitions) };
+    const batches = encoding.finish(this.#positions(), { ...positionRecord(position), headers });
+    await this.#step('send a batch to Kafka', async (by) => {
+      this.#isOpen = true;
+      await this.#coordinator.addPartitions(by, batches);
+      await this.#sender.send(batches, this.#parts.transactionalId);
+    });
+  }
+
+  /** Sends another position, which counts in place of the one before, with the open transaction. @param position encoded */
+  async sendPosition(position: string): Promise<void> {
+    const batch = this.#positionBatch();
+    batch.add(positionRecord(position));
+    this.#seal(batch);
+    await this.#step('send a batch to Kafka', () => this.#sender.send([batch], this.#parts.transactionalId));
+  }
+
+  /** Commits a group's offsets with the open transaction. @param offsets by partition */
+  async sendOffsets(group: string, topic: string, offsets: Readonly<Record<string, string>>): Promise<void> {
+    await this.#step('send a batch to Kafka', (by) => this.#coordinator.commitOffsets(by, group, topic, offsets));
   }
 
   /** Commits what was sent. Durable and visible when this resolves. */
   async commit(): Promise<void> {
-    if (!this.#transaction) throw new Error('nothing was sent that could be committed');
-    try {
-      await withTimeout(STEP_DEADLINE_MS, this.#client.guard(this.#transaction.commit()), timedOut);
-      this.#transaction = undefined;
-    } catch (error) {
-      throw this.#failed(error, 'commit a batch in Kafka');
-    }
+    if (!this.#isOpen) throw new Error('nothing was sent that could be committed');
+    await this.#step('commit a batch in Kafka', (by) => this.#coordinator.end(by, 'commit'));
+    this.#isOpen = false;
   }
 
   /** Aborts the open transaction, if there is one; never throws. */
   async close(): Promise<void> {
-    // When this fails, the next take-over aborts the transaction, or Kafka does when it is too old.
-    if (this.#transaction?.isActive()) await closed(this.#client.guard(this.#transaction.abort()));
-    await closed(this.#client.guard(this.#producer.disconnect()));
-    this.#client.end();
+    const { client } = this.#parts;
+    // Where it is not, or fails, the next take-over aborts the transaction, or Kafka does when it is too old. What Kafka has not
+    // answered it may write later, and nothing would end that but a newer producer.
+    if (this.#isOpen && this.#by && this.#sender.isSettled) await closed(this.#coordinator.end(this.#by, 'abort'));
+    await closed(client.guard(this.#cluster.disconnect()));
+    client.end();
   }
 
-  async #send(
-    records: readonly OutgoingRecord[],
-    position: string,
-    finish: Finish | undefined,
-  ): Promise<RecordLocation[]> {
-    // Before anything else is waited for: all of a batch is sent by the same knowledge of its topics.
-    const [first = [], ...more] = splitIntoRequests(records, (topic) => this.#target(topic));
-    const message = this.#positionRecord(records, position);
-    // With the first request, so that whatever Kafka has of a transaction, it has the position that names the rest.
-    first.push({ topic: this.#positionTopic, partition: 0, messages: [message], indexes: [] });
-    const locations = new Array<RecordLocation>(records.length);
-    const transaction = await this.#producer.transaction();
-    this.#transaction = transaction;
-    for (const parts of [first, ...more]) await produce(transaction, parts, locations);
-    await finish?.(transaction, locations);
-    return locations;
+  async #step(doing: string, work: (by: ProducerIdentity) => Promise<void>): Promise<void> {
+    const { client, topics } = this.#parts;
+    try {
+      await withTimeout(STEP_DEADLINE_MS, client.guard(work(this.#identity())), timedOut);
+    } catch (error) {
+      // A changed topic may be the cause of any failure: a deleted one, one with fewer partitions, one with other limits.
+      topics.forget();
+      throw translateInTransaction(error, doing, { right: 'WRITE' });
+    }
   }
 
-  /** A changed topic may be the cause of any failure: a deleted one, one with fewer partitions, one with other limits. */
-  #failed(error: unknown, doing: string): Error {
-    this.#topics.forget();
-    return translateInTransaction(error, doing, { right: 'WRITE' });
+  #identity(): ProducerIdentity {
+    if (!this.#by) throw new Error('a writer writes before it has fenced the others');
+    return this.#by;
   }
 
-  #positionRecord(records: readonly OutgoingRecord[], position: string): Message {
-    const topics = new Set(records.map(({ topic }) => topic));
-    const partitions = Object.fromEntries([...topics].map((topic) => [topic, this.#target(topic).partition]));
-    return {
-      key: POSITION_KEY,
-      value: position,
-      partition: 0,
-      headers: { [PARTITIONS_HEADER]: JSON.stringify(partitions) },
-    };
+  #seal(batch: RecordBatch): void {
+    batch.seal(this.#identity(), this.#sequences.take(batch, batch.count));
   }
 
   #target(topic: string): Target {
-    const { partitions, maxMessageBytes } = this.#topics.known(topic);
-    return { partition: partitionOf(this.#owner, partitions), maxMessageBytes };
+    const { partitions, maxMessageBytes } = this.#parts.topics.known(topic);
+    return { partition: partitionOf(this.#parts.owner, partitions), maxMessageBytes };
+  }
+
+  #positionBatch(): RecordBatch {
+    const positions = this.#positions();
+    return new RecordBatch(positions, positions.maxMessageBytes, POOL, Date.now());
+  }
+
+  /** How the position topic is written to: it has one partition that counts. */
+  #positions(): Target & Place {
+    const { positionTopic: topic, topics } = this.#parts;
+    return { topic, partition: 0, maxMessageBytes: topics.known(topic).maxMessageBytes };
   }
 }
 
-/** @throws UncertainCommitError unless Kafka has confirmed every record, see {@link offsetOf} */
-async function produce(
-  transaction: Transaction,
-  parts: readonly TopicPart[],
-  locations: RecordLocation[],
-): Promise<void> {
-  const topicMessages = parts.map(({ topic, messages }) => ({ topic, messages }));
-  const answers = await transaction.sendBatch({ topicMessages, acks: -1 });
-  for (const part of parts) {
-    const { topic, partition, indexes } = part;
-    const baseOffset = offsetOf(part, answers);
-    for (const [nth, index] of indexes.entries()) {
-      locations[index] = { topic, partition, offset: String(baseOffset + BigInt(nth)) };
-    }
-  }
+function positionRecord(position: string): BatchRecord {
+  return { key: POSITION_KEY, value: recordValue(Buffer.from(position, 'utf8')) };
 }
 
 function timedOut(): Error {

@@ -33,21 +33,24 @@ export interface Judged {
   readonly decision: Decision;
 }
 
-/** A message that is replayed, and which of the plan's records hold it. */
+/** Which delivery it is. The payload is not kept: it is in the records, and those are encoded at once. */
+type Which = Pick<Delivered, 'streamSequence' | 'time'>;
+
+/** A message that is replayed, and which of the batch's records hold it. */
 export interface PlannedReplay {
-  readonly delivered: Delivered;
-  readonly message: LfhMessage;
+  readonly delivered: Which;
+  readonly uuid: string;
   readonly rawRecord: number;
   readonly dataRecord: number;
 }
 
 export interface PlannedRejection {
-  readonly delivered: Delivered;
+  readonly delivered: Which;
   readonly rejection: Rejection;
 }
 
+/** What is done with the messages of a batch. */
 export interface BatchPlan {
-  readonly records: readonly OutgoingRecord[];
   readonly replays: readonly PlannedReplay[];
   readonly rejections: readonly PlannedRejection[];
   readonly skips: ReadonlyMap<SkipReason, number>;
@@ -56,6 +59,11 @@ export interface BatchPlan {
    * position would leave the durable stuck after its next reset.
    */
   readonly position: Position;
+}
+
+/** What is done with some messages of a batch that follow each other, and the records for it. */
+export interface SlicePlan extends BatchPlan {
+  readonly records: readonly OutgoingRecord[];
 }
 
 /**
@@ -83,7 +91,7 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
 }
 
 /**
- * Makes the records of one transaction.
+ * Makes the records for messages of one transaction.
  *
  * A message can still turn out here to be one that Kafka does not take, because no topic can have the name of its format. Such
  * a message is rejected like any other, since waiting would stop the stream behind it. A topic that takes less than our
@@ -92,9 +100,10 @@ export function topicsNamed(judged: readonly Judged[]): string[] {
  * @param maxMessageBytes the setting of that name, by which the messages were judged
  * @throws TopicTooSmallError where a topic takes less than it has to
  * @param topics limits of LFH_SYNC, LFH_EXCEPTION and every topic of {@link topicsNamed}
- * @param before the position before the batch; `stream`, `identity` and `from` are carried on
+ * @param before the position before these messages; `stream`, `identity` and `from` are carried on
  * @param peer the name of the LfhSyncPeer
  * @param now milliseconds since 1970
+ * @param written how many records of the batch come before these
  */
 export function planBatch(
   judged: readonly Judged[],
@@ -103,7 +112,8 @@ export function planBatch(
   peer: string,
   maxMessageBytes: number,
   now: number,
-): BatchPlan {
+  written = 0,
+): SlicePlan {
   const records: OutgoingRecord[] = [];
   const replays: PlannedReplay[] = [];
   const rejections: PlannedRejection[] = [];
@@ -118,13 +128,14 @@ export function planBatch(
     const outcome =
       decision.kind === 'reject' ? decision : encode(delivered, decision.message, topics, maxMessageBytes, now);
     if ('kind' in outcome) {
-      rejections.push({ delivered, rejection: outcome });
+      rejections.push({ delivered: which(delivered), rejection: outcome });
       const source = { peer, stream: before.stream, identity: before.identity, sequence: delivered.streamSequence };
       records.push(exceptionRecord(delivered, outcome, source, now, exceptionLimit));
       continue;
     }
     const { message, raw, data } = outcome;
-    replays.push({ delivered, message, rawRecord: records.length, dataRecord: records.length + 1 });
+    const rawRecord = written + records.length;
+    replays.push({ delivered: which(delivered), uuid: message.uuid, rawRecord, dataRecord: rawRecord + 1 });
     records.push({ topic: SYNC_TOPIC, value: raw }, { topic: message.data_format, value: data });
   }
   return { records, replays, rejections, skips, position: advancePosition(before, judged.at(-1)?.delivered) };
@@ -137,19 +148,11 @@ export function planBatch(
  */
 export function joinPlans(plans: readonly BatchPlan[], before: Position): BatchPlan {
   const skips = new Map<SkipReason, number>();
-  const replays: PlannedReplay[] = [];
-  let offset = 0;
   for (const plan of plans) {
     for (const [reason, count] of plan.skips) skips.set(reason, (skips.get(reason) ?? 0) + count);
-    for (const replay of plan.replays) {
-      const { rawRecord, dataRecord } = replay;
-      replays.push({ ...replay, rawRecord: rawRecord + offset, dataRecord: dataRecord + offset });
-    }
-    offset += plan.records.length;
   }
   return {
-    records: plans.flatMap(({ records }) => records),
-    replays,
+    replays: plans.flatMap(({ replays }) => replays),
     rejections: plans.flatMap(({ rejections }) => rejections),
     skips,
     position: plans.at(-1)?.position ?? before,
@@ -173,6 +176,10 @@ export function advancePosition(before: Position, last: Delivered | undefined): 
     time: ahead ? last.time : before.time,
     consumerSequence: last.consumerSequence,
   };
+}
+
+function which({ streamSequence, time }: Delivered): Which {
+  return { streamSequence, time };
 }
 
 interface Encoded {

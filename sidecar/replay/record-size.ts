@@ -1,23 +1,29 @@
 /** How large records are in Kafka, and how large those are that topics of messages have to take. */
 
 /** Kafka's header of a record batch. */
-const BATCH_HEADER_BYTES = 61;
+export const BATCH_HEADER_BYTES = 61;
 /** Attributes, time stamp, offset, no key, no headers: a byte each where the record is the only one of its batch. */
 const FIELDS_BYTES = 5;
 
 /**
  * The bytes of a batch with one record that has a value and nothing else, which is what Kafka compares with max.message.bytes.
  *
- * @param valueBytes at most 2^27, so that a varint has four bytes at most
+ * @param valueBytes at most 2^29
  */
 export function batchBytes(valueBytes: number): number {
   const record = FIELDS_BYTES + varintBytes(valueBytes) + valueBytes;
   return BATCH_HEADER_BYTES + varintBytes(record) + record;
 }
 
-/** Kafka writes a length with seven bits a byte, after it was doubled to make room for a sign. */
-function varintBytes(value: number): number {
-  return Math.max(1, Math.ceil(Math.log2(2 * value + 1) / 7));
+/**
+ * The bytes of a varint: Kafka writes a length with seven bits a byte, after it was doubled to make room for a sign.
+ *
+ * @param value at least 0, at most 2^30
+ */
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value >>> 6; rest > 0; rest >>>= 7) bytes += 1;
+  return bytes;
 }
 
 /** For what is in a record besides the message: `LFH_EXCEPTION`'s headers, fields that a format's record has in addition. */

@@ -26,7 +26,7 @@ export function writeValue({ pieces }: RecordValue, bytes: Buffer, at: number): 
   return end;
 }
 
-/** A value in one piece. */
+/** A value in one piece. @internal Only tests want that. */
 export function bytesOf(value: RecordValue): Buffer {
   const bytes = Buffer.allocUnsafe(value.length);
   writeValue(value, bytes, 0);

@@ -8,16 +8,16 @@ import type { RecordLocation } from '../replay/outgoing-record.ts';
  *
  * @param log the logger of that peer, which is limited: a peer that sends nothing but nonsense, however small its batches are,
  *   must not push everything else out of the log. The metrics count each rejection
- * @param locations of the plan's records, in the same order
+ * @param locationsOf the batch's records, in their order; it is only called where the lines are wanted that name them
  */
-export function logCommitted(log: Logger, planned: BatchPlan, locations: readonly RecordLocation[]): void {
+export function logCommitted(log: Logger, planned: BatchPlan, locationsOf: () => readonly RecordLocation[]): void {
   for (const [reason, count] of countRejections(planned.rejections)) {
     const newest = planned.rejections.findLast(({ rejection }) => rejection.reason === reason) as PlannedRejection;
     const { delivered, rejection } = newest;
     const fields = { reason, count, sequence: delivered.streamSequence, detail: rejection.detail };
     log.warn(fields, 'rejected messages into LFH_EXCEPTION; this line describes the newest of them');
   }
-  if (log.isLevelEnabled('trace')) logReplays(log, planned, locations);
+  if (log.isLevelEnabled('trace')) logReplays(log, planned, locationsOf());
 }
 
 function logReplays(log: Logger, planned: BatchPlan, locations: readonly RecordLocation[]): void {
@@ -25,8 +25,8 @@ function logReplays(log: Logger, planned: BatchPlan, locations: readonly RecordL
     log.trace('received a message on EVENTS.sync');
     log.trace('detected local LFH message, not storing in kafka');
   }
-  for (const { delivered, message, rawRecord, dataRecord } of planned.replays) {
-    const id = { uuid: message.uuid, sequence: delivered.streamSequence };
+  for (const { delivered, uuid, rawRecord, dataRecord } of planned.replays) {
+    const id = { uuid, sequence: delivered.streamSequence };
     const raw = locationText(locations[rawRecord]);
     log.trace(id, 'received a message on EVENTS.sync');
     log.trace(id, `stored msg in kafka topic LFH_SYNC at ${raw}`);

@@ -98,7 +98,7 @@ export class PeerReport {
   }
 
   /**
-   * @param seconds from the decision to the commit
+   * @param seconds from sending to the commit
    * @param now milliseconds since 1970
    */
   committed(plan: BatchPlan, messages: number, seconds: number, now: number): void {

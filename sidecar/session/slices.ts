@@ -2,21 +2,20 @@ import { setImmediate } from 'node:timers/promises';
 import { inTurns } from '../../common/turns.ts';
 import {
   advancePosition,
-  type BatchPlan,
-  type Judged,
-  joinPlans,
   judgeBatch,
   planBatch,
+  type SlicePlan,
   type Topics,
+  topicsNamed,
 } from '../replay/batch-plan.ts';
 import type { Rules } from '../replay/decide.ts';
 import type { Delivered } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
 
 /**
- * Judges and encodes a batch in slices, with a turn of the event loop after each. All peers of a sidecar share one thread, and
- * what a peer sends decides how long its batch takes: 8 MB in one go kept the others, the heartbeats to Kafka and the probes
- * waiting for up to a second.
+ * Judges messages and makes their records in slices, with a turn of the event loop after each. All peers of a sidecar share one
+ * thread, and what a peer sends decides how long its batch takes: 8 MB in one go kept the others, the heartbeats to Kafka and the
+ * probes waiting for up to a second.
  */
 
 /** Payload that is judged or encoded in one go, in bytes: some milliseconds. A single larger message is a slice of its own. */
@@ -24,52 +23,64 @@ export const SLICE_BYTES = 256 * 1024;
 /** What a message costs besides its payload, expressed in bytes: thousands of empty messages are work as well. */
 const MESSAGE_BYTES = 4 * 1024;
 
-/** As `judgeBatch`. */
-export async function judgeInSlices(
-  batch: readonly Delivered[],
-  before: Position,
-  rules: Rules,
-): Promise<readonly Judged[]> {
-  const judged: Judged[][] = [];
-  let at = before;
-  for (const slice of slicesOf(batch, (delivered) => delivered)) {
-    judged.push(await inTurns(judgeBatch(slice, at, rules)));
-    at = advancePosition(at, slice.at(-1));
-    await setImmediate();
-  }
-  return judged.flat();
+/** By what messages are judged and planned. */
+export interface Planning {
+  readonly rules: Rules;
+  /** The name of the LfhSyncPeer. */
+  readonly peer: string;
+  /**
+   * Plans by what Kafka says about the topics that messages name.
+   *
+   * @param named the formats of the messages
+   */
+  readonly withTopics: (named: readonly string[], plan: (topics: Topics) => SlicePlan) => Promise<SlicePlan>;
 }
 
-/** As `planBatch`, with the current time. */
-export async function planInSlices(
-  judged: readonly Judged[],
-  topics: Topics,
+/** What is planned, and the last message of it. */
+export interface PlannedSlice {
+  readonly plan: SlicePlan;
+  readonly slice: readonly Delivered[];
+}
+
+/**
+ * Plans messages that follow each other, a slice at a time. Each plan has to be used before the next one is asked for.
+ *
+ * @param before the position before the first
+ * @param written how many records of their batch come before theirs
+ * @throws whatever `withTopics` throws; the plans before are valid
+ */
+export async function* planInSlices(
+  deliveries: readonly Delivered[],
   before: Position,
-  peer: string,
-  maxMessageBytes: number,
-): Promise<BatchPlan> {
-  const plans: BatchPlan[] = [];
+  written: number,
+  { rules, peer, withTopics }: Planning,
+): AsyncGenerator<PlannedSlice> {
   let at = before;
-  for (const slice of slicesOf(judged, ({ delivered }) => delivered)) {
-    const plan = planBatch(slice, topics, at, peer, maxMessageBytes, Date.now());
-    plans.push(plan);
-    at = plan.position;
+  let records = written;
+  for (const slice of slicesOf(deliveries)) {
+    const [position, count] = [at, records];
+    const judged = await inTurns(judgeBatch(slice, position, rules));
+    const plan = await withTopics(topicsNamed(judged), (topics) =>
+      planBatch(judged, topics, position, peer, rules.maxMessageBytes, Date.now(), count),
+    );
+    yield { plan, slice };
+    at = advancePosition(at, slice.at(-1));
+    records += plan.records.length;
     await setImmediate();
   }
-  return joinPlans(plans, before);
 }
 
 /** Cuts a batch, in its order, so that no slice but that of a single message has more than {@link SLICE_BYTES}. */
-export function slicesOf<Item>(items: readonly Item[], deliveredOf: (item: Item) => Delivered): Item[][] {
-  const slices: Item[][] = [];
+export function slicesOf(deliveries: readonly Delivered[]): Delivered[][] {
+  const slices: Delivered[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
-  for (const item of items) {
-    const size = deliveredOf(item).payload.byteLength + MESSAGE_BYTES;
+  for (const delivered of deliveries) {
+    const size = delivered.payload.byteLength + MESSAGE_BYTES;
     if (bytes + size > SLICE_BYTES) {
       slices.push([]);
       bytes = 0;
     }
-    slices.at(-1)?.push(item);
+    slices.at(-1)?.push(delivered);
     bytes += size;
   }
   return slices;

@@ -52,7 +52,7 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       : resumeWithoutReset(stored, request);
     // This is written before the first pull, so that from here on a missing position means that it was lost.
     if (resumed.begin) {
-      await writer.send([], resumed.position);
+      await writer.send(writer.begin(), resumed.position);
       await writer.commit();
     }
     const { begin: _written, ...start } = resumed;

@@ -26,12 +26,12 @@ function reach(step: (typeof STEPS)[number]): void {
 
 function crashingWriter(writer: ReplayWriter): ReplayWriter {
   return {
-    send: async (records, position) => {
+    begin: () => writer.begin(),
+    send: async (batch, position) => {
       transaction += 1;
       reach('before-send');
-      const locations = await writer.send(records, position);
+      await writer.send(batch, position);
       reach('after-send');
-      return locations;
     },
     commit: async () => {
       reach('before-commit');

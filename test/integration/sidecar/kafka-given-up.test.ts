@@ -7,7 +7,7 @@ import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
-import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
+import { openSidecarKafka, sendRecords } from '../../kit/servers/sidecar-kafka.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
 
@@ -27,7 +27,7 @@ describe('what is given up since Kafka stands still', () => {
       await ours.ensureTopics(['LFH_SYNC']);
       await kafka.pause();
       const record = { topic: 'LFH_SYNC', value: recordValue(Buffer.from('x')) };
-      const sent = await Promise.allSettled(taken.map(({ writer }) => writer.send([record], position)));
+      const sent = await Promise.allSettled(taken.map(({ writer }) => sendRecords(writer, [record], position)));
       assert.deepEqual(
         sent.map(({ status }) => status),
         ['rejected', 'rejected', 'rejected'],

@@ -9,7 +9,7 @@ import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
 import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
-import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
+import { openSidecarKafka, sendRecords } from '../../kit/servers/sidecar-kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
 
 describe('a transaction that Kafka has left open', () => {
@@ -35,7 +35,8 @@ describe('a transaction that Kafka has left open', () => {
     const { writer, position: before } = await ours.takeOver(syncName(peer));
     const topics = ['LFH_SYNC', 'FHIR-R4'];
     await ours.ensureTopics(topics);
-    await writer.send(
+    await sendRecords(
+      writer,
       topics.map((topic) => ({ topic, value: recordValue(Buffer.from(uuid)) })),
       position,
     );

@@ -5,15 +5,25 @@ import { join } from 'node:path';
 import type { Consumer, Producer, Transaction } from 'kafkajs';
 import { positionTopic, syncName } from '../../../common/contract/names.ts';
 import { FencedError, TransientError, UncertainCommitError } from '../../../common/errors.ts';
+import { createLogger } from '../../../common/log.ts';
+import { BatchSender } from '../../../sidecar/kafka/batch-sender.ts';
+import { BufferPool } from '../../../sidecar/kafka/buffer-pool.ts';
+import { QUICK_RETRY } from '../../../sidecar/kafka/client.ts';
+import { createCluster } from '../../../sidecar/kafka/cluster.ts';
+import { Clients } from '../../../sidecar/kafka/connections.ts';
+import { TransactionCoordinator } from '../../../sidecar/kafka/coordinator.ts';
 import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
+import { RecordBatch } from '../../../sidecar/kafka/record-batch.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
 import { batchBytes } from '../../../sidecar/replay/record-size.ts';
 import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { soonerThan, until } from '../../kit/processes/process.ts';
 import { readWithJava } from '../../kit/servers/java-consumer.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
-import { openSidecarKafka } from '../../kit/servers/sidecar-kafka.ts';
+import { openSidecarKafka, sendRecords } from '../../kit/servers/sidecar-kafka.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
+
+const SILENT = createLogger({ name: 'test', level: 'fatal' });
 
 describe('Kafka', () => {
   let directory: string;
@@ -120,12 +130,16 @@ describe('Kafka', () => {
       const old = await ours.takeOver(syncName('fenced'));
       assert.equal(old.position, undefined);
       await ours.ensureTopics(['LFH_SYNC']);
-      await old.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "never"}')) }], first);
+      await sendRecords(
+        old.writer,
+        [{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "never"}')) }],
+        first,
+      );
       const heir = await ours.takeOver(syncName('fenced'));
       assert.equal(heir.position, undefined);
       await assert.rejects(old.writer.commit(), FencedError);
       await old.writer.close();
-      await heir.writer.send([], { ...first, sequence: 2 });
+      await sendRecords(heir.writer, [], { ...first, sequence: 2 });
       await heir.writer.commit();
       await heir.writer.close();
       const third = await ours.takeOver(syncName('fenced'));
@@ -138,9 +152,13 @@ describe('Kafka', () => {
     it('is neither delayed nor misled by the open transaction of another peer', async () => {
       const other = await ours.takeOver(syncName('other'));
       await ours.ensureTopics(['LFH_SYNC']);
-      await other.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "open"}')) }], first);
+      await sendRecords(
+        other.writer,
+        [{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "open"}')) }],
+        first,
+      );
       const one = await ours.takeOver(syncName('mine'));
-      await one.writer.send([{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "mine"}')) }], {
+      await sendRecords(one.writer, [{ topic: 'LFH_SYNC', value: recordValue(Buffer.from('{"uuid": "mine"}')) }], {
         ...first,
         sequence: 9,
       });
@@ -156,7 +174,7 @@ describe('Kafka', () => {
 
     it('waits for a foreign transaction in the position topic, and reads its outcome', async () => {
       const mine = await ours.takeOver(syncName('shared'));
-      await mine.writer.send([], first);
+      await sendRecords(mine.writer, [], first);
       await mine.writer.commit();
       await mine.writer.close();
       const foreigner = await newProducer('foreigner');
@@ -194,7 +212,7 @@ describe('Kafka', () => {
         topic: n % 3 === 0 ? 'LFH_SYNC' : 'FHIR-R4',
         value: recordValue(Buffer.from(`${n}:${'x'.repeat(2_400)}`)),
       }));
-      const locations = await writer.send(records, first);
+      const locations = await sendRecords(writer, records, first);
       await writer.commit();
       await writer.close();
       for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
@@ -207,17 +225,76 @@ describe('Kafka', () => {
       }
     });
 
+    it('is read by the Java consumer as it was given, one and the one that was encoded while it was committed', async () => {
+      await createTopic('JAVA');
+      await ours.ensureTopics(['JAVA']);
+      const { writer } = await ours.takeOver(syncName('java'));
+      const texts = Array.from({ length: 1_200 }, (_, n) => `${n}:${'é'.repeat(n % 500)}`);
+      const records = texts.map((text, n) => ({
+        topic: 'JAVA',
+        value: n % 2 ? recordValue(Buffer.from(text)) : recordValue(`${n}:`, Buffer.from(text.slice(`${n}:`.length))),
+        ...(n % 3 === 0 && { headers: { 'lfh-sync-reason': 'Überlauf', empty: '' } }),
+      }));
+      const [one, other] = [records.slice(0, 900), records.slice(900)];
+      const batch = writer.begin();
+      batch.add(one);
+      await writer.send(batch, first);
+      const next = writer.begin();
+      const committed = writer.commit();
+      next.add(other);
+      await committed;
+      await writer.send(next, { ...first, sequence: 9 });
+      await writer.commit();
+      await writer.close();
+      assert.deepEqual(await readWithJava(kafka, 'JAVA', records.length), texts);
+    });
+
+    it('is in order where its sequence numbers begin again at 0, within a record batch and behind it', async () => {
+      await createTopic('WRAPS');
+      const client = new Clients({ brokers: kafka.brokers, clientId: 'test', log: SILENT }).open(QUICK_RETRY);
+      const cluster = createCluster(client.kafka);
+      await cluster.connect();
+      await cluster.addTargetTopic('WRAPS');
+      const place = { topic: 'WRAPS', partition: 0 };
+      const coordinator = new TransactionCoordinator(client, cluster, 'wraps');
+      const by = await coordinator.initProducer(10_000);
+      const texts: string[] = [];
+      let sequence = 2 ** 31 - 14;
+      for (const together of [1, 2]) {
+        await coordinator.addPartitions(by, [place]);
+        const batches = Array.from({ length: 8 }, (_, nth) => {
+          const batch = new RecordBatch(place, 1_000_000, new BufferPool(), Date.now());
+          for (let n = 0; n < 4; n += 1) {
+            texts.push(`${together}.${nth}.${n}`);
+            batch.add({ key: null, value: recordValue(texts.at(-1) as string) });
+          }
+          batch.seal(by, sequence);
+          sequence = (sequence + 4) % 2 ** 31;
+          return batch;
+        });
+        await new BatchSender(client, cluster).send(batches, 'wraps');
+        await coordinator.end(by, 'commit');
+      }
+      await cluster.disconnect();
+      client.end();
+      assert.deepEqual(await readWithJava(kafka, 'WRAPS', texts.length), texts);
+    });
+
     it('with a record that just fits is accepted, and one that does not fails with KafkaRefused', async () => {
       await createTopic('SMALL', [{ name: 'max.message.bytes', value: '5000' }]);
       const limits = (await ours.ensureTopics(['SMALL'])).get('SMALL');
       assert.deepEqual(limits && 'maxMessageBytes' in limits && limits.maxMessageBytes, 5_000);
       assert.equal(batchBytes(4_930), 5_000);
       const fits = await ours.takeOver(syncName('size'));
-      await fits.writer.send([{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_930, 65)) }], first);
+      await sendRecords(fits.writer, [{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_930, 65)) }], first);
       await fits.writer.commit();
       await fits.writer.close();
       const large = await ours.takeOver(syncName('size'));
-      const sending = large.writer.send([{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_931, 65)) }], first);
+      const sending = sendRecords(
+        large.writer,
+        [{ topic: 'SMALL', value: recordValue(Buffer.alloc(4_931, 65)) }],
+        first,
+      );
       await assert.rejects(sending, { reason: 'KafkaRefused', name: 'TransientError' });
       await large.writer.close();
     });
@@ -229,7 +306,7 @@ describe('Kafka', () => {
     await kafka.pause();
     const givesUp = async (): Promise<void> => {
       await assert.rejects(
-        writer.send([{ topic: 'SILENT', value: recordValue(Buffer.from('lost')) }], first),
+        sendRecords(writer, [{ topic: 'SILENT', value: recordValue(Buffer.from('lost')) }], first),
         UncertainCommitError,
       );
       await writer.close();
@@ -241,7 +318,7 @@ describe('Kafka', () => {
     }
     const heir = await ours.takeOver(syncName('silent'));
     assert.equal(heir.position, undefined);
-    await heir.writer.send([{ topic: 'SILENT', value: recordValue(Buffer.from('kept')) }], first);
+    await sendRecords(heir.writer, [{ topic: 'SILENT', value: recordValue(Buffer.from('kept')) }], first);
     await heir.writer.commit();
     await heir.writer.close();
     assert.deepEqual(await readWithKafkajs('SILENT', 'kept'), ['kept']);

@@ -1,5 +1,4 @@
-import createEosManager from 'kafkajs/src/producer/eosManager/index.js';
-import { createCluster, leaderOf } from '../../../sidecar/kafka/cluster.ts';
+import { COORDINATOR, createCluster, leaderOf } from '../../../sidecar/kafka/cluster.ts';
 import type { KafkaServer } from './kafka.ts';
 
 /** To give a Kafka that {@link leaveHanging} is used on: by default it refuses records of a transaction it knows nothing of. */
@@ -30,15 +29,17 @@ export async function leaveHanging(
   const cluster = createCluster(client);
   await cluster.connect();
   try {
-    const options = { logger: client.logger(), cluster, transactionTimeout: 10_000 };
-    const manager = createEosManager({ ...options, transactional: true, transactionalId });
-    await manager.initProducerId();
+    await cluster.refreshMetadata();
+    const coordinator = await cluster.findGroupCoordinator({
+      groupId: transactionalId,
+      coordinatorType: COORDINATOR.ofTransactions,
+    });
+    const producer = await coordinator.initProducerId({ transactionalId, transactionTimeout: 10_000 });
     for (const { topic, partition, ...message } of records) {
       const leader = (await leaderOf(cluster, topic, partition)) as unknown as Broker;
       await leader.produce({
         transactionalId,
-        producerId: manager.getProducerId(),
-        producerEpoch: manager.getProducerEpoch(),
+        ...producer,
         topicData: [{ topic, partitions: [{ partition, firstSequence: 0, messages: [message] }] }],
       });
     }

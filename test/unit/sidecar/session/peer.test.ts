@@ -71,7 +71,8 @@ describe('the replay of a peer', () => {
     confirmed: async () => undefined,
   };
   const writer = (): ReplayWriter => ({
-    send: async () => [],
+    begin: () => ({ add: () => undefined, locations: () => [] }),
+    send: async () => undefined,
     commit: async () => undefined,
     close: async () => void closed.push('writer'),
   });

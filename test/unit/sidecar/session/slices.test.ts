@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fc from 'fast-check';
-import { joinPlans, judgeBatch, planBatch } from '../../../../sidecar/replay/batch-plan.ts';
+import { joinPlans, judgeBatch, planBatch, type SlicePlan } from '../../../../sidecar/replay/batch-plan.ts';
 import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
-import { judgeInSlices, planInSlices, SLICE_BYTES, slicesOf } from '../../../../sidecar/session/slices.ts';
+import { type Planning, planInSlices, SLICE_BYTES, slicesOf } from '../../../../sidecar/session/slices.ts';
 import { allAtOnce, base64, messageBytes } from '../replay/messages.ts';
 
 const RULES: Rules = {
@@ -35,6 +35,13 @@ function deliveries(payloads: readonly Uint8Array[]): Delivered[] {
   }));
 }
 
+async function plansOf(batch: readonly Delivered[], written = 0): Promise<SlicePlan[]> {
+  const planning: Planning = { rules: RULES, peer: 'a', withTopics: async (_named, plan) => plan(TOPICS) };
+  const plans: SlicePlan[] = [];
+  for await (const { plan } of planInSlices(batch, START, written, planning)) plans.push(plan);
+  return plans;
+}
+
 const many = (count: number, payload: Uint8Array): Uint8Array[] => Array.from({ length: count }, () => payload);
 
 describe('a batch in slices', () => {
@@ -47,7 +54,7 @@ describe('a batch in slices', () => {
     fc.assert(
       fc.property(payloads, (found) => {
         const batch = deliveries(found);
-        const slices = slicesOf(batch, (delivered) => delivered);
+        const slices = slicesOf(batch);
         assert.deepEqual(slices.flat(), batch);
         for (const slice of slices) {
           const bytes = slice.reduce((sum, { payload }) => sum + payload.byteLength, 0);
@@ -61,10 +68,8 @@ describe('a batch in slices', () => {
     await fc.assert(
       fc.asyncProperty(payloads, async (found) => {
         const batch = deliveries(found);
-        const judged = await judgeInSlices(batch, START, RULES);
-        assert.deepEqual(judged, allAtOnce(judgeBatch(batch, START, RULES)));
-        // The time of day is in the records; everything else is compared.
-        const { records, ...planned } = await planInSlices(judged, TOPICS, START, 'a', RULES.maxMessageBytes);
+        const plans = await plansOf(batch, 7);
+        const judged = allAtOnce(judgeBatch(batch, START, RULES));
         const { records: expectedRecords, ...expected } = planBatch(
           judged,
           TOPICS,
@@ -72,7 +77,11 @@ describe('a batch in slices', () => {
           'a',
           RULES.maxMessageBytes,
           0,
+          7,
         );
+        // The time of day is in the records; everything else is compared.
+        const records = plans.flatMap((plan) => plan.records);
+        const planned = joinPlans(plans, START);
         assert.deepEqual(planned, expected);
         assert.deepEqual(
           records.map(({ topic }) => topic),
@@ -184,8 +193,7 @@ async function longestStretch(batch: readonly Delivered[]): Promise<number> {
   };
   delay.enable();
   turn();
-  const judged = await judgeInSlices(batch, START, RULES);
-  await planInSlices(judged, TOPICS, START, 'a', RULES.maxMessageBytes);
+  await plansOf(batch);
   isDone = true;
   delay.disable();
   if (process.env.LFH_SYNC_FIGURES) {
