@@ -43,10 +43,8 @@ export function findResourceType(text: Uint8Array): Place | undefined {
     at = endOfSpace(text, at + 1);
     if (text[at] !== COLON) return undefined;
     at = endOfSpace(text, at + 1);
-    if (isType) {
-      type = plainStringAt(text, at);
-      if (type === undefined) return undefined;
-    }
+    // The last of two counts, as for JSON.parse.
+    if (isType) type = plainStringAt(text, at);
     at = endOfValue(text, at, USUAL_LEVELS - 1);
     if (at === NONE) return undefined;
     at = endOfSpace(text, at);

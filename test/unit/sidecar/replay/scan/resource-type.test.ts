@@ -61,6 +61,7 @@ describe('the type of a resource', () => {
 
   const found: Record<string, [text: string, type: string]> = {
     'first, last or between others': ['{"a": 1, "resourceType": "Patient", "b": [{}]}', 'Patient'],
+    'behind one that is a number': ['{"resourceType": 5, "resourceType": "Group"}', 'Group'],
     'the last of two': ['{"resourceType": "Patient", "resourceType": "Group"}', 'Group'],
     'within white space': [' \n{\t"resourceType"\r:  "Patient" } ', 'Patient'],
     'beside escapes, numbers and words': [
@@ -98,6 +99,9 @@ describe('the type of a resource', () => {
     'with an exponent that ends too early': '{"resourceType": "X", "a": 1e+}',
     'with a minus and no number': '{"resourceType": "X", "a": -}',
     'with an unknown escape': '{"resourceType": "X", "a": "\\x"}',
+    'with something else than a colon': '{"resourceType": "X", "a": {"b"; 1}}',
+    'with another white space': '{"resourceType": "X",\v"a": 1}',
+    'with an escape that is no number': '{"resourceType": "X", "a": "\\u00eg"}',
     'with an escape that ends too early': '{"resourceType": "X", "a": "\\u00e"}',
     'with a line end in a string': '{"resourceType": "X", "a": "\n"}',
   };

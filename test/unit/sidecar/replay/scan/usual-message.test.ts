@@ -55,4 +55,11 @@ describe('a usual message', () => {
   for (const [name, overrides] of Object.entries(unusual)) {
     it(`is none ${name}`, () => assert.equal(readUsualMessage(message(overrides)), undefined));
   }
+
+  it('is none where it is not JSON', () => {
+    const text = message({ status: 'MARK' }).toString();
+    for (const wrong of ['"\\x"', '"\\u00eg"', '"\n"', '"a', '', '01']) {
+      assert.equal(readUsualMessage(Buffer.from(text.replace('"MARK"', wrong))), undefined, wrong);
+    }
+  });
 });
