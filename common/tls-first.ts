@@ -9,7 +9,7 @@ import { errorChain, errorCodes, tlsFailure } from './tls.ts';
 /** How to connect this time. */
 export interface Attempt {
   readonly timeoutMs: number;
-  /** For the TLS settings of the client library. */
+  /** For the TLS settings of nats.js; our own client reads no more of it than which way it is. */
   readonly tls: {
     readonly handshakeFirst: boolean;
     /** Ends a handshake that the library has given up, since it does not close that socket itself. */
@@ -29,7 +29,7 @@ const waiting = new Set<string>();
  * after its `tls { timeout }`, which is 2 s unless it is set. So that this is not waited for each time, TLS first is what is
  * tried first at a server that took it the last time.
  *
- * @param connect throws what the client library throws
+ * @param connect throws what its client throws
  * @throws the error of the attempt that says more, after 6.5 s at the latest
  */
 export async function connectEitherWay<T>(
@@ -89,7 +89,7 @@ export function hungUpAtOnce(error: unknown): boolean {
   return codes.includes('CONNECTION_REFUSED') && !codes.includes('ECONNREFUSED');
 }
 
-/** Whether what answered does not keep to the NATS protocol. The client library has no code for a first line that is no INFO. */
+/** Whether what answered does not keep to the NATS protocol. nats.js has no code for a first line that is no INFO. */
 export function isNotNats(error: unknown): boolean {
   const [first] = errorChain(error);
   return (
@@ -101,8 +101,8 @@ export function isNotNats(error: unknown): boolean {
 
 /**
  * Whether more than the server's first line was sent before TLS. A nats-server never does that. Somebody between us and it
- * can, without any key, and what they add would count as said by the server inside TLS. Thrown by our patch of the client
- * library (patches/).
+ * can, without any key, and what they add would count as said by the server inside TLS. Thrown by our own client, and by our
+ * patch of nats.js (patches/).
  */
 export function spokeBeforeTls(error: unknown): boolean {
   return errorChain(error).some(({ message }) => message === 'bytes before TLS');

@@ -20,6 +20,8 @@ export interface Folder {
 /** What is pure of `common`: errors, and readers of texts. */
 const TEXTS = ['common/contract', 'common/errors.ts', 'common/pem.ts', 'common/server-url.ts'];
 const COMMON = ['common', 'common/contract'];
+/** What opens connections, and verifies who is at their other end. Every other module of Node may be imported anywhere. */
+const SOCKETS = ['node:net', 'node:tls'];
 
 /** The lowest first: each room of a plan may import those that are listed before it. */
 const PLAN = ['observed', 'trust', 'nats', 'peers', 'node', 'injection'].map((room) => `operator/plan/${room}`);
@@ -35,7 +37,7 @@ const STAGES = ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/take-ove
 
 /** Every folder that ships, the lowest first. `docs/folders.ts` makes the picture and the table of docs/architecture.md from it. */
 export const FOLDERS: Readonly<Record<string, Folder>> = {
-  common: { imports: ['common/contract'] },
+  common: { imports: ['common/contract'], packages: SOCKETS },
   'common/contract': { imports: ['common/errors.ts', 'common/server-url.ts'] },
 
   'operator/api': { imports: ['common/contract'] },
@@ -43,7 +45,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   'operator/plan': { imports: ['operator/api', ...TEXTS, ...PLAN], pure: true },
   'operator/plan/status': { imports: ['operator/api', ...TEXTS, ...PLAN, 'operator/plan'], pure: true },
   'operator/kube': { imports: ['operator/api', ...COMMON], packages: ['@kubernetes/client-node'] },
-  'operator/nats': { imports: ['operator/plan/observed', ...COMMON], packages: ['nats', 'nkeys.js'] },
+  'operator/nats': { imports: ['operator/plan/observed', ...COMMON], packages: ['nats', 'nkeys.js', 'node:net'] },
   'operator/controller': {
     imports: [
       'operator/api',
@@ -65,9 +67,13 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   'sidecar/transmit': { imports: ['sidecar/replay', ...TEXTS], pure: true },
   'sidecar/kafka': {
     imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
-    packages: ['kafkajs', '@node-rs/crc32'],
+    packages: ['kafkajs', '@node-rs/crc32', ...SOCKETS],
   },
-  'sidecar/nats': { imports: ['sidecar/ports.ts', 'sidecar/replay', ...COMMON], packages: ['nats'] },
+  'sidecar/nats/peer-client': { imports: COMMON, packages: SOCKETS },
+  'sidecar/nats': {
+    imports: ['sidecar/nats/peer-client', 'sidecar/ports.ts', 'sidecar/replay', ...COMMON],
+    packages: ['nats'],
+  },
   'sidecar/settings': { imports: ['sidecar/nats/public-key.ts', ...COMMON] },
   'sidecar/session': {
     imports: ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/replay', 'sidecar/settings', ...COMMON],
@@ -162,7 +168,7 @@ function overrideOf(folder: string, files: string, { imports = [], packages = []
   // One list that bans everything and then allows some: a package that is new here is banned until a folder wraps it.
   const group = [
     '*',
-    ...(pure ? ['!node:buffer', '!node:crypto'] : ['!node:*', '!node:*/**']),
+    ...(pure ? ['!node:buffer', '!node:crypto'] : ['!node:*', '!node:*/**', ...SOCKETS]),
     '!./*.ts',
     ...imports.map((target) => `!${specifier(folder, target)}`),
     ...packages.flatMap((name) => [

@@ -76,11 +76,17 @@ function readNumber(subject: string, reader: { at: number }): number {
   return at > start && Number.isSafeInteger(value) ? value : -1;
 }
 
-/** A number cannot hold nanoseconds exactly, so the last six digits are cut off before the text becomes a number. */
+/** A number cannot hold nanoseconds exactly, so the last six digits are left out. As {@link readNumber}. */
 function readTime(subject: string, reader: { at: number }): number {
-  const dot = subject.indexOf('.', reader.at);
-  const token = dot < 0 ? '' : subject.slice(reader.at, dot);
-  reader.at = dot < 0 ? subject.length + 2 : dot + 1;
-  if (token.length > MAX_TIME_DIGITS || !/^[0-9]+$/.test(token)) return -1;
-  return token.length > 6 ? Number(token.slice(0, -6)) : 0;
+  const start = reader.at;
+  const end = subject.indexOf('.', start);
+  if (end <= start || end - start > MAX_TIME_DIGITS) return -1;
+  let value = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = subject.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    if (at < end - 6) value = value * 10 + digit;
+  }
+  reader.at = end + 1;
+  return value;
 }

@@ -2,7 +2,7 @@ import { createInbox, headers, type Msg, type MsgHdrs, type NatsConnection, type
 import { clean } from '../../common/clean.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Announced, Announcement } from '../ports.ts';
-import type { Connected } from './connection.ts';
+import type { LocalConnected } from './connect-local.ts';
 import { LOCAL_NATS, translate } from './errors.ts';
 import { ask } from './request.ts';
 
@@ -18,7 +18,7 @@ const LATE_MS = 5_000;
  * @param inboxPrefix where the connection's user may receive confirmations
  */
 export async function announce(
-  connected: Connected,
+  connected: LocalConnected,
   subject: string,
   inboxPrefix: string,
   messages: readonly Announcement[],
@@ -45,7 +45,7 @@ interface Confirmed {
 }
 
 async function send(
-  connected: Connected,
+  connected: LocalConnected,
   subject: string,
   inboxPrefix: string,
   messages: readonly Announcement[],
@@ -78,7 +78,7 @@ class Confirmations {
   readonly #confirmed = new Set<number>();
   readonly #all = Promise.withResolvers<void>();
 
-  constructor({ connection, remote }: Connected, subject: string, inboxPrefix: string, expected: number) {
+  constructor({ connection, remote }: LocalConnected, subject: string, inboxPrefix: string, expected: number) {
     this.#connection = connection;
     this.#subject = subject;
     this.#inbox = createInbox(inboxPrefix);

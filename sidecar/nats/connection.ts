@@ -1,5 +1,4 @@
-import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
-import { nonceSigner } from '../../common/contract/nkeys.ts';
+import { nonceSigner, type SignedNonce } from '../../common/contract/nkeys.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isTooOld } from '../../common/nats-version.ts';
@@ -33,19 +32,13 @@ export interface NatsOptions {
   readonly oldest?: string | undefined;
   /** For the node's own server only: messages of patients never cross to a peer in the clear. */
   readonly allowPlaintext?: boolean | undefined;
-  /** How many pings may stay unanswered until the connection counts as dead. 2, unless something else watches over it. */
-  readonly maxPingsUnanswered?: number | undefined;
-  /**
-   * How many bytes of a message are kept; {@link KEPT_BYTES} unless given. What comes behind them is read and forgotten, so that
-   * no size ends the connection.
-   */
-  readonly keptBytes?: number | undefined;
   /** For a peer's server a limited one, since the server decides how often something is logged. */
   readonly log: Logger;
 }
 
-export interface Connected {
-  readonly connection: NatsConnection;
+/** A connection that a server has let us in on. */
+export interface Connected<Connection> {
+  readonly connection: Connection;
   readonly remote: Remote;
   /** Whether the server refused the current key. */
   readonly onOlderKey: boolean;
@@ -53,10 +46,27 @@ export interface Connected {
   readonly certificateExpires: number | undefined;
 }
 
-/** More than any answer that we need has. */
-const KEPT_BYTES = 1024 * 1024;
-/** A server that vanishes without closing the connection is noticed after three of these at the latest. */
-const PING_INTERVAL_MS = 10_000;
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** One attempt to connect to a server with one key. */
+export interface Dialling {
+  readonly address: ServerAddress;
+  readonly attempt: Attempt;
+  /** How the server is verified; undefined where it is reached without TLS. */
+  readonly tls: ReturnType<typeof verification> | undefined;
+  /** Signs what the server asks for with the key of this attempt. */
+  readonly sign: (nonce: string | undefined) => SignedNonce;
+}
+
+/** A client of NATS: nats.js for the node's own server, and ours for a peer's (ADR 32). */
+export interface NatsClient<Connection> {
+  /** Throws whatever it likes; `errors.ts` reads the codes of both clients. */
+  dial(dialling: Dialling): Promise<Connection>;
+  /** The version that the server says it has. */
+  versionOf(connection: Connection): string | undefined;
+}
 
 /**
  * Connects to exactly one server, with the current key, or where that is refused with the first older one that is not.
@@ -64,17 +74,20 @@ const PING_INTERVAL_MS = 10_000;
  * What a server accepted before is not remembered: we do not learn when it takes up a new key, and the current key must come
  * to be used without anybody's help.
  *
- * Never reconnects by itself, because after any break the peer must be taken over again; and never listens to the server
- * about other servers, because a peer could send us anywhere.
+ * A client must not reconnect by itself, because after any break the peer must be taken over again; and it must not listen to
+ * the server about other servers, because a peer could send us anywhere.
  *
  * @throws TransientError saying what is wrong and who can help
  * @throws InvalidInputError for a server, a CA or a seed that cannot be read as one
  */
-export async function connectNats(options: NatsOptions): Promise<Connected> {
+export async function connectWith<Connection extends Closable>(
+  client: NatsClient<Connection>,
+  options: NatsOptions,
+): Promise<Connected<Connection>> {
   const { seed, olderSeeds = [], log } = options;
   let refusal: unknown;
   try {
-    return { ...(await signIn(options, seed)), onOlderKey: false };
+    return { ...(await signIn(client, options, seed)), onOlderKey: false };
   } catch (error) {
     if (!isKeyRefused(error)) throw error;
     refusal = error;
@@ -82,7 +95,7 @@ export async function connectNats(options: NatsOptions): Promise<Connected> {
   const refused = publicKeyOf(seed);
   for (const older of olderSeeds) {
     try {
-      const signedIn = await signIn(options, older, refused);
+      const signedIn = await signIn(client, options, older, refused);
       const { server, publicKey } = signedIn.remote;
       log.info({ server, refused, key: publicKey }, 'signed in with an older key');
       return { ...signedIn, onOlderKey: true };
@@ -99,11 +112,12 @@ function isKeyRefused(error: unknown): boolean {
 }
 
 /** @param refused the public key that the server refused before */
-async function signIn(
+async function signIn<Connection extends Closable>(
+  client: NatsClient<Connection>,
   options: NatsOptions,
   seed: Uint8Array,
   refused?: string,
-): Promise<Omit<Connected, 'onOlderKey'>> {
+): Promise<Omit<Connected<Connection>, 'onOlderKey'>> {
   const address = requireServerUrl(options.server);
   const remote = remoteOf(options, address, publicKeyOf(seed), refused);
   if (!address.secure && !options.allowPlaintext) {
@@ -117,32 +131,14 @@ async function signIn(
     ? verification(remote.expectedName, options.ca, (expires) => (certificateExpires = expires))
     : undefined;
   let attempted: Attempt['tls'] | undefined;
-  const authenticator = nonceSigner(seed);
-  const attempt = (how: Attempt): Promise<NatsConnection> => {
-    attempted = how.tls;
-    const settings: ConnectionOptions & { readonly maxKept: number } = {
-      servers: remote.server,
-      name: options.name,
-      inboxPrefix: options.inboxPrefix,
-      authenticator,
-      // The library's type knows only some of what it passes on to Node.
-      ...(tls ? { tls: { ...tls, ...how.tls } as NonNullable<ConnectionOptions['tls']> } : {}),
-      // Node tries all addresses of a name itself.
-      resolve: false,
-      reconnect: false,
-      ignoreClusterUpdates: true,
-      timeout: how.timeoutMs,
-      pingInterval: PING_INTERVAL_MS,
-      maxPingOut: options.maxPingsUnanswered ?? 2,
-      noAsyncTraces: true,
-      // Of our patch of the library (patches/).
-      maxKept: options.keptBytes ?? KEPT_BYTES,
-    };
-    return connect(settings);
+  const sign = nonceSigner(seed);
+  const dial = (attempt: Attempt): Promise<Connection> => {
+    attempted = attempt.tls;
+    return client.dial({ address, attempt, tls, sign });
   };
   try {
-    const connection = await connectEitherWay(address, attempt);
-    const version = versionOf(connection);
+    const connection = await connectEitherWay(address, dial);
+    const version = client.versionOf(connection);
     options.log.debug({ server: remote.server, version }, 'connected to NATS');
     if (!isTooOld(version, options.oldest)) return { connection, remote, certificateExpires };
     await connection.close();
@@ -155,11 +151,6 @@ async function signIn(
         : [];
     throw translate(error, remote, { chain, expectedName: remote.expectedName, ca: options.ca });
   }
-}
-
-/** What the server says about itself, which need not be a text. */
-function versionOf({ info }: NatsConnection): string | undefined {
-  return typeof info?.version === 'string' ? info.version : undefined;
 }
 
 function remoteOf(options: NatsOptions, address: ServerAddress, publicKey: string, refused?: string): Remote {

@@ -1,5 +1,5 @@
 import { sleep } from '../../common/backoff.ts';
-import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import type { Closable, Connected, NatsOptions } from './connection.ts';
 
 /** Each refusal is a line in that server's log, and a rotation takes hours, so trying more often would not help. */
 export const KEY_RETRY_MS = 60_000;
@@ -16,19 +16,24 @@ export const KEY_RETRY_MS = 60_000;
  * connection reaches, and that one may know only the previous key. This costs one more take-over every `everyMs`, until all
  * of these servers know both keys.
  *
+ * @param connect connects as the existing connection was made
  * @param options those of the existing connection
  * @returns the connection that the server accepted; undefined when `signal` was aborted first
  */
-export async function connectWithCurrentKey(
-  options: NatsOptions,
+export async function connectWithCurrentKey<
+  Options extends Pick<NatsOptions, 'olderSeeds'>,
+  Connection extends Closable,
+>(
+  connect: (options: Options) => Promise<Connected<Connection>>,
+  options: Options,
   everyMs: number,
   signal: AbortSignal,
-): Promise<Connected | undefined> {
+): Promise<Connected<Connection> | undefined> {
   for (;;) {
     await sleep(everyMs, signal);
     if (signal.aborted) return undefined;
     // A failure is not reported: the existing connection shows how things are.
-    const connected = await connectNats({ ...options, olderSeeds: [] }).catch(() => undefined);
+    const connected = await connect({ ...options, olderSeeds: [] }).catch(() => undefined);
     if (!connected) continue;
     if (!signal.aborted) return connected;
     await connected.connection.close();

@@ -1,10 +1,9 @@
-import { NatsError } from 'nats';
 import { IMPOSSIBLE_PULL, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
-import type { Connected } from './connection.ts';
+import type { PeerConnected } from './connect-peer.ts';
 import { consumerMissing, translate } from './errors.ts';
 import type { PullStatus } from './pull-status.ts';
-import { ask } from './request.ts';
+import { askPeer } from './request.ts';
 
 /** One durable consumer of a peer's stream. */
 export interface DurableName {
@@ -21,10 +20,10 @@ const SECOND_LOOK_MS = 500;
  * The question goes to the pull subject, since only that one gives an answer: a server says at once that nothing listens
  * there, but it never answers a reset of a durable that is missing.
  */
-export async function demandDurable(connected: Connected, of: DurableName): Promise<void> {
-  if (await ask(connected, pullSubject(of.stream, of.durable), IMPOSSIBLE_PULL)) return;
+export async function demandDurable(connected: PeerConnected, of: DurableName): Promise<void> {
+  if (await askPeer(connected, pullSubject(of.stream, of.durable), IMPOSSIBLE_PULL)) return;
   await new Promise((resolve) => setTimeout(resolve, SECOND_LOOK_MS));
-  if (await ask(connected, pullSubject(of.stream, of.durable), IMPOSSIBLE_PULL)) return;
+  if (await askPeer(connected, pullSubject(of.stream, of.durable), IMPOSSIBLE_PULL)) return;
   throw consumerMissing(connected.remote, `has no durable consumer ${of.durable} on stream ${of.stream}`);
 }
 
@@ -34,14 +33,13 @@ export async function demandDurable(connected: Connected, of: DurableName): Prom
  * @param why what ended it; undefined when the server fell silent
  */
 export async function explainEnd(
-  why: PullStatus | NatsError | undefined,
-  connected: Connected,
+  why: PullStatus | undefined,
+  connected: PeerConnected,
   of: DurableName,
 ): Promise<TransientError> {
   const { remote } = connected;
   const unreachable = (what: string): TransientError => new TransientError('Unreachable', `${remote.server} ${what}`);
   if (why === undefined) return unreachable('has fallen silent: no heartbeats');
-  if (why instanceof NatsError) return translate(why, remote);
   switch (why.kind) {
     case 'missing':
       return consumerMissing(remote, why.what);

@@ -1,4 +1,4 @@
-import { ErrorCode, type NatsError } from 'nats';
+import { ErrorCode } from 'nats';
 import { clean } from '../../common/clean.ts';
 import type { Reason } from '../../common/contract/reasons.ts';
 import { TransientError } from '../../common/errors.ts';
@@ -7,6 +7,7 @@ import { isOutOfConnections } from '../../common/out-of-connections.ts';
 import { describeRefusal, type RefusedCertificate } from '../../common/refused-certificate.ts';
 import { errorCodes, hungUpInHandshake, isCertificateReason, type TlsFailure, tlsFailure } from '../../common/tls.ts';
 import { hungUpAtOnce, isNotNats, spokeBeforeTls } from '../../common/tls-first.ts';
+import type { MissingPermission } from './peer-client/errors.ts';
 
 /** Whose the node's own server is, as a {@link Remote} names it. */
 export const LOCAL_NATS = "this node's NATS";
@@ -50,10 +51,12 @@ export function isCertificateRefused(error: unknown): boolean {
 /**
  * Translates whatever ended a connection, or kept it from being made. It never throws.
  *
+ * @param thrown undefined, or CONNECTION_CLOSED, for a connection that was closed without a word
  * @param refused the server's certificates, where it was one of them that was refused
  */
-export function translate(error: unknown, remote: Remote, refused?: RefusedCertificate): TransientError {
-  if (error instanceof TransientError) return error;
+export function translate(thrown: unknown, remote: Remote, refused?: RefusedCertificate): TransientError {
+  if (thrown instanceof TransientError) return thrown;
+  const error = errorCodes(thrown).includes(ErrorCode.ConnectionClosed) ? undefined : thrown;
   try {
     const { reason, message } =
       tlsProblem(error, remote, refused) ?? accessProblem(error, remote) ?? connectionProblem(error, remote);
@@ -122,7 +125,7 @@ function accessProblem(error: unknown, remote: Remote): Problem | undefined {
   const codes = errorCodes(error);
   if (codes.some(isKeyRefusal)) return { reason: 'KeyRefused', message: refusalMessage(remote) };
   if (codes.includes(ErrorCode.PermissionsViolation)) {
-    const { permissionContext } = error as NatsError;
+    const { permissionContext } = error as { readonly permissionContext?: MissingPermission };
     return { reason: 'PermissionDenied', message: permissionMessage(remote, permissionContext) };
   }
   return undefined;
@@ -199,7 +202,7 @@ export function consumerMissing(remote: Remote, what: string, cause?: unknown): 
 }
 
 /** A permission of ours that is missing, in the server's words: which subject, and whether to publish or subscribe. */
-export function permissionMessage(remote: Remote, context: NatsError['permissionContext']): string {
+function permissionMessage(remote: Remote, context: MissingPermission | undefined): string {
   const what = context
     ? `${context.operation === 'publish' ? 'publish on' : 'subscribe to'} ${clean(context.subject)}`
     : 'do this';

@@ -3,7 +3,8 @@ import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import type { Announced, Announcement, AnnouncePort } from '../ports.ts';
 import { announce } from './announce.ts';
-import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import { connectLocal, type LocalConnected } from './connect-local.ts';
+import type { NatsOptions } from './connection.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
 import { LOCAL_NATS, translate } from './errors.ts';
 import { type StatusService, serveStatus } from './status-service.ts';
@@ -108,7 +109,7 @@ class KeptConnection {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   readonly #tried = Promise.withResolvers<void>();
-  #connected: Connected | undefined;
+  #connected: LocalConnected | undefined;
   #problem = NOT_YET;
   #announcing: Promise<void> = Promise.resolve();
 
@@ -153,7 +154,7 @@ class KeptConnection {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         const options = { ...this.#options, server: servers[attempt % servers.length] ?? '', owner: LOCAL_NATS };
-        const last = await this.#stay(options, await connectNats(options));
+        const last = await this.#stay(options, await connectLocal(options));
         failures = 0;
         const error = await last.connection.closed();
         this.#problem = translate(error ?? undefined, last.remote);
@@ -173,7 +174,7 @@ class KeptConnection {
   }
 
   /** Stays connected until the server or {@link close} ends it. @returns the connection that was ended */
-  async #stay(options: NatsOptions, first: Connected): Promise<Connected> {
+  async #stay(options: NatsOptions, first: LocalConnected): Promise<LocalConnected> {
     this.#connected = first;
     if (this.#stop.signal.aborted) await first.connection.close();
     await this.#serve(first);
@@ -191,13 +192,13 @@ class KeptConnection {
     return next;
   }
 
-  #withCurrentKey(options: NatsOptions, { connection }: Connected): Promise<Connected | undefined> {
+  #withCurrentKey(options: NatsOptions, { connection }: LocalConnected): Promise<LocalConnected | undefined> {
     const ended = new AbortController();
     void connection.closed().then(() => ended.abort());
-    return connectWithCurrentKey(options, this.#options.keyRetryMs ?? KEY_RETRY_MS, ended.signal);
+    return connectWithCurrentKey(connectLocal, options, this.#options.keyRetryMs ?? KEY_RETRY_MS, ended.signal);
   }
 
-  #serve(connected: Connected): Promise<void> {
+  #serve(connected: LocalConnected): Promise<void> {
     return serveStatus(connected, this.#service, this.#options.log);
   }
 }

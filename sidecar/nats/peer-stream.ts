@@ -1,23 +1,22 @@
-import { ErrorCode, Events, type Msg } from 'nats';
 import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { OLDEST_PEER_NATS } from '../../common/nats-version.ts';
 import type { PeerStream } from '../ports.ts';
 import type { Place } from '../replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
-import { type Connected, connectNats, type NatsOptions } from './connection.ts';
+import { connectPeer, type PeerConnected, type PeerOptions } from './connect-peer.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
 import { DeliveredBuffer } from './delivered-buffer.ts';
 import { explainEnd } from './durable.ts';
-import { permissionMessage, translate } from './errors.ts';
-import { type Payload, payloadOf } from './payload.ts';
+import { translate } from './errors.ts';
+import { PayloadStore } from './payload-store.ts';
+import type { Incoming } from './peer-client/incoming.ts';
 import { PullLoop, type PullOptions } from './pull-loop.ts';
 import type { Amount } from './pull-plan.ts';
 import { canReset, resetDurable } from './reset.ts';
 
-export interface PeerStreamOptions extends Omit<NatsOptions, 'allowPlaintext'> {
+export interface PeerStreamOptions extends PeerOptions {
   readonly stream: string;
   /** Our durable consumer there, and the only thing we may touch. */
   readonly durable: string;
@@ -42,7 +41,7 @@ const TOLERANCE = 1.25;
 export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABLE.maxExpiresMs - 1_000 };
 const ONE: Amount = { messages: 1, bytes: 1 };
 const FLUSH_TIMEOUT_MS = 1000;
-const ACK = new TextEncoder().encode('+ACK');
+const ACK = '+ACK';
 
 /**
  * Connects to one of a peer's servers, for one durable of its stream.
@@ -51,15 +50,7 @@ const ACK = new TextEncoder().encode('+ACK');
  * @throws InvalidInputError for a server, a CA or a seed that is not one
  */
 export async function openPeerStream(options: PeerStreamOptions): Promise<OpenPeerStream> {
-  // The answer to a ping waits behind messages. Over a slow line they may take longer than any number of pings; the pull loop
-  // notices a server that is gone.
-  const connected = await connectNats({
-    ...options,
-    allowPlaintext: false,
-    oldest: OLDEST_PEER_NATS,
-    maxPingsUnanswered: Number.MAX_SAFE_INTEGER,
-  });
-  return new DurablePull(options, connected);
+  return new DurablePull(options, await connectPeer(options));
 }
 
 class DurablePull implements OpenPeerStream {
@@ -68,10 +59,11 @@ class DurablePull implements OpenPeerStream {
   readonly certificateExpires: number | undefined;
   readonly ackWaitMs = DURABLE.ackWaitMs + 1_000;
   readonly #options: PeerStreamOptions;
-  readonly #connected: Connected;
+  readonly #connected: PeerConnected;
   readonly #log: Logger;
   readonly #parseAck: (subject: string) => AckSubject | undefined;
   readonly #buffer = new DeliveredBuffer();
+  readonly #payloads = new PayloadStore();
   readonly #waiters = new Set<() => void>();
   readonly #superseded = new AbortController();
   readonly #ended = new AbortController();
@@ -83,7 +75,7 @@ class DurablePull implements OpenPeerStream {
   #waking = false;
   #dropped = 0;
 
-  constructor(options: PeerStreamOptions, connected: Connected) {
+  constructor(options: PeerStreamOptions, connected: PeerConnected) {
     this.server = connected.remote.server;
     this.key = connected.remote.publicKey;
     this.certificateExpires = connected.certificateExpires;
@@ -91,10 +83,7 @@ class DurablePull implements OpenPeerStream {
     this.#connected = connected;
     this.#log = options.log;
     this.#parseAck = ackSubjectParser(options.stream, options.durable);
-    this.#background(
-      connected.connection.closed().then((error) => this.#fail(translate(error ?? undefined, connected.remote))),
-    );
-    this.#background(this.#watchPermissions());
+    this.#background(connected.connection.closed.then((error) => this.#fail(translate(error, connected.remote))));
     if (connected.onOlderKey) this.#background(this.#watchKey());
   }
 
@@ -135,16 +124,15 @@ class DurablePull implements OpenPeerStream {
   #pull(limits: Amount, isSingle: boolean): void {
     this.#throwIfFailed();
     if (this.#pulls) throw new Error('the stream is being pulled already');
-    const { inboxPrefix, pull = PULL } = this.#options;
+    const { pull = PULL } = this.#options;
     this.#limits = limits;
     this.#pulls = new PullLoop({
       ...pull,
       connection: this.#connected.connection,
       subject: pullSubject(this.#options.stream, this.#options.durable),
-      inboxPrefix,
       limits,
       isSingle,
-      gradual: canReset(this.#connected.connection.info?.version),
+      gradual: canReset(this.#connected.connection.version),
       held: () => this.#buffer.held,
       onMessage: (message, endedEarly) => this.#receive(message, endedEarly),
       onEnd: (why) =>
@@ -184,22 +172,18 @@ class DurablePull implements OpenPeerStream {
     this.#closed = true;
     this.#fail(new TransientError('Unreachable', `the connection to ${this.server} was closed by us`));
     this.#buffer.clear();
-    // The last ack may still wait in the library. It is worth only a moment, since no ack is ever needed.
-    if (working && !connection.isClosed()) {
-      await Promise.race([connection.flush().catch(() => undefined), connection.closed(), pause(FLUSH_TIMEOUT_MS)]);
-    }
+    // The last ack may be on its way. It is worth only a moment, since no ack is ever needed.
+    if (working) await Promise.race([connection.flush(), pause(FLUSH_TIMEOUT_MS)]);
     await connection.close();
   }
 
   /** @returns the durable's pending messages after this one; undefined for a message that is dropped */
-  #receive(message: Msg, endedEarly: boolean): number | undefined {
-    const { reply } = message;
-    const ack = this.#parseAck(reply as string);
+  #receive(message: Incoming, endedEarly: boolean): number | undefined {
+    const ack = this.#parseAck(message.reply);
     if (ack === undefined) {
       this.#drop();
       return undefined;
     }
-    const payload = payloadOf(message);
     const { length, bytes } = this.#buffer;
     const tooMuch = length >= this.#limits.messages * TOLERANCE || bytes > this.#limits.bytes * TOLERANCE;
     if (tooMuch) {
@@ -207,7 +191,7 @@ class DurablePull implements OpenPeerStream {
       return undefined;
     }
     const cutOff = endedEarly && ack.pending > 0;
-    this.#buffer.push(new DeliveredMessage(payload, ack, cutOff, reply as string, this));
+    this.#buffer.push(new DeliveredMessage(message, this.#payloads.keep(message.payload), ack, cutOff, this));
     if (this.#waiters.size > 0 && !this.#waking) this.#wakeSoon();
     return ack.pending;
   }
@@ -223,7 +207,7 @@ class DurablePull implements OpenPeerStream {
 
   /** Sends an ack, but not after a failure: the position decides then anyway. */
   acknowledge(reply: string): void {
-    if (!this.#failure && !this.#connected.connection.isClosed()) this.#connected.connection.publish(reply, ACK);
+    if (!this.#failure) this.#connected.connection.publish(reply, ACK);
   }
 
   #drop(): void {
@@ -231,18 +215,9 @@ class DurablePull implements OpenPeerStream {
     this.#log.warn({ server: this.server, count: 1 }, 'dropped messages that are not from our durable');
   }
 
-  /** A server refuses a publish or a subscription with a message of its own, and keeps the connection open. */
-  async #watchPermissions(): Promise<void> {
-    for await (const status of this.#connected.connection.status()) {
-      if (status.type !== Events.Error || status.data !== ErrorCode.PermissionsViolation) continue;
-      const { remote } = this.#connected;
-      this.#fail(new TransientError('PermissionDenied', permissionMessage(remote, status.permissionContext)));
-    }
-  }
-
   async #watchKey(): Promise<void> {
     const { keyRetryMs = KEY_RETRY_MS } = this.#options;
-    const next = await connectWithCurrentKey(this.#options, keyRetryMs, this.#ended.signal);
+    const next = await connectWithCurrentKey(connectPeer, this.#options, keyRetryMs, this.#ended.signal);
     if (!next) return;
     // The new connection is not used: the session is in the middle of a batch, and a stream begins with a reset.
     await next.connection.close();
@@ -285,8 +260,8 @@ class DeliveredMessage implements Delivered {
   readonly #reply: string;
   readonly #stream: DurablePull;
 
-  constructor({ bytes, size }: Payload, ack: AckSubject, cutOff: boolean, reply: string, stream: DurablePull) {
-    this.payload = bytes;
+  constructor({ size, reply }: Incoming, payload: Uint8Array, ack: AckSubject, cutOff: boolean, stream: DurablePull) {
+    this.payload = payload;
     this.size = size;
     this.streamSequence = ack.streamSequence;
     this.consumerSequence = ack.consumerSequence;

@@ -1,9 +1,8 @@
-import { createInbox, type Msg, type NatsConnection, type NatsError, type Subscription } from 'nats';
-import { hasHeaders, sizeOf } from './payload.ts';
+import type { PeerConnection } from './peer-client/connection.ts';
+import { type Incoming, statusOf } from './peer-client/incoming.ts';
 import { PullPace } from './pull-pace.ts';
 import { type Amount, nextPull } from './pull-plan.ts';
 import { type PullStatus, pullStatus } from './pull-status.ts';
-import { receivedBytes } from './received-bytes.ts';
 
 /** What the durable allows, and how long a pull of ours waits. */
 export interface PullOptions {
@@ -14,10 +13,9 @@ export interface PullOptions {
 }
 
 export interface PullLoopOptions extends PullOptions {
-  readonly connection: NatsConnection;
+  readonly connection: PeerConnection;
   /** `$JS.API.CONSUMER.MSG.NEXT.<stream>.<durable>` */
   readonly subject: string;
-  readonly inboxPrefix: string;
   readonly limits: Amount;
   /** Whether to ask only once, for one message of any size. */
   readonly isSingle: boolean;
@@ -28,13 +26,14 @@ export interface PullLoopOptions extends PullOptions {
    * Called with each message, and whether the server ended the pull with it before the pull was complete.
    * @returns how many messages the durable had not delivered yet; undefined for a foreign one
    */
-  readonly onMessage: (message: Msg, endedEarly: boolean) => number | undefined;
-  /** Called with what ends the loop: a status, an error of the library, or undefined when the server fell silent. */
-  readonly onEnd: (why: PullStatus | NatsError | undefined) => void;
+  readonly onMessage: (message: Incoming, endedEarly: boolean) => number | undefined;
+  /** Called with what ends the loop: a status, or undefined when the server fell silent. */
+  readonly onEnd: (why: PullStatus | undefined) => void;
 }
 
 interface Pull {
-  readonly subscription: Subscription;
+  /** The number of its subscription. */
+  readonly sid: number;
   readonly bounded: boolean;
   readonly asked: Amount;
   readonly sent: number;
@@ -95,7 +94,7 @@ export class PullLoop {
 
   /** Sends pulls for as much as there is room for. */
   refill(): void {
-    while (!this.#stopped && !this.#draining && !this.#options.isSingle && !this.#options.connection.isClosed()) {
+    while (!this.#stopped && !this.#draining && !this.#options.isSingle && !this.#options.connection.isClosed) {
       const request = nextPull(this.#options.limits, this.#options.maxBatch, {
         held: this.#options.held(),
         outstanding: this.#outstanding,
@@ -126,9 +125,9 @@ export class PullLoop {
 
   #pull(batch: number, maxBytes: number | undefined): void {
     const { connection, expiresMs } = this.#options;
-    const inbox = createInbox(this.#options.inboxPrefix);
+    const inbox = connection.newInbox();
     const pull: Pull = {
-      subscription: connection.subscribe(inbox, { callback: (error, message) => this.#receive(pull, error, message) }),
+      sid: connection.subscribe(inbox, (message) => this.#receive(pull, message)),
       bounded: maxBytes !== undefined,
       asked: { messages: batch, bytes: maxBytes ?? 0 },
       sent: performance.now(),
@@ -147,18 +146,16 @@ export class PullLoop {
     connection.publish(this.#options.subject, JSON.stringify(request), { reply: inbox });
   }
 
-  /** Runs for every message. It must not throw, since the library would stop reading without a word. */
-  #receive(pull: Pull, error: NatsError | null, message: Msg): void {
+  #receive(pull: Pull, message: Incoming): void {
     if (this.#stopped) return;
-    if (error) return this.#end(error);
     this.#silentTicks = 0;
     if (message.reply) this.#onMessage(pull, message);
     else this.#onStatus(pull, message);
   }
 
-  #onMessage(pull: Pull, message: Msg): void {
+  #onMessage(pull: Pull, message: Incoming): void {
     this.#idle = false;
-    const size = sizeOf(message);
+    const { size } = message;
     if (pull.bounded && size > pull.bytes) return this.#end({ kind: 'gone', what: 'sends more than it is asked for' });
     this.#count(pull, size);
     if (!pull.bounded) this.#oversized = false;
@@ -180,8 +177,8 @@ export class PullLoop {
     this.#outstanding.bytes -= setAside;
   }
 
-  #onStatus(pull: Pull, message: Msg): void {
-    const status = statusOf(message);
+  #onStatus(pull: Pull, message: Incoming): void {
+    const status = pullStatusOf(message);
     switch (status.kind) {
       case 'alive':
         this.#idle = true;
@@ -203,7 +200,7 @@ export class PullLoop {
 
   #finish(pull: Pull): void {
     if (!this.#pulls.delete(pull)) return;
-    pull.subscription.unsubscribe();
+    this.#options.connection.unsubscribe(pull.sid);
     this.#outstanding.messages -= pull.messages;
     this.#outstanding.bytes -= pull.bytes;
     this.refill();
@@ -216,7 +213,7 @@ export class PullLoop {
 
   /** Counts ticks of our own clock, because a process that was stopped or busy did not get those either. */
   #tick(): void {
-    const received = receivedBytes(this.#options.connection);
+    const received = this.#options.connection.receivedBytes;
     this.#silentTicks = this.#pulls.size === 0 || received !== this.#receivedBytes ? 0 : this.#silentTicks + 1;
     this.#receivedBytes = received;
     if (this.#silentTicks >= SILENT_TICKS) return this.#end(undefined);
@@ -232,26 +229,23 @@ export class PullLoop {
   async #giveUp(pull: Pull): Promise<void> {
     pull.overdue = true;
     // A connection that ends meanwhile reports that itself.
-    await this.#options.connection.flush().catch(() => undefined);
+    await this.#options.connection.flush();
     if (!this.#stopped) this.#finish(pull);
   }
 
-  #end(why: PullStatus | NatsError | undefined): void {
+  #end(why: PullStatus | undefined): void {
     this.stop();
     this.#options.onEnd(why);
   }
 }
 
 /** Whether nats-server takes this message for the last answer to its pull: its body is empty, and it has no headers. */
-function endsPull(message: Msg): boolean {
-  return message.data.byteLength === 0 && !hasHeaders(message);
+function endsPull({ size, headerSize }: Incoming): boolean {
+  return size === 0 && headerSize === 0;
 }
 
-function statusOf(message: Msg): PullStatus {
-  try {
-    const { code = 0, description = '' } = message.headers ?? {};
-    return pullStatus(code, description);
-  } catch {
-    return { kind: 'gone', what: 'answered a pull with headers that cannot be understood' };
-  }
+function pullStatusOf(message: Incoming): PullStatus {
+  const status = statusOf(message);
+  if (status) return pullStatus(status.code, status.description);
+  return { kind: 'gone', what: 'answered a pull with headers that cannot be understood' };
 }

@@ -1,12 +1,17 @@
 import { ErrorCode, type Msg, type MsgHdrs, NatsError } from 'nats';
 import { TransientError } from '../../common/errors.ts';
-import type { Connected } from './connection.ts';
-import { translate } from './errors.ts';
+import type { LocalConnected } from './connect-local.ts';
+import type { PeerConnected } from './connect-peer.ts';
+import { type Remote, translate } from './errors.ts';
+import { ConnectionError } from './peer-client/errors.ts';
+import { type Incoming, statusOf } from './peer-client/incoming.ts';
 
 const ANSWER_TIMEOUT_MS = 5000;
+/** The status of the answer where nothing listens on the subject. */
+const NO_RESPONDERS = 503;
 
 /**
- * Sends a request and waits for its one answer.
+ * Sends a request to the node's own server and waits for its one answer.
  *
  * Each request has an inbox of its own, so a user who may not subscribe to it gets an error that says so. The library never
  * settles such a request when the connection ends, so this waits for the end of the connection as well.
@@ -15,7 +20,7 @@ const ANSWER_TIMEOUT_MS = 5000;
  * @throws TransientError for everything else that is not an answer
  */
 export async function ask(
-  { connection, remote }: Connected,
+  { connection, remote }: LocalConnected,
   subject: string,
   body: string | Uint8Array,
   headers?: MsgHdrs,
@@ -31,10 +36,35 @@ export async function ask(
   } catch (error) {
     const code = error instanceof NatsError ? error.code : '';
     if (code === ErrorCode.NoResponders) return undefined;
-    if (code === ErrorCode.Timeout) {
-      const seconds = ANSWER_TIMEOUT_MS / 1000;
-      throw new TransientError('Unreachable', `${remote.server} did not answer on ${subject} within ${seconds} s`);
-    }
+    if (code === ErrorCode.Timeout) throw unanswered(remote, subject);
     throw translate(error, remote);
   }
+}
+
+/**
+ * Sends a request to a peer's server and waits for its one answer. As {@link ask}.
+ *
+ * @param header one that is sent with it
+ */
+export async function askPeer(
+  { connection, remote }: PeerConnected,
+  subject: string,
+  body: string,
+  header?: readonly [name: string, value: string],
+): Promise<Incoming | undefined> {
+  try {
+    const options = { timeoutMs: ANSWER_TIMEOUT_MS, ...(header && { header }) };
+    const answer = await connection.request(subject, body, options);
+    return answer.size === 0 && statusOf(answer)?.code === NO_RESPONDERS ? undefined : answer;
+  } catch (error) {
+    if (error instanceof ConnectionError && error.code === 'TIMEOUT') throw unanswered(remote, subject);
+    throw translate(error, remote);
+  }
+}
+
+function unanswered({ server }: Remote, subject: string): TransientError {
+  return new TransientError(
+    'Unreachable',
+    `${server} did not answer on ${subject} within ${ANSWER_TIMEOUT_MS / 1000} s`,
+  );
 }

@@ -1,12 +1,12 @@
-import { headers, type Msg } from 'nats';
 import { clean } from '../../common/clean.ts';
 import { DURABLE, resetSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
-import type { Connected } from './connection.ts';
+import type { PeerConnected } from './connect-peer.ts';
 import { type DurableName, demandDurable } from './durable.ts';
 import { consumerMissing, type Remote } from './errors.ts';
-import { ask } from './request.ts';
+import { headerOf, type Incoming } from './peer-client/incoming.ts';
+import { askPeer } from './request.ts';
 
 const IDENTITY_HEADER = 'Nats-Stream-Identity';
 const IDENTITY = /^[\x21-\x7e]{1,256}$/;
@@ -28,18 +28,16 @@ const PARKED_POLL_MS = 100;
  * @returns undefined from a server before 2.14, which does not know this request and may not answer it
  */
 export async function resetDurable(
-  connected: Connected,
+  connected: PeerConnected,
   of: DurableName,
   sequence: number | undefined,
 ): Promise<ResetAnswer | undefined> {
   const { connection, remote } = connected;
   await demandDurable(connected, of);
-  if (!canReset(connection.info?.version)) return undefined;
-  const fields = headers();
-  fields.set(IDENTITY_HEADER, '?');
+  if (!canReset(connection.version)) return undefined;
   const body = sequence === undefined ? '' : JSON.stringify({ seq: sequence + 1 });
   for (const deadline = performance.now() + PARKED_MS; ; ) {
-    const answer = await ask(connected, resetSubject(of.stream, of.durable), body, fields);
+    const answer = await askPeer(connected, resetSubject(of.stream, of.durable), body, [IDENTITY_HEADER, '?']);
     if (answer === undefined)
       throw consumerMissing(remote, `does not let us reset ${of.durable} on stream ${of.stream}`);
     const { parked, ...found } = readAnswer(answer, remote, of.durable);
@@ -55,14 +53,14 @@ export function canReset(version: string | undefined): boolean {
   return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 14);
 }
 
-function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer & { readonly parked: number } {
+function readAnswer(answer: Incoming, remote: Remote, durable: string): ResetAnswer & { readonly parked: number } {
   const fields = parseObject(answer);
   if (fields?.error !== undefined) {
     throw consumerMissing(remote, `cannot reset our durable ${durable} (${describe(fields.error)})`);
   }
   if (fields) demandAckAll(fields.config, remote, durable);
   const { reset_seq, num_pending, num_waiting } = fields ?? {};
-  const identity = answer.headers?.get(IDENTITY_HEADER) || null;
+  const identity = headerOf(answer, IDENTITY_HEADER) || null;
   if (!isCount(reset_seq) || reset_seq < 1 || !isCount(num_pending) || !isIdentity(identity)) {
     throw new TransientError(
       'Unreachable',
@@ -72,9 +70,9 @@ function readAnswer(answer: Msg, remote: Remote, durable: string): ResetAnswer &
   return { floor: reset_seq - 1, identity, pending: num_pending, parked: isCount(num_waiting) ? num_waiting : 0 };
 }
 
-function parseObject(answer: Msg): Readonly<Record<string, unknown>> | undefined {
+function parseObject(answer: Incoming): Readonly<Record<string, unknown>> | undefined {
   try {
-    const parsed: unknown = JSON.parse(answer.string());
+    const parsed: unknown = JSON.parse(answer.payload.toString());
     return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -3,7 +3,7 @@ import { NatsError, type ServiceMsg } from 'nats';
 import { STATUS_SERVICE, statusSubject } from '../../common/contract/names.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Connected } from './connection.ts';
+import type { LocalConnected } from './connect-local.ts';
 import { translate } from './errors.ts';
 
 /** What a sidecar answers on its node's local NATS. */
@@ -26,7 +26,7 @@ export interface StatusService {
  * This never throws and ends nothing: when it fails, the operator does not know how the replay goes, but the replay goes on.
  */
 export async function serveStatus(
-  { connection, remote }: Connected,
+  { connection, remote }: LocalConnected,
   { node, version, status }: StatusService,
   log: Logger,
 ): Promise<void> {

@@ -7,7 +7,7 @@ import { TLSSocket, type TLSSocketOptions } from 'node:tls';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { messageOf, TransientError } from '../../../common/errors.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
-import { type ClientOptions, NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
+import { type ClientOptions, type Connect, NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 import { until } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,
@@ -28,10 +28,13 @@ const INFO =
 type Trust = Pick<ClientOptions, 'ca' | 'tlsServerName'>;
 
 /** As each program connects to a server of hospital-b. */
-const CLIENTS = Object.values(NATS_CLIENTS).map(
-  (connect) => (server: string, trust: Trust) =>
-    connect(server, key, { owner: 'hospital-b', allowPlaintext: true, ...trust }),
-);
+const clientsOf = (clients: readonly Connect[]) =>
+  clients.map(
+    (connect) => (server: string, trust: Trust) =>
+      connect(server, key, { owner: 'hospital-b', allowPlaintext: true, ...trust }),
+  );
+const CLIENTS = clientsOf(Object.values(NATS_CLIENTS));
+const CLIENTS_IN_THE_CLEAR = clientsOf([NATS_CLIENTS.sidecar, NATS_CLIENTS.operator]);
 
 async function failure(connecting: Promise<unknown>): Promise<TransientError> {
   const error = await connecting.then(
@@ -484,7 +487,7 @@ describe("what both programs say of a server's TLS", function () {
   for (const { server, at, scheme = 'tls', reason, says } of IMPOSTORS) {
     it(`is ${reason} for a server ${server}`, async () => {
       const place = await at();
-      for (const connect of CLIENTS) {
+      for (const connect of scheme === 'nats' ? CLIENTS_IN_THE_CLEAR : CLIENTS) {
         isFailure(await failure(connect(`${scheme}://${place}`, { ca: root.ca })), reason, says);
       }
     });
@@ -510,7 +513,7 @@ describe("what both programs say of a server's TLS", function () {
       socket.write(INFO.replace('2.15.2', '2.6.6').replace('"tls_required":true', '"tls_required":false'));
       socket.on('data', () => socket.write('PONG\r\n'));
     });
-    for (const connect of CLIENTS) {
+    for (const connect of CLIENTS_IN_THE_CLEAR) {
       const error = await failure(connect(`nats://${old}`, {}));
       isFailure(error, 'ServerTooOld', /nats-server 2\.6\.6, and 2\.10 or later is needed/);
     }

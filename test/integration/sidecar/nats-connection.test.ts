@@ -8,7 +8,9 @@ import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import { InvalidInputError, TransientError } from '../../../common/errors.ts';
-import { connectNats, type NatsOptions } from '../../../sidecar/nats/connection.ts';
+import { connectLocal } from '../../../sidecar/nats/connect-local.ts';
+import { connectPeer } from '../../../sidecar/nats/connect-peer.ts';
+import type { Closable, Connected, NatsOptions } from '../../../sidecar/nats/connection.ts';
 import { freePort } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,
@@ -16,6 +18,13 @@ import {
   createCertificateAuthority,
 } from '../../kit/servers/certificates.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
+
+type Connect = (options: NatsOptions) => Promise<Connected<Closable>>;
+
+/** A peer's server is never connected to in the clear, and there our own client connects. */
+function clientsFor({ allowPlaintext }: NatsOptions): Connect[] {
+  return allowPlaintext ? [connectLocal] : [connectLocal, connectPeer];
+}
 
 describe("the sidecar's connection to a NATS server", () => {
   const key = createUser();
@@ -61,13 +70,23 @@ describe("the sidecar's connection to a NATS server", () => {
   }
 
   async function accepts(given: NatsOptions): Promise<void> {
-    const { connection } = await connectNats(given);
-    assert.equal(connection.isClosed(), false);
-    await connection.close();
+    for (const connect of clientsFor(given)) {
+      const { connection } = await connect(given);
+      await connection.close();
+    }
   }
 
-  async function refuses(given: NatsOptions, reason: Reason, ...says: RegExp[]): Promise<TransientError> {
-    const error = await connectNats(given).then(
+  async function refuses(given: NatsOptions, reason: Reason, ...says: RegExp[]): Promise<TransientError[]> {
+    return Promise.all(clientsFor(given).map((connect) => refusesOf(connect, given, reason, says)));
+  }
+
+  async function refusesOf(
+    connect: Connect,
+    given: NatsOptions,
+    reason: Reason,
+    says: readonly RegExp[],
+  ): Promise<TransientError> {
+    const error = await connect(given).then(
       async ({ connection }) => {
         await connection.close();
         return assert.fail('it connected');
@@ -191,13 +210,13 @@ describe("the sidecar's connection to a NATS server", () => {
     const server = await serve();
     const stranger = createUser();
     const seed = new TextDecoder().decode(stranger.getSeed());
-    const error = await refuses(
+    const errors = await refuses(
       options(server.url, { seed: stranger.getSeed() }),
       'KeyRefused',
       new RegExp(stranger.getPublicKey()),
       /administrator of hospital-a/,
     );
-    assert.ok(!`${error.message}${error.stack}${String(error.cause)}`.includes(seed));
+    for (const error of errors) assert.ok(!`${error.message}${error.stack}${String(error.cause)}`.includes(seed));
   });
 
   it('reports that nothing listens, or that DNS does not know the name', async () => {
@@ -232,11 +251,14 @@ describe("the sidecar's connection to a NATS server", () => {
       { seed: new Uint8Array() },
     ];
     for (const over of bad) {
-      await assert.rejects(connectNats(options('tls://127.0.0.1:1', over)), (error: unknown) => {
-        assert.ok(error instanceof InvalidInputError, String(error));
-        assert.ok(!/secret|SUAHELLO|MIIB/.test(error.message));
-        return true;
-      });
+      const given = options('tls://127.0.0.1:1', over);
+      for (const connect of clientsFor(given)) {
+        await assert.rejects(connect(given), (error: unknown) => {
+          assert.ok(error instanceof InvalidInputError, String(error));
+          assert.ok(!/secret|SUAHELLO|MIIB/.test(error.message));
+          return true;
+        });
+      }
     }
   });
 });

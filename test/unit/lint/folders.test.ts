@@ -55,6 +55,7 @@ const CROSSINGS: Readonly<Record<string, readonly Crossing[]>> = {
     ['sidecar/kafka/to-session.ts', "export { there } from '../session/there.ts';", IMPORTS],
     ['sidecar/kafka/to-nats.ts', "export { there } from '../nats/there.ts';", IMPORTS],
     ['sidecar/nats/to-kafka.ts', "export { there } from '../kafka/there.ts';", IMPORTS],
+    ['sidecar/nats/peer-client/to-stream.ts', "export { there } from '../there.ts';", IMPORTS],
     ['sidecar/nats/to-settings.ts', "export { there } from '../settings/there.ts';", IMPORTS],
     ['sidecar/settings/to-session.ts', "export { there } from '../session/there.ts';", IMPORTS],
     ['sidecar/session/to-kafka.ts', "export { there } from '../kafka/there.ts';", IMPORTS],
@@ -85,6 +86,9 @@ const CROSSINGS: Readonly<Record<string, readonly Crossing[]>> = {
     ['common/prom.ts', "export { Counter } from 'prom-client';", IMPORTS],
     ['sidecar/pino.ts', "export { pino } from 'pino';", IMPORTS],
     ['common/pino.ts', "export { pino } from 'pino';", IMPORTS],
+    ['sidecar/session/net.ts', "export { connect } from 'node:net';", IMPORTS],
+    ['sidecar/nats/tls.ts', "export { connect } from 'node:tls';", IMPORTS],
+    ['sidecar/nats/peer-client/nats.ts', "export { connect } from 'nats';", IMPORTS],
     ['sidecar/one-nobody-wraps.ts', "export { createClient } from '@example/client';", IMPORTS],
   ],
   'decisions import no client library, logger, input or output': [
