@@ -145,10 +145,9 @@ describe("connect's own manifests", function () {
     await b.restartNats();
     await b.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
     await makeStream(b);
-    b.runPods();
     const injected = '--for=jsonpath={.spec.template.spec.initContainers[0].name}=lfh-sync';
     await b.kubectl('wait', 'deployment/connect', injected, '--timeout=60s');
-    await b.startSidecar();
+    await Promise.all([b.runPods(), b.startSidecar()]);
     await b.follow('kubectl wait -n lfh --for=condition=Ready');
     const read = (object: string, path: string): Promise<string> => b.kubectl('get', object, '-o', `jsonpath=${path}`);
     const env = '{.spec.template.spec.containers[0].env[?(@.name=="CONNECT_LFH_ID")].value}';

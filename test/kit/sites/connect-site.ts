@@ -4,10 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
-import { type ConfigMap, KINDS, type Kind, type KubeObject, type Secret } from '../../../operator/api/objects.ts';
+import {
+  type ConfigMap,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type Secret,
+  type Workload,
+} from '../../../operator/api/objects.ts';
 import type { LfhSyncNode } from '../../../operator/api/types.ts';
 import { KubeletStandIn } from '../processes/kubelet-stand-in.ts';
-import { freePort, ServerProcess } from '../processes/process.ts';
+import { freePort, ServerProcess, until } from '../processes/process.ts';
 import { runningWithLogs } from '../running.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../servers/certificates.ts';
 import type { ControlPlane } from '../servers/control-plane.ts';
@@ -64,8 +71,6 @@ export class ConnectSite {
   #sidecar: ServerProcess | undefined;
   #natsMounts: KubeletStandIn[] = [];
   #sidecarMount: KubeletStandIn | undefined;
-  #kubelet: Promise<void> | undefined;
-  #stopping = false;
   #failed = false;
 
   private constructor(
@@ -260,21 +265,20 @@ export class ConnectSite {
     });
   }
 
-  /** From now on the pods of connect are ready soon after they were made, as a kubelet would have it. */
-  runPods(): void {
-    this.#kubelet = (async () => {
-      while (!this.#stopping) {
-        await this.#readyPods().catch(() => undefined);
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    })();
+  /** Reports the pods of connect as ready, as a kubelet does, until those of its newest template are there. */
+  async runPods(): Promise<void> {
+    const isThere = async (): Promise<boolean> => {
+      await this.#readyPods();
+      const { metadata, status = {} } = await this.#get<Workload>(KINDS.deployment, 'connect');
+      const isSeen = status.observedGeneration === metadata.generation;
+      return isSeen && status.updatedReplicas === 1 && status.availableReplicas === 1;
+    };
+    await until('the pods of connect are ready', isThere, 60_000, 500);
   }
 
   /** Stops everything. The directory stays, for its logs, when a test failed meanwhile. */
   async stop(): Promise<void> {
     runningWithLogs.delete(this);
-    this.#stopping = true;
-    await this.#kubelet;
     await this.#sidecar?.stop(60_000);
     await this.#sidecarMount?.stop();
     await this.#stopMounts();
