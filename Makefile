@@ -72,7 +72,7 @@ cluster-down: $(INSTALLED) ## Stop that cluster, and remove everything that it u
 cluster-test: image ## Test that the cluster behaves like others (minutes)
 	$(RUN) cluster:test
 
-e2e: image ## Install, peer, disturb and uninstall two hospitals in a cluster; no message may be lost (Linux, as root; minutes)
+e2e: image ## Install, peer, disturb and uninstall hospitals in a cluster; no message may be lost (Linux, as root; minutes)
 	$(RUN) e2e
 
 kind-up: $(INSTALLED) ## Start a cluster with kind, where Docker is (Linux, as root)

@@ -4,19 +4,38 @@ import { until } from '../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../kit/servers/certificates.ts';
 import type { Cluster } from './cluster.ts';
 
+/** The StatefulSet and the Service of a site's NATS: `nats` for one that lfh-sync looks after, `nats-js` for one made by hand. */
+type NatsName = 'nats' | 'nats-js';
+
+/** What connect is told of other sites where no lfh-sync does that. */
+interface Others {
+  /** Their CAs, as PEM. */
+  readonly cas: readonly string[];
+  readonly subscribers: readonly string[];
+}
+
 /** NATS, Kafka and a stand-in for connect in a namespace: what a hospital has before lfh-sync is installed. */
 export class ClusterSite {
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly lfhId: string;
   readonly authority: CertificateAuthority;
+  readonly natsName: NatsName;
   readonly #connectKey: KeyPair = createUser();
+  #connectAddress: string | undefined;
 
-  private constructor(cluster: Cluster, namespace: string, lfhId: string, authority: CertificateAuthority) {
+  private constructor(
+    cluster: Cluster,
+    namespace: string,
+    lfhId: string,
+    authority: CertificateAuthority,
+    natsName: NatsName,
+  ) {
     this.cluster = cluster;
     this.namespace = namespace;
     this.lfhId = lfhId;
     this.authority = authority;
+    this.natsName = natsName;
   }
 
   /**
@@ -26,10 +45,28 @@ export class ClusterSite {
    * @param namespace exists already; its pods run as Pod Security `restricted` demands
    */
   static async create(cluster: Cluster, namespace: string, lfhId: string): Promise<ClusterSite> {
-    const site = new ClusterSite(cluster, namespace, lfhId, await createCertificateAuthority(lfhId));
-    await cluster.apply(await site.#prerequisites(), namespace);
-    for (const name of ['nats.yaml', 'kafka.yaml', 'connect.yaml']) await cluster.applyManifest(name, namespace);
+    const site = await ClusterSite.createWithoutConnect(cluster, namespace, lfhId, 'nats');
+    await site.startConnect();
     return site;
+  }
+
+  /** Applies all but connect. */
+  static async createWithoutConnect(
+    cluster: Cluster,
+    namespace: string,
+    lfhId: string,
+    natsName: NatsName,
+  ): Promise<ClusterSite> {
+    const site = new ClusterSite(cluster, namespace, lfhId, await createCertificateAuthority(lfhId), natsName);
+    await cluster.apply(await site.#secrets(), namespace);
+    for (const name of [`${natsName}.yaml`, 'kafka.yaml']) await cluster.applyManifest(name, namespace);
+    return site;
+  }
+
+  /** Applies connect with its settings. */
+  async startConnect(others: Others = { cas: [], subscribers: [] }): Promise<void> {
+    await this.cluster.apply(this.#settings(others), this.namespace);
+    await this.cluster.applyManifest('connect.yaml', this.namespace);
   }
 
   /** The public key that connect signs in with at NATS. */
@@ -37,14 +74,19 @@ export class ClusterSite {
     return this.#connectKey.getPublicKey();
   }
 
+  /** The seed of that key. */
+  get connectSeed(): Uint8Array {
+    return this.#connectKey.getSeed();
+  }
+
   /** The URL of its NATS for other namespaces of the cluster. */
   get natsUrl(): string {
-    return `tls://nats.${this.namespace}.svc:4222`;
+    return `tls://${this.natsName}.${this.namespace}.svc:4222`;
   }
 
   /** Resolves when every pod is ready and connect answers through its Service, whose rules are in place a moment later. */
   async running(timeoutMs?: number): Promise<void> {
-    for (const workload of ['statefulset/kafka', 'statefulset/nats', 'deployment/connect']) {
+    for (const workload of ['statefulset/kafka', `statefulset/${this.natsName}`, 'deployment/connect']) {
       await this.cluster.rolledOut(workload, this.namespace, timeoutMs);
     }
     const status = `${await this.#connectUrl()}/status`;
@@ -84,12 +126,16 @@ export class ClusterSite {
   }
 
   async #connectUrl(): Promise<string> {
-    return `http://${await this.cluster.serviceAddress('connect', this.namespace)}:5000`;
+    // A Service keeps its address.
+    this.#connectAddress ??= await this.cluster.serviceAddress('connect', this.namespace);
+    return `http://${this.#connectAddress}:5000`;
   }
 
-  async #prerequisites(): Promise<object[]> {
-    const { namespace, authority } = this;
-    const hosts = ['nats', `nats.${namespace}`, `nats.${namespace}.svc`, `nats.${namespace}.svc.cluster.local`];
+  async #secrets(): Promise<object[]> {
+    const { namespace, authority, natsName } = this;
+    const hosts = ['', `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
+      (domain) => natsName + domain,
+    );
     const { cert, key } = await authority.issue({ names: hosts.map((value) => ({ type: 'dns', value })) });
     return [
       {
@@ -104,17 +150,23 @@ export class ClusterSite {
         metadata: { name: 'connect-nkey' },
         stringData: { 'nats-server.nk': new TextDecoder().decode(this.#connectKey.getSeed()) },
       },
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ca-nats' }, data: { 'rootCA.pem': authority.ca } },
-      {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name: 'connect-config' },
-        data: {
-          CONNECT_LFH_ID: this.lfhId,
-          KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092',
-          NATS_SERVERS: '["tls://nats:4222"]',
-        },
-      },
     ];
+  }
+
+  #settings({ cas, subscribers }: Others): object[] {
+    const settings = {
+      CONNECT_LFH_ID: this.lfhId,
+      KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092',
+      NATS_SERVERS: JSON.stringify([`tls://${this.natsName}:4222`]),
+      ...(subscribers.length > 0 && { NATS_SYNC_SUBSCRIBERS: JSON.stringify(subscribers) }),
+    };
+    const all = [this.authority.ca, ...cas].join('\n');
+    const configMap = (name: string, data: object): object => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name },
+      data,
+    });
+    return [configMap('ca-nats', { 'rootCA.pem': all }), configMap('connect-config', settings)];
   }
 }

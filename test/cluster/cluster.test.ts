@@ -141,8 +141,10 @@ describe('the cluster', function () {
       records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid),
       [first.uuid, second.uuid],
     );
-    // Each is announced once, and the times of connect's five steps are published.
-    assert.equal((await monitored<{ messages: number }>('jsz')).messages, 2 * 6);
+    // Each is announced once, and to applications as well, and the times of connect's five steps are published.
+    const stored = async (): Promise<number> => (await monitored<{ messages: number }>('jsz')).messages;
+    await until('all is published', async () => (await stored()) >= 2 * 7, 10_000);
+    assert.equal(await stored(), 2 * 7);
 
     const before = await monitored<{ config_load_time: string; start: string }>('varz');
     await cluster.apply([includes('# Changed.\n')], namespace);

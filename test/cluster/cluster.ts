@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { exists } from '../../image/cache.ts';
 import { kubernetesPrograms } from '../kit/build/kubernetes-programs.ts';
@@ -86,6 +88,20 @@ export class Cluster {
       const unclaimed = JSON.stringify({ spec: { claimRef: null } });
       await this.kubectl(['patch', 'persistentvolume', metadata.name, '--type=merge', '-p', unclaimed]);
     }
+  }
+
+  /** The address of this machine at which pods reach it. */
+  async machineAddress(): Promise<string> {
+    const { items } = await this.get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>(
+      'nodes',
+    );
+    const node = items[0]?.status.addresses.find(({ type }) => type === 'InternalIP')?.address;
+    // Its kubelet answers there.
+    const socket = connect(10_250, node);
+    await once(socket, 'connect');
+    const { localAddress = '' } = socket;
+    socket.destroy();
+    return localAddress;
   }
 
   /** Resolves when the API answers and a node takes pods. */

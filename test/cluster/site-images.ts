@@ -22,6 +22,7 @@ const SOURCES = [
   'test/cluster/stand-ins',
   'test/kit/sites/connect-message.ts',
   'test/kit/servers/events-stream.ts',
+  'test/kit/servers/upstream-connect.ts',
 ];
 /** The modules that Kafka's broker and its formatting tool load: those that `jdeps` finds, and those they load by name. */
 const JAVA_MODULES = [

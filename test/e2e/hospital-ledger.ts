@@ -1,31 +1,44 @@
 import assert from 'node:assert/strict';
 import { SYNC_TOPIC } from '../../common/contract/names.ts';
+import type { ClusterSite } from '../cluster/cluster-site.ts';
 import { until } from '../kit/processes/process.ts';
 import { readTopic } from '../kit/servers/topic-reader.ts';
-import { type Hospital, PATIENCE_MS } from './hospital.ts';
+import { PATIENCE_MS } from './hospital.ts';
 
 const TOPIC = 'FHIR-R4';
 
-interface Message {
+/** A hospital, with lfh-sync or without. */
+export interface Party {
+  readonly lfhId: string;
+  readonly site: ClusterSite;
+}
+
+export interface Message {
   readonly uuid: string;
   readonly lfh_id: string;
 }
 
-/** Compares what each hospital took in with what is in the other's Kafka. */
+/** Compares what each hospital took in with what is in the Kafka of those that run lfh-sync. */
 export class HospitalLedger {
-  readonly #hospitals: readonly [Hospital, Hospital];
-  readonly #taken = new Map<Hospital, string[]>();
-  readonly #refused = new Map<Hospital, number>();
+  readonly #senders = new Map<Party, Party[]>();
+  readonly #taken = new Map<Party, string[]>();
+  readonly #refused = new Map<Party, number>();
 
-  constructor(hospitals: readonly [Hospital, Hospital]) {
-    this.#hospitals = hospitals;
+  /** From now on everything from `from` has to be at `to`, which runs lfh-sync. */
+  link(from: Party, to: Party): void {
+    this.#senders.set(to, [...(this.#senders.get(to) ?? []), from]);
+  }
+
+  /** The uuids of what a hospital took in, in that order. */
+  taken(at: Party): readonly string[] {
+    return this.#of(at);
   }
 
   /**
    * POSTs FHIR messages to connect, one after the other. Where it does not answer, because its pod or its NATS is on its way out,
    * another one is sent: what became of the first nobody knows.
    */
-  async takeIn(at: Hospital, count: number): Promise<void> {
+  async takeIn(at: Party, count: number): Promise<void> {
     const taken = this.#of(at);
     const wanted = taken.length + count;
     const another = async (): Promise<boolean> => {
@@ -50,31 +63,41 @@ export class HospitalLedger {
    * @returns the figures, for a person
    */
   async balance(timeoutMs = PATIENCE_MS): Promise<string> {
-    const [a, b] = this.#hospitals;
-    return [await this.#arrived(a, b, timeoutMs), await this.#arrived(b, a, timeoutMs)].join('\n');
+    const figures = await Promise.all([...this.#senders].map(([to, from]) => this.#arrived(from, to, timeoutMs)));
+    return figures.flat().join('\n');
   }
 
-  async #arrived(from: Hospital, to: Hospital, timeoutMs: number): Promise<string> {
-    const taken = this.#of(from);
+  async #arrived(senders: readonly Party[], to: Party, timeoutMs: number): Promise<string[]> {
     let found: Message[] = [];
-    const all = async (): Promise<boolean> => {
-      found = await messages(to, SYNC_TOPIC);
-      const uuids = new Set(found.map(({ uuid }) => uuid));
-      return taken.every((uuid) => uuids.has(uuid));
-    };
-    await until(`${taken.length} messages of ${from.lfhId} are in Kafka of ${to.lfhId}`, all, timeoutMs, 100);
+    for (const from of senders) {
+      const all = async (): Promise<boolean> => {
+        found = await messages(to, SYNC_TOPIC);
+        const uuids = new Set(found.map(({ uuid }) => uuid));
+        return this.#of(from).every((uuid) => uuids.has(uuid));
+      };
+      const what = `${this.#of(from).length} messages of ${from.lfhId} are in Kafka of ${to.lfhId}`;
+      await until(what, all, timeoutMs, 100);
+    }
+    const ids = senders.map(({ lfhId }) => lfhId);
     assert.deepEqual(
-      found.filter(({ lfh_id }) => lfh_id !== from.lfhId),
+      found.filter(({ lfh_id }) => !ids.includes(lfh_id)),
       [],
-      `${to.lfhId} replayed what is not from ${from.lfhId}`,
+      `${to.lfhId} replayed what is not from ${ids.join(' or ')}`,
     );
+    const records = await messages(to, TOPIC);
+    assert.deepEqual(await messages(to, 'LFH_EXCEPTION'), []);
+    return senders.map((from) => this.#compare(from, to, found, records));
+  }
+
+  #compare(from: Party, to: Party, synced: readonly Message[], records: readonly Message[]): string {
+    const taken = this.#of(from);
     const own = new Set(taken);
+    const isFrom = ({ lfh_id }: Message): boolean => lfh_id === from.lfhId;
     // Stored and announced by a connect that was ended before it could answer.
-    const unanswered = found.filter(({ uuid }) => !own.has(uuid));
+    const unanswered = synced.filter(isFrom).filter(({ uuid }) => !own.has(uuid));
     assert.ok(unanswered.length <= (this.#refused.get(from) ?? 0), `${to.lfhId} has messages that nobody sent`);
-    const records = (await messages(to, TOPIC)).filter(({ lfh_id }) => lfh_id === from.lfhId);
-    for (const [topic, of] of [[SYNC_TOPIC, found] as const, [TOPIC, records] as const]) {
-      const uuids = of.map(({ uuid }) => uuid);
+    for (const [topic, of] of [[SYNC_TOPIC, synced] as const, [TOPIC, records] as const]) {
+      const uuids = of.filter(isFrom).map(({ uuid }) => uuid);
       assert.equal(new Set(uuids).size, uuids.length, `${topic} of ${to.lfhId} has repeats`);
       assert.deepEqual(
         uuids.filter((uuid) => own.has(uuid)),
@@ -82,19 +105,19 @@ export class HospitalLedger {
         `${topic} of ${to.lfhId} does not have what ${from.lfhId} took in, in that order`,
       );
     }
-    assert.deepEqual(await messages(to, 'LFH_EXCEPTION'), []);
     const more = unanswered.length > 0 ? `, and ${unanswered.length} that connect was ended over` : '';
     return `${from.lfhId} took in ${taken.length}; ${to.lfhId} has each of them once${more}`;
   }
 
-  #of(hospital: Hospital): string[] {
+  #of(hospital: Party): string[] {
     const taken = this.#taken.get(hospital) ?? [];
     this.#taken.set(hospital, taken);
     return taken;
   }
 }
 
-async function messages(at: Hospital, topic: string): Promise<Message[]> {
+/** What a topic of a hospital's Kafka holds, in its order. */
+export async function messages(at: Party, topic: string): Promise<Message[]> {
   const records = await readTopic(await at.site.kafka(), topic);
   return records.map(({ value }) => JSON.parse(value.toString('utf8')) as Message);
 }

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncName } from '../../common/contract/names.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../operator/api/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ClusterSite } from '../cluster/cluster-site.ts';
@@ -20,6 +19,13 @@ interface ListedPod {
   };
 }
 
+export interface HospitalOptions {
+  /** One release of a cluster has them. */
+  readonly bringsCrds: boolean;
+  /** The URLs of its FHIR servers. */
+  readonly fhirServers?: readonly string[];
+}
+
 /** A site in a namespace of its own, and what its administrator does there with helm and kubectl alone. */
 export class Hospital {
   readonly site: ClusterSite;
@@ -27,25 +33,37 @@ export class Hospital {
   readonly #helm: Helm;
   readonly #directory: string;
   readonly #bringsCrds: boolean;
+  readonly #fhirServers: readonly string[];
 
-  private constructor(cluster: Cluster, helm: Helm, site: ClusterSite, directory: string, bringsCrds: boolean) {
+  private constructor(
+    cluster: Cluster,
+    helm: Helm,
+    site: ClusterSite,
+    directory: string,
+    { bringsCrds, fhirServers = [] }: HospitalOptions,
+  ) {
     this.#cluster = cluster;
     this.#helm = helm;
     this.site = site;
     this.#directory = directory;
     this.#bringsCrds = bringsCrds;
+    this.#fhirServers = fhirServers;
   }
 
   /**
    * NATS, Kafka and connect are applied; NATS waits for what lfh-sync makes, and connect for NATS.
    *
    * @param directory for files that the administrator keeps
-   * @param bringsCrds one release of a cluster has them
    */
-  static async create(cluster: Cluster, lfhId: string, directory: string, bringsCrds: boolean): Promise<Hospital> {
+  static async create(
+    cluster: Cluster,
+    lfhId: string,
+    directory: string,
+    { bringsCrds, fhirServers = [] }: HospitalOptions,
+  ): Promise<Hospital> {
     const site = await ClusterSite.create(cluster, await cluster.createNamespace(lfhId), lfhId);
     const helm = await Helm.in(directory, cluster.kubeconfigFile);
-    return new Hospital(cluster, helm, site, directory, bringsCrds);
+    return new Hospital(cluster, helm, site, directory, { bringsCrds, fhirServers });
   }
 
   get lfhId(): string {
@@ -96,7 +114,7 @@ export class Hospital {
     return this.#cluster.get<LfhSyncNode>('lfhnode/local', '-n', this.namespace);
   }
 
-  async peer(of: Hospital): Promise<LfhSyncPeer> {
+  async peer(of: { readonly lfhId: string }): Promise<LfhSyncPeer> {
     return this.#cluster.get<LfhSyncPeer>(`lfhpeer/${of.lfhId}`, '-n', this.namespace);
   }
 
@@ -105,13 +123,23 @@ export class Hospital {
     return (await this.#cluster.kubectl(['-n', this.namespace, ...args])).stdout.trim();
   }
 
-  /** How many connections another hospital has at our NATS, as nats-server itself reports. */
-  async connectionsOf(peer: Hospital): Promise<number> {
+  /** As `kubectl apply`. */
+  async apply(...objects: object[]): Promise<void> {
+    await this.#cluster.apply(objects, this.namespace);
+  }
+
+  /** How many connections a peer has at our NATS, as nats-server itself reports. @param account the peer's */
+  async connectionsOf(account: string): Promise<number> {
+    const { connections } = await this.monitored<{ connections: readonly { readonly account?: string }[] }>(
+      'connz?auth=true',
+    );
+    return connections.filter((each) => each.account === account).length;
+  }
+
+  /** What nats-server's monitoring port answers. */
+  async monitored<Answer>(path: string): Promise<Answer> {
     const address = await this.kubectl('get', 'pod/nats-0', '-o', 'jsonpath={.status.podIP}');
-    const { connections } = (await (await fetch(`http://${address}:8222/connz?auth=true`)).json()) as {
-      connections: readonly { readonly account?: string }[];
-    };
-    return connections.filter(({ account }) => account === syncName(peer.lfhId)).length;
+    return (await fetch(`http://${address}:8222/${path}`)).json() as Promise<Answer>;
   }
 
   /** Names of the pods that are not being deleted. @param labels such as `app=connect` */
@@ -153,6 +181,7 @@ export class Hospital {
         connect: { publicKey: this.site.connectKey },
       },
       kafka: { brokers: ['kafka:9092'] },
+      fhirServers: this.#fhirServers.map((url) => ({ url })),
     };
     const all = JSON.stringify({ crds: { enabled: this.#bringsCrds }, node, ...values });
     const args = [command, RELEASE, CHART, '-n', this.namespace, '-f', '-', '--timeout', '240s', ...options];

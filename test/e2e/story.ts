@@ -2,6 +2,7 @@ import { messageOf } from '../../common/errors.ts';
 import { passedSteps } from '../cluster/steps.ts';
 import { tellCount } from '../tell-count.ts';
 import type { Hospital } from './hospital.ts';
+import type { HospitalByHand } from './hospital-by-hand.ts';
 
 /** Prints what the end-to-end test does, in plain lines for a person who does not know the project. */
 
@@ -20,7 +21,7 @@ export function begin(title: string): void {
 }
 
 /** Prints what a person would look at first after a failure. */
-export async function showEverything(hospitals: readonly Hospital[]): Promise<void> {
+export async function showEverything(hospitals: readonly (Hospital | HospitalByHand)[]): Promise<void> {
   const conditions =
     '{range .items[*]}{.metadata.name}{range .status.conditions[*]}{"\\n  "}{.type}={.status} {.reason}: {.message}{end}{"\\n"}{end}';
   const looks: readonly (readonly string[])[] = [
@@ -30,7 +31,7 @@ export async function showEverything(hospitals: readonly Hospital[]): Promise<vo
     ['logs', '-l', 'app.kubernetes.io/component=operator', '--tail=40'],
     ['logs', '-l', 'app=connect', '-c', 'lfh-sync', '--tail=25', '--prefix'],
     ['logs', '-l', 'app=connect', '-c', 'connect', '--tail=15', '--prefix'],
-    ['logs', 'statefulset/nats', '--all-containers', '--tail=25'],
+    ['logs', '-l', 'app in (nats,nats-js)', '--all-containers', '--tail=25'],
   ];
   for (const hospital of hospitals) {
     for (const look of looks) {

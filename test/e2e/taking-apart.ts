@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { syncName } from '../../common/contract/names.ts';
 import { step } from '../cluster/steps.ts';
 import { until } from '../kit/processes/process.ts';
 import { type Hospital, PATIENCE_MS } from './hospital.ts';
@@ -16,10 +17,11 @@ export async function takeApart(a: Hospital, b: Hospital, ledger: HospitalLedger
   begin('hospital-a deletes its peer hospital-b');
   const before = [...(await a.starts()), ...(await b.starts())];
   const invitation = await b.invitation();
+  const account = syncName(b.lfhId);
   await step('kubectl delete lfhpeer hospital-b, and its connections are dropped', async () => {
-    await until('hospital-b is connected', async () => (await a.connectionsOf(b)) > 0, PATIENCE_MS, 250);
+    await until('hospital-b is connected', async () => (await a.connectionsOf(account)) > 0, PATIENCE_MS, 250);
     await a.kubectl('delete', 'lfhpeer/hospital-b');
-    await until('hospital-b is cut off', async () => (await a.connectionsOf(b)) === 0, PROMISED_MS, 100);
+    await until('hospital-b is cut off', async () => (await a.connectionsOf(account)) === 0, PROMISED_MS, 100);
   });
   await step('hospital-b is told that its key is refused', async () => {
     const refused = async (): Promise<boolean> => {

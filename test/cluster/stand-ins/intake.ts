@@ -13,6 +13,8 @@ export interface Intake {
   readonly format: string;
   /** A resource, a text or bytes. */
   readonly content: unknown;
+  /** Absent: POST. */
+  readonly operation?: string;
   /** `transmission_attributes`: of FHIR the headers of the request, of all else nothing. */
   readonly attributes: Readonly<Record<string, string>> | null;
 }

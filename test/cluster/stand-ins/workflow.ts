@@ -11,7 +11,7 @@ export interface Clients {
 
 /**
  * What connect does with each message: it stores the data record in Kafka, announces the same with what came of that, and publishes
- * how long each step took.
+ * how long each step took. It has no FHIR servers.
  */
 export class Workflow {
   readonly #clients: Clients;
@@ -21,17 +21,22 @@ export class Workflow {
     this.#clients = clients;
   }
 
-  /** @returns what it has announced */
-  async run(lfhId: string, intake: Intake): Promise<Buffer> {
+  /** @param announce not what it replays. @returns what is announced */
+  async run(lfhId: string, intake: Intake, announce = true): Promise<Buffer> {
+    const nothing = (): Promise<void> => Promise.resolve();
     const { payload } = await this.#timed('run', async () => {
-      await this.#timed('transform', () => Promise.resolve());
+      await this.#timed('transform', nothing);
       const stored = await this.#timed('persist', () => this.#persist(lfhId, intake));
-      // It has no FHIR servers.
-      await this.#timed('transmit', () => Promise.resolve());
-      await this.#timed('synchronize', () => this.#clients.jetstream.publish('EVENTS.sync', stored.payload));
+      await this.#timed('transmit', nothing);
+      await this.#timed('synchronize', () => (announce ? this.publish('EVENTS.sync', stored.payload) : nothing()));
       return stored;
     });
     return payload;
+  }
+
+  /** Resolves when its own NATS has stored it. */
+  async publish(subject: string, payload: Uint8Array | string): Promise<void> {
+    await this.#clients.jetstream.publish(subject, payload);
   }
 
   /** Writes a record without key and headers, because connect finds only such records again. @returns where it is */
@@ -46,10 +51,13 @@ export class Workflow {
     return `${topic}:${stored?.partition ?? 0}:${stored?.baseOffset ?? 0}`;
   }
 
-  async #persist(lfhId: string, { url, format, content, attributes }: Intake): Promise<ConnectMessage> {
+  async #persist(
+    lfhId: string,
+    { url, format, content, attributes, operation = 'POST' }: Intake,
+  ): Promise<ConnectMessage> {
     const began = performance.now();
     const now = `${new Date().toISOString().slice(0, 19)}+00:00`;
-    const common = { creation_date: now, store_date: now, transmission_attributes: attributes };
+    const common = { operation, creation_date: now, store_date: now, transmission_attributes: attributes };
     const message = { lfhId, content, format, url };
     const unknownYet = {
       status: null,
@@ -72,7 +80,7 @@ export class Workflow {
     const began = performance.now();
     const result = await work();
     const timing = `{"function": "${name}", "elapsed_time": ${secondsSince(began)}}`;
-    await this.#clients.jetstream.publish('EVENTS.timing', timing);
+    await this.publish('EVENTS.timing', timing);
     return result;
   }
 }

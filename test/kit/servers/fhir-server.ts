@@ -35,6 +35,8 @@ export interface FhirServerOptions {
   readonly conditionalCreate?: boolean;
   /** How long each answer takes. */
   readonly delayMs?: number;
+  /** The address at which it listens; 127.0.0.1 unless others than this machine are to reach it. */
+  readonly host?: string;
 }
 
 /**
@@ -72,7 +74,7 @@ export class FhirServer {
 
   /** `https://127.0.0.1:1234/fhir` */
   get url(): string {
-    return `${this.#options.certificate ? 'https' : 'http'}://127.0.0.1:${this.#port}/fhir`;
+    return `${this.#options.certificate ? 'https' : 'http'}://${this.#host}:${this.#port}/fhir`;
   }
 
   /** Listens on the same port again. */
@@ -86,10 +88,14 @@ export class FhirServer {
         socket.once('close', () => this.#sockets.delete(socket));
       });
     }
-    server.listen(this.#port, '127.0.0.1');
+    server.listen(this.#port, this.#host);
     await once(server, 'listening');
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
+  }
+
+  get #host(): string {
+    return this.#options.host ?? '127.0.0.1';
   }
 
   /** From now on it refuses connections, like a server that is down. */

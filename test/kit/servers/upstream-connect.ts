@@ -13,6 +13,18 @@ export interface UpstreamOptions {
 const ANSWER_MS = 5_000;
 
 /**
+ * Asks for the durable SYNC, as nats-py does before it subscribes. @returns where its messages are delivered
+ *
+ * @throws Error as nats-py does, where another one is subscribed, or where nobody answers
+ */
+export async function connectsDeliverSubject(connection: NatsConnection): Promise<string> {
+  const answer = await connection.request(CONNECT_INFO_SUBJECT, '', { timeout: ANSWER_MS });
+  const info = answer.json<{ config?: { deliver_subject?: string }; push_bound?: boolean }>();
+  if (info.push_bound) throw new Error('nats: JetStream.Error consumer is already bound to a subscription');
+  return info.config?.deliver_subject ?? '';
+}
+
+/**
  * What connect without lfh-sync does at the NATS of another site: what was traced of nats-py 2.1.3, in the same order
  * (docs/upstream.md, "What it asks of a remote's NATS"). It asks for the durable SYNC whoever it is, subscribes to the subject in
  * the answer, and acknowledges each message on its reply subject, with a reply.
@@ -65,10 +77,7 @@ export class UpstreamConnect {
   }
 
   async #subscribe(): Promise<void> {
-    const answer = await this.#connection.request(CONNECT_INFO_SUBJECT, '', { timeout: ANSWER_MS });
-    const info = answer.json<{ config?: { deliver_subject?: string }; push_bound?: boolean }>();
-    if (info.push_bound) throw new Error('nats: JetStream.Error consumer is already bound to a subscription');
-    this.#connection.subscribe(info.config?.deliver_subject ?? '', {
+    this.#connection.subscribe(await connectsDeliverSubject(this.#connection), {
       callback: (error, message) => void (error ?? this.#take(message)),
     });
     await this.#connection.flush();
