@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { realIntake, storedAtIntake } from '../../kit/golden/messages.ts';
+import { realIntake, storedAtIntake, transmitted } from '../../kit/golden/messages.ts';
 import { ConnectStandIn } from '../../kit/processes/connect-stand-in.ts';
+import { until } from '../../kit/processes/process.ts';
 import { readTopic } from '../../kit/servers/topic-reader.ts';
 import { Site } from '../../kit/sites/site.ts';
 
@@ -58,6 +59,12 @@ describe('the stand-in for connect', function () {
     const announced = (await site.onSubject('EVENTS.sync')).map((each) => each.data.toString('utf8'));
     assert.equal(announced.length, golden.length);
     for (const [nth, text] of golden.entries()) assert.equal(masked(announced[nth] ?? ''), masked(text));
+    let forApplications: string[] = [];
+    await until('its own subscriber has passed all on to applications', async () => {
+      forApplications = (await site.appSync()).map((each) => each.data.toString('utf8'));
+      return forApplications.length >= golden.length;
+    });
+    assert.deepEqual(forApplications, announced);
     const steps = (await site.onSubject('EVENTS.timing')).map((each) => each.data.toString('utf8'));
     const names = ['transform', 'persist', 'transmit', 'synchronize', 'run'];
     assert.equal(steps.length, names.length * golden.length);
@@ -75,6 +82,25 @@ describe('the stand-in for connect', function () {
       .replace('"127.0.0.1:25002"', '"127.0.0.1:25000"')
       .replace('["http://127.0.0.1:38080/ok"]', '[]');
     assert.equal(masked(first?.value.toString('utf8') ?? ''), masked(wanted));
+  });
+
+  it('stores of what it receives what connect stores: all in LFH_SYNC, and a data record unless it was X12', async () => {
+    const [x12] = golden.filter((text) => text.includes('"X12-5010"')) as [string];
+    const records = transmitted().map(({ message }) => message.toString('utf8'));
+    const received = [x12, ...records].map((text) => text.replace('"lfh-node-a"', '"lfh-node-b"'));
+    const before = (await readTopic(site.kafka, 'X12-5010')).length;
+    await site.announce(received.map((text) => Buffer.from(text)));
+    const stored = async (topic: string): Promise<string[]> =>
+      (await readTopic(site.kafka, topic)).map(({ value }) => value.toString('utf8'));
+    await until('it is stored', async () => (await stored('FHIR-R4_PATIENT')).length === records.length);
+    assert.deepEqual(await stored('LFH_SYNC'), received);
+    const wanted = received
+      .slice(1)
+      .map((text) => masked(text.replace(/"target_endpoint_urls": \[[^\]]*\]/, '"target_endpoint_urls": []')));
+    const found = await stored('FHIR-R4_PATIENT');
+    assert.deepEqual(found.map(masked), wanted);
+    assert.ok(!found.some((text) => received.some((each) => uuidOf(each) === uuidOf(text))), 'a uuid is not new');
+    assert.equal((await stored('X12-5010')).length, before);
   });
 
   it('announces no header that may hold a secret', async () => {
@@ -109,6 +135,10 @@ describe('the stand-in for connect', function () {
 function form(file: Buffer): Buffer {
   const head = 'Content-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream';
   return Buffer.concat([Buffer.from(`--${BOUNDARY}\r\n${head}\r\n\r\n`), file, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)]);
+}
+
+function uuidOf(message: string): string {
+  return (JSON.parse(message) as { uuid: string }).uuid;
 }
 
 /** Without what differs each time. What does not look as connect writes it stays. */
