@@ -7,7 +7,9 @@ import { begin, say } from './story.ts';
 
 /** The disturbances that a hospital's cluster has in a year, while messages come. */
 
-const TRAFFIC = 100;
+/** So many pods are deleted, and so many messages taken in meanwhile. */
+const DELETIONS = 15;
+const MEANWHILE = 7;
 const OPERATOR = 'app.kubernetes.io/component=operator';
 
 /** Scales, deletes, restarts, upgrades and rotates. None of this may lose or repeat a message. */
@@ -27,18 +29,18 @@ export async function disturb(a: Hospital, b: Hospital, ledger: HospitalLedger):
   });
   await step('20 messages each way', () => exchange(20));
 
-  begin(`${TRAFFIC} messages each way, while pods of connect, NATS and operators are deleted at random`);
+  begin(
+    `${DELETIONS} pods of connect, NATS and operators are deleted at random, with ${MEANWHILE} messages each way during each`,
+  );
   await step('all are taken in', async () => {
-    const over = new AbortController();
-    const traffic = Promise.all(both.map((each) => ledger.takeIn(each, TRAFFIC))).finally(() => over.abort());
     const deleted: string[] = [];
-    while (!over.signal.aborted) {
+    while (deleted.length < DELETIONS) {
       const site = pick(both);
       const pod = pick(await site.pods(pick(['app=connect', 'app=connect', 'app=nats', OPERATOR])));
-      if (pod) await site.kubectl('delete', 'pod', pod);
-      if (pod) deleted.push(`${site.lfhId}/${pod}`);
+      if (!pod) continue;
+      await Promise.all([site.kubectl('delete', 'pod', pod), ...both.map((each) => ledger.takeIn(each, MEANWHILE))]);
+      deleted.push(`${site.lfhId}/${pod}`);
     }
-    await traffic;
     say(`deleted: ${deleted.join(', ')}`);
   });
   await step('and have arrived', balance);
