@@ -8,8 +8,8 @@ import { begin, say } from './story.ts';
 /** The disturbances that a hospital's cluster has in a year, while messages come. */
 
 /** So many pods are deleted, and so many messages taken in meanwhile. */
-const DELETIONS = 15;
-const MEANWHILE = 7;
+const DELETIONS = 10;
+const MEANWHILE = 10;
 const OPERATOR = 'app.kubernetes.io/component=operator';
 
 /** Scales, deletes, restarts, upgrades and rotates. None of this may lose or repeat a message. */
