@@ -3,8 +3,11 @@ import type { Reason } from '../common/contract/reasons.ts';
 import type { TransientError } from '../common/errors.ts';
 import type { Place } from './replay/another-stream.ts';
 import type { Delivered, ResetAnswer } from './replay/delivered.ts';
+import type { ExceptionRecord } from './replay/exception.ts';
 import type { OutgoingRecord, RecordLocation, TopicLimits, TopicRefusal } from './replay/outgoing-record.ts';
 import type { Position } from './replay/position.ts';
+import type { Range } from './replay/redrive-run.ts';
+import type { Kept, Mark } from './replay/redriven.ts';
 import type { NewPending } from './transmit/round.ts';
 import type { Pending } from './transmit/state.ts';
 
@@ -48,6 +51,8 @@ export interface KafkaPort {
    * "One take-over"). Makes the position topic when it is missing.
    */
   takeOver(peer: SyncName): Promise<{ writer: ReplayWriter; position: Position | undefined }>;
+  /** Makes the redrive of a peer ours, as {@link takeOver} does with its replay. */
+  takeOverRedrive(peer: SyncName): Promise<RedriveLog>;
   /**
    * Makes topics that are missing, and returns each one's limits, or why no topic can have that name. Answers are cached
    * for seconds.
@@ -60,6 +65,47 @@ export interface KafkaPort {
     topics: readonly string[],
     options?: { peer?: string; maxAgeMs?: number; maxMessageBytes?: number },
   ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
+}
+
+/** A partition of LFH_EXCEPTION: what it has, and what of that is asked for. */
+export type ExceptionRange = Range & Kept;
+
+export interface ExceptionPage {
+  readonly records: readonly ExceptionRecord[];
+  /** Where the next one begins; undefined where the topic ends before, since it was deleted and made again. */
+  readonly next: number | undefined;
+}
+
+/** The committed records of LFH_EXCEPTION. */
+export interface ExceptionLog {
+  /**
+   * What all partitions hold now, in the order in which a peer's records were written.
+   * @param since leaves out what was written before; in milliseconds since 1970
+   */
+  ranges(since: number): Promise<readonly ExceptionRange[]>;
+  /** What comes from an offset on that was committed once: about half a megabyte. */
+  read(partition: number, offset: number): Promise<ExceptionPage>;
+  /** Never throws. */
+  close(): Promise<void>;
+}
+
+/** What a redrive reads from Kafka and writes there. Closed for good after any error. */
+export interface RedriveLog extends ExceptionLog {
+  /** How far the last run is, encoded; undefined where there was none. */
+  readonly run: string | undefined;
+  /** What was replayed: the newest value of each key. */
+  readonly marks: ReadonlyMap<string, string>;
+  /**
+   * Writes in one transaction: messages, what is marked for that, and how far the run is.
+   *
+   * @param run encoded
+   * @returns where the records are
+   */
+  commit(
+    records: readonly OutgoingRecord[],
+    marks: readonly Mark[],
+    run: string,
+  ): Promise<() => readonly RecordLocation[]>;
 }
 
 /** What the transmission to FHIR servers needs of Kafka. */
@@ -137,6 +183,9 @@ export interface OwnersPort {
   confirmed(signal: AbortSignal): Promise<void>;
 }
 
+/** A message that was looked at. */
+export type Peeked = Place & Pick<Delivered, 'payload' | 'size'>;
+
 /** The connection to one peer's durable on one of its servers. Closed for good after any error. */
 export interface PeerStream {
   /** `host:port` of the server connected to. */
@@ -168,7 +217,7 @@ export interface PeerStream {
    * handed out.
    * @returns undefined when none came
    */
-  peek(): Promise<Place | undefined>;
+  peek(): Promise<Peeked | undefined>;
   /** Starts pulling; at most about `messages` and `bytes` are held here, whatever the backlog. */
   start(limits: { messages: number; bytes: number }): void;
   /** Stops pulling. Resolves when everything that was asked for is buffered or has expired. */

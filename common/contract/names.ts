@@ -81,6 +81,16 @@ export function isPositionTopic(topic: string): boolean {
 
 const POSITION_PREFIX = 'LFH_SYNC_POSITION_';
 
+/** The topic that holds what redrives have done of one peer. Set up like a position topic; no sync name begins like this. */
+export function redriveTopic(peer: SyncName): string {
+  return `${POSITION_PREFIX}redrive-${peer}`;
+}
+
+/** The transactional id of a redrive, which runs beside the replay of the peer. A sync name has no dot. */
+export function redriveId(node: string, peer: SyncName): string {
+  return `${transactionalId(node, peer)}.redrive`;
+}
+
 /** One per node and peer. A producer that begins under it fences every producer that began under it before. */
 export function transactionalId(node: string, peer: SyncName): string {
   return `lfh-sync.${node}.${peer}`;

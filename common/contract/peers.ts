@@ -1,6 +1,7 @@
 import { PEER_SERVER } from '../server-url.ts';
 import { booleanAt, objectAt, textAt, textsAt } from './json-fields.ts';
 import { STREAM } from './names.ts';
+import type { RejectReason } from './reasons.ts';
 import { parseJson, type Shape, ShapeError } from './shapes.ts';
 
 /** Where to begin with a peer that was never replayed. */
@@ -14,6 +15,18 @@ export interface Restart {
   /** The position's sequence. Any other one than that in force has no effect, so that a decision counts only once. */
   readonly position: number;
   readonly startFrom: StartFrom;
+}
+
+/** That messages of a peer which were rejected are judged again by today's settings, and replayed where these accept them. */
+export interface Redrive {
+  /** A word that the administrator chooses. What ran under it last does not run again. */
+  readonly id: string;
+  /** Only messages that were rejected for one of these; absent: for any. A reason that nobody knows matches none. */
+  readonly reasons?: readonly RejectReason[];
+  /** Only messages that were rejected at this time or later. */
+  readonly since?: string;
+  /** Whether it only counts. */
+  readonly dryRun: boolean;
 }
 
 /** How much may be received from a peer. What is absent is not limited. */
@@ -32,6 +45,7 @@ export interface PeerSettings {
   readonly paused: boolean;
   readonly startFrom: StartFrom;
   readonly restart?: Restart;
+  readonly redrive?: Redrive;
   readonly allowFormats: readonly string[];
   readonly allowOrigins: readonly string[];
   readonly limits?: ReceiveLimits;
@@ -94,6 +108,11 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
     meaning:
       'What to do about `StreamDiverged`: `{"position": …, "startFrom": …}` begins anew where the position is just that one.',
   },
+  redrive: {
+    need: 'none',
+    meaning:
+      'What to replay from LFH_EXCEPTION: `{"id": …, "reasons": […], "since": …, "dryRun": false}` judges rejected messages again, once for each `id`.',
+  },
   allowFormats: {
     need: 'see below',
     meaning: 'Patterns of `data_format`, in which `*` stands for anything. Others are rejected.',
@@ -119,6 +138,9 @@ const HOST = /^[A-Za-z0-9.:_-]+$/;
 /** One token of a NATS subject: a dot, `*` or `>` would name other subjects than meant. */
 const TOKEN = /^[A-Za-z0-9_-]+$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+const REDRIVE_ID = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const REASON = /^[A-Z][A-Za-z0-9]{0,62}$/;
 
 /** The list of peers: JSON, each with the fields of {@link PeerSettings}. */
 export const peerList: Shape<readonly PeerSettings[]> = {
@@ -166,6 +188,7 @@ function decodePeer(entry: unknown, path: string): PeerSettings {
     paused: fields.paused === undefined ? false : booleanAt(fields.paused, at('paused')),
     startFrom: fields.startFrom === undefined ? { policy: 'Earliest' } : startFromAt(fields.startFrom, at('startFrom')),
     ...optional('restart', restartAt),
+    ...optional('redrive', redriveAt),
     allowFormats: listAt(
       'allowFormats',
       DEFAULT_FORMATS,
@@ -198,9 +221,25 @@ function startFromAt(value: unknown, path: string): StartFrom {
     return { policy };
   }
   if (policy !== 'Time') throw new ShapeError(`${path}.policy`, 'expected Earliest, Latest or Time');
-  const written = textAt(time, `${path}.time`, TIME, 'a time such as 2026-11-24T08:00:00Z');
-  if (Number.isNaN(Date.parse(written))) throw new ShapeError(`${path}.time`, 'expected a time that exists');
-  return { policy, time: written };
+  return { policy, time: timeAt(time, `${path}.time`) };
+}
+
+function timeAt(value: unknown, path: string): string {
+  const written = textAt(value, path, TIME, 'a time such as 2026-11-24T08:00:00Z');
+  if (Number.isNaN(Date.parse(written))) throw new ShapeError(path, 'expected a time that exists');
+  return written;
+}
+
+function redriveAt(value: unknown, path: string): Redrive {
+  const { id, reasons, since, dryRun } = objectAt(value, path, ['id', 'reasons', 'since', 'dryRun']);
+  return {
+    id: textAt(id, `${path}.id`, REDRIVE_ID, 'a word of 1 to 63 letters, digits, -, _ and .'),
+    ...(reasons !== undefined && {
+      reasons: textsAt(reasons, `${path}.reasons`, REASON, 'a reason of LFH_EXCEPTION') as readonly RejectReason[],
+    }),
+    ...(since !== undefined && { since: timeAt(since, `${path}.since`) }),
+    dryRun: dryRun === undefined ? false : booleanAt(dryRun, `${path}.dryRun`),
+  };
 }
 
 function restartAt(value: unknown, path: string): Restart {

@@ -30,6 +30,27 @@ export interface RejectedRun {
   readonly origin: string | null;
 }
 
+/** How far a redrive is. The counts are of messages; those that an earlier redrive has replayed are in none of them. */
+export interface RedriveStatus {
+  readonly id: string;
+  readonly dryRun: boolean;
+  /** `Waiting`: something keeps it from going on, and it is tried again; {@link message} says what. */
+  readonly state: 'Running' | 'Waiting' | 'Done';
+  /** For a person; empty where all is well. */
+  readonly message: string;
+  /** Those in LFH_EXCEPTION that were looked at and are asked for. Each is in one of the other counts, too. */
+  readonly found: number;
+  /** Those that today's settings accept; with {@link dryRun} none of them is replayed. */
+  readonly replayed: number;
+  /** Those that today's settings reject as well. */
+  readonly rejected: number;
+  /** Those that LFH_EXCEPTION holds only in part, and the peer's stream not at all. */
+  readonly missing: number;
+  readonly startedAt: string;
+  /** null while it is not done. */
+  readonly finishedAt: string | null;
+}
+
 export interface PeerStatus {
   readonly name: string;
   readonly lfhId: string;
@@ -57,6 +78,8 @@ export interface PeerStatus {
   /** null: the newest message was replayed, or none was rejected since this sidecar started. */
   readonly rejectedRun: RejectedRun | null;
   readonly lastReplayTime: string | null;
+  /** The redrive that the settings ask for; null where they ask for none, and until the peer is taken over. */
+  readonly redrive: RedriveStatus | null;
   /** How often a delivery did not follow the one before it. */
   readonly gaps: number;
   readonly streamRecreated: number;

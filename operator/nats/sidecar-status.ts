@@ -1,7 +1,12 @@
 import { canonicalFhirUrl } from '../../common/contract/fhir-servers.ts';
 import { statusSubject } from '../../common/contract/names.ts';
 import { REASONS, REJECT_REASONS } from '../../common/contract/reasons.ts';
-import { isPlainOrigin, type PeerStatus, type SidecarStatus } from '../../common/contract/status.ts';
+import {
+  isPlainOrigin,
+  type PeerStatus,
+  type RedriveStatus,
+  type SidecarStatus,
+} from '../../common/contract/status.ts';
 import { TRANSMIT_REASON_TEXTS } from '../../common/contract/transmit-reasons.ts';
 import type { TransmitStatus } from '../../common/contract/transmit-status.ts';
 import type { Connected } from './connection.ts';
@@ -40,7 +45,7 @@ function readStatus(answer: string): SidecarStatus | undefined {
 }
 
 /** What older sidecars do not report. */
-type Newer = 'rejectedRun' | 'certificateExpires';
+type Newer = 'rejectedRun' | 'certificateExpires' | 'redrive';
 type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka' | 'transmit'> & {
   readonly kafka: Omit<SidecarStatus['kafka'], 'remark'> & Partial<SidecarStatus['kafka']>;
   readonly transmit?: unknown;
@@ -48,8 +53,8 @@ type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka' | 'transmit'> & {
 };
 
 function completed(status: ReadStatus): SidecarStatus {
-  const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, ...peer }) => {
-    return { ...peer, rejectedRun, certificateExpires };
+  const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, redrive = null, ...peer }) => {
+    return { ...peer, rejectedRun, certificateExpires, redrive };
   });
   const { transmit, ...others } = status;
   const kafka = { ...status.kafka, remark: status.kafka.remark ?? null };
@@ -89,6 +94,22 @@ const isRejectedRun: Check = (value) =>
   Object.keys(REJECT_REASONS).some((reason) => reason === value.reason) &&
   (value.origin === null || (isText(value.origin) && isPlainOrigin(value.origin as string)));
 
+const isRedrive: Check = (value) => isObject(value) && hasAll(value, REDRIVE);
+
+/** The fields of a redrive that the operator reads or copies. */
+const REDRIVE: Fields<RedriveStatus> = {
+  id: isShortText,
+  dryRun: isFlag,
+  state: (value) => value === 'Running' || value === 'Waiting' || value === 'Done',
+  message: isShortText,
+  found: isCount,
+  replayed: isCount,
+  rejected: isCount,
+  missing: isCount,
+  startedAt: isTime,
+  finishedAt: orNull(isTime),
+};
+
 /** The fields of a peer that the operator reads or copies. */
 const PEER: Fields<PeerStatus> = {
   name: isText,
@@ -106,6 +127,7 @@ const PEER: Fields<PeerStatus> = {
   rejected: isCounts,
   rejectedRun: orAbsent(orNull(isRejectedRun)),
   lastReplayTime: orNull(isTime),
+  redrive: orAbsent(orNull(isRedrive)),
 };
 
 /** The fields of a FHIR server that the operator reads or copies. */

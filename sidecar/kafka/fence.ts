@@ -4,6 +4,7 @@ import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
+import { REDRIVEN_PREFIX } from '../replay/redriven.ts';
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
@@ -76,7 +77,7 @@ export interface Claim {
   readonly topic: string;
 }
 
-/** Fences every earlier writer, and only then reads the newest record of the position topic. */
+/** Fences every earlier writer, and only then reads what the position topic holds. */
 export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promise<FencedAndRead> {
   const { topics, log } = options;
   const { topic, transactionalId: id } = claim;
@@ -112,10 +113,16 @@ const ENDED =
   'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';
 
-interface FencedAndRead {
+interface FencedAndRead extends Stored {
   readonly writer: TransactionalWriter;
-  /** The newest record of the position topic. */
+}
+
+/** What a position topic holds. */
+interface Stored {
+  /** The newest record of the position. */
   readonly newest: FetchedRecord | undefined;
+  /** Of a redrive: the newest value of each mark. */
+  readonly marks: ReadonlyMap<string, string>;
 }
 
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
@@ -126,12 +133,12 @@ async function tryToFenceAndRead(
 ): Promise<FencedAndRead> {
   const client = open();
   const writer = new TransactionalWriter({ client, topics, owner, transactionalId, positionTopic: topic });
-  const read = async (): Promise<FetchedRecord | undefined> => {
+  const read = async (): Promise<Stored> => {
     await writer.fence(TRANSACTION_TIMEOUT_MS);
     return readPosition(client.kafka, topic, await writer.markEnd(), stableMs);
   };
   try {
-    return { writer, newest: await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut) };
+    return { writer, ...(await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut)) };
   } catch (error) {
     await writer.close();
     throw translate(error, `take over ${owner} in Kafka`);
@@ -162,12 +169,7 @@ function timedOut(): Error {
 }
 
 /** Reads everything that was committed before `end`, see {@link TransactionalWriter.markEnd}. */
-async function readPosition(
-  kafka: Kafka,
-  topic: string,
-  end: bigint,
-  stableMs: number,
-): Promise<FetchedRecord | undefined> {
+async function readPosition(kafka: Kafka, topic: string, end: bigint, stableMs: number): Promise<Stored> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
@@ -183,12 +185,14 @@ async function readNewest(
   topic: string,
   { first, end }: { readonly first: bigint; readonly end: bigint },
   stableMs: number,
-): Promise<FetchedRecord | undefined> {
+): Promise<Stored> {
   const started = performance.now();
   let newest: FetchedRecord | undefined;
+  const marks = new Map<string, string>();
   for (let next = first; next < end; ) {
     const fetched = await fetcher.fetch(topic, 0, next);
     newest = fetched.records.findLast(({ key }) => key?.toString('utf8') === POSITION_KEY) ?? newest;
+    noteMarks(marks, fetched.records);
     const isStuck = fetched.next <= next;
     next = fetched.next;
     if (!isStuck || next >= end) continue;
@@ -198,7 +202,16 @@ async function readNewest(
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  return newest;
+  return { newest, marks };
+}
+
+function noteMarks(marks: Map<string, string>, records: readonly FetchedRecord[]): void {
+  for (const { key, value } of records) {
+    const name = key?.toString('utf8') ?? '';
+    if (!name.startsWith(REDRIVEN_PREFIX)) continue;
+    if (value === null) marks.delete(name);
+    else marks.set(name, value.toString('utf8'));
+  }
 }
 
 function brokerIsBehind(topic: string): Error {

@@ -3,6 +3,7 @@ import { type KafkaConnection, NO_RETRY, PATIENT_RETRY, QUICK_RETRY } from './cl
 import { type Client, Clients } from './connections.ts';
 import { fenceAndReadPosition } from './fence.ts';
 import { Owners } from './owners.ts';
+import { takeOverRedrive } from './redrive-log.ts';
 import type { TopicDefaults } from './topic-rules.ts';
 import { Topics } from './topics.ts';
 import { takeOverAnnouncements, takeOverTransmission } from './transmit-log.ts';
@@ -37,6 +38,7 @@ export function openKafka(options: KafkaOptions): OpenKafka {
       return topics.remark;
     },
     takeOver: (peer) => fenceAndReadPosition(parts, peer),
+    takeOverRedrive: (peer) => takeOverRedrive(parts, peer),
     takeOverTransmission: (server) => takeOverTransmission(parts, server),
     takeOverAnnouncements: (since) => takeOverAnnouncements(parts, since),
     ensureTopics: (names, how) => topics.ensure(names, how),

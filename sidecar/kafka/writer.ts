@@ -2,6 +2,7 @@ import { type OwnedName, partitionOf } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
 import type { EncodedBatch } from '../ports.ts';
 import { recordValue } from '../replay/record-value.ts';
+import type { Mark } from '../replay/redriven.ts';
 import { BatchSender } from './batch-sender.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type Cluster, createCluster } from './cluster.ts';
@@ -125,6 +126,14 @@ export class TransactionalWriter {
   async sendPosition(position: string): Promise<void> {
     const batch = this.#positionBatch();
     batch.add(positionRecord(position));
+    this.#seal(batch);
+    await this.#step('send a batch to Kafka', () => this.#sender.send([batch], this.#parts.transactionalId));
+  }
+
+  /** Sends what else belongs into the position topic, with the open transaction. A record without a value is removed. */
+  async sendMarks(marks: readonly Mark[]): Promise<void> {
+    const batch = this.#positionBatch();
+    for (const { key, value } of marks) batch.add({ key, value: value === null ? null : recordValue(value) });
     this.#seal(batch);
     await this.#step('send a batch to Kafka', () => this.#sender.send([batch], this.#parts.transactionalId));
   }

@@ -1,8 +1,7 @@
 import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { PeerStream } from '../ports.ts';
-import type { Place } from '../replay/another-stream.ts';
+import type { Peeked, PeerStream } from '../ports.ts';
 import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { connectPeer, type PeerConnected, type PeerOptions } from './connect-peer.ts';
@@ -109,12 +108,14 @@ class DurablePull implements OpenPeerStream {
     }
   }
 
-  async peek(): Promise<Place | undefined> {
+  async peek(): Promise<Peeked | undefined> {
     this.#pull(ONE, true);
     await this.stop();
     this.#pulls = undefined;
     const [found] = this.#buffer.take(ONE);
-    return found && { sequence: found.streamSequence, time: found.time };
+    if (found === undefined) return undefined;
+    const { streamSequence: sequence, time, payload, size } = found;
+    return { sequence, time, payload, size };
   }
 
   start(limits: Amount): void {

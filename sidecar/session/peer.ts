@@ -7,9 +7,10 @@ import { AnotherStreamError } from '../replay/another-stream.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import { startTime } from '../replay/resume.ts';
 import { ThrottledError } from './allowance.ts';
-import { runSession, type SessionContext } from './pipeline.ts';
+import type { SessionContext } from './pipeline.ts';
 import { sweep } from './sweep.ts';
 import { positionLost, takeOver } from './take-over.ts';
+import { type RedriveMemory, runWithRedrive } from './with-redrive.ts';
 
 /** One peer, and everything that its replay needs. */
 export interface PeerReplay extends SessionContext {
@@ -20,7 +21,7 @@ export interface PeerReplay extends SessionContext {
 }
 
 /** What one session leaves behind for the next. */
-interface Memory {
+interface Memory extends RedriveMemory {
   /** For a server that cannot reset, and does not let us look into its stream. */
   anotherStream: boolean;
   /** For a server that cannot reset: what its next deliveries must be. */
@@ -49,7 +50,7 @@ const STABLE_AFTER_BUG_MS = 600_000;
  * of everything that was committed, and the session's writer and stream are closed before.
  */
 export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promise<void> {
-  const memory: Memory = { anotherStream: false, swept: undefined, sweepFrom: undefined };
+  const memory: Memory = { anotherStream: false, swept: undefined, sweepFrom: undefined, wanted: [] };
   const failures = new Failures();
   let attempts = 0;
   while (!signal.aborted) {
@@ -123,6 +124,9 @@ async function runOnce(replay: PeerReplay, server: string, memory: Memory, signa
 
 async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory, signal: AbortSignal): Promise<void> {
   const { settings, log, report } = replay;
+  const { wanted } = memory;
+  // Once: where they cannot be fetched, the live replay must not wait for them again and again.
+  memory.wanted = [];
   const taken = await takeOver(replay.kafka, stream, {
     peer: syncName(settings.lfhId),
     stream: settings.stream,
@@ -130,6 +134,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     restart: settings.restart,
     anotherStream: memory.anotherStream,
     swept: memory.swept,
+    wanted,
   });
   memory.anotherStream = false;
   memory.swept = undefined;
@@ -138,8 +143,8 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     report.state('Replaying', `replaying from ${stream.server}`);
     log.info({ server: stream.server, sequence: taken.position.sequence, recreated: taken.recreated }, 'replaying');
     // A session that is superseded ends like any other: what it committed is acknowledged, and the rest is delivered again.
-    await runSession(replay, { stream, ...taken }, AbortSignal.any([signal, stream.superseded]));
-    if (!signal.aborted)
+    await runWithRedrive(replay, stream, taken, memory, AbortSignal.any([signal, stream.superseded]));
+    if (stream.superseded.aborted && !signal.aborted)
       log.info({ server: stream.server }, 'the current key is accepted now; connecting again with it');
   } catch (error) {
     if (!(error instanceof ChainBrokenError) || taken.canReset) throw error;

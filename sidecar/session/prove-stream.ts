@@ -1,5 +1,5 @@
 import { TransientError } from '../../common/errors.ts';
-import type { PeerStream } from '../ports.ts';
+import type { Peeked, PeerStream } from '../ports.ts';
 import { type Finding, judgeByFirst, judgeByNext, type Place } from '../replay/another-stream.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
@@ -37,7 +37,7 @@ export async function proveStream(stream: PeerStream, answer: ResetAnswer, posit
  *
  * @returns undefined where there is none
  */
-async function look(stream: PeerStream, { pending: count }: ResetAnswer): Promise<Place | undefined> {
+export async function look(stream: PeerStream, { pending: count }: ResetAnswer): Promise<Peeked | undefined> {
   if (count === 0) return undefined;
   const place = await stream.peek();
   if (place) return place;

@@ -1,5 +1,5 @@
 import { REJECT_REASONS, type Reason, SKIP_REASONS } from '../../common/contract/reasons.ts';
-import type { PeerStatus } from '../../common/contract/status.ts';
+import type { PeerStatus, RedriveStatus } from '../../common/contract/status.ts';
 import { zeroes } from '../../common/counts.ts';
 import type { PeerStream } from '../ports.ts';
 import { type BatchPlan, countRejections } from '../replay/batch-plan.ts';
@@ -32,6 +32,7 @@ export class PeerReport {
       rejected: zeroes(REJECT_REASONS),
       rejectedRun: null,
       lastReplayTime: null,
+      redrive: null,
       gaps: 0,
       streamRecreated: 0,
     };
@@ -51,7 +52,7 @@ export class PeerReport {
   /** Sets whether this sidecar owns the peer. A sidecar that does not no longer knows the lag and the server. */
   owned(owned: boolean): void {
     if (this.#status.owned && !owned) {
-      this.#update({ lag: null, server: null, key: null, certificateExpires: null });
+      this.#update({ lag: null, server: null, key: null, certificateExpires: null, redrive: null });
       this.#metrics.released();
     }
     this.#update({ owned });
@@ -95,6 +96,11 @@ export class PeerReport {
     if (messages === this.#status.lag) return;
     this.#update({ lag: messages });
     this.#metrics.lag(messages);
+  }
+
+  /** @param redrive null where the settings ask for none */
+  redrive(redrive: RedriveStatus | null): void {
+    this.#update({ redrive });
   }
 
   /**

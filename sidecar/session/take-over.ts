@@ -6,6 +6,7 @@ import { Chain } from '../replay/chain.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
 import { firstPosition, resume, startTime } from '../replay/resume.ts';
+import { type CutMessage, type Fetched, fetchCut } from './fetch-cut.ts';
 import { diverged, proveStream, resetTo } from './prove-stream.ts';
 
 /** What a replay begins with once the peer is ours and its durable delivers from the position that Kafka holds. */
@@ -21,6 +22,8 @@ export interface TakenOver {
   readonly canReset: boolean;
   /** Whether Kafka already held a position. */
   readonly stored: boolean;
+  /** What became of the messages that were to be fetched. */
+  readonly fetched: Fetched;
 }
 
 export interface TakeOverRequest {
@@ -35,6 +38,8 @@ export interface TakeOverRequest {
   readonly anotherStream: boolean;
   /** For a server that cannot reset: what its next deliveries must be, when a sweep has found that out. */
   readonly swept?: Chain | undefined;
+  /** Messages of the peer's stream that a redrive needs. */
+  readonly wanted: readonly CutMessage[];
 }
 
 /**
@@ -46,6 +51,8 @@ export interface TakeOverRequest {
 export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: TakeOverRequest): Promise<TakenOver> {
   const { writer, position: stored } = await kafka.takeOver(request.peer);
   try {
+    // Without a position the durable's floor is the only evidence of what was replayed.
+    const fetched: Fetched = stored ? await fetchCut(stream, request.wanted) : new Map();
     const answer = await stream.reset(stored && stored.sequence > 0 ? stored.sequence - 1 : undefined);
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
@@ -56,7 +63,7 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       await writer.commit();
     }
     const { begin: _written, ...start } = resumed;
-    return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined };
+    return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined, fetched };
   } catch (error) {
     await writer.close();
     throw error;

@@ -1,5 +1,12 @@
 import { makeParts } from '../../sidecar/parts.ts';
-import type { AnnounceLog, AnnounceLogPort, KafkaPort, PeerStream, ReplayWriter } from '../../sidecar/ports.ts';
+import type {
+  AnnounceLog,
+  AnnounceLogPort,
+  KafkaPort,
+  PeerStream,
+  RedriveLog,
+  ReplayWriter,
+} from '../../sidecar/ports.ts';
 import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { run } from '../../sidecar/run.ts';
 
@@ -16,6 +23,10 @@ const at = process.env.CRASH_AT;
 const on = Number(process.env.CRASH_ON);
 let transaction = 0;
 let announced = 0;
+let redriven = 0;
+
+/** About a transaction of a redrive, 1 for the one that begins it. */
+export const REDRIVE_STEPS = ['before-redrive-commit', 'during-redrive-commit', 'after-redrive-commit'] as const;
 
 /** When the announcements are stored in the stream, before and after that is written to Kafka. */
 export const ANNOUNCE_STEPS = ['before-announce-commit', 'after-announce-commit'] as const;
@@ -48,8 +59,33 @@ function crashingKafka(kafka: KafkaPort & AnnounceLogPort): KafkaPort & Announce
       const { writer, position } = await kafka.takeOver(peer);
       return { writer: crashingWriter(writer), position };
     },
+    takeOverRedrive: async (peer) => crashingRedriveLog(await kafka.takeOverRedrive(peer)),
     takeOverAnnouncements: async (since) => crashingAnnounceLog(await kafka.takeOverAnnouncements(since)),
     ensureTopics: (topics, options) => kafka.ensureTopics(topics, options),
+  };
+}
+
+/** How long after its beginning a commit is under way. */
+const DURING_MS = 3;
+
+function crashingRedriveLog(log: RedriveLog): RedriveLog {
+  const reachInLog = (step: (typeof REDRIVE_STEPS)[number]): void => {
+    if (step === at && redriven === on) process.kill(process.pid, 'SIGKILL');
+  };
+  return {
+    run: log.run,
+    marks: log.marks,
+    ranges: (since) => log.ranges(since),
+    read: (partition, offset) => log.read(partition, offset),
+    commit: async (...transactionOf) => {
+      redriven += 1;
+      reachInLog('before-redrive-commit');
+      setTimeout(() => reachInLog('during-redrive-commit'), DURING_MS);
+      const locations = await log.commit(...transactionOf);
+      reachInLog('after-redrive-commit');
+      return locations;
+    },
+    close: () => log.close(),
   };
 }
 

@@ -8,6 +8,8 @@ import {
   ownersPartition,
   partitionOf,
   positionTopic,
+  redriveId,
+  redriveTopic,
   shortName,
   statusSubject,
   syncName,
@@ -65,6 +67,8 @@ describe('names that are kept in Kafka and NATS', () => {
   it('stay the same in every version, or positions and the order of records would be lost', () => {
     assert.equal(positionTopic(peer), 'LFH_SYNC_POSITION_lfh-sync-hospital-a');
     assert.equal(transactionalId('local', peer), 'lfh-sync.local.lfh-sync-hospital-a');
+    assert.equal(redriveTopic(peer), 'LFH_SYNC_POSITION_redrive-lfh-sync-hospital-a');
+    assert.equal(redriveId('local', peer), 'lfh-sync.local.lfh-sync-hospital-a.redrive');
     assert.equal(statusSubject('local'), 'lfh-sync.local.status');
     assert.equal(ownersPartition(peer), 24);
     assert.deepEqual(
@@ -76,6 +80,7 @@ describe('names that are kept in Kafka and NATS', () => {
 
   it('tell a position topic from any other topic', () => {
     assert.ok(isPositionTopic(positionTopic(peer)));
+    assert.ok(isPositionTopic(redriveTopic(peer)));
     assert.ok(!isPositionTopic('LFH_SYNC'));
   });
 });

@@ -46,6 +46,15 @@ describe('settings', () => {
             { position: fc.maxSafeNat().map((n) => Math.max(1, n)), startFrom },
             { noNullPrototype: true },
           ),
+          redrive: fc.record(
+            {
+              id: fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,10}[A-Za-z0-9])?$/),
+              dryRun: fc.boolean(),
+              reasons: fc.subarray(['TooLarge', 'FormatNotAllowed'] as const),
+              since: fc.constant('2026-11-24T08:00:00+01:00'),
+            },
+            { requiredKeys: ['id', 'dryRun'], noNullPrototype: true },
+          ),
           allowFormats: fc.array(fc.stringMatching(/^[A-Z0-9*-]{1,10}$/)),
           allowOrigins: fc.array(fc.stringMatching(/^[a-z.]{1,10}$/)),
           limits: fc.record(
@@ -203,6 +212,18 @@ describe('a peer', () => {
       /restart\.position: expected the seq/,
     ],
     ['a restart without a start', { restart: { position: 7 } }, /restart\.startFrom: expected an object/],
+    ['a redrive without an id', { redrive: { dryRun: true } }, /redrive\.id: expected a word/],
+    ['a redrive whose id is no word', { redrive: { id: 'a b' } }, /redrive\.id: expected a word/],
+    [
+      'a redrive since no time',
+      { redrive: { id: 'a', since: 'yesterday' } },
+      /redrive\.since: expected a time such as/,
+    ],
+    [
+      'a redrive for what is no reason',
+      { redrive: { id: 'a', reasons: ['too large'] } },
+      /redrive\.reasons\[0\]: expected a reason/,
+    ],
     ['a control character in the lfhId', { lfhId: 'a\nb' }, /lfhId: expected/],
   ];
   for (const [what, fields, message] of wrong) {

@@ -203,6 +203,7 @@ export function peerReport(name: string, changes: Partial<PeerStatus> = {}): Pee
     rejected: zeros(REJECT_REASONS),
     rejectedRun: null,
     lastReplayTime: '2026-11-25T11:59:01Z',
+    redrive: null,
     gaps: 0,
     streamRecreated: 0,
     ...changes,

@@ -78,6 +78,7 @@ describe('the replay of a peer', () => {
   });
   const kafka = (): KafkaPort => ({
     takeOver: async () => ({ writer: writer(), position: undefined }),
+    takeOverRedrive: () => assert.fail('nothing is redriven'),
     ensureTopics: async () => new Map(),
   });
   const stream = (over: Partial<PeerStream> = {}): PeerStream => ({

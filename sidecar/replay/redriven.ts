@@ -1,0 +1,125 @@
+import { asObject, isCount } from './stored-json.ts';
+
+/**
+ * Which records of LFH_EXCEPTION were replayed, whatever redrive has done it: a set of offsets, with a bit for each, in chunks
+ * (docs/adr/0030). A chunk is a record of the redrive's position topic, which keeps the newest of each key. So a transaction
+ * writes one or two kilobytes, and all of it has a bit for each record that LFH_EXCEPTION keeps.
+ */
+
+/** A record of a position topic besides the position. Without a value, compaction removes it. */
+export interface Mark {
+  readonly key: string;
+  readonly value: string | null;
+}
+
+/** Where a record of LFH_EXCEPTION is, and when it was written, in milliseconds since 1970. */
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+  readonly time: number;
+}
+
+/** The part of a partition that still exists: from this offset on. */
+export interface Kept {
+  readonly partition: number;
+  readonly first: number;
+}
+
+export const REDRIVEN_PREFIX = 'redriven/';
+/** A kilobyte of bits. */
+const CHUNK_OFFSETS = 8_192;
+
+interface Chunk {
+  /** The first record with a bit. One with another time is at its place where LFH_EXCEPTION was deleted and made again. */
+  first: { readonly offset: number; readonly time: number };
+  readonly bits: Uint8Array;
+}
+
+export class Redriven {
+  readonly #chunks: Map<string, Chunk>;
+
+  private constructor(chunks: Map<string, Chunk>) {
+    this.#chunks = chunks;
+  }
+
+  /**
+   * @param stored the newest record of each key
+   * @returns undefined where one of them is not ours: guessing would replay messages twice
+   */
+  static read(stored: ReadonlyMap<string, string>): Redriven | undefined {
+    const chunks = new Map<string, Chunk>();
+    for (const [key, value] of stored) {
+      if (!key.startsWith(REDRIVEN_PREFIX)) continue;
+      const chunk = decodeChunk(value);
+      if (!KEY.test(key) || chunk === undefined) return undefined;
+      chunks.set(key, chunk);
+    }
+    return new Redriven(chunks);
+  }
+
+  has(place: Place): boolean {
+    const key = keyOf(place);
+    const chunk = this.#chunks.get(key);
+    if (chunk === undefined) return false;
+    if (isAnotherTopic(chunk, place)) {
+      this.#chunks.delete(key);
+      return false;
+    }
+    const { byte, bit } = bitOf(place);
+    return ((chunk.bits[byte] ?? 0) & bit) !== 0;
+  }
+
+  /** Adds records. @returns what has to be written with them, in the same transaction */
+  add(places: readonly Place[]): Mark[] {
+    const changed = new Set<string>();
+    for (const place of places) {
+      const key = keyOf(place);
+      const first = { offset: place.offset, time: place.time };
+      const chunk = this.#chunks.get(key) ?? { first, bits: new Uint8Array(CHUNK_OFFSETS / 8) };
+      if (place.offset < chunk.first.offset) chunk.first = first;
+      const { byte, bit } = bitOf(place);
+      chunk.bits[byte] = (chunk.bits[byte] ?? 0) | bit;
+      this.#chunks.set(key, chunk);
+      changed.add(key);
+    }
+    return [...changed].map((key) => ({ key, value: encodeChunk(this.#chunks.get(key) as Chunk) }));
+  }
+
+  /** Forgets what LFH_EXCEPTION does not have any more. @returns what has to be written for that */
+  forget(kept: readonly Kept[]): Mark[] {
+    const gone = [...this.#chunks.keys()].filter((key) => {
+      const [partition, chunk] = key.slice(REDRIVEN_PREFIX.length).split('/').map(Number) as [number, number];
+      const first = kept.find((each) => each.partition === partition)?.first ?? Number.POSITIVE_INFINITY;
+      return (chunk + 1) * CHUNK_OFFSETS <= first;
+    });
+    for (const key of gone) this.#chunks.delete(key);
+    return gone.map((key) => ({ key, value: null }));
+  }
+}
+
+const KEY = /^redriven\/\d{1,9}\/\d{1,12}$/;
+
+function keyOf({ partition, offset }: Place): string {
+  return `${REDRIVEN_PREFIX}${partition}/${Math.floor(offset / CHUNK_OFFSETS)}`;
+}
+
+function bitOf({ offset }: Place): { readonly byte: number; readonly bit: number } {
+  const at = offset % CHUNK_OFFSETS;
+  return { byte: Math.floor(at / 8), bit: 1 << (at % 8) };
+}
+
+function isAnotherTopic({ first }: Chunk, place: Place): boolean {
+  return place.offset === first.offset && place.time !== first.time;
+}
+
+function encodeChunk({ first, bits }: Chunk): string {
+  return JSON.stringify({ first, bits: Buffer.from(bits).toString('base64') });
+}
+
+function decodeChunk(value: string): Chunk | undefined {
+  const { first, bits } = asObject(value) ?? {};
+  const { offset, time } = (first ?? {}) as Record<string, unknown>;
+  if (!isCount(offset) || !isCount(time) || typeof bits !== 'string') return undefined;
+  const bytes = Buffer.from(bits, 'base64');
+  return bytes.length === CHUNK_OFFSETS / 8 ? { first: { offset, time }, bits: Uint8Array.from(bytes) } : undefined;
+}
