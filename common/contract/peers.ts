@@ -1,7 +1,6 @@
 import { PEER_SERVER } from '../server-url.ts';
 import { booleanAt, objectAt, textAt, textsAt } from './json-fields.ts';
 import { STREAM } from './names.ts';
-import type { RejectReason } from './reasons.ts';
 import { parseJson, type Shape, ShapeError } from './shapes.ts';
 
 /** Where to begin with a peer that was never replayed. */
@@ -22,7 +21,7 @@ export interface Redrive {
   /** A word that the administrator chooses. What ran under it last does not run again. */
   readonly id: string;
   /** Only messages that were rejected for one of these; absent: for any. A reason that nobody knows matches none. */
-  readonly reasons?: readonly RejectReason[];
+  readonly reasons?: readonly string[];
   /** Only messages that were rejected at this time or later. */
   readonly since?: string;
   /** Whether it only counts. */
@@ -234,9 +233,7 @@ function redriveAt(value: unknown, path: string): Redrive {
   const { id, reasons, since, dryRun } = objectAt(value, path, ['id', 'reasons', 'since', 'dryRun']);
   return {
     id: textAt(id, `${path}.id`, REDRIVE_ID, 'a word of 1 to 63 letters, digits, -, _ and .'),
-    ...(reasons !== undefined && {
-      reasons: textsAt(reasons, `${path}.reasons`, REASON, 'a reason of LFH_EXCEPTION') as readonly RejectReason[],
-    }),
+    ...(reasons !== undefined && { reasons: textsAt(reasons, `${path}.reasons`, REASON, 'a reason of LFH_EXCEPTION') }),
     ...(since !== undefined && { since: timeAt(since, `${path}.since`) }),
     dryRun: dryRun === undefined ? false : booleanAt(dryRun, `${path}.dryRun`),
   };

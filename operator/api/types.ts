@@ -449,6 +449,27 @@ export interface LfhSyncPeerSpec {
       };
     };
     /**
+     * Replays from LFH_EXCEPTION the messages of this peer that today's settings accept, behind what was replayed before. Each is replayed once, however often that is asked for. docs/operations.md has an example.
+     */
+    redrive?: {
+      /**
+       * A word that you choose. What was last asked for with it is not done again; another one begins anew, with what was never replayed.
+       */
+      id: string;
+      /**
+       * Only messages that were rejected for one of these, as docs/status.md lists them. Absent: for any.
+       */
+      reasons?: readonly string[];
+      /**
+       * Only messages that were rejected at this time or later. It has a time zone, such as 2026-11-24T08:00:00Z.
+       */
+      since?: string;
+      /**
+       * Only counts what would be replayed. It does not use the id up.
+       */
+      dryRun?: boolean;
+    };
+    /**
      * Patterns of data_format, in which * stands for anything; a message of another format ends in LFH_EXCEPTION. Absent: what connect takes in, which is FHIR*, X12*, HL7*, CDA*, CCDA*, C-CDA*, DICOM*, IMAGE*, NCPDP*, ASTM*.
      */
     allowFormats?: readonly string[];
@@ -552,6 +573,51 @@ export interface LfhSyncPeerStatus {
        */
       durable?: string;
     };
+  };
+  /**
+   * What has become of spec.receive.redrive, as reported by the sidecar that replays the peer.
+   */
+  redrive?: {
+    /**
+     * The spec.receive.redrive.id that this is about.
+     */
+    id?: string;
+    /**
+     * Whether it only counts.
+     */
+    dryRun?: boolean;
+    /**
+     * Running; Waiting, where something keeps it from going on, which the message says; Done; Unknown, where no sidecar reports on it.
+     */
+    state?: 'Running' | 'Waiting' | 'Done' | 'Unknown';
+    /**
+     * What came of it, or what it waits for, for a person.
+     */
+    message?: string;
+    /**
+     * Messages that are asked for and were looked at, without those that were replayed by an earlier one.
+     */
+    found?: number;
+    /**
+     * Those that were replayed; with dryRun those that would be.
+     */
+    replayed?: number;
+    /**
+     * Those that today's settings reject as well.
+     */
+    rejected?: number;
+    /**
+     * Those that LFH_EXCEPTION has only in part, and the peer's stream not at all.
+     */
+    missing?: number;
+    /**
+     * When it began.
+     */
+    startTime?: string;
+    /**
+     * When it was done. Absent before.
+     */
+    completionTime?: string;
   };
   /**
    * When certificates expire that receiving depends on. One that was never seen is absent.

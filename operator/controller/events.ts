@@ -11,6 +11,7 @@ import type { AccessChange } from '../plan/nats/access-changes.ts';
 import type { DataPlane } from '../plan/observed/observed.ts';
 import { peerDurable } from '../plan/observed/spec.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { PeerStatusOf } from '../plan/status/status.ts';
 import { forEachAtOnce } from './at-once.ts';
 
 /** Something that a person should notice in `kubectl describe`, such as a condition that has changed. */
@@ -47,6 +48,15 @@ export function noticesOf(before: readonly Condition[], after: readonly Conditio
       action: type,
       note: Buffer.from(message).subarray(0, NOTE_BYTES).toString(),
     }));
+}
+
+/** That a redrive is done, with what came of it. */
+export function noticesOfRedrive(before: PeerStatusOf['redrive'], after: PeerStatusOf['redrive']): Notice[] {
+  if (after?.state !== 'Done' || (before?.state === 'Done' && before.completionTime === after.completionTime))
+    return [];
+  const { id = '', message = '' } = after;
+  const note = Buffer.from(`redrive ${id}: ${message}`).subarray(0, NOTE_BYTES).toString();
+  return [{ type: 'Normal', reason: 'RedriveDone', action: 'Redrive', note, fact: `${id} ${after.completionTime}` }];
 }
 
 /** That a ConfigMap had been made immutable. A kubelet that has seen it so does not look at it again for the pods that it has. */

@@ -6,7 +6,7 @@ import { mergePatchRemoving } from '../kube/merge-patch.ts';
 import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import type { NodeStatus, PeerStatusOf } from '../plan/status/status.ts';
 import { forEachAtOnce } from './at-once.ts';
-import { noticesOf, type RecordEvents } from './events.ts';
+import { noticesOf, noticesOfRedrive, type RecordEvents } from './events.ts';
 
 /** How many statuses are written at once. */
 const CONCURRENT_WRITES = 16;
@@ -72,10 +72,18 @@ export class StatusPublisher {
       throw error;
     }
     const after: readonly Condition[] = status.conditions ?? [];
-    const notices = noticesOf(object.status?.conditions ?? [], after);
+    const notices = [
+      ...noticesOf(object.status?.conditions ?? [], after),
+      ...noticesOfRedrive(redriveOf(object.status), redriveOf(status)),
+    ];
     await this.#options.recordEvents(object, notices);
     return notices.length > 0;
   }
+}
+
+/** Of a peer's status; a node's has none. */
+function redriveOf(status: NodeStatus | PeerStatusOf | undefined): PeerStatusOf['redrive'] {
+  return status && 'redrive' in status ? status.redrive : undefined;
 }
 
 /** As it would come back from the API server: without fields that are undefined. */

@@ -1,5 +1,11 @@
 import { type Client, durableName } from '../../../common/contract/durable.ts';
-import { DEFAULT_FORMATS, type ReceiveLimits, type Restart, type StartFrom } from '../../../common/contract/peers.ts';
+import {
+  DEFAULT_FORMATS,
+  type ReceiveLimits,
+  type Redrive,
+  type Restart,
+  type StartFrom,
+} from '../../../common/contract/peers.ts';
 import { SETTINGS, type Settings, SIDECAR_HTTP_PORT } from '../../../common/contract/settings.ts';
 import type { PeerObject, StoredNode } from './observed.ts';
 import { type WorkloadRef, workloadRef } from './workload-ref.ts';
@@ -13,6 +19,7 @@ export interface PeerSpec {
     readonly paused: boolean;
     readonly startFrom: StartFrom;
     readonly restart?: Restart;
+    readonly redrive?: Redrive;
     readonly allowFormats: readonly string[];
     readonly allowOrigins: readonly string[];
     readonly limits?: ReceiveLimits;
@@ -33,6 +40,7 @@ function receiveSpec({
   paused = false,
   startFrom,
   restart,
+  redrive,
   allowFormats = DEFAULT_FORMATS,
   allowOrigins = [],
   limits,
@@ -44,6 +52,7 @@ function receiveSpec({
     paused,
     startFrom: startFromOf(startFrom),
     ...(restart && { restart: { position: restart.position, startFrom: startFromOf(restart.startFrom) } }),
+    ...(redrive && { redrive: redriveOf(redrive) }),
     allowFormats,
     allowOrigins,
     ...(limits && { limits: limitsOf(limits) }),
@@ -51,6 +60,15 @@ function receiveSpec({
     consumer,
     manual,
   };
+}
+
+function redriveOf({
+  id,
+  reasons,
+  since,
+  dryRun = false,
+}: NonNullable<NonNullable<PeerObject['spec']['receive']>['redrive']>): Redrive {
+  return { id, ...(reasons && { reasons }), ...(since !== undefined && { since }), dryRun };
 }
 
 /** Only what the sidecar knows: the API server may keep other fields, of a later version. */

@@ -7,7 +7,14 @@ import type { Injection } from '../injection/step.ts';
 import type { Accesses } from '../nats/probes.ts';
 import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
-import type { DataPlane, NodeObject, Observed, PeerObject, StoredNode } from '../observed/observed.ts';
+import {
+  type DataPlane,
+  type NodeObject,
+  type Observed,
+  type PeerObject,
+  reportOf,
+  type StoredNode,
+} from '../observed/observed.ts';
 import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
@@ -20,6 +27,7 @@ import { lastSeenOf } from './last-seen.ts';
 import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
+import { redriveStatus } from './redrive.ts';
 import { sendReady } from './send-condition.ts';
 import { transmitReady, transmitStatus } from './transmit-condition.ts';
 
@@ -61,7 +69,13 @@ export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Sta
 export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
   const { plan, keyStep, dataPlane, progress, accesses, now } = input;
   const { peer, conflict, ca, invalid, clientSupported, failure } = planned;
-  const { receive: _receive, send: _send, certificateExpiry: _expiry, ...before } = peer.status ?? {};
+  const {
+    receive: _receive,
+    send: _send,
+    certificateExpiry: _expiry,
+    redrive: _redrive,
+    ...before
+  } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
   const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name);
@@ -84,6 +98,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
       caExpires: ca?.expires,
       now,
     }),
+    ...redriveStatus(peer, sidecars && reportOf(peer, sidecars)),
   };
 }
 

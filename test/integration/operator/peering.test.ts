@@ -382,4 +382,34 @@ describe('two sites that were peered with kubectl', function () {
     await b.applyInvitation(invitation);
     await b.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
   });
+
+  it('replay what was rejected when the spec asks for it, and say what came of it', async () => {
+    const sent = [1, 2].map((id) => connectMessage({ lfhId: 'hospital-a', content: `${id}`, format: `OTHER-${id}` }));
+    await a.site.announce(sent.map(({ payload }) => payload));
+    const status = async () => (await b.peer('hospital-a')).status;
+    await until('both are rejected', async () => (await status())?.receive?.rejected === 2);
+    const redrive = { id: 'first', reasons: ['FormatNotAllowed'] };
+    await b.patch('lfhpeer', 'hospital-a', { receive: { allowFormats: ['FHIR*', 'OTHER-1'], redrive } });
+    await until('it is done', async () => (await status())?.redrive?.state === 'Done');
+    const { startTime, completionTime, ...rest } = (await status())?.redrive ?? {};
+    assert.deepEqual(rest, {
+      id: 'first',
+      dryRun: false,
+      state: 'Done',
+      message: "1 of 2 messages were replayed; 1 are rejected by today's settings as well",
+      found: 2,
+      replayed: 1,
+      rejected: 1,
+      missing: 0,
+    });
+    assert.ok(Date.parse(startTime ?? '') <= Date.parse(completionTime ?? ''));
+    const uuids = sent.map(({ uuid }) => uuid);
+    const found = (await replayedUuids(b.site.kafka)).filter((uuid) => uuids.includes(uuid));
+    assert.deepEqual(found, uuids.slice(0, 1));
+    await until('there is an event of it', async () =>
+      (await b.kubectl('get', 'events.events.k8s.io', '-o', 'json')).includes(
+        'redrive first: 1 of 2 messages were replayed',
+      ),
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { STREAM } from '../../../common/contract/names.ts';
 import { DEFAULT_FORMATS, peerList } from '../../../common/contract/peers.ts';
+import { REJECT_REASONS } from '../../../common/contract/reasons.ts';
 import { decodeSettings, SETTINGS, type Settings } from '../../../common/contract/settings.ts';
 import { splitHostPort } from '../../../common/server-url.ts';
 import { type Definition, readDefinitions, type Schema, walk } from '../../../crds/read.ts';
@@ -76,7 +77,8 @@ for (const definition of definitions) {
         const isValue = field.type !== 'object';
         return isValue && (field.pattern ?? field.enum ?? field['x-kubernetes-validations']) !== undefined;
       });
-      const harmless = /\.(kind|policy|time|reload|isolation|mechanism|overlap|overlapMax|logLevel|client)$/;
+      const harmless =
+        /\.(kind|policy|time|since|reload|isolation|mechanism|overlap|overlapMax|logLevel|client|reasons\[\])$/;
       assert.deepEqual(
         echoing.map(([path]) => path).filter((path) => !harmless.test(path)),
         [],
@@ -218,6 +220,18 @@ describe('the CRDs and the sidecar', () => {
       new RegExp(schemasOf(definitionOf('LfhSyncPeer')).get('spec.receive.restart.startFrom.time')?.pattern ?? '$^'),
     ],
     [
+      'spec.receive.redrive.since',
+      TIMES,
+      (since) => peerTakes({ redrive: { id: 'a', since } }),
+      new RegExp(schemasOf(definitionOf('LfhSyncPeer')).get('spec.receive.redrive.since')?.pattern ?? '$^'),
+    ],
+    [
+      'spec.receive.redrive.id',
+      TEXTS,
+      (id) => peerTakes({ redrive: { id } }),
+      patternOf('LfhSyncPeer', 'spec.receive.redrive.id'),
+    ],
+    [
       'spec.kafka.brokers',
       ['kafka:9092', '[fd00::1]:9092', 'kafka', 'user:password@kafka:9092', ''],
       (value) => settingTakes('KAFKA_BOOTSTRAP_SERVERS', JSON.stringify([value])),
@@ -231,6 +245,12 @@ describe('the CRDs and the sidecar', () => {
       assert.deepEqual(new Set(verdicts), new Set([true, false]));
     });
   }
+
+  it('know the same reasons for which messages are rejected', () => {
+    const { enum: known } = schemasOf(definitionOf('LfhSyncPeer')).get('spec.receive.redrive.reasons[]') ?? {};
+    assert.deepEqual(known, Object.keys(REJECT_REASONS));
+    assert.ok(peerTakes({ redrive: { id: 'a', reasons: known } }));
+  });
 
   it('accept the same spec.nats.servers, as far as the CRD does', () => {
     const pattern = patternOf('LfhSyncNode', 'spec.nats.servers');

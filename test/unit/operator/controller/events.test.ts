@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Condition } from '../../../../operator/api/types.ts';
-import { noticesOf } from '../../../../operator/controller/events.ts';
+import { noticesOf, noticesOfRedrive } from '../../../../operator/controller/events.ts';
 import { aPeer, durableOf, natsOf } from '../plan/fixtures.ts';
 import { conditionsIn } from '../plan/status/peer-condition-rows.ts';
 
@@ -30,6 +30,23 @@ describe('what a person should notice', () => {
   for (const [what, before, after, expected] of ROWS) {
     it(`is ${what}`, () => assert.deepEqual(noticed(before, after), expected));
   }
+
+  it('is once what came of a redrive', () => {
+    const running = { id: 'first', dryRun: false, state: 'Running' } as const;
+    const completionTime = '2026-11-28T12:00:00Z';
+    const done = { ...running, state: 'Done', message: '7 of 10 messages were replayed', completionTime } as const;
+    const [notice] = noticesOfRedrive(running, done);
+    assert.deepEqual(
+      [notice?.type, notice?.reason, notice?.note],
+      ['Normal', 'RedriveDone', 'redrive first: 7 of 10 messages were replayed'],
+    );
+    for (const before of [undefined, { ...done, completionTime: '2026-11-27T12:00:00Z' }]) {
+      assert.equal(noticesOfRedrive(before, done).length, 1);
+    }
+    assert.deepEqual(noticesOfRedrive(done, done), []);
+    assert.deepEqual(noticesOfRedrive(undefined, running), []);
+    assert.deepEqual(noticesOfRedrive(done, undefined), []);
+  });
 
   it('is no longer than an event may be, in bytes', () => {
     for (const letter of ['x', 'é', '…', '😀']) {

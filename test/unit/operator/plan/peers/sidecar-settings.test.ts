@@ -108,6 +108,7 @@ describe("a sidecar's settings", () => {
       paused: true,
       startFrom: { policy: 'Time', time: '2026-11-01T00:00:00Z' },
       restart: { position: 120, startFrom: { policy: 'Earliest' } },
+      redrive: { id: 'first', reasons: ['FormatNotAllowed'], since: '2026-11-01T00:00:00Z', dryRun: true },
       allowFormats: ['FHIR-*'],
       allowOrigins: ['c'],
       limits: { messagesPerSecond: 10, bytesPerDay: 1_000_000 },
@@ -118,6 +119,8 @@ describe("a sidecar's settings", () => {
     const [peer] = decodeSettings((name) => files[name]).peers;
     const { name: _name, lfhId: _id, servers: _servers, caFile: _ca, ...rest } = peer ?? {};
     assert.deepEqual(rest, { ...receive, tlsServerName: 'nats' });
+    const short = filesOf(aNode(), [aPeer('b', { spec: { receive: { redrive: { id: 'second' } } } })]);
+    assert.deepEqual(decodeSettings((file) => short[file]).peers[0]?.redrive, { id: 'second', dryRun: false });
     const latest = aPeer('b', { spec: { receive: { startFrom: { policy: 'Latest' } } } });
     const again = filesOf(aNode(), [latest]);
     assert.deepEqual(decodeSettings((name) => again[name]).peers[0]?.startFrom, { policy: 'Latest' });
