@@ -54,7 +54,7 @@ interface Piece {
 }
 
 const subject = fc.stringMatching(/^[!-~]{1,80}$/);
-const bytes = fc.uint8Array({ maxLength: 3 * KEPT }).map((array) => Buffer.from(array));
+const bytes = fc.uint8Array({ maxLength: 3 * KEPT, size: 'max' }).map((array) => Buffer.from(array));
 const blank = fc.constantFrom(' ', '  ', '\t');
 const message = fc
   .record({
