@@ -134,6 +134,9 @@ describe('the cluster', function () {
     await cluster.kubectl(['delete', 'pod', 'nats-0', '-n', namespace]);
     await cluster.kubectl(['rollout', 'restart', 'deployment/connect', '-n', namespace]);
     await site.running(PATIENCE_MS);
+    // Until it is gone, a connection may still be led to the old pod, which refuses it.
+    const ending = ['get', 'pods', '-n', namespace, '-l', 'app=connect', '-o', 'jsonpath={..deletionTimestamp}'];
+    await until('no pod of connect is ending', async () => (await cluster.kubectl(ending)).stdout === '', PATIENCE_MS);
     const second = await site.takeIn('/fhir/Patient', { resourceType: 'Patient' });
     assert.equal(second.data_record_location, 'FHIR-R4:0:1');
     const records = await readTopic(await site.kafka(), 'FHIR-R4');
