@@ -3,6 +3,7 @@ import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { KINDS, type Lease } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { KubeError } from '../kube/errors.ts';
 import { microTime } from '../kube/formats.ts';
 
 /** The default of client-go's leader election for controllers. */
@@ -103,6 +104,7 @@ export class Leadership {
 
   async #tryOnce(): Promise<boolean> {
     const { api, namespace, name, identity } = this.#options;
+    if (await this.#renewedUnread()) return true;
     const requestedAt = performance.now();
     const found = await api.get<Lease>(KINDS.lease, namespace, name);
     if (!found) {
@@ -133,6 +135,31 @@ export class Leadership {
     this.#lease = await api.replace<Lease>({ ...found, spec });
     this.#renewed = requestedAt;
     return true;
+  }
+
+  /**
+   * Renews a lease that is ours without reading it first: one request instead of two, where an API server answers late. It is written
+   * over the version that we wrote last and no other, so that nobody's is overwritten.
+   *
+   * @returns false where it is not ours, or somebody has written it since
+   */
+  async #renewedUnread(): Promise<boolean> {
+    const lease = this.#lease;
+    if (!lease || !this.holds()) return false;
+    const requestedAt = performance.now();
+    try {
+      this.#lease = await this.#options.api.replace<Lease>({
+        ...lease,
+        spec: { ...lease.spec, renewTime: microTime() },
+      });
+      this.#renewed = requestedAt;
+      return true;
+    } catch (error) {
+      // Whether it was written is not known, so that the next attempt reads it first.
+      this.#lease = undefined;
+      if (error instanceof KubeError && (error.isConflict || error.isNotFound)) return false;
+      throw error;
+    }
   }
 
   #hasExpired({ metadata, spec }: Lease): boolean {

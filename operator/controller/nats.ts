@@ -22,7 +22,7 @@ const SIDECAR_TIMEOUT_MS = 2_000;
  */
 const JETSTREAM_TIMEOUT_MS = 60_000;
 /** Each look is a connection of its own, and most of it is a TLS handshake, here and at the server. */
-const LOOKS_AT_ONCE = 16;
+const LOOKS_AT_ONCE = 8;
 /** Two hundred looks take seconds. Where servers are slow to answer, the next reconcile goes on with them. */
 const LOOKS_TIMEOUT_MS = 20_000;
 /** The outcomes of a server that may let our own key in. */

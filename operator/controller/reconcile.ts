@@ -128,6 +128,7 @@ export class NodeController {
       writtenAt: kept.memory.writtenAt,
       progress: kept.memory.progress,
       accesses: kept.memory.accesses,
+      liveAccess: kept.memory.liveAccess,
       missing: missingWorkloads(applied.rolledOut),
       refused: applied.refused,
       injection: applied.injection,

@@ -31,6 +31,12 @@ const IDLE_MS = 5_000;
 /** How many such pages are asked for at once. There is a list of each kind in each namespace. */
 const PAGES_AT_ONCE = 4;
 
+/**
+ * How many writes are under way at once. Hundreds of statuses and events may be due in one moment; where they were all sent to an API
+ * server that is short of time, the lease, which is renewed between them by a client of its own, would be late and so be lost.
+ */
+const WRITES_AT_ONCE = 4;
+
 export interface Listing<Value extends KubeObject> {
   readonly items: readonly Value[];
   readonly resourceVersion: string;
@@ -47,6 +53,9 @@ export interface WatchEvent {
   readonly object: KubeObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
 }
 
+/** Of a request, behind its method and path. */
+type Rest = [query?: Readonly<Record<string, string>>, body?: unknown, type?: string];
+
 /**
  * The part of the Kubernetes API that is used here. It takes and returns plain JSON, so that what a watch delivers and
  * what a read returns look the same; the library's own object API turns times into Dates and knows no status
@@ -60,6 +69,7 @@ export class KubeClient {
   readonly #keepsConnections: boolean;
   readonly #agents = new WeakMap<Agent, Agent>();
   readonly #pages = new Turns(PAGES_AT_ONCE);
+  readonly #writes = new Turns(WRITES_AT_ONCE);
 
   /**
    * @param mayWrite is asked just before each write; without it nothing that would change something is sent
@@ -220,13 +230,12 @@ export class KubeClient {
     }
   }
 
-  async #request(
-    method: string,
-    path: string,
-    query: Readonly<Record<string, string>> = {},
-    body?: unknown,
-    type?: string,
-  ): Promise<unknown> {
+  #request(method: string, path: string, ...rest: Rest): Promise<unknown> {
+    const send = (): Promise<unknown> => this.#send(method, path, ...rest);
+    return method === 'GET' ? send() : this.#writes.take(send);
+  }
+
+  async #send(method: string, path: string, ...[query = {}, body, type]: Rest): Promise<unknown> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
     if (method !== 'GET' && !this.#mayWrite()) {

@@ -26,7 +26,7 @@ export function keyReady(
 }
 
 /** A mounted ConfigMap is late by a minute at most, and then a server reloads within seconds. */
-const REFUSED_AFTER_MS = 120_000;
+export const REFUSED_AFTER_MS = 120_000;
 
 /**
  * Whether every nats-server runs the configuration that was written last. Only signing in shows that; having written it does not.

@@ -4,6 +4,7 @@ import { type Condition, type ConditionDraft, summarize, withCondition, withProg
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { InjectionRefusal } from '../injection/injection.ts';
 import type { Injection } from '../injection/step.ts';
+import type { Access } from '../nats/files.ts';
 import type { Accesses } from '../nats/probes.ts';
 import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
@@ -15,16 +16,17 @@ import {
   reportOf,
   type StoredNode,
 } from '../observed/observed.ts';
-import { nodeSpec, peerSpec } from '../observed/spec.ts';
+import { nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
+import { peerKeys } from '../peers/admission.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
 import { earliest, expiryRemarks } from '../trust/expiry.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { anyKnown, known } from './known.ts';
 import { lastSeenOf } from './last-seen.ts';
-import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
+import { keyReady, natsConfigLive, REFUSED_AFTER_MS, sidecarReady, streamReady } from './node-conditions.ts';
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { redriveStatus } from './redrive.ts';
@@ -45,6 +47,8 @@ export interface StatusInput {
   readonly writtenAt: number;
   readonly progress: Progresses;
   readonly accesses: Accesses;
+  /** Whom every server was last seen to let in; undefined where that was not seen yet. */
+  readonly liveAccess: Access | undefined;
   /** Workloads that the spec names and that do not exist, as `kind/name`. */
   readonly missing: ReadonlySet<string>;
   /** Why the plan could not be written; undefined where it was. */
@@ -80,7 +84,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
-  const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True';
+  const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True' || isStillLetIn(peer, input);
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
       receiveReady({ peer, conflict, ca, invalid, sidecars, received, now }),
@@ -100,6 +104,18 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     }),
     ...redriveStatus(peer, sidecars && reportOf(peer, sidecars)),
   };
+}
+
+/**
+ * Whether servers that are about to take up a new configuration let the peer in by the one before, with all its keys. A change for
+ * one peer must not make hundreds of others unready for as long as a reload takes.
+ */
+function isStillLetIn(peer: PeerObject, { dataPlane: { nats }, liveAccess, writtenAt, now }: StatusInput): boolean {
+  const servers = nats?.servers ?? [];
+  const awaited = servers.every(({ outcome }) => outcome === 'Live' || outcome === 'ConfigNotLive');
+  const keys = liveAccess?.get(peerDurable(peer));
+  if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > REFUSED_AFTER_MS) return false;
+  return peerKeys(peer).usable.every((key) => keys.has(key));
 }
 
 /**

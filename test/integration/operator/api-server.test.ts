@@ -40,7 +40,7 @@ describe('an operator', function () {
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live', 60_000);
   }
 
-  it('sends what follows each other on one connection, but for what must be in time', async () => {
+  it('sends what follows each other on one connection, but for what must be in time, and writes four things at once', async () => {
     let connections = 0;
     const init = (_id: number, type: string): void => void (connections += type === 'TCPCONNECTWRAP' ? 1 : 0);
     const counting = createHook({ init }).enable();
@@ -52,6 +52,17 @@ describe('an operator', function () {
     try {
       assert.equal(await countOf(new KubeClient(plane.kubeConfig(), () => true, true)), 1);
       assert.equal(await countOf(new KubeClient(plane.kubeConfig())), 5);
+      const before = connections;
+      const writing = new KubeClient(plane.kubeConfig(), () => true, true);
+      const { apiVersion, kind } = KINDS.configMap;
+      const some = Array.from({ length: 40 }, (_, n) => ({
+        apiVersion,
+        kind,
+        metadata: { name: `n-${n}`, namespace },
+      }));
+      await Promise.all(some.map((each) => writing.apply(each)));
+      assert.equal(connections - before, 4);
+      await Promise.all(some.map(({ metadata: { name } }) => writing.delete(KINDS.configMap, namespace, name)));
     } finally {
       counting.disable();
     }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
 import { type OperatorOptions, OperatorProcess } from '../../kit/processes/operator.ts';
-import { until } from '../../kit/processes/process.ts';
+import { freePort, until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { ControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
@@ -11,11 +11,13 @@ import { OperatedSite } from '../../kit/sites/operated-site.ts';
 const PEERS = 200;
 /** The node receives from so many of them; the others receive only. */
 const RECEIVED_FROM = 20;
-/** At rest there is one every 10 s. */
+/** Once nothing was on its way for two minutes there is one every 10 s. */
 const REST_RECONCILES = 3;
+/** What each asks of NATS: a look into 25 accounts, a canary, a stranger's key, and its own questions. */
+const AT_REST = { connections: 28, messages: 120 };
 
 /** They are generous, for a busy machine. They show only what has become many times worse. */
-const BOUNDS = { convergeMs: 240_000, oneMoreMs: 60_000, residentMb: 350, requestsAtRest: 100 };
+const BOUNDS = { convergeMs: 240_000, oneMoreMs: 60_000, residentMb: 250, requestsAtRest: 100 };
 
 /** This has a control plane of its own, because it counts every request. */
 describe('a node with two hundred peers', function () {
@@ -24,13 +26,15 @@ describe('a node with two hundred peers', function () {
   let operator: OperatorProcess;
   let options: OperatorOptions;
   let site: OperatedSite;
+  let monitorPort: number;
 
   before(async function () {
     this.timeout(1_200_000);
     plane = await ControlPlane.start();
     await plane.installCrds();
     ({ operator, options } = await OperatorProcess.startOver(plane, ['many']));
-    site = await OperatedSite.start(plane, options.namespaces[0] ?? '', 'hospital-a', { kafka: false });
+    monitorPort = await freePort();
+    site = await OperatedSite.start(plane, options.namespaces[0] ?? '', 'hospital-a', { kafka: false, monitorPort });
   });
 
   after(async () => {
@@ -71,18 +75,24 @@ describe('a node with two hundred peers', function () {
     print(`one more let in after ${seconds(performance.now() - started)}`);
   });
 
-  it('takes little memory, and asks the API server at rest for nothing but watches and its lease', async () => {
+  it('takes little memory, and asks at rest only for watches and its lease, and NATS for a bounded number of looks', async () => {
     const resident = await residentMb();
     assert.ok(resident < BOUNDS.residentMb, `${resident} MB`);
     // Until every peer's account was looked into once, and nothing is on its way any more.
     await until('a reconcile writes nothing', async () => Object.keys(await writtenByOne()).length === 0, 120_000, 0);
-    const [before, cpu, began] = [await requests(), await cpuSeconds(), performance.now()];
+    const [before, natsBefore, cpu, began] = [await requests(), await nats(), await cpuSeconds(), performance.now()];
     await operator.reconciled(REST_RECONCILES);
     const asked = difference(await requests(), before);
+    const ofNats = difference(await nats(), natsBefore);
     const total = Object.values(asked).reduce((sum, count) => sum + count, 0);
     const rest = `${REST_RECONCILES} reconciles, ${((await cpuSeconds()) - cpu).toFixed(1)} s of CPU`;
     const span = seconds(performance.now() - began);
-    print(`${resident} MB resident; at rest in ${span} ${rest}, ${total} requests: ${JSON.stringify(asked)}`);
+    const requested = `${total} requests: ${JSON.stringify(asked)}; of NATS: ${JSON.stringify(ofNats)}`;
+    print(`${resident} MB resident; at rest in ${span} ${rest}, ${requested}`);
+    // The one that was under way when it began counts as well.
+    for (const [what, most] of Object.entries(AT_REST)) {
+      assert.ok((ofNats[what] ?? 0) <= most * (REST_RECONCILES + 1), requested);
+    }
     assert.ok(total < BOUNDS.requestsAtRest, JSON.stringify(asked));
     const writes = Object.keys(asked).filter((each) => /POST|PUT|PATCH|DELETE|APPLY/.test(each));
     assert.deepEqual(
@@ -110,6 +120,13 @@ describe('a node with two hundred peers', function () {
       counts[key] = (counts[key] ?? 0) + Number(count);
     }
     return counts;
+  }
+
+  /** How many connections the nats-server has had, and how many messages it was sent. */
+  async function nats(): Promise<Record<string, number>> {
+    const response = await fetch(`http://127.0.0.1:${monitorPort}/varz`);
+    const { total_connections: connections, in_msgs: messages } = (await response.json()) as Record<string, number>;
+    return { connections: Number(connections), messages: Number(messages) };
   }
 
   /** What a whole reconcile writes, but for the lease. */

@@ -38,6 +38,8 @@ export interface OperatedSiteOptions {
   readonly certificate?: CertificateOptions;
   /** With `Users` the stream lives in the default account, and everyone is a user of that account. */
   readonly isolation?: 'Accounts' | 'Users';
+  /** The port at which nats-server tells what it has done (`/varz`); absent: none. */
+  readonly monitorPort?: number;
   /** Whether nats-server reloads when the mounted files change, as the reloader beside it makes it do. */
   readonly reloads?: boolean;
 }
@@ -78,7 +80,14 @@ export class OperatedSite {
     plane: ControlPlane,
     namespace: string,
     lfhId: string,
-    { kafka = true, spec = {}, certificate, isolation = 'Accounts', reloads = true }: OperatedSiteOptions = {},
+    {
+      kafka = true,
+      spec = {},
+      certificate,
+      isolation = 'Accounts',
+      monitorPort,
+      reloads = true,
+    }: OperatedSiteOptions = {},
   ): Promise<OperatedSite> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-mounted-${syncName(lfhId)}-`));
     const prepared = await prepare(lfhId);
@@ -92,9 +101,11 @@ export class OperatedSite {
       sources: [{ configMap: `${NODE}-nats` }],
       onChange: () => onChange(),
     });
+    const { accounts, natsConfig } = includes(directory, isolation);
+    const monitored = monitorPort === undefined ? '' : `\nhttp: "127.0.0.1:${monitorPort}"`;
     const site = await Site.start(lfhId, {
       kafka,
-      prepared: { ...prepared, certificate, ...includes(directory, isolation) },
+      prepared: { ...prepared, certificate, accounts, natsConfig: natsConfig + monitored },
     });
     if (reloads) onChange = () => site.nats.signalReload();
     const operated = new OperatedSite(plane, namespace, site, directory, mount, node);

@@ -250,7 +250,10 @@ export function natsOf(durables: readonly ObservedDurable[] = [], changes: Parti
 }
 
 /** What is known of a node, besides its plan and its data plane, when its status is made. */
-export type Known = Pick<StatusInput, 'writtenAt' | 'missing' | 'progress' | 'accesses' | 'refused' | 'injection'>;
+export type Known = Pick<
+  StatusInput,
+  'writtenAt' | 'missing' | 'progress' | 'accesses' | 'liveAccess' | 'refused' | 'injection'
+>;
 
 export function knownOf(changes: Partial<Known> = {}): Known {
   return {
@@ -258,6 +261,7 @@ export function knownOf(changes: Partial<Known> = {}): Known {
     missing: new Set(),
     progress: new Map(),
     accesses: new Map(),
+    liveAccess: undefined,
     refused: undefined,
     injection: undefined,
     ...changes,

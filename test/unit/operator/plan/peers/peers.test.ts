@@ -72,6 +72,20 @@ describe('plannedPeers', () => {
     }
   }
 
+  // docs/operator.md, "How many peers fit", says these numbers.
+  const FIT: readonly [which: string, spec: Parameters<typeof aPeer>[1], count: number][] = [
+    ['500 peers that only receive', { spec: { servers: undefined, ca: undefined } }, 500],
+    ['320 peers in both directions', { spec: { ca: { inline: certificate('ca-b') + certificate('ca-c') } } }, 320],
+  ];
+  for (const [which, changes, count] of FIT) {
+    it(`has room for ${which}, and not for many more`, () => {
+      const peers = Array.from({ length: 600 }, (_, index) => aPeer(`hospital-${1_000 + index}`, changes));
+      const planned = plannedPeers(observedOf(peers), [], { probe: (lfhId) => userKey(`probe of ${lfhId}`) }, NOW);
+      const fit = planned.filter(({ conflict }) => conflict === undefined).length;
+      assert.ok(fit >= count && fit < 1.1 * count, String(fit));
+    });
+  }
+
   it('counts exactly the bytes that a peer adds to what nats-server includes', () => {
     for (const isolation of ['Accounts', 'Users'] as const) {
       const access = { account: 'LFH', isolation, own: [], users: [] };

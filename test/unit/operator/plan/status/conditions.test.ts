@@ -3,6 +3,7 @@ import { summarize } from '../../../../../operator/api/conditions.ts';
 import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
 import type { Condition } from '../../../../../operator/api/types.ts';
+import { AWAITED_RELOAD_ROWS } from './awaited-reload-rows.ts';
 import type { ConditionRow } from './condition-rows.ts';
 import { failedPeerRow } from './failed-peer-condition-rows.ts';
 import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
@@ -15,7 +16,7 @@ import { UPSTREAM_RECEIVE_ROWS, UPSTREAM_SEND_ROWS } from './upstream-condition-
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS, ...UPSTREAM_RECEIVE_ROWS, failedPeerRow('ReceiveReady')],
-  "a peer's SendReady": [...SEND_ROWS, ...UPSTREAM_SEND_ROWS, failedPeerRow('SendReady')],
+  "a peer's SendReady": [...SEND_ROWS, ...AWAITED_RELOAD_ROWS, ...UPSTREAM_SEND_ROWS, failedPeerRow('SendReady')],
   "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready')],
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,

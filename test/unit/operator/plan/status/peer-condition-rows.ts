@@ -314,7 +314,7 @@ const seenAs = (access: Partial<PeerAccess>, messagesPerSecond?: number, at = NO
   };
 };
 const NO_DURABLE: Situation = { dataPlane: { nats: natsOf([]) } };
-const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
+export const notServed = { access: { served: false, connectedKeys: [] }, at: NOW };
 
 /** Nothing of the last hour is fetched, of a stream that keeps messages for so many minutes. */
 const fetchedNothing = (minutes: number): Situation => ({
