@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ISocketFactory, Kafka, RetryOptions } from 'kafkajs';
 import { TransientError } from '../../common/errors.ts';
+import { Waits } from '../../common/waits.ts';
 import { createClient, type KafkaConnection } from './client.ts';
 
 /**
@@ -55,11 +56,7 @@ export class Clients {
 
 function openClient(connection: KafkaConnection, retry: RetryOptions, onEnd: () => void): Client {
   const sockets = new Set<Socket>();
-  /**
-   * Ends each wait that is under way. It is not one promise that all waits race with: as long as that is open, it would hold on to
-   * what every one of them resolved with, so that the memory of a client that lives for weeks grows with each request.
-   */
-  const waiting = new Set<(error: Error) => void>();
+  const waits = new Waits();
   let over = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (over) throw givenUp();
@@ -73,20 +70,10 @@ function openClient(connection: KafkaConnection, retry: RetryOptions, onEnd: () 
   };
   return {
     kafka: createClient(connection, retry, socketFactory),
-    guard: async <Value>(work: Promise<Value>) => {
-      const { promise, resolve, reject } = Promise.withResolvers<Value>();
-      waiting.add(reject);
-      work.then(resolve, reject);
-      if (over) reject(givenUp());
-      try {
-        return await promise;
-      } finally {
-        waiting.delete(reject);
-      }
-    },
+    guard: (work) => waits.until(work),
     end: () => {
       over = true;
-      for (const reject of waiting) reject(givenUp());
+      waits.end(givenUp);
       // With an error, since kafkajs rejects its pending requests only for one.
       for (const socket of sockets) socket.destroy(givenUp());
       onEnd();

@@ -1,5 +1,6 @@
-import { ErrorCode, type Msg, type MsgHdrs, NatsError } from 'nats';
+import { ErrorCode, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
 import { TransientError } from '../../common/errors.ts';
+import { Waits } from '../../common/waits.ts';
 import type { LocalConnected } from './connect-local.ts';
 import type { PeerConnected } from './connect-peer.ts';
 import { type Remote, translate } from './errors.ts';
@@ -25,14 +26,9 @@ export async function ask(
   body: string | Uint8Array,
   headers?: MsgHdrs,
 ): Promise<Msg | undefined> {
-  const ended = connection.closed().then((error) => {
-    throw translate(error ?? undefined, remote);
-  });
-  // When the answer comes first, nothing waits for this promise any more.
-  ended.catch(() => undefined);
   try {
     const options = { timeout: ANSWER_TIMEOUT_MS, noMux: true, ...(headers && { headers }) };
-    return await Promise.race([connection.request(subject, body, options), ended]);
+    return await waitsOf(connection).until(connection.request(subject, body, options));
   } catch (error) {
     const code = error instanceof NatsError ? error.code : '';
     if (code === ErrorCode.NoResponders) return undefined;
@@ -60,6 +56,22 @@ export async function askPeer(
     if (error instanceof ConnectionError && error.code === 'TIMEOUT') throw unanswered(remote, subject);
     throw translate(error, remote);
   }
+}
+
+const WAITS = new WeakMap<NatsConnection, Waits>();
+
+/** What waits for answers over a connection: one listener for its end, however many requests there are. */
+function waitsOf(connection: NatsConnection): Waits {
+  const known = WAITS.get(connection);
+  if (known) return known;
+  const waits = new Waits();
+  WAITS.set(connection, waits);
+  void connection.closed().then((error) => waits.end(() => error ?? closedByUs()));
+  return waits;
+}
+
+function closedByUs(): NatsError {
+  return NatsError.errorForCode(ErrorCode.ConnectionClosed);
 }
 
 function unanswered({ server }: Remote, subject: string): TransientError {

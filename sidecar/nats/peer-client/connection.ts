@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { Waits } from '../../../common/waits.ts';
 import { ConnectionError, errorSaid, protocolError } from './errors.ts';
 import type { Incoming } from './incoming.ts';
 import { ProtocolReader } from './protocol-reader.ts';
@@ -43,6 +44,7 @@ export class PeerConnection {
   readonly #subscribers = new Map<number, (message: Incoming) => void>();
   /** One for each ping that is not answered. */
   readonly #pongs: (() => void)[] = [];
+  readonly #waits = new Waits();
   readonly #inbox: string;
   #clock: NodeJS.Timeout | undefined;
   #info: ServerInfo | undefined;
@@ -155,10 +157,9 @@ export class PeerConnection {
     const reply = this.newInbox();
     const sid = this.subscribe(reply, (answer) => resolve(answer.copy()));
     const timer = setTimeout(() => reject(new ConnectionError('TIMEOUT', 'no answer came in time')), timeoutMs);
-    void this.closed.then(reject, reject);
     this.publish(subject, body, { reply, ...(header && { header }) });
     try {
-      return await promise;
+      return await this.#waits.until(promise);
     } finally {
       clearTimeout(timer);
       this.unsubscribe(sid);
@@ -167,14 +168,8 @@ export class PeerConnection {
 
   /** Resolves when the server has read all that was sent before, and what it had sent before was read; or when the connection ends. */
   async flush(): Promise<void> {
-    if (this.#isClosed) return;
-    await new Promise<void>((resolve) => {
-      this.#ping(resolve);
-      void this.closed.then(
-        () => resolve(),
-        () => resolve(),
-      );
-    });
+    const answered = new Promise<void>((resolve) => this.#ping(resolve));
+    await this.#waits.until(answered).catch(() => undefined);
   }
 
   /** Ends it at once. What was sent just before may be lost; {@link flush} waits for it. */
@@ -190,7 +185,7 @@ export class PeerConnection {
       this.#reader.read(chunk);
     } catch (error) {
       if (error instanceof ConnectionError) this.#end(error);
-      else this.#endWith(() => this.#closed.reject(error));
+      else this.#endWith(error, () => this.#closed.reject(error));
       return;
     }
     if (performance.now() - this.#turnBegan > TURN_MS) this.#socket.pause();
@@ -246,15 +241,16 @@ export class PeerConnection {
   }
 
   #end(error: Error): void {
-    this.#endWith(() => this.#closed.resolve(error));
+    this.#endWith(error, () => this.#closed.resolve(error));
   }
 
-  #endWith(settle: () => void): void {
+  #endWith(error: unknown, settle: () => void): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#clock);
     this.#subscribers.clear();
     this.#socket.destroy();
+    this.#waits.end(() => error);
     settle();
   }
 }
