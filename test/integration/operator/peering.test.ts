@@ -209,8 +209,9 @@ describe('two sites that were peered with kubectl', function () {
     const { status } = await b.peer('hospital-a');
     assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'Unknown');
     await b.waitForReason('lfhnode', 'local', 'SidecarReady', 'NotRequested');
-    const sentAt = Date.now();
     await toB.send(a.site, 40);
+    // Not before: the operator may have looked while the first was on its way, and nothing waited yet.
+    const sentAt = Date.now();
     await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
     const { behindSince = '', expiresAt = '' } = (await a.peer('hospital-b')).status?.send ?? {};
     assert.ok(Date.parse(behindSince) > stoppedAt - 60_000 && Date.parse(behindSince) < sentAt, behindSince);
