@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { STATUS_SERVICE, statusSubject } from '../../../common/contract/names.ts';
@@ -64,7 +65,7 @@ describe('the status service of sidecars', () => {
     const same = async (): Promise<boolean> => {
       found = inOrder((await ask()).statuses);
       wanted = inOrder(await Promise.all(sidecars.map((sidecar) => sidecar.status())));
-      return JSON.stringify(found) === JSON.stringify(wanted);
+      return isDeepStrictEqual(found, wanted);
     };
     await until(`${sidecars.length} answer`, same, 30_000).catch(() => assert.deepEqual(found, wanted));
   }
@@ -87,7 +88,7 @@ describe('the status service of sidecars', () => {
     const same = async (): Promise<boolean> => {
       found = [...(await soonerThan(15_000, 'the answer of another suffices', ask(b, 30_000))).statuses];
       wanted = [await two.status()];
-      return JSON.stringify(found) === JSON.stringify(wanted);
+      return isDeepStrictEqual(found, wanted);
     };
     await until('the one that runs answers', same).catch(() => assert.deepEqual(found, wanted));
     await two.process.pause();
