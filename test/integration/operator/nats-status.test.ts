@@ -278,7 +278,7 @@ describe('what the operator asks over NATS', () => {
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
       await serve(JSON.stringify(status));
       assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
-        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null }] }],
+        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null, redrive: null }] }],
         unreadable: wrong.length,
       });
     });
