@@ -22,8 +22,8 @@ test-unit: $(INSTALLED) ## Run the tests that need no servers (seconds)
 test-repeat: servers ## Run one test file many times: make test-repeat FILE=test/chaos/kill.test.ts TIMES=20
 	$(RUN) test:repeat -- $(FILE) $(TIMES)
 
-bench: servers ## Measure throughput and latency beside a naive bridge in the same run
-	$(RUN) bench
+bench: servers ## Measure beside simple bridges, on a quiet machine (20 minutes): make bench PARTS="latency size", WRITE=1 for docs/
+	$(RUN) bench -- $(if $(WRITE),--write) $(PARTS)
 
 servers: $(INSTALLED) ## Find all servers, or build them once in ~/.cache/lfh-sync (10 to 17 minutes)
 	$(RUN) servers

@@ -1,187 +1,239 @@
+import { writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { createUser } from 'nkeys.js';
-import { inboxPrefix, syncName } from '../../common/contract/names.ts';
-import { Fetcher } from '../../sidecar/kafka/fetch.ts';
-import { percentile, table } from '../kit/figures.ts';
-import { ServerProcess, until } from '../kit/processes/process.ts';
-import { SidecarProcess } from '../kit/processes/sidecar.ts';
-import { replayedUuids } from '../kit/servers/topic-reader.ts';
-import { type ConnectMessage, connectMessage } from '../kit/sites/connect-message.ts';
-import { Site } from '../kit/sites/site.ts';
+import { markdownTable, wrapped } from '../../docs/markdown.ts';
+import { execute } from '../../image/cache.ts';
+import { table } from '../kit/figures.ts';
+import { type Contender, others, ours } from './contenders.ts';
+import { growth, quietPeer } from './growth.ts';
+import { latencies } from './latency.ts';
+import { limits } from './limits.ts';
+import { ANY_MACHINE } from './machine.ts';
+import { type Bar, barChart, median, medianAndSpread, percentiles } from './report.ts';
+import { Stage } from './stage.ts';
+import { type Turn, turn } from './throughput.ts';
 
 /**
- * Throughput and latency of the sidecar beside a naive bridge: same run, same messages, same peer, same Kafka, in turns.
+ * Throughput, latency, processor time and memory of the sidecar beside bridges that do the same without any care. It is one run with
+ * the same messages, the same peer and the same Kafka, in turns. A figure counts only where every message is there once, in order.
+ * It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
  *
- * Backlog: both durables are paused while the messages are published, then each is resumed in its turn, with everybody
- * connected and waiting; measured until the last message is acknowledged, which both do after its commit. Latency: from the
- * publish until a reader of committed records sees it. Bounded in messages and rounds; all of it on 127.0.0.1.
+ *   node test/bench/main.ts [--write] [part …]     parts: throughput latency size peers limits
+ *
+ * `--write` writes docs/benchmarks.md and its picture.
  */
-const BACKLOG = Number(process.env.BENCH_MESSAGES ?? 20_000);
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
-const MESSAGE_BYTES = 2400;
-const PER_SECOND = 50;
-const LATENCY_MESSAGES = 250;
-/** They take turns at being first: the first to be measured also pays for the warm-up. */
-const LATENCY_ROUNDS = 6;
+const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 100_000);
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
+const MESSAGE_BYTES = 2_400;
+/** Rates in messages a second, with the seconds that each is kept up. */
+const RATES = [
+  { perSecond: 50, seconds: 20 },
+  { perSecond: 2_000, seconds: 10 },
+];
+const LATENCY_ROUNDS = Number(process.env.BENCH_LATENCY_ROUNDS ?? 3);
+/** Sizes of messages in bytes, with how many of each. The largest is what a NATS server takes by default, with some to spare. */
+const SIZES = [
+  { bytes: 1_000, count: 40_000 },
+  { bytes: 10_000, count: 10_000 },
+  { bytes: 100_000, count: 1_000 },
+  { bytes: 900_000, count: 200 },
+];
+const PEERS = [1, 10, 50];
+const SIDECARS = [1, 2, 3];
+const ALL_PARTS = ['throughput', 'latency', 'size', 'peers', 'limits'];
 
-interface Contender {
-  readonly name: string;
-  readonly lfhId: string;
-  readonly topic: string;
-  readonly rates: number[];
-  readonly latencies: number[];
+interface Section {
+  readonly title: string;
+  readonly text: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly bars?: readonly Bar[];
 }
 
-const ours: Contender = { name: 'lfh-sync', lfhId: 'hospital-b', topic: 'LFH_SYNC', rates: [], latencies: [] };
-const bridge: Contender = { name: 'naive bridge', lfhId: 'bridge', topic: 'BRIDGE_RAW', rates: [], latencies: [] };
-const contenders = [ours, bridge];
-const sent: string[] = [];
+const [flags, given] = [true, false].map((isFlag) =>
+  process.argv.slice(2).filter((each) => each.startsWith('--') === isFlag),
+);
+const parts = given?.length ? given : ALL_PARTS;
+const unknown = parts.filter((part) => !ALL_PARTS.includes(part));
+if (unknown.length > 0) throw new Error(`there is no part ${unknown.join()}; there are ${ALL_PARTS.join(', ')}`);
 
-const [origin, site] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
+process.stderr.write('compiling the sidecar, as the image has it\n');
+await execute('npm', ['run', '--silent', 'build'], { cwd: join(import.meta.dirname, '..', '..') });
+const sections: Section[] = [];
+const stage = await Stage.start();
 try {
-  const running = [await startOurs(), await startBridge()];
-  // Once through, so that what is measured is warm.
-  await backlog(5_000);
-  for (const { rates } of contenders) rates.length = 0;
-  for (let round = 0; round < ROUNDS; round += 1) await backlog(BACKLOG);
-  for (const contender of contenders) await latency(contender);
-  for (const { latencies } of contenders) latencies.length = 0;
-  for (let round = 0; round < LATENCY_ROUNDS; round += 1) {
-    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) await latency(contender);
-  }
-  for (const contender of contenders) await verify(contender);
-  const rows = contenders.map(({ name, rates, latencies }) => [
-    name,
-    String(percentile(rates, 0.5)),
-    rates.join(' '),
-    percentile(latencies, 0.5).toFixed(1),
-    percentile(latencies, 0.99).toFixed(1),
-  ]);
-  console.log(table(['', 'messages/s (median)', 'each round', `p50 ms at ${PER_SECOND}/s`, 'p99 ms'], rows));
-  console.log(`Latencies of ${ours.latencies.length} messages each.`);
-  console.log(
-    `${sent.length} messages of ${MESSAGE_BYTES} bytes; each is in both contenders' Kafka topics exactly once`,
-  );
-  await Promise.all(running.map((process) => process.stop()));
+  const contenders = [await ours(stage), ...(await others(stage))];
+  if (parts.includes('throughput')) sections.push(await throughput(contenders));
+  if (parts.includes('limits')) sections.push(await limitsOfServers());
+  if (parts.includes('size')) sections.push(await sizes(contenders));
+  if (parts.includes('latency')) sections.push(await latency(contenders));
 } finally {
-  await Promise.all([origin.stop(), site.stop()]);
+  await stage.stop();
 }
-
-async function startOurs(): Promise<{ stop(): Promise<void> }> {
-  await origin.grantAccess(site);
-  // The bridge announces nothing, so neither do we here.
-  const settings = { LFH_SYNC_ANNOUNCE: 'false', LFH_SYNC_LOG_LEVEL: 'info' };
-  const sidecar = await SidecarProcess.start(site, { peers: [{ site: origin }], settings });
-  await sidecar.waitUntilReplaying(origin);
-  return sidecar;
+if (parts.includes('peers')) sections.push(await peers(), await quiet());
+for (const { title, head, rows, text } of sections) {
+  process.stdout.write(`\n${title}\n\n${table(head, rows)}\n\n${text}\n`);
 }
+if (ANY_MACHINE)
+  process.stdout.write('\nNobody looked whether this machine did other work: these figures mean nothing.\n');
+else if (flags?.includes('--write')) await write();
 
-async function startBridge(): Promise<{ stop(): Promise<void> }> {
-  const key = createUser();
-  await origin.grantAccess({ lfhId: bridge.lfhId, publicKey: key.getPublicKey() });
-  const topics = { raw: bridge.topic, data: 'BRIDGE_DATA', position: 'BRIDGE_POSITION' };
-  const admin = site.kafka.client().admin();
-  await admin.connect();
-  await admin.createTopics({ topics: Object.values(topics).map((topic) => ({ topic })), waitForLeaders: true });
-  await admin.disconnect();
-  const settings = {
-    server: origin.nats.url,
-    ca: origin.ca.ca,
-    seed: new TextDecoder().decode(key.getSeed()),
-    inboxPrefix: inboxPrefix(syncName(bridge.lfhId)),
-    stream: 'EVENTS',
-    durable: syncName(bridge.lfhId),
-    brokers: site.kafka.brokers,
-    topics,
-  };
-  const main = join(import.meta.dirname, 'naive-bridge.ts');
-  const command = [process.execPath, main, JSON.stringify(settings)];
-  const running = new ServerProcess(bridge.name, command, join(site.directory, 'bridge.log'));
-  const waiting = async (): Promise<boolean> => (await origin.durableInfo(bridge.lfhId)).num_waiting > 0;
-  return running.ready(waiting, 20_000);
-}
-
-function messages(count: number): ConnectMessage[] {
-  const content = { resourceType: 'Patient', id: 'bench', text: { status: 'generated', div: '' } };
-  const bare = connectMessage({ lfhId: origin.lfhId, content }).payload.length;
-  content.text.div = 'x'.repeat(Math.floor(((MESSAGE_BYTES - bare) * 3) / 4));
-  return Array.from({ length: count }, () => connectMessage({ lfhId: origin.lfhId, content }));
-}
-
-async function publish(batch: readonly ConnectMessage[]): Promise<void> {
-  sent.push(...batch.map(({ uuid }) => uuid));
-  await origin.announce(batch.map(({ payload }) => payload));
-}
-
-async function backlog(count: number): Promise<void> {
-  for (const { lfhId } of contenders) await origin.pauseDurable(lfhId, true);
-  await publish(messages(count));
-  for (const { lfhId, rates, name } of contenders) {
-    await origin.pauseDurable(lfhId, false);
-    const started = performance.now();
-    await acknowledged(lfhId, `${name} has replayed the backlog`);
-    rates.push(Math.round((count * 1000) / (performance.now() - started)));
+async function throughput(contenders: readonly Contender[]): Promise<Section> {
+  await stage.fill(MESSAGES, MESSAGE_BYTES);
+  const turns = new Map<Contender, Turn[]>(contenders.map((contender) => [contender, []]));
+  // Once through, so that the servers are warm.
+  for (const contender of contenders) await turn(stage, contender);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // They take turns at being first.
+    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      const result = await turn(stage, contender);
+      turns.get(contender)?.push(result);
+      process.stderr.write(`round ${round + 1}: ${contender.name} ${Math.round(result.fromStart)}/s from its start\n`);
+    }
   }
-}
-
-function acknowledged(lfhId: string, what: string): Promise<void> {
-  const done = async (): Promise<boolean> => {
-    const { num_pending, num_ack_pending } = await origin.durableInfo(lfhId);
-    return num_pending === 0 && num_ack_pending === 0;
+  const rows = [...turns].map(([{ name }, all]) => [
+    name,
+    medianAndSpread(all.map(({ fromStart }) => fromStart)),
+    medianAndSpread(all.map(({ fromFirst }) => fromFirst)),
+    medianAndSpread(
+      all.map(({ untilFirst }) => untilFirst),
+      2,
+    ),
+    medianAndSpread(
+      all.map(({ cpu }) => cpu),
+      2,
+    ),
+    medianAndSpread(all.map(({ memory }) => memory)),
+  ]);
+  return {
+    title: 'A backlog',
+    text:
+      `${MESSAGES.toLocaleString('en')} messages of ${MESSAGE_BYTES} bytes wait in the stream. The process is started beside a ` +
+      `Kafka and a NATS that run. Median of ${ROUNDS} turns [lowest to highest].`,
+    head: [
+      '',
+      'messages/s from start',
+      'from the first record',
+      'first record after s',
+      'CPU s per 10,000',
+      'memory MB',
+    ],
+    rows,
+    bars: [...turns].map(([{ name }, all]) => ({
+      name,
+      value: median(all.map(({ fromStart }) => fromStart)),
+      isOurs: name === 'lfh-sync',
+    })),
   };
-  return until(what, done, 120_000, 10);
 }
 
-/** Publishes at a steady rate while the other contender is paused, and looks for each message among committed records. */
-async function latency(contender: Contender): Promise<void> {
-  for (const other of contenders) await origin.pauseDurable(other.lfhId, other !== contender);
-  const publishedAt = new Map<string, number>();
-  const fetcher = new Fetcher(site.kafka.client());
-  await fetcher.connect();
-  let next = await endOf(contender.topic);
-  const progress = { publishing: true };
-  const reading = (async () => {
-    while (progress.publishing || publishedAt.size > 0) {
-      const fetched = await fetcher.fetch(contender.topic, 0, next, 100);
-      const now = performance.now();
-      next = fetched.next;
-      for (const { value } of fetched.records) {
-        const { uuid } = JSON.parse(String(value)) as { uuid: string };
-        const at = publishedAt.get(uuid);
-        if (at !== undefined) contender.latencies.push(now - at);
-        publishedAt.delete(uuid);
+async function limitsOfServers(): Promise<Section> {
+  if (stage.sent.length === 0) await stage.fill(MESSAGES, MESSAGE_BYTES);
+  const found = await limits(stage, MESSAGE_BYTES);
+  return {
+    title: 'What the servers can do alone',
+    text: 'Nothing that does more than one of these can be faster than it, on the same machine and with the same clients.',
+    head: ['', 'messages/s'],
+    rows: found.map(({ name, perSecond }) => [name, Math.round(perSecond).toLocaleString('en')]),
+  };
+}
+
+async function sizes(contenders: readonly Contender[]): Promise<Section> {
+  const rows: string[][] = [];
+  for (const { bytes, count } of SIZES) {
+    await stage.fill(count, bytes);
+    const cells: string[] = [];
+    for (const contender of contenders) {
+      const { fromFirst } = await turn(stage, contender);
+      cells.push(`${Math.round(fromFirst).toLocaleString('en')}/s, ${((fromFirst * bytes) / 1e6).toFixed(0)} MB/s`);
+    }
+    rows.push([`${(bytes / 1000).toFixed(0)} KB`, ...cells]);
+  }
+  return {
+    title: 'Growth with size',
+    text: 'From the first record. One turn each.',
+    head: ['a message', ...contenders.map(({ name }) => name)],
+    rows,
+  };
+}
+
+async function latency(contenders: readonly Contender[]): Promise<Section> {
+  const all = new Map<string, number[]>();
+  for (let round = 0; round < LATENCY_ROUNDS; round += 1) {
+    for (const { perSecond, seconds } of RATES) {
+      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+        const load = { perSecond, count: perSecond * seconds, bytes: MESSAGE_BYTES };
+        const found = await latencies(stage, contender, load);
+        const key = `${contender.name} ${perSecond}`;
+        all.set(key, [...(all.get(key) ?? []), ...found]);
       }
     }
-  })();
-  const connection = await origin.connect();
-  const jetstream = connection.jetstream();
-  const started = performance.now();
-  for (const [index, { uuid, payload }] of messages(LATENCY_MESSAGES).entries()) {
-    await sleep(Math.max(0, started + (index * 1000) / PER_SECOND - performance.now()));
-    sent.push(uuid);
-    publishedAt.set(uuid, performance.now());
-    await jetstream.publish('EVENTS.sync', payload);
   }
-  progress.publishing = false;
-  await reading;
-  await fetcher.disconnect();
-  for (const { lfhId } of contenders) await origin.pauseDurable(lfhId, false);
-  for (const { lfhId, name } of contenders) await acknowledged(lfhId, `${name} has caught up`);
+  return {
+    title: 'Latency',
+    text:
+      'From the publish at the origin until a reader of committed records has it, in milliseconds: p50 / p99 / p99.9. ' +
+      `${LATENCY_ROUNDS} turns each.`,
+    head: ['', ...RATES.map(({ perSecond }) => `at ${perSecond.toLocaleString('en')}/s`)],
+    rows: contenders.map(({ name }) => [
+      name,
+      ...RATES.map(({ perSecond }) => percentiles(all.get(`${name} ${perSecond}`) ?? [])),
+    ]),
+  };
 }
 
-async function endOf(topic: string): Promise<bigint> {
-  const admin = site.kafka.client().admin();
-  await admin.connect();
-  const [offsets] = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  return BigInt(offsets?.high ?? 0);
+async function peers(): Promise<Section> {
+  const shapes = [...PEERS.map((count) => [count, 1]), ...SIDECARS.slice(1).map((count) => [10, count])];
+  const rows: string[][] = [];
+  for (const [count = 0, sidecars = 0] of shapes) {
+    const { perSecond, cpu, memory } = await growth(count, sidecars, MESSAGES / 2, MESSAGE_BYTES);
+    rows.push([
+      String(count),
+      String(sidecars),
+      Math.round(perSecond).toLocaleString('en'),
+      cpu.toFixed(2),
+      String(memory),
+    ]);
+  }
+  return {
+    title: 'Growth with peers and sidecars',
+    text: `${(MESSAGES / 2).toLocaleString('en')} messages in all, each peer with a NATS of its own, everything on this machine.`,
+    head: ['peers', 'sidecars', 'messages/s, all together', 'CPU s per 10,000', 'memory MB, the largest'],
+    rows,
+  };
 }
 
-/** A figure counts only if the work was done. */
-async function verify({ name, topic }: Contender): Promise<void> {
-  const found = await replayedUuids(site.kafka, topic);
-  if (JSON.stringify(found) !== JSON.stringify(sent)) {
-    throw new Error(`${name} replayed ${found.length} of ${sent.length} messages, or not in order, or some twice`);
+async function quiet(): Promise<Section> {
+  const { alone, beside } = await quietPeer(10, MESSAGES, MESSAGE_BYTES);
+  return {
+    title: 'A quiet peer beside busy ones',
+    text: 'Latency of a peer with 50 messages a second, in milliseconds: p50 / p99 / p99.9.',
+    head: ['', 'latency'],
+    rows: [
+      ['alone', percentiles(alone)],
+      [`while 10 others have ${MESSAGES.toLocaleString('en')} messages waiting`, percentiles(beside)],
+    ],
+  };
+}
+
+async function write(): Promise<void> {
+  const docs = join(import.meta.dirname, '..', '..', 'docs');
+  const bars = sections.flatMap((section) => section.bars ?? []);
+  if (bars.length > 0) {
+    await writeFile(join(docs, 'benchmarks.svg'), barChart('Messages a second, from the start of the process', bars));
   }
+  const { stdout: revision } = await execute('git', ['rev-parse', '--short', 'HEAD']);
+  const machine = `${cpus().length} processors (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB of memory`;
+  const page = [
+    '# Benchmarks',
+    `<!-- Written by \`make bench WRITE=1\`; do not edit. -->`,
+    'This page is what one run of `make bench` printed. Everything ran on one machine, side by side and in turns: ' +
+      'the sidecar with its default settings, and bridges as a good programmer would write them in an afternoon, in ' +
+      '[test/bench/bridges](../test/bench/bridges). The bridges check nothing, and start again from nowhere when they crash. ' +
+      'Each turn counts only if every message is in Kafka exactly once and in order, and if nothing else ran meanwhile.',
+    `Machine: ${machine}. Node ${process.version}. Commit ${revision.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
+    ...(bars.length > 0 ? ['![Messages a second, from the start of the process](benchmarks.svg)'] : []),
+    ...sections.flatMap(({ title, text, head, rows }) => [`## ${title}`, text, markdownTable(head, rows)]),
+  ];
+  await writeFile(join(docs, 'benchmarks.md'), `${page.map(wrapped).join('\n\n')}\n`);
 }

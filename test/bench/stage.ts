@@ -1,0 +1,132 @@
+import { infoSubject } from '../../common/contract/durable.ts';
+import { STREAM, syncName } from '../../common/contract/names.ts';
+import { Fetcher } from '../../sidecar/kafka/fetch.ts';
+import { until } from '../kit/processes/process.ts';
+import { replayedUuids } from '../kit/servers/topic-reader.ts';
+import { type ConnectMessage, connectMessage } from '../kit/sites/connect-message.ts';
+import { type DurableInfo, Site } from '../kit/sites/site.ts';
+import type { Contender } from './contenders.ts';
+
+/** Kafka's word for the end of a partition. */
+const EVERYTHING = '-1';
+
+/** One site that sends and one that receives, on which all contenders do the same work, one after the other. */
+export class Stage {
+  readonly origin: Site;
+  readonly receiver: Site;
+  /** The uuid of every message in the origin's stream, in its order. */
+  #sent: string[] = [];
+  readonly #askOrigin: (subject: string) => Promise<Record<string, unknown>>;
+
+  private constructor(origin: Site, receiver: Site, ask: (subject: string) => Promise<Record<string, unknown>>) {
+    this.origin = origin;
+    this.receiver = receiver;
+    this.#askOrigin = ask;
+  }
+
+  static async start(): Promise<Stage> {
+    const [origin, receiver] = await Promise.all([
+      Site.start('hospital-a', { kafka: false }),
+      // What a turn has left behind goes soon, so that the disk does not fill.
+      Site.start('hospital-b', { kafkaProperties: { 'file.delete.delay.ms': '1000' } }),
+    ]);
+    const connection = await origin.connect();
+    return new Stage(origin, receiver, async (subject) => (await connection.request(subject)).json());
+  }
+
+  get sent(): readonly string[] {
+    return this.#sent;
+  }
+
+  /** Empties the stream, and fills it with so many messages of a size. */
+  async fill(count: number, bytes: number): Promise<void> {
+    await this.origin.recreateStream();
+    this.#sent = [];
+    for (let done = 0; done < count; done += 10_000) {
+      await this.publish(messagesOf(this.origin.lfhId, Math.min(10_000, count - done), bytes));
+    }
+  }
+
+  async publish(batch: readonly ConnectMessage[]): Promise<void> {
+    this.note(batch);
+    await this.origin.announce(batch.map(({ payload }) => payload));
+  }
+
+  /** Messages that the caller publishes itself. */
+  note(batch: readonly ConnectMessage[]): void {
+    for (const { uuid } of batch) this.#sent.push(uuid);
+  }
+
+  /** Everything of the stream is due again for a contender, and its topics are empty. */
+  async startOver({ lfhId, topics, positionTopic }: Contender): Promise<void> {
+    const admin = this.receiver.kafka.client().admin();
+    await admin.connect();
+    try {
+      const there = await admin.listTopics();
+      const missing = topics.filter((topic) => !there.includes(topic));
+      await admin.createTopics({ topics: missing.map((topic) => ({ topic, numPartitions: 1 })), waitForLeaders: true });
+      for (const topic of topics.filter((each) => there.includes(each))) {
+        // kafkajs looks for the leader before it asks for it, so somebody else has to ask first.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: EVERYTHING }] });
+      }
+      if (positionTopic !== undefined && there.includes(positionTopic)) {
+        await admin.deleteTopics({ topics: [positionTopic] });
+      }
+    } finally {
+      await admin.disconnect();
+    }
+    await this.origin.deleteDurable(lfhId);
+    await this.origin.createDurable(lfhId);
+  }
+
+  /** Resolves with the time when everything is acknowledged, which all contenders do after the commit. */
+  async acknowledged(lfhId: string, what: string): Promise<number> {
+    const done = async (): Promise<boolean> => {
+      const { num_pending, num_ack_pending } = await this.durable(lfhId);
+      return num_pending === 0 && num_ack_pending === 0;
+    };
+    await until(`${what} has acknowledged everything`, done, 300_000, 5);
+    return performance.now();
+  }
+
+  async durable(lfhId: string): Promise<DurableInfo> {
+    return (await this.#askOrigin(infoSubject(STREAM, syncName(lfhId)))) as unknown as DurableInfo;
+  }
+
+  /** Resolves with the time when the next committed record of a topic can be read. */
+  async nextRecord(topic: string): Promise<number> {
+    const fetcher = new Fetcher(this.receiver.kafka.client());
+    await fetcher.connect();
+    try {
+      const end = await fetcher.lastOffset(topic, 0);
+      const found = async (): Promise<boolean> => (await fetcher.fetch(topic, 0, end, 100, 1)).records.length > 0;
+      await until(`something is in ${topic}`, found, 60_000, 2);
+      return performance.now();
+    } finally {
+      await fetcher.disconnect();
+    }
+  }
+
+  /** A figure counts only if the work was done. @throws when a message is missing, is there twice, or is not in its order */
+  async verify(name: string, topic: string): Promise<void> {
+    const found = await replayedUuids(this.receiver.kafka, topic);
+    if (found.length === this.#sent.length && found.every((uuid, index) => uuid === this.#sent[index])) return;
+    throw new Error(
+      `${name} has ${found.length} of ${this.#sent.length} messages (${new Set(found).size} different ones) in ${topic}, ` +
+        'or has them in another order',
+    );
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.origin.stop(), this.receiver.stop()]);
+  }
+}
+
+/** Messages as connect announces them, with a FHIR resource that makes each as large as wanted. */
+export function messagesOf(lfhId: string, count: number, bytes: number): ConnectMessage[] {
+  const content = { resourceType: 'Patient', id: 'bench', text: { status: 'generated', div: '' } };
+  const bare = connectMessage({ lfhId, content }).payload.length;
+  content.text.div = 'x'.repeat(Math.max(0, Math.floor(((bytes - bare) * 3) / 4)));
+  return Array.from({ length: count }, () => connectMessage({ lfhId, content }));
+}
