@@ -3,7 +3,7 @@ import type { TransientError } from '../../common/errors.ts';
 import type { EncodedBatch, KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
 import { AnotherStreamError, isOfAnotherStream } from '../replay/another-stream.ts';
 import type { Backlog } from '../replay/backlog.ts';
-import type { BatchLimits, BatchSize } from '../replay/batch.ts';
+import { type BatchLimits, type BatchSize, isFull } from '../replay/batch.ts';
 import { type BatchPlan, joinPlans, type SlicePlan, type Topics, TopicTooSmallError } from '../replay/batch-plan.ts';
 import { type Chain, ChainBrokenError } from '../replay/chain.ts';
 import type { Rules } from '../replay/decide.ts';
@@ -88,10 +88,21 @@ export class OpenBatch {
     this.#last?.ack();
   }
 
-  /** Takes what is buffered and fits, up to the first delivery that is not the next one, and encodes it. */
+  /**
+   * Takes what is buffered and fits, up to the first delivery that is not the next one, and encodes it. Where the server has more,
+   * it goes on with what has come meanwhile. Otherwise the time that encoding takes, or a topic that is looked up, would make a
+   * batch old, and it would be committed before anybody has looked at the next message: that may show that the stream is
+   * another one, and that none of these may be acknowledged.
+   */
   async fill(): Promise<void> {
-    const taken = this.#take();
-    if (taken.length === 0) return;
+    for (;;) {
+      const taken = this.#take();
+      await this.#encode(taken);
+      if (taken.length === 0 || this.#taken.pending === 0 || isFull(this.size, this.#parts.limits)) return;
+    }
+  }
+
+  async #encode(taken: readonly Delivered[]): Promise<void> {
     try {
       for await (const { plan, slice } of planInSlices(taken, this.#position, this.#records, this.#planning())) {
         const { records, ...planned } = plan;
