@@ -7,18 +7,12 @@ declare module 'kafkajs/src/consumer/batch.js' {
 }
 
 declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
-  export function decode(payload: Buffer): Promise<{
-    readonly topics: readonly {
-      readonly topicName: string;
-      readonly partitions: readonly {
-        readonly partition: number;
-        readonly errorCode: number;
-        readonly baseOffset: string;
-      }[];
-    }[];
-    /** In milliseconds. */
-    readonly clientSideThrottleTime: number;
-  }>;
+  export function decode(payload: Buffer): Promise<
+    import('./produce-request.ts').ProduceAnswer & {
+      /** In milliseconds. */
+      readonly clientSideThrottleTime: number;
+    }
+  >;
 }
 
 declare module 'kafkajs/src/protocol/error.js' {

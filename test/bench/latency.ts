@@ -5,7 +5,7 @@ import { until } from '../kit/processes/process.ts';
 import type { ConnectMessage } from '../kit/sites/connect-message.ts';
 import type { Site } from '../kit/sites/site.ts';
 import { type Contender, whileItRuns } from './contenders.ts';
-import { isQuiet, type Others, untilQuiet, watchOthers } from './machine.ts';
+import { type Others, quietly, watchOthers } from './machine.ts';
 import { messagesOf, type Stage } from './stage.ts';
 
 export interface Load {
@@ -16,22 +16,15 @@ export interface Load {
 }
 
 /** How long messages take at a steady rate, from the publish until a reader of committed records has them, in milliseconds. */
-export async function latencies(stage: Stage, contender: Contender, load: Load): Promise<readonly number[]> {
-  for (let attempt = 1; ; attempt += 1) {
-    await untilQuiet();
-    const { found, others } = await once(stage, contender, load);
-    if (isQuiet(others)) return found;
-    const seen = `${others.cores.toFixed(2)} processors (${others.names})`;
-    if (attempt === 4) throw new Error(`others used ${seen} each time; no figures of a busy machine`);
-    process.stderr.write(`${contender.name}: others used ${seen} meanwhile; this turn does not count\n`);
-  }
+export function latencies(stage: Stage, contender: Contender, load: Load): Promise<readonly number[]> {
+  return quietly(contender.name, () => once(stage, contender, load));
 }
 
 async function once(
   stage: Stage,
   contender: Contender,
   load: Load,
-): Promise<{ readonly found: readonly number[]; readonly others: Others }> {
+): Promise<{ readonly result: readonly number[]; readonly others: Others }> {
   await stage.fill(0, load.bytes);
   await stage.startOver(contender);
   const launched = await contender.launch();
@@ -46,7 +39,7 @@ async function underLoad(
   stage: Stage,
   { name, lfhId, rawTopic }: Contender,
   { perSecond, count, bytes }: Load,
-): Promise<{ readonly found: readonly number[]; readonly others: Others }> {
+): Promise<{ readonly result: readonly number[]; readonly others: Others }> {
   await until(`${name} pulls`, async () => (await stage.durable(lfhId)).num_waiting > 0);
   // The first ones pay for what is made at the first message: topics, connections, compiled code.
   await stage.publish(messagesOf(stage.origin.lfhId, 2_000, bytes));
@@ -54,11 +47,11 @@ async function underLoad(
   const batch = messagesOf(stage.origin.lfhId, count, bytes);
   stage.note(batch);
   const seen = watchOthers();
-  const found = await steadily(stage.origin, stage.receiver, { topic: rawTopic, partition: 0 }, batch, perSecond);
+  const result = await steadily(stage.origin, stage.receiver, { topic: rawTopic, partition: 0 }, batch, perSecond);
   const others = seen();
   await stage.acknowledged(lfhId, name);
   await stage.verify(name, rawTopic);
-  return { found, others };
+  return { result, others };
 }
 
 /** Publishes at a site at a steady rate, and says how long each message took until it could be read at the other. */

@@ -76,7 +76,32 @@ export async function untilQuiet(): Promise<void> {
   }
 }
 
-export function isQuiet({ cores }: Others): boolean {
+/** How often something is measured again because something else ran meanwhile. */
+const TRIES = 4;
+
+/**
+ * Measures on a quiet machine, again where it was not quiet meanwhile.
+ *
+ * @throws with what ran, when it never was
+ */
+export async function quietly<Result>(
+  name: string,
+  measure: () => Promise<{ readonly result: Result; readonly others: Others }>,
+): Promise<Result> {
+  let seen = '';
+  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    await untilQuiet();
+    const { result, others } = await measure();
+    if (isQuiet(others)) return result;
+    seen = `${others.cores.toFixed(2)} processors (${others.names})`;
+    process.stderr.write(`${name}: others used ${seen} meanwhile; this does not count\n`);
+  }
+  throw new Error(
+    `other programs disturbed ${name} ${TRIES} times, the last time with ${seen}: no figures of a busy machine`,
+  );
+}
+
+function isQuiet({ cores }: Others): boolean {
   return ANY_MACHINE || cores <= FOREIGN_CORES;
 }
 

@@ -1,5 +1,5 @@
 import { type Contender, whileItRuns } from './contenders.ts';
-import { cpuSeconds, isQuiet, type Others, peakMemory, untilQuiet, watchOthers } from './machine.ts';
+import { cpuSeconds, type Others, peakMemory, quietly, watchOthers } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 /** What one turn of a contender has shown. */
@@ -16,22 +16,9 @@ export interface Turn {
   readonly memory: number;
 }
 
-/** How often a turn is tried again because something else ran meanwhile. */
-const TRIES = 4;
-
 /** A process is started beside servers that run, and brings over everything that waits in the stream. */
-export async function turn(stage: Stage, contender: Contender): Promise<Turn> {
-  let seen = '';
-  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-    await untilQuiet();
-    const { result, others } = await once(stage, contender);
-    if (isQuiet(others)) return result;
-    seen = `${others.cores.toFixed(2)} processors (${others.names})`;
-    process.stderr.write(`${contender.name}: others used ${seen} meanwhile; this turn does not count\n`);
-  }
-  throw new Error(
-    `other programs disturbed ${TRIES} turns of ${contender.name}, the last one with ${seen}: no figures of a busy machine`,
-  );
+export function turn(stage: Stage, contender: Contender): Promise<Turn> {
+  return quietly(contender.name, () => once(stage, contender));
 }
 
 async function once(stage: Stage, contender: Contender): Promise<{ result: Turn; others: Others }> {

@@ -31,8 +31,8 @@ const MOST_BYTES = 900_000;
 
 export const settings = JSON.parse(process.argv[2] ?? '{}') as BridgeSettings;
 
-/** Pulls for ever, and acknowledges what `write` has committed. */
-export async function bridge(write: (batch: Batch) => Promise<void>): Promise<never> {
+/** Signs in, and is handed every message of the durable. */
+export async function pull(callback: (message: JsMsg) => void): Promise<void> {
   const nc = await connect({
     servers: [settings.server],
     tls: { ca: settings.ca },
@@ -41,15 +41,16 @@ export async function bridge(write: (batch: Batch) => Promise<void>): Promise<ne
   });
   const info = { stream_name: settings.stream, name: settings.durable, config: {} } as ConsumerInfo;
   const consumer = nc.jetstream().consumers.getPullConsumerFor(info);
+  await consumer.consume({ max_messages: 2 * MOST_MESSAGES, expires: 4_000, callback });
+}
+
+/** Pulls for ever, and acknowledges what `write` has committed. */
+export async function bridge(write: (batch: Batch) => Promise<void>): Promise<never> {
   const arrived: JsMsg[] = [];
   let wake: () => void = () => undefined;
-  await consumer.consume({
-    max_messages: 2 * MOST_MESSAGES,
-    expires: 4_000,
-    callback: (message) => {
-      arrived.push(message);
-      wake();
-    },
+  await pull((message) => {
+    arrived.push(message);
+    wake();
   });
   for (;;) {
     if (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve));

@@ -7,6 +7,7 @@ import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
 import { type Planning, planInSlices, SLICE_BYTES, slicesOf } from '../../../../sidecar/session/slices.ts';
+import { busyMs, longestStretch } from '../../../kit/event-loop.ts';
 import { allAtOnce, base64, messageBytes } from '../replay/messages.ts';
 
 const RULES: Rules = {
@@ -161,7 +162,7 @@ function keepsTheEventLoop(lessThan: number, what: string, payloads: () => Uint8
     // The best of several: the first runs of the code, before it is compiled, only add to a stretch.
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const hashed = hashingMs(batch);
-      const stretch = await longestStretch(batch);
+      const stretch = await longestStretchOf(batch);
       if (stretch < Math.max(lessThan, hashed * 4)) return;
       tried.push(`${Math.round(stretch)} ms (hashing: ${Math.round(hashed)} ms)`);
     }
@@ -176,33 +177,14 @@ function hashingMs(batch: readonly Delivered[]): number {
   return busyMs() - before;
 }
 
-/**
- * The most time of the processor that passed between two turns of the event loop, in milliseconds. The time on the clock, which
- * is printed with LFH_SYNC_FIGURES, also has what other processes of a busy machine take.
- */
-async function longestStretch(batch: readonly Delivered[]): Promise<number> {
+/** As {@link longestStretch}. With LFH_SYNC_FIGURES the time on the clock is printed, too. */
+async function longestStretchOf(batch: readonly Delivered[]): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  let longest = 0;
-  let last = busyMs();
-  let isDone = false;
-  const turn = (): void => {
-    const now = busyMs();
-    longest = Math.max(longest, now - last);
-    last = now;
-    if (!isDone) setImmediate(turn);
-  };
   delay.enable();
-  turn();
-  await plansOf(batch);
-  isDone = true;
+  const longest = await longestStretch(async () => void (await plansOf(batch)));
   delay.disable();
   if (process.env.LFH_SYNC_FIGURES) {
     process.stderr.write(`longest: ${longest.toFixed(1)} ms, on the clock ${(delay.max / 1e6).toFixed(1)} ms\n`);
   }
   return longest;
-}
-
-function busyMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
