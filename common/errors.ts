@@ -11,7 +11,7 @@ import type { Reason } from './contract/reasons.ts';
  * password.
  *
  * Three further classes are decided about where they are thrown, never reach a report, and so live beside their code:
- * `KubeError` (an answer of the Kubernetes API, operator/kube/errors.ts), `LeaseLostError` (another operator leads,
+ * `KubeError` (an answer of the Kubernetes API, operator/cluster/errors.ts), `LeaseLostError` (another operator leads,
  * operator/controller/lease.ts) and `ShapeError` (a text that is not of its shape, which becomes an
  * {@link InvalidInputError} with the setting's name, common/contract/shapes.ts).
  */

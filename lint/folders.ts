@@ -44,12 +44,13 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   ...PLAN_ROOMS,
   'operator/plan': { imports: ['operator/api', ...TEXTS, ...PLAN], pure: true },
   'operator/plan/status': { imports: ['operator/api', ...TEXTS, ...PLAN, 'operator/plan'], pure: true },
-  'operator/kube': { imports: ['operator/api', ...COMMON], packages: ['@kubernetes/client-node'] },
+  'operator/cluster': { imports: ['operator/api', ...COMMON] },
+  'operator/kube': { imports: ['operator/api', 'operator/cluster', ...COMMON], packages: ['@kubernetes/client-node'] },
   'operator/nats': { imports: ['operator/plan/observed', ...COMMON], packages: ['nats', 'nkeys.js', 'node:net'] },
   'operator/controller': {
     imports: [
       'operator/api',
-      'operator/kube',
+      'operator/cluster',
       'operator/nats',
       'operator/plan',
       'operator/plan/status',
@@ -58,7 +59,15 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
     ],
   },
   'operator/hooks': {
-    imports: ['operator/api', 'operator/kube', 'operator/plan', ...PLAN, ...COMMON, 'operator/config.ts'],
+    imports: [
+      'operator/api',
+      'operator/cluster',
+      'operator/kube',
+      'operator/plan',
+      ...PLAN,
+      ...COMMON,
+      'operator/config.ts',
+    ],
   },
   operator: { imports: ['operator/api', 'operator/controller', 'operator/kube', ...COMMON] },
 
@@ -98,7 +107,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
 export const FILES: Readonly<Record<string, Folder>> = {
   'common/log.ts': { ...FOLDERS.common, packages: ['pino'] },
   'operator/controller/concerns.ts': {
-    imports: ['operator/api', 'operator/kube/formats.ts', 'operator/plan/observed'],
+    imports: ['operator/api', 'operator/cluster/formats.ts', 'operator/plan/observed'],
     pure: true,
   },
   'operator/controller/memory.ts': {

@@ -1,7 +1,7 @@
 import type { Logger } from '../../common/log.ts';
 import { type ConfigMap, KINDS } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { splitKey } from '../kube/formats.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { splitKey } from '../cluster/formats.ts';
 import { readRolloutNote } from '../plan/nats/config-rollout.ts';
 import { withoutRevoked } from '../plan/nats/files.ts';
 import { NAMES, NODE_LABEL, ROLLOUT_NOTE, WORKLOAD_NOTE } from '../plan/observed/names.ts';
@@ -14,7 +14,7 @@ import { rolloutConfig } from './rollout.ts';
 import type { Watches } from './watches.ts';
 
 interface CleanUp {
-  readonly api: KubeClient;
+  readonly api: Cluster;
   readonly log: Logger;
   readonly watches: Watches;
   readonly injector: Injector;

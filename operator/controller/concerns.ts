@@ -1,6 +1,6 @@
 import type { EndpointSlice, KubeObject } from '../api/objects.ts';
 import type { CaSource } from '../api/types.ts';
-import { keyOf, objectKey } from '../kube/formats.ts';
+import { keyOf, objectKey } from '../cluster/formats.ts';
 import { serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES, NODE_LABEL } from '../plan/observed/names.ts';
 import { nodeNameOf, type PeerObject, type StoredNode } from '../plan/observed/observed.ts';

@@ -1,9 +1,9 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigMap, GROUP, KINDS } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
-import { mergePatchRemoving } from '../kube/merge-patch.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { mergePatchRemoving } from '../cluster/merge-patch.ts';
 
 type ByName = ReadonlyMap<string, ConfigMap>;
 
@@ -17,12 +17,12 @@ interface Outcome {
 
 /** Writes a node's ConfigMaps, each only where it is not up to date. */
 export class ConfigMaps {
-  readonly #api: KubeClient;
+  readonly #api: Cluster;
   readonly #log: Logger;
   /** What an apply returned, and the version that the watch had delivered before it. */
   readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
 
-  constructor(api: KubeClient, log: Logger) {
+  constructor(api: Cluster, log: Logger) {
     this.#api = api;
     this.#log = log;
   }

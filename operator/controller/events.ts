@@ -4,9 +4,9 @@ import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
 import { KINDS, type KubeObject } from '../api/objects.ts';
 import type { ConditionType } from '../api/reasons.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
-import { microTime } from '../kube/formats.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { microTime } from '../cluster/formats.ts';
 import type { AccessChange } from '../plan/nats/access-changes.ts';
 import type { DataPlane } from '../plan/observed/observed.ts';
 import { peerDurable } from '../plan/observed/spec.ts';
@@ -114,7 +114,7 @@ interface KnownEvent {
  *
  * @param reporter the name of this operator's process
  */
-export function eventRecorder(api: KubeClient, reporter: string, log: Logger): RecordEvents {
+export function eventRecorder(api: Cluster, reporter: string, log: Logger): RecordEvents {
   const known = new Map<string, KnownEvent>();
   const remember = (fact: string, event: KnownEvent): void => {
     known.delete(fact);

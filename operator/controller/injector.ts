@@ -1,9 +1,9 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Workload } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
-import { objectKey, splitKey } from '../kube/formats.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { objectKey, splitKey } from '../cluster/formats.ts';
 import { INJECTION_MANAGER } from '../plan/injection/injection.ts';
 import { isUpToDate, type LastApplied, lastAppliedAfter, undoneTooOften } from '../plan/injection/last-applied.ts';
 import { isOfAnotherNode, missingRight, removalOf } from '../plan/injection/removal.ts';
@@ -22,7 +22,7 @@ import { type ConnectReading, readEnvironment, type Snapshot } from './snapshot.
 import type { Watches } from './watches.ts';
 
 export interface InjectorOptions {
-  readonly api: KubeClient;
+  readonly api: Cluster;
   readonly log: Logger;
   readonly watches: Pick<Watches, 'watched'>;
   /** The image of the sidecar; undefined: no sidecar is injected. */

@@ -2,8 +2,8 @@ import { isPublished } from '../../common/contract/nkeys.ts';
 import { PREVIOUS_SEED_FILE, SEED_FILE } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError } from '../../common/errors.ts';
 import { GROUP, KINDS, type Metadata, type Secret } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
 import { makeKey, publicKeyOf } from '../nats/keys.ts';
 import { MANAGED_BY, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
 import type { KeyReading, NodeObject, ObservedKey } from '../plan/observed/observed.ts';
@@ -53,7 +53,7 @@ export function isEmpty({ data = {} }: Secret): boolean {
  *
  * @throws KubeError where the Secret has changed since it was read
  */
-export function fillKey(api: KubeClient, node: NodeObject, secret: Secret): Promise<Secret> {
+export function fillKey(api: Cluster, node: NodeObject, secret: Secret): Promise<Secret> {
   const { labels, annotations } = newKeyMetadata(node);
   const { metadata } = secret;
   return api.replace<Secret>({
@@ -74,7 +74,7 @@ export function fillKey(api: KubeClient, node: NodeObject, secret: Secret): Prom
  * The Secret outlives its node: otherwise a node that was deleted by mistake would have to be introduced to every peer
  * again.
  */
-export async function createKey(api: KubeClient, node: NodeObject): Promise<Secret> {
+export async function createKey(api: Cluster, node: NodeObject): Promise<Secret> {
   const { name, namespace = '' } = node.metadata;
   const metadata = { name: NAMES.key(name), namespace, ...newKeyMetadata(node) };
   try {
@@ -104,7 +104,7 @@ function newKeyData(): NonNullable<Secret['data']> {
  *
  * @throws KubeError where the Secret has changed since it was read
  */
-export function rotateKey(api: KubeClient, secret: Secret, rotation: number, now: number): Promise<Secret> {
+export function rotateKey(api: Cluster, secret: Secret, rotation: number, now: number): Promise<Secret> {
   const { seed, publicKey } = makeKey();
   const { [SEED_FILE]: before = '', [PUBLIC_KEY]: publicBefore = '' } = secret.data ?? {};
   return api.replace<Secret>({
@@ -128,7 +128,7 @@ export function rotateKey(api: KubeClient, secret: Secret, rotation: number, now
 }
 
 /** Ends a rotation: removes the previous key. @throws KubeError where the Secret has changed since it was read */
-export function dropPreviousKey(api: KubeClient, secret: Secret): Promise<Secret> {
+export function dropPreviousKey(api: Cluster, secret: Secret): Promise<Secret> {
   const { [PREVIOUS_SEED_FILE]: _seed, [PREVIOUS_PUBLIC_KEY]: _public, ...data } = secret.data ?? {};
   return api.replace<Secret>({ ...secret, data });
 }

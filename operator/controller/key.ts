@@ -1,8 +1,8 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { KINDS, type Secret } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
 import { derivedKeys } from '../nats/keys.ts';
 import { type DerivedKeys, NO_DERIVED_KEYS, type NodeObject, type ObservedKey } from '../plan/observed/observed.ts';
 import { nodeSpec } from '../plan/observed/spec.ts';
@@ -31,7 +31,7 @@ export interface NodeKey {
  *
  * @throws KubeError where the API does not answer; what it refuses becomes a step that says so
  */
-export async function reconcileKey(api: KubeClient, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
+export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
   const { node, peers, keySecret } = snapshot;
   const { name, namespace = '' } = node.metadata;
   const read = (): Promise<Secret | undefined> => api.get<Secret>(KINDS.secret, namespace, keySecretOf(node));
@@ -67,7 +67,7 @@ function changeOf(
   node: NodeObject,
   secret: Secret | undefined,
   now: number,
-): ((api: KubeClient) => Promise<Secret>) | undefined {
+): ((api: Cluster) => Promise<Secret>) | undefined {
   if (step === 'create') return (api) => (secret ? fillKey(api, node, secret) : createKey(api, node));
   if (step === 'rotate' && secret) return (api) => rotateKey(api, secret, nodeSpec(node).rotation, now);
   if (step === 'dropPrevious' && secret) return (api) => dropPreviousKey(api, secret);

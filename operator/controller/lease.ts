@@ -2,9 +2,9 @@ import { sleep } from '../../common/backoff.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { KINDS, type Lease } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
-import { microTime } from '../kube/formats.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { microTime } from '../cluster/formats.ts';
 
 /** The default of client-go's leader election for controllers. */
 const DURATION_S = 15;
@@ -13,7 +13,7 @@ const RENEW_MS = 2_000;
 const RENEW_DEADLINE_MS = 10_000;
 
 export interface LeaseOptions {
-  readonly api: KubeClient;
+  readonly api: Cluster;
   readonly namespace: string;
   readonly name: string;
   /** A name that no other process has. */

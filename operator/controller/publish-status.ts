@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../api/conditions.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
-import { mergePatchRemoving } from '../kube/merge-patch.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { mergePatchRemoving } from '../cluster/merge-patch.ts';
 import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import type { NodeStatus, PeerStatusOf } from '../plan/status/status.ts';
 import { forEachAtOnce } from './at-once.ts';
@@ -12,7 +12,7 @@ import { noticesOf, noticesOfRedrive, type RecordEvents } from './events.ts';
 const CONCURRENT_WRITES = 16;
 
 interface PublisherOptions {
-  readonly api: KubeClient;
+  readonly api: Cluster;
   readonly recordEvents: RecordEvents;
 }
 

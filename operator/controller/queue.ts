@@ -1,5 +1,5 @@
 import { delay } from '../../common/backoff.ts';
-import { splitKey } from '../kube/formats.ts';
+import { splitKey } from '../cluster/formats.ts';
 
 /**
  * When a key is to be reconciled again: after some milliseconds, or, where that is absent, not before something

@@ -1,7 +1,7 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { splitKey } from '../kube/formats.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { splitKey } from '../cluster/formats.ts';
 import { accessChanges } from '../plan/nats/access-changes.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
 import { peersToProbe } from '../plan/nats/probes.ts';
@@ -37,7 +37,7 @@ import { observedFrom, type Snapshot, takeSnapshot } from './snapshot.ts';
 import type { Watches } from './watches.ts';
 
 export interface ControllerOptions {
-  readonly api: KubeClient;
+  readonly api: Cluster;
   readonly watches: Watches;
   readonly log: Logger;
   /** The image of the sidecars; undefined: none is injected. */

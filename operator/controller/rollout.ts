@@ -1,8 +1,8 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { GROUP, KINDS, type KubeObject, mountsConfigMap, type Workload } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { KubeError } from '../kube/errors.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
 import type { ConfigRollout } from '../plan/nats/config-rollout.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
 
@@ -27,7 +27,7 @@ const ROLLOUT = `${GROUP}/config`;
  *   something or did not answer. That is only logged: the pods take everything up all the same, but later.
  */
 export async function rolloutConfig(
-  api: KubeClient,
+  api: Cluster,
   namespace: string,
   rollout: ConfigRollout,
   log: Logger,
@@ -45,7 +45,7 @@ export async function rolloutConfig(
   }
 }
 
-async function rollOut(api: KubeClient, namespace: string, rollout: ConfigRollout, log: Logger): Promise<boolean> {
+async function rollOut(api: Cluster, namespace: string, rollout: ConfigRollout, log: Logger): Promise<boolean> {
   const { workload: ref, hash, how, mounting } = rollout;
   const kind = WORKLOADS[ref.kind];
   const workload = await api.get<Workload>(kind, namespace, ref.name);
@@ -62,7 +62,7 @@ async function rollOut(api: KubeClient, namespace: string, rollout: ConfigRollou
 }
 
 /** A pod that is replaced meanwhile does not matter: the kubelet of the new one reads the newest content anyway. */
-async function nudgePods(api: KubeClient, workload: Workload, hash: string, log: Logger): Promise<void> {
+async function nudgePods(api: Cluster, workload: Workload, hash: string, log: Logger): Promise<void> {
   const { namespace } = workload.metadata;
   const { matchLabels = {} } = workload.spec.selector;
   const selector = Object.entries(matchLabels).map(([label, value]) => `${label}=${value}`);

@@ -1,5 +1,5 @@
 import type { ConfigMap, Secret, Workload } from '../api/objects.ts';
-import { keyOf, splitKey } from '../kube/formats.ts';
+import { keyOf, splitKey } from '../cluster/formats.ts';
 import { withLfhId } from '../plan/injection/lfh-id.ts';
 import { type Injection, withRecordedWorkload } from '../plan/injection/step.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';

@@ -7,10 +7,10 @@ import {
   type Secret,
   type Service,
 } from '../api/objects.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { splitKey } from '../kube/formats.ts';
-import type { Keeping } from '../kube/informer.ts';
-import { Informers } from '../kube/informers.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { splitKey } from '../cluster/formats.ts';
+import type { Keeping } from '../cluster/informer.ts';
+import { Informers } from '../cluster/informers.ts';
 import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import {
   allNodeKeys,
@@ -45,7 +45,7 @@ export class Watches {
   readonly #listed = new Set<string | undefined>();
 
   /** @param namespaces the namespaces to watch; undefined: all of them */
-  constructor(api: KubeClient, namespaces: readonly string[] | undefined, log: Logger) {
+  constructor(api: Cluster, namespaces: readonly string[] | undefined, log: Logger) {
     const where = namespaces ?? [undefined];
     this.#namespaces = where;
     this.watched = {

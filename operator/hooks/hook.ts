@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidInputError, messageOf } from '../../common/errors.ts';
 import { createLogger, type Logger } from '../../common/log.ts';
-import { KubeError } from '../kube/errors.ts';
+import { KubeError } from '../cluster/errors.ts';
 
 const POLL_MS = 500;
 

@@ -3,12 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
-import { KubeError } from './errors.ts';
+import type { Cluster, Listing, Selection, WatchEvent } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
+import { Turns } from '../cluster/turns.ts';
 import { linesOf, textOf } from './response.ts';
-import { Turns } from './turns.ts';
 
 /** The field manager that owns what we write (server-side apply). */
-export const FIELD_MANAGER = 'lfh-sync';
+const FIELD_MANAGER = 'lfh-sync';
 
 /** Every object that is read here has a DNS name. */
 const OBJECT_NAME = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
@@ -37,22 +38,6 @@ const PAGES_AT_ONCE = 4;
  */
 const WRITES_AT_ONCE = 4;
 
-export interface Listing<Value extends KubeObject> {
-  readonly items: readonly Value[];
-  readonly resourceVersion: string;
-}
-
-/** Which objects of a kind are meant. Both fields are as the API's query has them; empty means all. */
-export interface Selection {
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-}
-
-export interface WatchEvent {
-  readonly type: string;
-  readonly object: KubeObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
-}
-
 /** Of a request, behind its method and path. */
 type Rest = [query?: Readonly<Record<string, string>>, body?: unknown, type?: string];
 
@@ -63,7 +48,7 @@ type Rest = [query?: Readonly<Record<string, string>>, body?: unknown, type?: st
  *
  * Every method throws KubeError with the server's own message.
  */
-export class KubeClient {
+export class KubeClient implements Cluster {
   readonly #config: KubeConfig;
   readonly #mayWrite: () => boolean;
   readonly #keepsConnections: boolean;
@@ -94,7 +79,6 @@ export class KubeClient {
     }
   }
 
-  /** Lists the objects of one namespace, or of all of them. */
   async list<Value extends KubeObject>(kind: Kind, namespace?: string, labelSelector = ''): Promise<Listing<Value>> {
     const items: Value[] = [];
     let resourceVersion = '';
@@ -105,12 +89,6 @@ export class KubeClient {
     return { items, resourceVersion };
   }
 
-  /**
-   * Lists some objects at a time.
-   *
-   * @throws KubeError, also (code 410) when reading the pages took longer than the server remembers the list, some
-   *   minutes
-   */
   async *pages<Value extends KubeObject>(
     kind: Kind,
     namespace: string | undefined,
@@ -133,31 +111,20 @@ export class KubeClient {
     } while (next !== undefined && next !== '');
   }
 
-  /** @throws KubeError, with `isAlreadyExists` where there is an object of that name */
   async create<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace);
     return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
-  /** @throws KubeError, with `isConflict` where the object has changed since `metadata.resourceVersion` */
   async replace<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
     return (await this.#request('PUT', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
   }
 
-  /**
-   * Server-side apply: gives the object these fields, and removes those that we gave it before and no longer do. It is
-   * forced, because what is applied here is ours alone: what somebody else has written into these fields is undone.
-   */
   apply<Value extends KubeObject>(object: Value, subresource: '' | '/status' = ''): Promise<Value> {
     return this.applyAs(FIELD_MANAGER, object, subresource);
   }
 
-  /**
-   * Removes fields, no matter who wrote them; an apply removes only our own.
-   *
-   * @param fields a merge patch, with `null` for each field to remove
-   */
   async remove(
     { apiVersion, kind, metadata: { name, namespace } }: KubeObject,
     fields: object,
@@ -167,19 +134,16 @@ export class KubeClient {
     await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
   }
 
-  /** Applies as another field manager: what one of them gave is not lost when the other gives less. */
   async applyAs<Value extends KubeObject>(manager: string, object: Value, subresource = ''): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name) + subresource;
     return (await this.#request('PATCH', path, { fieldManager: manager, force: 'true' }, object)) as Value;
   }
 
-  /** Carries out a JSON patch (RFC 6902): all of its steps, or none. */
   async patch(object: KubeObject, steps: readonly JsonPatchStep[]): Promise<void> {
     const path = pathOf(kindOf(object), object.metadata.namespace, object.metadata.name);
     await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, steps, 'application/json-patch+json');
   }
 
-  /** Deletes an object; one that does not exist counts as deleted. */
   async delete(kind: Kind, namespace: string, name: string): Promise<void> {
     try {
       await this.#request('DELETE', pathOf(kind, namespace, name));
@@ -188,13 +152,6 @@ export class KubeClient {
     }
   }
 
-  /**
-   * Follows what changes after `resourceVersion`, until the server ends the watch (after minutes) or `signal` is
-   * aborted.
-   *
-   * @throws KubeError, also (code 410) when the server no longer remembers that version, so that everything must be
-   *   listed again
-   */
   async watch(
     kind: Kind,
     namespace: string | undefined,

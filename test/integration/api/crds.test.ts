@@ -3,7 +3,7 @@ import { createUser } from 'nkeys.js';
 import { withCondition } from '../../../operator/api/conditions.ts';
 import { KINDS, type KubeObject } from '../../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../../operator/api/types.ts';
-import { KubeError } from '../../../operator/kube/errors.ts';
+import { KubeError } from '../../../operator/cluster/errors.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';

@@ -9,7 +9,7 @@ import {
   type Secret,
   type Service,
 } from '../../../operator/api/objects.ts';
-import { Informer, type Keeping } from '../../../operator/kube/informer.ts';
+import { Informer, type Keeping } from '../../../operator/cluster/informer.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';

@@ -4,8 +4,8 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { MissingReferenceError } from '../../../common/errors.ts';
 import { createLogger } from '../../../common/log.ts';
 import { KINDS, type ConfigMap as PlainConfigMap, type Secret } from '../../../operator/api/objects.ts';
+import { Informer } from '../../../operator/cluster/informer.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
-import { Informer } from '../../../operator/kube/informer.ts';
 import { until } from './process.ts';
 
 const MOUNT_TIMEOUT_MS = 30_000;

@@ -35,6 +35,8 @@ const CROSSINGS: Readonly<Record<string, readonly Crossing[]>> = {
   'nothing imports upwards': [
     ['common/contract/to-log.ts', "export { there } from '../log.ts';", IMPORTS],
     ['operator/api/to-kube.ts', "export { there } from '../kube/there.ts';", IMPORTS],
+    ['operator/cluster/to-kube.ts', "export { there } from '../kube/there.ts';", IMPORTS],
+    ['operator/controller/to-kube.ts', "export { there } from '../kube/there.ts';", IMPORTS],
     ['operator/kube/to-plan.ts', "export { there } from '../plan/observed/there.ts';", IMPORTS],
     ['operator/nats/to-plan.ts', "export { there } from '../plan/nats/there.ts';", IMPORTS],
     ['operator/nats/to-controller.ts', "export { there } from '../controller/there.ts';", IMPORTS],

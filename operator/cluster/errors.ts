@@ -9,7 +9,7 @@ interface StatusAnswer {
 }
 
 /**
- * Thrown for everything that goes wrong with the Kubernetes API. Trying again later is right unless {@link isRefusal}.
+ * Thrown for everything that goes wrong with the Kubernetes API, and by a directory that stands in for it with the same codes. Trying again later is right unless {@link isRefusal}.
  */
 export class KubeError extends Error {
   override readonly name = 'KubeError';

@@ -1,6 +1,6 @@
 import type { Logger } from '../../common/log.ts';
 import type { Kind, KubeObject } from '../api/objects.ts';
-import type { KubeClient } from './client.ts';
+import type { Cluster } from './cluster.ts';
 import { Informer, type Keeping } from './informer.ts';
 
 /** Everything of one kind in several namespaces: one {@link Informer} for each of them. */
@@ -9,7 +9,7 @@ export class Informers<Value extends KubeObject> {
 
   /** @param namespaces to watch; undefined in this list stands for all namespaces */
   constructor(
-    api: KubeClient,
+    api: Cluster,
     kind: Kind,
     namespaces: readonly (string | undefined)[],
     log: Logger,

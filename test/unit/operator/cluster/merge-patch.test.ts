@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mergePatchRemoving } from '../../../../operator/kube/merge-patch.ts';
+import { mergePatchRemoving } from '../../../../operator/cluster/merge-patch.ts';
 
 describe('what is too much', () => {
   const rows: [found: unknown, wanted: unknown, expected: object | undefined][] = [

@@ -2,7 +2,7 @@ import { delay, sleep } from '../../common/backoff.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { GROUP, type Kind, type KubeObject, type Metadata } from '../api/objects.ts';
-import type { KubeClient, WatchEvent } from './client.ts';
+import type { Cluster, WatchEvent } from './cluster.ts';
 import { KubeError } from './errors.ts';
 import { keyOf, objectKey } from './formats.ts';
 
@@ -25,7 +25,7 @@ export interface Keeping<Value extends KubeObject> {
  * that does not exist yet, because its CRD is missing, is asked for again and again.
  */
 export class Informer<Value extends KubeObject> {
-  readonly #api: KubeClient;
+  readonly #api: Cluster;
   readonly #kind: Kind;
   readonly #namespace: string | undefined;
   readonly #log: Logger;
@@ -39,7 +39,7 @@ export class Informer<Value extends KubeObject> {
   #onChange: (object: Value, before: Value | undefined) => void = () => undefined;
   #version = '';
 
-  constructor(api: KubeClient, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping<Value> = {}) {
+  constructor(api: Cluster, kind: Kind, namespace: string | undefined, log: Logger, keeping: Keeping<Value> = {}) {
     this.#api = api;
     this.#keeping = keeping;
     this.#kind = kind;

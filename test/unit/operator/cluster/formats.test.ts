@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { keyOf, microTime, objectKey, splitKey } from '../../../../operator/kube/formats.ts';
+import { keyOf, microTime, objectKey, splitKey } from '../../../../operator/cluster/formats.ts';
 
 describe('texts as Kubernetes writes them', () => {
   it('are namespace/name for the key of an object, which can be split again', () => {
