@@ -58,13 +58,17 @@ const CLOCK_STEP_MS = 1000;
  * Whether a delivery shows that the stream is not the one that the position was written for. It is asked of every delivery,
  * since a server that cannot reset (before 2.14) does not let us look, and an empty stream shows nothing before.
  *
- * The message at the position has exactly the position's time stamp. A message before it cannot be younger, unless the
- * clock was set back. In a recreated stream it is younger by at least the time that it took to recreate the stream.
+ * The message at the position has exactly the position's time stamp. A message before it cannot be younger, unless the clock
+ * was set back a little; so it is another stream's if it is younger by more than that.
+ *
+ * A durable that counts anew was recreated or put back, and its stream may have been as well. There the clock gets no
+ * allowance: a stream may be recreated within a second, and its messages would be taken for those that were replayed.
  */
 export function isOfAnotherStream(delivered: Delivered, position: Position): boolean {
   if (delivered.streamSequence > position.sequence) return false;
   if (delivered.streamSequence === position.sequence) return delivered.time !== position.time;
-  return delivered.time > position.time + CLOCK_STEP_MS;
+  const countsAnew = delivered.consumerSequence <= position.consumerSequence;
+  return delivered.time > position.time + (countsAnew ? 0 : CLOCK_STEP_MS);
 }
 
 /** Thrown when {@link isOfAnotherStream} shows during a replay that the peer's stream was recreated. */

@@ -174,7 +174,9 @@ export class OpenBatch {
 }
 
 function findProblem({ chain, position }: OpenBatchParts, delivered: Delivered): TransientError | undefined {
-  if (!chain.accept(delivered)) return new ChainBrokenError(delivered);
+  const follows = chain.accept(delivered);
+  // The first delivery of a recreated stream breaks the chain as well, and it alone is sure to tell why: the deliveries after a
+  // sweep are counted further than the position's.
   if (isOfAnotherStream(delivered, position)) return new AnotherStreamError(delivered);
-  return undefined;
+  return follows ? undefined : new ChainBrokenError(delivered);
 }

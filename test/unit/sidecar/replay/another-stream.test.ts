@@ -74,9 +74,14 @@ describe('a delivery of another stream', () => {
   });
 
   it('is recognized by a younger message before the position, unless a clock was set back a little', () => {
-    assert.equal(isOfAnotherStream(delivered(7, 1, 4_000), stored), false);
-    assert.equal(isOfAnotherStream(delivered(7, 1, 5_900), stored), false);
-    assert.equal(isOfAnotherStream(delivered(7, 1, 6_500), stored), true);
+    assert.equal(isOfAnotherStream(delivered(7, 10, 4_000), stored), false);
+    assert.equal(isOfAnotherStream(delivered(7, 10, 5_900), stored), false);
+    assert.equal(isOfAnotherStream(delivered(7, 10, 6_500), stored), true);
+  });
+
+  it('is recognized by any younger message before the position when the durable counts anew', () => {
+    assert.equal(isOfAnotherStream(delivered(7, 9, 5_000), stored), false);
+    assert.equal(isOfAnotherStream(delivered(7, 9, 5_001), stored), true);
   });
 
   it('is not recognized by messages after the position, whatever their time stamps', () => {
