@@ -1,5 +1,5 @@
 import { type Definition, readDefinitions, type Schema, walk } from '../crds/read.ts';
-import type { ReasonEntry } from '../operator/api/reason-entry.ts';
+import { ENDED_BY, type ReasonEntry } from '../operator/api/reason-entry.ts';
 import { CONDITIONS } from '../operator/api/reasons.ts';
 import { markdownTable, page } from './markdown.ts';
 
@@ -98,16 +98,10 @@ function conditionParts([type, { of, meaning, reasons }]: readonly [
   const rows = Object.entries(reasons).map(([reason, { statuses, endedBy, text }]) => [
     statuses.join(', '),
     `\`${reason}\``,
-    endedBy ? WHO[endedBy] : '',
+    endedBy ? ENDED_BY[endedBy] : '',
     text,
   ]);
   return rows.length === 0
     ? head
     : [...head, markdownTable(['status', 'reason', 'ended by', 'what it means, and what to do'], rows)];
 }
-
-const WHO: Readonly<Record<NonNullable<ReasonEntry['endedBy']>, string>> = {
-  passes: 'itself',
-  we: 'us',
-  peer: 'the peer',
-};

@@ -1,21 +1,11 @@
 import { FILES, FOLDERS, type Folder } from '../lint/folders.ts';
-import { markdownTable } from './markdown.ts';
+import { markdownTable, withMade } from './markdown.ts';
 
 /** The part of docs/architecture.md that says which folder may import which: a picture and a table, made from the lint's rules. */
 
-const BEGIN =
-  '<!-- Made by `make docs` from lint/folders.ts, down to the next comment; a test fails when it differs. -->';
-const END = '<!-- End of what is made. -->';
-
-/**
- * Puts the picture and the table into a page, between the two comments that are there for it.
- *
- * @throws Error where the page does not have both comments
- */
+/** Puts the picture and the table into docs/architecture.md. @throws Error where the page has no place for them */
 export function withFolders(page: string): string {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`expected the lines ${BEGIN} and ${END}, in this order`);
-  return `${page.slice(0, begin)}${[BEGIN, picture(), table()].join('\n\n')}\n\n${page.slice(end)}`;
+  return withMade(page, 'lint/folders.ts', [picture(), table()]);
 }
 
 function table(): string {
@@ -39,7 +29,7 @@ function picture(): string {
     const direct = targets.filter((to) => !targets.some((other) => other !== to && isReached(other, to)));
     return direct.map((to) => `  ${idOf(from)} --> ${idOf(to)}`);
   });
-  const houses = ['operator', 'sidecar', 'common'].flatMap((house) => [
+  const houses = ['operator', 'sidecar', 'cli', 'common'].flatMap((house) => [
     `  subgraph the_${house}["${house}/"]`,
     ...nodes.filter((path) => path.split('/')[0] === house).map((path) => `    ${idOf(path)}["${nameOf(path)}"]`),
     '  end',

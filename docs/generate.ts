@@ -17,6 +17,7 @@ import {
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
+import { cliPage } from './cli-page.ts';
 import { withFolders } from './folders.ts';
 import { markdownTable, page } from './markdown.ts';
 
@@ -29,8 +30,14 @@ export function pages(): Readonly<Record<string, string>> {
     'settings.md': settingsPage(),
     'status.md': statusPage(),
     'metrics.md': metricsPage(),
-    'architecture.md': withFolders(readFileSync(join(import.meta.dirname, 'architecture.md'), 'utf8')),
+    'architecture.md': withFolders(written('architecture.md')),
+    'cli.md': cliPage(written('cli.md')),
   };
+}
+
+/** A page as it is now: only a part of it is made. */
+function written(name: string): string {
+  return readFileSync(join(import.meta.dirname, name), 'utf8');
 }
 
 function settingsPage(): string {

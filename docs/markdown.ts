@@ -8,6 +8,22 @@ export function page(title: string, ...parts: string[]): string {
   return `${[`# ${title}`, NOTE, ...parts.map(wrapped)].join('\n\n')}\n`;
 }
 
+/** Where the part of a page ends that is made. */
+const END = '<!-- End of what is made. -->';
+
+/**
+ * Puts what is made into a page that is written by hand, between the two comments that are there for it.
+ *
+ * @param source what it is made from, as the first comment names it
+ * @throws Error where the page does not have both comments
+ */
+export function withMade(written: string, source: string, parts: readonly string[]): string {
+  const begin = `<!-- Made by \`make docs\` from ${source}, down to the next comment; a test fails when it differs. -->`;
+  const [from, to] = [written.indexOf(begin), written.indexOf(END)];
+  if (from < 0 || to < from) throw new Error(`expected the lines ${begin} and ${END}, in this order`);
+  return `${written.slice(0, from)}${[begin, ...parts].join('\n\n')}\n\n${written.slice(to)}`;
+}
+
 /** A paragraph with its lines broken; a heading, table or block of code as it is. */
 export function wrapped(part: string): string {
   if (/^(#|\||```)/.test(part)) return part;

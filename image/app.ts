@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, execute } from './cache.ts';
+import { copyShipped } from './shipped.ts';
 
 /** What the image has of ours: compiled once, with the packages that it needs and no others. */
 
@@ -25,6 +26,7 @@ export async function writeApp(into: string): Promise<Manifest> {
   // Without source maps: they name the sources by their place on this machine, so that each clone would make another image.
   const options = ['-p', join(TREE, 'tsconfig.build.json'), '--outDir', into, '--sourceMap', 'false'];
   await execute(join(TREE, 'node_modules/.bin/tsc'), options);
+  await copyShipped(into);
   await cp(join(TREE, 'LICENSE'), join(into, 'LICENSE'));
   const shipped = { name, version, description, license, private: true, type: 'module', dependencies };
   await writeFile(join(into, 'package.json'), `${JSON.stringify(shipped, undefined, 2)}\n`);

@@ -5,7 +5,7 @@ import type { OxlintOverride } from 'oxlint';
  * Which folder may import which, and which packages. The table in docs/architecture.md is made from this one, and this is the
  * only place where it is enforced. `test/unit/lint/folders.test.ts` shows that each rule holds.
  *
- * Five ideas are in it. The two programs share `common` and nothing else. Decisions are pure. A client library is known in
+ * Five ideas are in it. Operator and sidecar share `common` and nothing else. Decisions are pure. A client library is known in
  * the one folder that wraps it. Nothing imports upwards. Nothing that ships imports what tests it.
  */
 
@@ -34,6 +34,13 @@ const PLAN_ROOMS = Object.fromEntries(
 
 /** What the stages behind the replay are made with. */
 const STAGES = ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/take-over-again.ts'];
+
+/** What a command decides and how it says it; the lowest first. */
+const CLI_DECISIONS: Readonly<Record<string, Folder>> = {
+  'cli/text': { imports: ['common/clean.ts'], pure: true },
+  'cli/args': { imports: ['cli/text'], packages: ['node:util'], pure: true },
+  'cli/explain': { imports: ['cli/text', 'operator/api', 'common/contract'], pure: true },
+};
 
 /** Every folder that ships, the lowest first. `docs/folders.ts` makes the picture and the table of docs/architecture.md from it. */
 export const FOLDERS: Readonly<Record<string, Folder>> = {
@@ -101,6 +108,21 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
       ...COMMON,
     ],
   },
+
+  ...CLI_DECISIONS,
+  'cli/io': { imports: ['operator/api', 'operator/cluster', 'operator/kube', 'operator/plan/observed', ...COMMON] },
+  'cli/commands': {
+    imports: [
+      ...Object.keys(CLI_DECISIONS),
+      'cli/io',
+      'operator/api',
+      'operator/kube',
+      'operator/metrics.ts',
+      ...COMMON,
+    ],
+    packages: ['js-yaml'],
+  },
+  cli: { imports: ['cli/args', 'cli/io', 'cli/commands', 'operator/cluster', ...COMMON] },
 };
 
 /** Files that differ from their folder. */

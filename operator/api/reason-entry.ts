@@ -10,6 +10,9 @@ export type ConditionStatus = Condition['status'];
  */
 export type EndedBy = 'passes' | 'we' | 'peer';
 
+/** The same in words: docs/api.md and `lfh-sync explain` say who ends a reason. */
+export const ENDED_BY: Readonly<Record<EndedBy, string>> = { passes: 'itself', we: 'us', peer: 'the peer' };
+
 export interface ReasonEntry {
   /** The statuses that a condition with this reason may have. */
   readonly statuses: readonly ConditionStatus[];

@@ -131,7 +131,26 @@ export class KubeClient implements Cluster {
     subresource = '',
   ): Promise<void> {
     const path = pathOf(kindOf({ apiVersion, kind, metadata: { name } }), namespace, name) + subresource;
-    await this.#request('PATCH', path, { fieldManager: FIELD_MANAGER }, fields, 'application/merge-patch+json');
+    await this.#merge(FIELD_MANAGER, path, fields);
+  }
+
+  /**
+   * Changes single fields, as `kubectl patch --type=merge` does.
+   *
+   * @param fields a merge patch: `null` removes a field, and a list replaces the whole list
+   */
+  async merge<Value extends KubeObject>(
+    manager: string,
+    kind: Kind,
+    namespace: string,
+    name: string,
+    fields: object,
+  ): Promise<Value> {
+    return (await this.#merge(manager, pathOf(kind, namespace, name), fields)) as Value;
+  }
+
+  #merge(manager: string, path: string, fields: object): Promise<unknown> {
+    return this.#request('PATCH', path, { fieldManager: manager }, fields, 'application/merge-patch+json');
   }
 
   async applyAs<Value extends KubeObject>(manager: string, object: Value, subresource = ''): Promise<Value> {

@@ -1,0 +1,12 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SHIPPED } from '../cli/io/shipped.ts';
+
+const TREE = join(import.meta.dirname, '..');
+
+/** Copies what the compiled programs read of the tree, to the same places below `into`. Their version is in package.json. */
+export async function copyShipped(into: string): Promise<void> {
+  for (const file of ['package.json', ...Object.values(SHIPPED)]) await cp(join(TREE, file), join(into, file));
+}
+
+if (import.meta.main) await copyShipped(process.argv[2] ?? 'dist');
