@@ -69,10 +69,12 @@ describe('the chart on a real API server', function () {
       const texts = await Promise.all(
         files.map(async (file) => [file, await readFile(join(CHART, 'ci', file), 'utf8')] as const),
       );
-      const page = await readFile(join(CHART, '..', '..', 'docs', 'install.md'), 'utf8');
-      const [, example = ''] = /```yaml\n# values\.yaml\n([\s\S]*?)```/.exec(page) ?? [];
+      const examples = join(CHART, '..', '..', 'docs', 'examples');
+      for (const name of ['new-site', 'official-chart', 'connect-manifests']) {
+        texts.push([`docs/examples/${name}`, await readFile(join(examples, name, 'values.yaml'), 'utf8')]);
+      }
       values = await Promise.all(
-        [...texts, ['docs/install.md', example] as const].map(async ([name, text]) => {
+        texts.map(async ([name, text]) => {
           return [name, await helm.template('sync', 'lfh', load(text) as object)] as const;
         }),
       );
@@ -82,7 +84,7 @@ describe('the chart on a real API server', function () {
       plane.kubectl(['delete', 'crd', 'lfhsyncnodes.sync.linuxforhealth.io', 'lfhsyncpeers.sync.linuxforhealth.io']),
     );
 
-    it('strict validation accepts with every values file of ci/ and that of docs/install.md', async () => {
+    it('strict validation accepts with every values file of ci/ and of docs/examples/', async () => {
       for (const [name, objects] of values) {
         const apply = [
           'apply',
@@ -111,7 +113,7 @@ describe('the chart on a real API server', function () {
     it('make an LfhSyncNode that the API server accepts', async () => {
       const objects = values.flatMap(([, each]) => each);
       const nodes = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-node'));
-      assert.equal(nodes.length, 3);
+      assert.equal(nodes.length, 5);
       for (const { data } of nodes) {
         const text = (data as Record<string, string>)['node.json'] ?? '';
         await plane.kubectl(['create', '-n', 'lfh', '--dry-run=server', '--validate=strict', '-f', '-'], text);

@@ -7,6 +7,7 @@ import { makeKey } from '../../../operator/nats/keys.ts';
 import { NATS_CLIENTS } from '../../kit/processes/nats-clients.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { NatsServer, type NatsVersion } from '../../kit/servers/nats-server.ts';
+import { SniProxy } from '../../kit/servers/sni-proxy.ts';
 
 describe('a nats-server that waits for TLS first', function () {
   this.timeout(60_000);
@@ -61,6 +62,16 @@ describe('a nats-server that waits for TLS first', function () {
         assert.equal(error.reason, 'KeyRefused');
         return true;
       });
+    });
+
+    it(`is reached by the ${program} through a proxy that routes by the name in TLS, as an ingress does`, async () => {
+      const port = Number(new URL(urlOf('for-a-while')).port);
+      const proxy = await SniProxy.start('localhost', port);
+      try {
+        assert.equal(await connect(`tls://localhost:${proxy.port}`, key, { ca: ca.ca }), '2.15.2');
+      } finally {
+        await proxy.stop();
+      }
     });
 
     it(`is no concern of the ${program} at one of version 2.12 that does not wait`, async () => {

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { createUser } from 'nkeys.js';
+import type { NatsConnection } from 'nats';
+import { createUser, type KeyPair } from 'nkeys.js';
 import { realIntake } from '../../kit/golden/messages.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
+import { backup, restore } from '../../kit/servers/backup.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { FhirServer } from '../../kit/servers/fhir-server.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
-import { ConnectSite, PUBLISHED_SEED } from '../../kit/sites/connect-site.ts';
+import { natsConfigAsShipped, startConnectSite } from '../../kit/sites/connect-site.ts';
+import { type InstalledSite, PUBLISHED_SEED, withConnectKey } from '../../kit/sites/installed-site.ts';
 import { grantOperatorRights } from '../../kit/sites/operator-rights.ts';
 
-/** The public half of the key in connect's image. */
-const PUBLISHED = 'UAOG3WGHPVLI3OQQVVTAP33Q3VOJKHYRZWA7A3REHZ3AD4U7YJJUYXO4';
 /** Who took in the messages of golden/. */
 const ORIGIN = 'lfh-node-a';
 /** What a stock connect calls itself: its pod. */
@@ -26,6 +27,15 @@ interface Taken {
   readonly bytes: Buffer;
 }
 
+/** What a person does in kustomization.yaml for a stream in an account of its own. */
+function inItsAccount(text: string): string {
+  return text.replace('path: nats-config.yaml', 'path: nats-config-account.yaml');
+}
+
+function seedOf(key: KeyPair): string {
+  return new TextDecoder().decode(key.getSeed());
+}
+
 /** A site that connect's own manifests make, changed as docs/connect.md says, sends to another one that was made so. */
 describe("connect's own manifests", function () {
   this.timeout(120_000);
@@ -34,10 +44,12 @@ describe("connect's own manifests", function () {
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let fhir: FhirServer;
-  let a: ConnectSite;
-  let b: ConnectSite;
+  let a: InstalledSite;
+  let b: InstalledSite;
   const taken: Taken[] = [];
   const refused: string[] = [];
+  /** Of the administrator who moves the stream. */
+  const admin = createUser();
 
   before(async function () {
     this.timeout(1_200_000);
@@ -48,7 +60,7 @@ describe("connect's own manifests", function () {
     operator = await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces, image: 'sync:1' });
     fhir = await FhirServer.start({ conditionalCreate: true });
     const [inA = '', inB = ''] = namespaces;
-    [a, b] = await Promise.all([ConnectSite.start(plane, inA, false), ConnectSite.start(plane, inB, true)]);
+    [a, b] = await Promise.all([startConnectSite(plane, inA, false), startConnectSite(plane, inB, true)]);
   });
 
   after(async () => {
@@ -57,8 +69,18 @@ describe("connect's own manifests", function () {
     await operator?.stop();
   });
 
+  /** Does something as the administrator who may do everything in the account of the stream. */
+  async function as<T>(site: InstalledSite, what: (connection: NatsConnection) => Promise<T>): Promise<T> {
+    const connection = await site.connect(seedOf(admin));
+    try {
+      return await what(connection);
+    } finally {
+      await connection.close();
+    }
+  }
+
   /** What connect does when it starts: its stream. */
-  async function makeStream(site: ConnectSite): Promise<void> {
+  async function makeStream(site: InstalledSite): Promise<void> {
     const connection = await site.connect();
     const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM));
     assert.equal(answer.json<{ error?: object }>().error, undefined);
@@ -66,7 +88,7 @@ describe("connect's own manifests", function () {
   }
 
   /** What connect does with what it takes in. */
-  async function announce(site: ConnectSite, payloads: readonly Buffer[]): Promise<void> {
+  async function announce(site: InstalledSite, payloads: readonly Buffer[]): Promise<void> {
     const connection = await site.connect();
     for (const payload of payloads) await connection.jetstream().publish('EVENTS.sync', payload);
     await connection.close();
@@ -110,18 +132,15 @@ describe("connect's own manifests", function () {
   }
 
   it('have a nats.conf that no nats-server takes, as the page says', async () => {
-    assert.match(await a.natsConfigAsShipped(), /unknown field "nkey"/);
+    assert.match(await a.checkNatsConfig(await natsConfigAsShipped()), /unknown field "nkey"/);
   });
 
   it('go on with their stream and with the published key, where the page is followed without the part on the key', async () => {
     await makeStream(a);
     const before = connectMessage({ lfhId: POD, content: { resourceType: 'Patient' } });
     await announce(a, [before.payload]);
-    await a.install({ lfhId: ORIGIN, nats: { connect: { publicKey: PUBLISHED } } });
-    await a.edit('kustomization.yaml', (text) => text.replace('  - path: connect-key.yaml\n', ''));
-    await a.follow('kubectl create secret generic nats-tls');
-    await a.follow('kubectl wait -n lfh --for=create');
-    await a.follow('kubectl apply');
+    await a.install({ lfhId: ORIGIN, nats: { users: [admin.getPublicKey()] } });
+    await a.follow('kubectl apply -n lfh -k');
     await a.restartNats();
     await a.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
     assert.match(await a.waitForReason('lfhnode/local', 'KeyReady', 'PublishedKey'), /spec\.nats\.connect\.publicKey/);
@@ -132,23 +151,20 @@ describe("connect's own manifests", function () {
 
   it('become a node that is ready, with all that the page says, here for a new site', async () => {
     const key = createUser();
-    await b.write('nats-server.nk', new TextDecoder().decode(key.getSeed()));
+    await b.write('nats-server.nk', seedOf(key));
+    await b.edit('kustomization.yaml', withConnectKey);
     const fhirServers = [{ url: fhir.url, timeoutSeconds: 1, retry: { maxDelaySeconds: 1 } }];
     const nats = { isolation: 'Accounts', connect: { publicKey: key.getPublicKey() } };
-    await b.install({ lfhId: 'hospital-b', nats, fhirServers });
-    await b.edit('kustomization.yaml', (text) =>
-      text.replace('path: nats-config.yaml', 'path: nats-config-account.yaml'),
-    );
-    await b.follow('kubectl create');
-    await b.follow('kubectl wait -n lfh --for=create');
-    await b.follow('kubectl apply');
-    await b.restartNats();
+    await b.edit('kustomization.yaml', inItsAccount);
+    await b.follow('kubectl apply -n lfh -k');
+    // The pod of NATS waits for what the operator makes of the node.
+    await Promise.all([b.restartNats(), b.install({ lfhId: 'hospital-b', nats, fhirServers })]);
     await b.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
     await makeStream(b);
-    const injected = '--for=jsonpath={.spec.template.spec.initContainers[0].name}=lfh-sync';
+    const injected = '--for=jsonpath={.spec.template.spec.initContainers[?(@.name=="lfh-sync")].name}=lfh-sync';
     await b.kubectl('wait', 'deployment/connect', injected, '--timeout=60s');
     await Promise.all([b.runPods(), b.startSidecar()]);
-    await b.follow('kubectl wait -n lfh --for=condition=Ready');
+    await b.waitForReason('lfhnode/local', 'Ready', 'AllReady');
     const read = (object: string, path: string): Promise<string> => b.kubectl('get', object, '-o', `jsonpath=${path}`);
     const env = '{.spec.template.spec.containers[0].env[?(@.name=="CONNECT_LFH_ID")].value}';
     assert.equal(await read('deployment/connect', env), 'hospital-b');
@@ -221,16 +237,38 @@ describe("connect's own manifests", function () {
 
   it('go on with a key of their own, where the rest of the page is followed', async () => {
     const key = createUser();
-    await a.write('nats-server.nk', new TextDecoder().decode(key.getSeed()));
-    await a.follow('kubectl create secret generic connect-nkey');
+    await a.write('nats-server.nk', seedOf(key));
     const own = JSON.stringify({ spec: { nats: { connect: { publicKey: key.getPublicKey() } } } });
     await a.kubectl('patch', 'lfhnode', 'local', '--type=merge', '-p', own);
-    await a.edit('kustomization.yaml', (text) => `${text}  - path: connect-key.yaml\n`);
-    await a.follow('kubectl apply');
+    await a.edit('kustomization.yaml', withConnectKey);
+    await a.follow('kubectl apply -n lfh -k');
     await a.waitForReason('lfhnode/local', 'KeyReady', 'KeyMade');
     await a.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
     await assert.rejects(a.connect(PUBLISHED_SEED), /Authorization Violation/);
     await transmitted(await takeIn());
+  });
+
+  it('move their stream into an account of its own, as docs/moving-a-stream.md says, and the peer goes on', async () => {
+    const pause = (paused: boolean): Promise<string> =>
+      b.kubectl('patch', 'lfhpeer', ORIGIN, '--type=merge', '-p', JSON.stringify({ spec: { receive: { paused } } }));
+    await pause(true);
+    await b.waitForReason(`lfhpeer/${ORIGIN}`, 'ReceiveReady', 'Paused');
+    // Nowhere but in the stream.
+    const waiting = await takeIn();
+    const saved = await as(a, backup);
+    const own = JSON.stringify({ spec: { nats: { isolation: 'Accounts' } } });
+    await a.kubectl('patch', 'lfhnode', 'local', '--type=merge', '-p', own);
+    await a.edit('kustomization.yaml', inItsAccount);
+    await a.follow('kubectl apply -n lfh -k');
+    await until('the configuration with accounts is written', async () => {
+      const path = 'jsonpath={.data.lfh-sync-peers\\.conf}';
+      return (await a.kubectl('get', 'configmap', 'local-nats', '-o', path)).includes('lfh-sync-hospital-b');
+    });
+    await a.restartNats();
+    await a.waitForReason('lfhnode/local', 'StreamReady', 'StreamMissing');
+    await as(a, (connection) => restore(connection, saved));
+    await pause(false);
+    await transmitted([...waiting, ...(await takeIn())]);
   });
 
   it('have every message of a real intake arrive once, and every resource made once', async () => {

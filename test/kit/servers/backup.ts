@@ -6,8 +6,13 @@ const TIMEOUT_MS = 60_000;
 
 /** What `nats stream backup`, `nats stream rm` and `nats stream restore` do, without the durables. */
 export async function backupAndRestore(connection: NatsConnection): Promise<void> {
-  const { chunks, config, state } = await backup(connection);
+  const saved = await backup(connection, { consumers: false });
   await ask(connection, `$JS.API.STREAM.DELETE.${STREAM}`, {});
+  await restore(connection, saved);
+}
+
+/** What `nats stream restore` does, in an account that has no such stream. */
+export async function restore(connection: NatsConnection, { chunks, config, state }: Backup): Promise<void> {
   const { deliver_subject } = await ask(connection, `$JS.API.STREAM.RESTORE.${STREAM}`, { config, state });
   // The server answers each chunk, and the empty one that ends them when the stream is there.
   for (const chunk of [...chunks, new Uint8Array()]) {
@@ -16,11 +21,19 @@ export async function backupAndRestore(connection: NatsConnection): Promise<void
   }
 }
 
+/** A stream, as the server hands it out. */
+interface Backup {
+  readonly chunks: readonly Uint8Array[];
+  readonly config?: unknown;
+  readonly state?: unknown;
+}
+
 interface Answer extends Record<string, unknown> {
   readonly error?: { readonly description: string };
 }
 
-async function backup(connection: NatsConnection): Promise<Answer & { readonly chunks: readonly Uint8Array[] }> {
+/** What `nats stream backup` does: with the durables, unless it is told otherwise. */
+export async function backup(connection: NatsConnection, { consumers } = { consumers: true }): Promise<Backup> {
   const inbox = `_INBOX.backup.${Date.now()}`;
   const chunks: Uint8Array[] = [];
   const ended = new Promise<void>((resolve, reject) => {
@@ -34,7 +47,7 @@ async function backup(connection: NatsConnection): Promise<Answer & { readonly c
   });
   const answer = await ask(connection, `$JS.API.STREAM.SNAPSHOT.${STREAM}`, {
     deliver_subject: inbox,
-    no_consumers: true,
+    no_consumers: !consumers,
   });
   await ended;
   return { ...answer, chunks };
