@@ -41,6 +41,11 @@ interface Session extends SessionStart {
   readonly backlog: Backlog;
 }
 
+/**
+ * Messages in the first batch of a session at most. It is committed while the next ones are gathered, so it costs no time, and the
+ * first records are there before the code of the replay is warm: a full batch takes ten times as long then.
+ */
+const FIRST_BATCH = 100;
 /** How long to wait for a message before the loop looks at everything else again. */
 const IDLE_MS = 500;
 /** How often to look whether a peer that brings all that it may may bring more. */
@@ -66,9 +71,11 @@ export async function runSession(context: SessionContext, start: SessionStart, s
   context.report.lag(start.pending);
   const { limits, allowance } = context;
   start.stream.start({ messages: allowance.ahead(limits.messages * 2), bytes: limits.bytes * 2 });
+  let batchLimits = { ...limits, messages: Math.min(FIRST_BATCH, limits.messages) };
   try {
     while (!signal.aborted) {
-      const batch = await gather(session, gathered, signal);
+      const batch = await gather(session, gathered, batchLimits, signal);
+      batchLimits = limits;
       await slot.free();
       // Messages of another stream may have been among those before it, before we could know that. None of them is committed.
       const isValid = !(batch.failure instanceof AnotherStreamError);
@@ -111,10 +118,15 @@ class CommitSlot {
 }
 
 /** Collects a batch. While another batch commits there is no hurry, so this one may as well fill up. */
-async function gather(session: Session, before: Position, signal: AbortSignal): Promise<OpenBatch> {
+async function gather(
+  session: Session,
+  before: Position,
+  limits: BatchLimits,
+  signal: AbortSignal,
+): Promise<OpenBatch> {
   const { context, stream, slot } = session;
-  const { limits, allowance } = context;
-  const batch = new OpenBatch({ ...context, ...session }, before);
+  const { allowance } = context;
+  const batch = new OpenBatch({ ...context, ...session, limits }, before);
   while (!signal.aborted && batch.failure === undefined) {
     await batch.fill();
     const { size } = batch;
