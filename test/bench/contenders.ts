@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, STREAM, syncName } from '../../common/contract/names.ts';
@@ -37,13 +38,15 @@ export function whileItRuns<Result>({ process: running }: Launched, work: Promis
 const ROOT = join(import.meta.dirname, '..', '..');
 /** As `npm run build` compiles it, and as it is in the image. */
 export const SIDECAR = join(ROOT, 'dist', 'sidecar', 'main.js');
+/** How the image starts Node. The bridges are started so as well. */
+export const AS_IN_THE_IMAGE = { NODE_OPTIONS: optionsOfNode(readFileSync(join(ROOT, 'image', 'Dockerfile'), 'utf8')) };
 const BRIDGES = join(import.meta.dirname, 'bridges');
 
 /** The sidecar, with the settings that it has by default; only that it announces nothing, as the others do not either. */
 export async function ours({ origin, receiver }: Stage): Promise<Contender> {
   await origin.grantAccess(receiver);
   const settings = { LFH_SYNC_ANNOUNCE: 'false', LFH_SYNC_LOG_LEVEL: 'info' };
-  const options = { peers: [{ site: origin }], settings, main: SIDECAR };
+  const options = { peers: [{ site: origin }], settings, main: SIDECAR, env: AS_IN_THE_IMAGE };
   return {
     name: 'lfh-sync',
     lfhId: receiver.lfhId,
@@ -87,6 +90,7 @@ export async function command(
         name,
         [...program, JSON.stringify(settings)],
         join(receiver.directory, `${lfhId}.log`),
+        AS_IN_THE_IMAGE,
       );
       return { process: started, stop: () => started.stop() };
     },
@@ -104,4 +108,10 @@ export async function others(stage: Stage): Promise<Contender[]> {
   const [, name = '', program = ''] = /^([^=]+)=(.+)$/s.exec(given) ?? [];
   if (program === '') throw new Error('BENCH_COMMAND has to be like: name=program argument …');
   return [...bridges, await command(stage, name, program.trim().split(/\s+/))];
+}
+
+function optionsOfNode(dockerfile: string): string {
+  const [, entrypoint] = /^ENTRYPOINT (\[.+\])$/m.exec(dockerfile) ?? [];
+  if (entrypoint === undefined) throw new Error('image/Dockerfile has no ENTRYPOINT');
+  return (JSON.parse(entrypoint) as string[]).slice(1).join(' ');
 }

@@ -2,7 +2,7 @@ import { partitionOf, SYNC_TOPIC, syncName } from '../../common/contract/names.t
 import { until } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import { Site } from '../kit/sites/site.ts';
-import { SIDECAR } from './contenders.ts';
+import { AS_IN_THE_IMAGE, SIDECAR } from './contenders.ts';
 import { steadily } from './latency.ts';
 import { cpuSeconds, peakMemory, untilQuiet } from './machine.ts';
 import { messagesOf } from './stage.ts';
@@ -86,7 +86,8 @@ class Mesh {
     }
     const started: SidecarProcess[] = [];
     for (let n = 0; n < sidecars; n += 1) {
-      const options = { peers: origins.map((site) => ({ site })), settings: SETTINGS, main: SIDECAR };
+      const peerSites = origins.map((site) => ({ site }));
+      const options = { peers: peerSites, settings: SETTINGS, main: SIDECAR, env: AS_IN_THE_IMAGE };
       started.push(await SidecarProcess.start(receiver, options));
     }
     for (const origin of origins) {
