@@ -82,14 +82,23 @@ export interface PodSpec {
 export interface Volume extends FromConfigMap {
   readonly name: string;
   readonly projected?: { readonly sources?: readonly FromConfigMap[] | null };
+  readonly secret?: { readonly secretName?: string; readonly items?: readonly KeyToPath[] };
 }
 
 interface FromConfigMap {
-  readonly configMap?: { readonly name?: string };
+  readonly configMap?: { readonly name?: string; readonly items?: readonly KeyToPath[] };
+}
+
+/** An entry of a ConfigMap or Secret that is mounted under a name of its own. */
+interface KeyToPath {
+  readonly key: string;
+  readonly path: string;
 }
 
 export interface Container {
   readonly name: string;
+  readonly image?: string;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly subPath?: string }[];
   readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: ValueFrom }[];
   readonly envFrom?: readonly {
     readonly prefix?: string;
@@ -162,7 +171,20 @@ export const KINDS = {
   statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
   event: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
   lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
+  /** A question that is asked by creating it, and never kept: may I do this? */
+  accessReview: {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    plural: 'selfsubjectaccessreviews',
+  },
 } as const satisfies Record<string, Kind>;
+
+/** The kinds of workloads that a spec may name. */
+export const WORKLOADS = {
+  DaemonSet: KINDS.daemonSet,
+  Deployment: KINDS.deployment,
+  StatefulSet: KINDS.statefulSet,
+} as const;
 
 const BY_KIND = new Map<string, Kind>(Object.values(KINDS).map((kind) => [kind.kind, kind]));
 

@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/objects.ts';
+import type { KubeObject, Secret } from '../api/objects.ts';
 
 /** Texts as Kubernetes and its tools write them. */
 
@@ -21,4 +21,11 @@ export function splitKey(key: string): { readonly namespace: string; readonly na
 /** The time as a MicroTime field of the API has it: with microseconds, of which a Date knows the first three digits. */
 export function microTime(time = new Date()): string {
   return time.toISOString().replace('Z', '000Z');
+}
+
+/** The entries of a Secret as texts, by their keys; undefined for one that is not there. */
+export function secretTexts(secret: Secret | undefined): Readonly<Record<string, string>> | undefined {
+  if (!secret) return undefined;
+  const entries = Object.entries(secret.data ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
 }

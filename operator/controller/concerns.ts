@@ -1,4 +1,4 @@
-import type { EndpointSlice, KubeObject } from '../api/objects.ts';
+import type { EndpointSlice, KubeObject, Workload } from '../api/objects.ts';
 import type { CaSource } from '../api/types.ts';
 import { keyOf, objectKey } from '../cluster/formats.ts';
 import { serviceNamed } from '../plan/observed/endpoints.ts';
@@ -115,6 +115,26 @@ export function referencedBy(node: StoredNode, peers: readonly PeerObject[]): Re
     ...cas.flatMap((ca) => [ca?.configMapRef?.name, ca?.secretRef?.name]),
   ];
   return new Set(names.filter((name) => name !== undefined));
+}
+
+/** The names of the ConfigMaps and Secrets from which the containers of a workload get their environment. */
+export function environmentOf(workload: Workload | undefined): {
+  readonly configMaps: readonly string[];
+  readonly secrets: readonly string[];
+} {
+  const containers = workload?.spec.template.spec.containers ?? [];
+  const sources = containers.flatMap(({ envFrom = [] }) => envFrom);
+  const keys = containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom ?? []));
+  return {
+    configMaps: [
+      ...sources.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
+      ...keys.flatMap(({ configMapKeyRef }) => configMapKeyRef?.name ?? []),
+    ],
+    secrets: [
+      ...sources.flatMap(({ secretRef }) => secretRef?.name ?? []),
+      ...keys.flatMap(({ secretKeyRef }) => secretKeyRef?.name ?? []),
+    ],
+  };
 }
 
 function isNamedBy(ca: CaSource | undefined, name: string): boolean {

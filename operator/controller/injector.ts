@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Workload } from '../api/objects.ts';
+import { WORKLOADS, type Workload } from '../api/objects.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { KubeError } from '../cluster/errors.ts';
 import { objectKey, splitKey } from '../cluster/formats.ts';
@@ -17,7 +17,6 @@ import {
 import { NO_REFERENCES, type NodeObject, type StoredNode } from '../plan/observed/observed.ts';
 import { parseWorkload, workloadText } from '../plan/observed/workload-ref.ts';
 import type { Plan } from '../plan/plan.ts';
-import { WORKLOADS } from './rollout.ts';
 import { type ConnectReading, readEnvironment, type Snapshot } from './snapshot.ts';
 import type { Watches } from './watches.ts';
 

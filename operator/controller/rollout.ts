@@ -1,17 +1,10 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { GROUP, KINDS, type KubeObject, mountsConfigMap, type Workload } from '../api/objects.ts';
+import { GROUP, KINDS, type KubeObject, mountsConfigMap, WORKLOADS, type Workload } from '../api/objects.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { KubeError } from '../cluster/errors.ts';
 import type { ConfigRollout } from '../plan/nats/config-rollout.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
-
-/** The kinds of workloads that a spec may name. */
-export const WORKLOADS = {
-  DaemonSet: KINDS.daemonSet,
-  Deployment: KINDS.deployment,
-  StatefulSet: KINDS.statefulSet,
-} as const;
 
 /**
  * Annotation with the hash of what was rolled out last: on the pod template with `Restart`, on each pod with

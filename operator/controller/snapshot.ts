@@ -1,5 +1,5 @@
 import type { ConfigMap, Secret, Workload } from '../api/objects.ts';
-import { keyOf, splitKey } from '../cluster/formats.ts';
+import { keyOf, secretTexts, splitKey } from '../cluster/formats.ts';
 import { withLfhId } from '../plan/injection/lfh-id.ts';
 import { type Injection, withRecordedWorkload } from '../plan/injection/step.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';
@@ -12,9 +12,8 @@ import type {
   PeerObject,
   References,
   StoredNode,
-  Texts,
 } from '../plan/observed/observed.ts';
-import { keySecretOf, peersOf, referencedBy, SERVICE_LABEL } from './concerns.ts';
+import { environmentOf, keySecretOf, peersOf, referencedBy, SERVICE_LABEL } from './concerns.ts';
 import type { NodeMemory } from './memory.ts';
 import type { Watched } from './watches.ts';
 
@@ -119,19 +118,7 @@ export async function readEnvironment(
   nodeKey: string,
   workload: Workload | undefined,
 ): Promise<References> {
-  const containers = workload?.spec.template.spec.containers ?? [];
-  const sources = containers.flatMap(({ envFrom = [] }) => envFrom);
-  const keys = containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom ?? []));
-  const names = {
-    configMaps: [
-      ...sources.flatMap(({ configMapRef }) => configMapRef?.name ?? []),
-      ...keys.flatMap(({ configMapKeyRef }) => configMapKeyRef?.name ?? []),
-    ],
-    secrets: [
-      ...sources.flatMap(({ secretRef }) => secretRef?.name ?? []),
-      ...keys.flatMap(({ secretKeyRef }) => secretKeyRef?.name ?? []),
-    ],
-  };
+  const names = environmentOf(workload);
   return (await readContents(watched, `environment of ${nodeKey}`, splitKey(nodeKey).namespace, names)).references;
 }
 
@@ -149,7 +136,7 @@ async function readContents(
   const secrets = await watched.secrets.whole(asker, namespace, names.secrets);
   const references = {
     configMap: (name: string) => configMaps.get(name)?.data,
-    secret: (name: string) => decoded(secrets.get(name)),
+    secret: (name: string) => secretTexts(secrets.get(name)),
   };
   return { configMaps, secrets, references };
 }
@@ -166,10 +153,4 @@ function endpointsOf({ spec, metadata: { namespace = '' } }: StoredNode, watched
     return endpoints ? [[server, endpoints] as const] : [];
   });
   return new Map(found);
-}
-
-function decoded(secret: Secret | undefined): Texts | undefined {
-  if (!secret) return undefined;
-  const entries = Object.entries(secret.data ?? {});
-  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
 }

@@ -111,6 +111,20 @@ export class KubeClient implements Cluster {
     } while (next !== undefined && next !== '');
   }
 
+  /**
+   * What the API server answers that is no object, such as its version or the log of a container.
+   *
+   * @param path with its query's fields in `query`
+   * @returns also the time by its own clock when it answered, in milliseconds since 1970 and in whole seconds
+   */
+  async text(
+    path: string,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly text: string; readonly at: number }> {
+    const { text, headers } = await this.#answer('GET', path, query);
+    return { text, at: Date.parse(headers.date ?? '') };
+  }
+
   async create<Value extends KubeObject>(object: Value): Promise<Value> {
     const path = pathOf(kindOf(object), object.metadata.namespace);
     return (await this.#request('POST', path, { fieldManager: FIELD_MANAGER }, object)) as Value;
@@ -211,7 +225,20 @@ export class KubeClient implements Cluster {
     return method === 'GET' ? send() : this.#writes.take(send);
   }
 
-  async #send(method: string, path: string, ...[query = {}, body, type]: Rest): Promise<unknown> {
+  async #send(method: string, path: string, ...rest: Rest): Promise<unknown> {
+    const { text } = await this.#answer(method, path, ...rest);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw KubeError.from(`${method} ${path}`, error);
+    }
+  }
+
+  async #answer(
+    method: string,
+    path: string,
+    ...[query = {}, body, type]: Rest
+  ): Promise<{ readonly text: string; readonly headers: IncomingMessage['headers'] }> {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const doing = `${method} ${path}`;
     if (method !== 'GET' && !this.#mayWrite()) {
@@ -220,9 +247,9 @@ export class KubeClient implements Cluster {
     try {
       const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
-      const { statusCode = 0 } = response;
+      const { statusCode = 0, headers } = response;
       if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);
-      return JSON.parse(text);
+      return { text, headers };
     } catch (error) {
       throw KubeError.from(doing, error);
     }
