@@ -17,6 +17,7 @@ import {
 import { OPERATOR_SETTINGS } from '../operator/config.ts';
 import { OPERATOR_METRICS } from '../operator/metrics.ts';
 import { apiPage } from './api-page.ts';
+import { checkPage } from './check-page.ts';
 import { cliPage } from './cli-page.ts';
 import { withFolders } from './folders.ts';
 import { markdownTable, page } from './markdown.ts';
@@ -27,6 +28,7 @@ import { markdownTable, page } from './markdown.ts';
 export function pages(): Readonly<Record<string, string>> {
   return {
     'api.md': apiPage(),
+    'check.md': checkPage(),
     'settings.md': settingsPage(),
     'status.md': statusPage(),
     'metrics.md': metricsPage(),

@@ -40,6 +40,10 @@ const CLI_DECISIONS: Readonly<Record<string, Folder>> = {
   'cli/text': { imports: ['common/clean.ts'], pure: true },
   'cli/args': { imports: ['cli/text'], packages: ['node:util'], pure: true },
   'cli/explain': { imports: ['cli/text', 'operator/api', 'common/contract'], pure: true },
+  'cli/check/judge': {
+    imports: ['common/nats-version.ts', 'operator/api', 'operator/plan/status/fetched.ts', ...TEXTS, ...PLAN],
+    pure: true,
+  },
 };
 
 /** Every folder that ships, the lowest first. `docs/folders.ts` makes the picture and the table of docs/architecture.md from it. */
@@ -111,10 +115,23 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
 
   ...CLI_DECISIONS,
   'cli/io': { imports: ['operator/api', 'operator/cluster', 'operator/kube', 'operator/plan/observed', ...COMMON] },
+  'cli/check': {
+    imports: [
+      'cli/check/judge',
+      'operator/api',
+      'operator/cluster',
+      'operator/controller/concerns.ts',
+      'operator/kube',
+      ...PLAN,
+      ...COMMON,
+    ],
+    packages: ['js-yaml'],
+  },
   'cli/commands': {
     imports: [
       ...Object.keys(CLI_DECISIONS),
       'cli/io',
+      'cli/check',
       'operator/api',
       'operator/kube',
       'operator/metrics.ts',

@@ -1,3 +1,4 @@
+import { check } from './check.ts';
 import type { Command } from './command.ts';
 import { completion } from './completion.ts';
 import { explain } from './explain.ts';
@@ -7,4 +8,4 @@ import { version } from './version.ts';
 /**
  * Every command, in the order of the help text and of docs/cli.md. A new one is a file of its own beside this one, and an entry here.
  */
-export const COMMANDS: readonly Command[] = [pause, resume, explain, completion, version];
+export const COMMANDS: readonly Command[] = [check, pause, resume, explain, completion, version];

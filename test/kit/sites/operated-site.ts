@@ -28,6 +28,7 @@ export const SIDECAR_SOURCES: readonly VolumeSource[] = [
 export interface OperatedSiteOptions {
   /** false where a test needs no Kafka, and so no sidecar. */
   readonly kafka?: boolean;
+  readonly kafkaProperties?: Readonly<Record<string, string>>;
   /** More of the node's spec; `nats` and `key` are merged. */
   readonly spec?: {
     readonly nats?: object;
@@ -82,6 +83,7 @@ export class OperatedSite {
     lfhId: string,
     {
       kafka = true,
+      kafkaProperties,
       spec = {},
       certificate,
       isolation = 'Accounts',
@@ -105,6 +107,7 @@ export class OperatedSite {
     const monitored = monitorPort === undefined ? '' : `\nhttp: "127.0.0.1:${monitorPort}"`;
     const site = await Site.start(lfhId, {
       kafka,
+      ...(kafkaProperties && { kafkaProperties }),
       prepared: { ...prepared, certificate, accounts, natsConfig: natsConfig + monitored },
     });
     if (reloads) onChange = () => site.nats.signalReload();
