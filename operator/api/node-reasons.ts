@@ -99,6 +99,16 @@ export const NATS_CONFIG = {
     'Another LfhSyncNode has the same nats-server and takes precedence: it is in the namespace of that Service, runs there, or is ' +
       'older. Give each node its own.',
   ),
+  AddressPending: bad(
+    'passes',
+    'The Service in `spec.nats.advertiseFrom` has no address yet. Peers that have our invitation go on; a new invitation is written ' +
+      'when the address is known. If it stays, ask whoever gives load balancers their addresses in this cluster.',
+  ),
+  AddressMissing: bad(
+    'we',
+    'The Service in `spec.nats.advertiseFrom` gives no address at which peers reach us; the message says why. Peers that have our ' +
+      'invitation go on. Correct the Service or the spec, or set `spec.nats.advertise`.',
+  ),
   InvalidSpec: bad('we', 'The spec contradicts itself or a peer; the message says where. Correct it.'),
   KeyNotReady: bad('we', 'There is no key to write the configuration with. Look at the condition KeyReady.'),
   CertificateExpired: bad(

@@ -116,9 +116,14 @@ interface ValueFrom {
 
 export interface Service extends KubeObject {
   readonly spec?: {
-    readonly ports?: readonly { readonly name?: string; readonly port: number }[];
+    readonly type?: string;
+    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly nodePort?: number }[];
+    readonly externalIPs?: readonly string[];
     /** `IPv4`, `IPv6` or both; the first is the one of its address. */
     readonly ipFamilies?: readonly string[];
+  };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
   };
 }
 

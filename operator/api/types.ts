@@ -90,9 +90,31 @@ export interface LfhSyncNodeSpec {
      */
     servers: readonly string[];
     /**
-     * The addresses at which other sites reach the same servers; they go into the invitation. Absent or empty: the invitation names no server, and a site that applies it does not receive from us.
+     * The addresses at which other sites reach the same servers; they go into the invitation. Absent or empty, and advertiseFrom absent: the invitation names no server, and a site that applies it does not receive from us.
      */
     advertise?: readonly string[];
+    /**
+     * The Service whose address other sites reach, in place of advertise. The invitation follows it.
+     */
+    advertiseFrom?: {
+      /**
+       * A Service of the node's namespace, of the type LoadBalancer or NodePort, or with externalIPs.
+       */
+      serviceRef: {
+        /**
+         * The name of the Service.
+         */
+        name: string;
+        /**
+         * The port of the Service; not its node port. Absent where it has only one.
+         */
+        port?: number;
+      };
+      /**
+       * The name or address that leads to the Service, such as the name in DNS for which the certificate of NATS is. A NodePort needs it. Absent: the addresses of the load balancer.
+       */
+      host?: string;
+    };
     /**
      * The certificate authorities that vouch for our local NATS, as PEM. They go into the invitation. Absent: the system's roots vouch for it.
      */

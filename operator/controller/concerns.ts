@@ -87,6 +87,16 @@ export function concernedBySlice({ metadata }: EndpointSlice, nodes: readonly St
   return once(behind.map(objectKey));
 }
 
+/** A changed Service concerns the nodes that take the address for their peers from it. */
+export function concernedByService({ metadata }: KubeObject, nodes: readonly StoredNode[]): string[] {
+  const { name, namespace } = metadata;
+  const advertised = nodes.filter(
+    ({ metadata: { namespace: where }, spec }) =>
+      where === namespace && spec.nats.advertiseFrom?.serviceRef.name === name,
+  );
+  return once(advertised.map(objectKey));
+}
+
 /**
  * Every node that there is to reconcile: those that exist, those that a peer names, and deleted ones that left
  * something behind.

@@ -16,10 +16,25 @@ export function keptPeer({ apiVersion, kind, metadata, spec, status }: PeerObjec
   return { apiVersion, kind, metadata: identity(metadata), spec, ...(status && { status }) };
 }
 
-export function keptService({ apiVersion, kind, metadata, spec }: Service): Service {
-  const ports = (spec?.ports ?? []).map(({ name, port }) => ({ ...(name !== undefined && { name }), port }));
-  return { apiVersion, kind, metadata: identity(metadata), spec: { ports } };
+export function keptService({ apiVersion, kind, metadata, spec = {}, status }: Service): Service {
+  const { type, externalIPs } = spec;
+  const ports = (spec.ports ?? []).map(
+    ({ name, port, nodePort }) => known({ name, port, nodePort }) as { port: number },
+  );
+  const ingress = status?.loadBalancer?.ingress
+    ?.slice(0, MOST_BALANCERS)
+    .map(({ ip, hostname }) => known({ ip, hostname }));
+  return {
+    apiVersion,
+    kind,
+    metadata: identity(metadata),
+    spec: { ...known({ type, externalIPs: externalIPs?.slice(0, MOST_BALANCERS) }), ports },
+    ...(ingress && { status: { loadBalancer: { ingress } } }),
+  };
 }
+
+/** As many servers as an invitation may name. */
+const MOST_BALANCERS = 16;
 
 /** As many as Kubernetes itself puts into one slice. There are few nats-servers behind a Service. */
 const MOST_ADDRESSES = 100;
@@ -51,6 +66,11 @@ export function keptSlice(slice: EndpointSlice): EndpointSlice {
 
 function identity(metadata: Metadata): Metadata {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
-  const found = { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp };
-  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as unknown as Metadata;
+  return known({ name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp }) as Metadata;
+}
+
+/** The fields that are there. */
+function known<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
+  const found = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(found) as { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
 }

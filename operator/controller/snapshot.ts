@@ -2,6 +2,7 @@ import type { ConfigMap, Secret, Workload } from '../api/objects.ts';
 import { keyOf, secretTexts, splitKey } from '../cluster/formats.ts';
 import { withLfhId } from '../plan/injection/lfh-id.ts';
 import { type Injection, withRecordedWorkload } from '../plan/injection/step.ts';
+import { type Advertised, advertisedBy } from '../plan/observed/advertised.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';
 import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES } from '../plan/observed/names.ts';
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly configMaps: ReadonlyMap<string, ConfigMap>;
   /** The endpoints behind those of the node's NATS servers that are Services, by the server's URL. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Where peers reach the node's NATS. */
+  readonly advertised: Advertised;
 }
 
 /** What became of reading the workload that runs connect. */
@@ -84,6 +87,7 @@ export async function takeSnapshot(
     keySecret: secrets.get(keySecretOf(node)),
     configMaps: new Map(found.map((configMap) => [configMap.metadata.name, configMap])),
     endpoints: endpointsOf(node, watched),
+    advertised: advertisedBy(node, (service) => watched.services.get(namespace, service)),
   };
 }
 
@@ -94,7 +98,7 @@ export async function takeSnapshot(
  * @param current the node's ConfigMaps as they are now, which the watch may not have delivered yet
  */
 export function observedFrom(
-  { node, peers, otherNodes, references }: Snapshot,
+  { node, peers, otherNodes, references, advertised }: Snapshot,
   key: ObservedKey | undefined,
   current: ReadonlyMap<string, ConfigMap>,
   { liveHash, leavesOut }: Pick<NodeMemory, 'liveHash' | 'leavesOut'>,
@@ -103,7 +107,19 @@ export function observedFrom(
   const { name } = node.metadata;
   const written = current.get(NAMES.nats(name))?.data;
   const writtenSettings = current.get(NAMES.sidecar(name))?.data;
-  return { node, peers, otherNodes, references, certificates, key, written, writtenSettings, liveHash, leavesOut };
+  return {
+    node,
+    peers,
+    otherNodes,
+    references,
+    advertised,
+    certificates,
+    key,
+    written,
+    writtenSettings,
+    liveHash,
+    leavesOut,
+  };
 }
 
 /**

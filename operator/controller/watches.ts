@@ -17,6 +17,7 @@ import {
   concernedByContent,
   concernedByNode,
   concernedByPeer,
+  concernedByService,
   concernedBySlice,
   isOnlyStatus,
 } from './concerns.ts';
@@ -66,7 +67,7 @@ export class Watches {
    * @param requeue gets the key of a node, `namespace/name`
    */
   async run(requeue: (nodeKey: string) => void, signal: AbortSignal): Promise<void> {
-    const { nodes, peers, configMaps, secrets, slices } = this.watched;
+    const { nodes, peers, configMaps, secrets, services, slices } = this.watched;
     const requeueAll = (keys: readonly string[]): void => keys.filter((key) => this.#isListed(key)).forEach(requeue);
     // While a namespace is being listed, nothing that is in it concerns anybody yet.
     const requeueIn = ({ metadata: { namespace = '' } }: KubeObject, concerned: () => readonly string[]): void => {
@@ -91,8 +92,9 @@ export class Watches {
     );
     // EndpointSlices: requeue the nodes whose NATS is behind the Service, since it has a server more or less.
     slices.onChange((slice) => requeueIn(slice, () => concernedBySlice(slice, nodes.all())));
-    // Services: requeue nobody. A Service that has other pods now has other slices, and anything else waits for the
-    // heartbeat.
+    // Services: requeue the nodes that take the address for their peers from it. One that has other pods now has other
+    // slices, and anything else waits for the heartbeat.
+    services.onChange((service) => requeueIn(service, () => concernedByService(service, nodes.all())));
 
     for (const [index, namespace] of this.#namespaces.entries()) {
       void Promise.all(this.#all().map((informers) => informers.listed(index))).then(() => {

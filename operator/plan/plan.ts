@@ -6,6 +6,7 @@ import { natsFiles, ownUsersIn, type PlannedNatsFiles, type ServersState, sideca
 import { invitationConfigMap, natsConfigMap, sidecarConfigMap } from './node/config-maps.ts';
 import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
 import { revocationsOf } from './node/revocations.ts';
+import type { AddressProblem } from './observed/advertised.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
@@ -36,6 +37,8 @@ export interface Plan {
   readonly files: PlannedNatsFiles | undefined;
   /** The CA that clients of the node's local NATS trust; undefined where the system's roots count. */
   readonly ownCa: string | undefined;
+  /** Why no invitation is written: the address at which peers reach the node is not known. Everything else is planned. */
+  readonly addressProblem: AddressProblem | undefined;
   /** What a person should mend in the node's spec although the node works. */
   readonly remarks: readonly string[];
   /**
@@ -93,6 +96,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     durables: peers.filter(hasDurable).map(({ peer }) => durableOf(peer)),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
+    addressProblem: observed.advertised.problem,
     remarks: remarksOn(node, cas.nats, publicKeys, now),
     ...kafkaFaults(observed, cas, now),
     caExpiry: caExpiryOf(cas),
@@ -117,8 +121,10 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
       }),
     );
     const objects = [natsConfigMap(node, files.files), sidecar];
-    if (publicKeys.length > 0) {
-      objects.push(invitationConfigMap(node, invitation(node, publicKeys, cas.nats?.authorities)));
+    const { servers, problem } = observed.advertised;
+    // While the address is not known, an earlier invitation is better than one without a server.
+    if (publicKeys.length > 0 && !problem) {
+      objects.push(invitationConfigMap(node, invitation(node, servers, publicKeys, cas.nats?.authorities)));
     }
     return { ...withoutChanges, objects, files, rollouts: plannedRollouts(node, files.hash, sidecar) };
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
 import type { Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
+import type { Advertised } from './advertised.ts';
 import type { CertificateReader } from './certificate.ts';
 import { DEFAULT_NODE } from './names.ts';
 
@@ -184,6 +185,8 @@ export interface Observed {
   /** Every other node that this operator sees. */
   readonly otherNodes: readonly StoredNode[];
   readonly references: References;
+  /** Where peers reach the node's NATS. */
+  readonly advertised: Advertised;
   /** Kept from one reconcile to the next, so that each certificate is parsed once. */
   readonly certificates: CertificateReader;
   readonly key: ObservedKey | undefined;

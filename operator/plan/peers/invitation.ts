@@ -1,22 +1,22 @@
 import { dump } from 'js-yaml';
 import { shortName, syncName } from '../../../common/contract/names.ts';
 import type { NodeObject } from '../observed/observed.ts';
-import { nodeSpec } from '../observed/spec.ts';
 import { type Authority, bundle, MAX_PEER_CA } from '../trust/certificates.ts';
 
 /**
  * The manifest that the other side applies to have this node as its peer. It names no namespace, since the other side chooses
  * that, and it holds no secret, so it may go into git or a mail. The same input gives the same text.
  *
+ * @param servers where the peers reach the node's NATS
  * @param publicKeys the node's; there are two while one replaces the other
  */
 export function invitation(
   node: NodeObject,
+  servers: readonly string[],
   publicKeys: readonly string[],
   ownCa: readonly Authority[] | undefined,
 ): string {
   const { lfhId } = node.spec;
-  const servers = nodeSpec(node).advertise;
   const ca = bundle(ownCa ?? []);
   const hasCa = ca !== '' && servers.length > 0;
   const fits = ca.length <= MAX_PEER_CA;

@@ -194,6 +194,7 @@ function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsCo
     const message = `spec.nats.workloadRef: there is no ${workloadText(workload)} in this namespace; ${draft.message}`;
     return { type, status: 'False', reason: 'WorkloadMissing', message };
   }
+  if (draft.status === 'True' && plan.addressProblem) return { type, status: 'False', ...plan.addressProblem };
   const expires = certificateExpiresFirst(dataPlane);
   const expiry = expiryRemarks('the certificate of a nats-server of this node, or one above it,', expires, now);
   return { ...draft, message: [draft.message, ...remarks, ...expiry].join('; ') };

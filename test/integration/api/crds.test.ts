@@ -296,6 +296,20 @@ describe('the CRDs on a real API server', function () {
       });
     }
 
+    it('addresses that are typed beside a Service that has them, or a host with more than its name', async () => {
+      const from = { serviceRef: { name: 'peers' } };
+      const said = (nats: object): Promise<string> => refusal(node({ nats: { servers: ['tls://n'], ...nats } }));
+      assert.match(
+        await said({ advertise: ['tls://a'], advertiseFrom: from }),
+        /only one of advertise and advertiseFrom/,
+      );
+      const host = `tls://${PASSWORD}@h`;
+      const refused = await said({ advertiseFrom: { ...from, host } });
+      assert.match(refused, /host must be a name or an address/);
+      assert.ok(!refused.includes(PASSWORD), refused);
+      assert.match(await said({ advertiseFrom: {} }), /serviceRef: Required value/);
+    });
+
     it('a seed in a new peer that is applied with kubectl', async () => {
       await assert.rejects(plane.apply([peer({ lfhId: 'b', publicKeys: [SEED] })], namespace), (error: Error) => {
         assert.match(error.message, SEED_HINT);

@@ -146,11 +146,33 @@ describe('docs/install.md', function () {
     await (await a.connect()).close();
   });
 
+  it("follows the address of the peers' Service, where advertiseFrom names it, and keeps the invitation until there is one", async () => {
+    const invitation = (): Promise<string> =>
+      a.kubectl('get', 'configmap', 'local-invitation', '-o', 'jsonpath={.data.syncpeer\\.yaml}');
+    const before = await invitation();
+    const from = { advertise: null, advertiseFrom: { serviceRef: { name: 'nats-js-peers' } } };
+    await a.kubectl('patch', 'lfhnode', 'local', '--type=merge', '-p', JSON.stringify({ spec: { nats: from } }));
+    await a.waitForReason('lfhnode/local', 'NatsConfigLive', 'AddressPending');
+    assert.equal(await invitation(), before);
+    for (const ip of ['192.0.2.10', '192.0.2.11']) {
+      const status = JSON.stringify({ status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } } });
+      await a.kubectl('patch', 'service', 'nats-js-peers', '--subresource=status', '--type=merge', '-p', status);
+      await until('the invitation has it', async () => (await invitation()).includes(`tls://${ip}:4222`));
+    }
+    await a.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
+  });
+
   it('has Secrets as files that an API server takes', async () => {
     for (const file of ['nats-tls.yaml', 'connect-nkey.yaml', 'kafka.yaml']) {
       const create = ['create', '--dry-run=server', '--validate=strict', '-f', join(EXAMPLES, 'secrets', file)];
       await (file === 'nats-tls.yaml' ? assert.rejects(b.kubectl(...create), /already exists/) : b.kubectl(...create));
     }
-    await b.kubectl('create', '--dry-run=server', '--validate=strict', '-f', join(EXAMPLES, 'nats-box.yaml'));
+    await b.kubectl(
+      'create',
+      '--dry-run=server',
+      '--validate=strict',
+      '-f',
+      join(EXAMPLES, 'moving-a-stream', 'nats-box.yaml'),
+    );
   });
 });

@@ -5,6 +5,7 @@ import {
   concernedByContent,
   concernedByNode,
   concernedByPeer,
+  concernedByService,
   concernedBySlice,
   isOnlyStatus,
   referencedBy,
@@ -152,6 +153,15 @@ describe('an EndpointSlice that changed', () => {
 
   it('concerns nobody where it is of no Service', () => {
     assert.deepEqual(concernedBySlice(slice(undefined), nodes), []);
+  });
+});
+
+describe('a Service', () => {
+  it('concerns the nodes of its namespace that take the address for their peers from it, and no others', () => {
+    const from = (name: string, service: string, namespace = 'lfh') =>
+      node(name, [], { nats: { servers: [], advertiseFrom: { serviceRef: { name: service } } } }, namespace);
+    const nodes = [from('a', 'peers'), from('b', 'other'), from('c', 'peers', 'elsewhere'), node('d', ['tls://peers'])];
+    assert.deepEqual(concernedByService(content('peers'), nodes), ['lfh/a']);
   });
 });
 

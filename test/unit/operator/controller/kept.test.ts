@@ -31,16 +31,23 @@ describe('what the operator keeps', () => {
     }
   });
 
-  it('of a Service is its ports', () => {
-    const ports = [{ port: 4222, name: 'nats', targetPort: LONG }, { port: 80 }];
-    const spec = { ports, externalName: LONG };
-    const service = { apiVersion: 'v1', kind: 'Service', metadata: { ...METADATA, ...FILLING }, spec };
+  it('of a Service is its ports, and where it is reached from outside, 16 times at most', () => {
+    const ports = [{ port: 4222, name: 'nats', nodePort: 30_422, targetPort: LONG }, { port: 80 }];
+    const many = Array.from({ length: 200 }, (_, index) => `192.0.2.${index}`);
+    const spec = { type: 'LoadBalancer', ports, externalName: LONG, externalIPs: many };
+    const ingress = [{ hostname: 'lb.example.org', more: LONG }, ...many.map((ip) => ({ ip }))];
+    const status = { loadBalancer: { ingress }, conditions: [LONG] };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { ...METADATA, ...FILLING }, spec, status };
+    const kept = ports.map(({ targetPort: _port, ...port }) => port);
     assert.deepEqual(keptService(service), {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: METADATA,
-      spec: { ports: [{ name: 'nats', port: 4222 }, { port: 80 }] },
+      spec: { type: 'LoadBalancer', externalIPs: many.slice(0, 16), ports: kept },
+      status: { loadBalancer: { ingress: [{ hostname: 'lb.example.org' }, ...ingress.slice(1, 16)] } },
     });
+    const { spec: without, status: none } = keptService({ apiVersion: 'v1', kind: 'Service', metadata: METADATA });
+    assert.deepEqual([without, none], [{ ports: [] }, undefined]);
   });
 
   const slice = (labels: Record<string, string>, addresses: string[][]): Parameters<typeof keptSlice>[0] => {

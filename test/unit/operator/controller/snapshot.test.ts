@@ -33,6 +33,7 @@ describe('what a plan is made from', () => {
     keySecret,
     configMaps,
     endpoints: new Map(),
+    advertised: { servers: [] },
   };
   const stored = readKey(keySecret);
   const observed = observedFrom(snapshot, stored.observed, configMaps, emptyMemory(NOW), cachingCertificateReader());
@@ -57,6 +58,7 @@ describe('what a plan is made from', () => {
 
   it('has no field that nobody has named', () => {
     assert.deepEqual(Object.keys(observed).sort(), [
+      'advertised',
       'certificates',
       'key',
       'leavesOut',

@@ -7,6 +7,7 @@ import { REJECT_REASONS, SKIP_REASONS } from '../../../../common/contract/reason
 import { isAuthentic, settingsMac } from '../../../../common/contract/settings-mac.ts';
 import { type PeerStatus, type SidecarStatus } from '../../../../common/contract/status.ts';
 import type { Metadata } from '../../../../operator/api/objects.ts';
+import { advertisedBy } from '../../../../operator/plan/observed/advertised.ts';
 import { cachingCertificateReader } from '../../../../operator/plan/observed/certificate.ts';
 import type {
   DataPlane,
@@ -146,11 +147,13 @@ export function aKey(changes: Partial<ObservedKey> = {}): ObservedKey {
 }
 
 export function observedOf(peers: readonly PeerObject[], changes: Partial<Observed> = {}): Observed {
+  const { node = aNode() } = changes;
   return {
-    node: aNode(),
+    node,
     peers,
     otherNodes: [],
     references: references(),
+    advertised: advertisedBy(node, () => undefined),
     certificates: cachingCertificateReader(),
     key: aKey(),
     written: undefined,

@@ -198,6 +198,13 @@ describe('planNode', () => {
     assert.deepEqual(namesOf(planOf(onePeer, [])), ['local-nats', 'local-sidecar']);
   });
 
+  it('leaves the invitation as it is while the address for the peers is not known, and plans everything else', () => {
+    const problem = { reason: 'AddressPending', message: 'no address yet' } as const;
+    const plan = planOf({ ...onePeer, advertised: { servers: [], problem } });
+    assert.deepEqual(namesOf(plan), ['local-nats', 'local-sidecar']);
+    assert.deepEqual([plan.problem, plan.addressProblem], [undefined, problem]);
+  });
+
   for (const [what, observed] of Object.entries({ 'with accounts': onePeer, 'without accounts': users })) {
     it(`never lets anybody in at the local NATS with the key that peers' servers see, ${what}`, () => {
       const known = [OWN_KEY, userKey('before')];

@@ -9,10 +9,10 @@ import { readCertificates } from '../../../../../operator/plan/trust/certificate
 import { aNode, certificate, NOW, OWN_KEY, userKey } from '../fixtures.ts';
 
 const CA = readCertificates(certificate('ca-a'), 'spec.nats.ca', NOW, parseCertificate).authorities;
-const { nats } = aNode().spec;
+const SERVERS = ['tls://a.example.org:4222'];
 
 function inviteOf(lfhId: string, keys: readonly string[] = [OWN_KEY], ca: typeof CA | undefined = CA): PeerObject {
-  return load(invitation(aNode({ spec: { lfhId } }), keys, ca)) as PeerObject;
+  return load(invitation(aNode({ spec: { lfhId } }), SERVERS, keys, ca)) as PeerObject;
 }
 
 describe('an invitation', () => {
@@ -32,29 +32,32 @@ describe('an invitation', () => {
   });
 
   it('names neither a server nor a CA where the node advertises no server', () => {
-    for (const advertise of [undefined, []]) {
-      const node = aNode({ spec: { nats: { servers: nats.servers, ...(advertise && { advertise }) } } });
-      assert.deepEqual(load(invitation(node, [OWN_KEY], CA)), {
-        ...inviteOf('hospital-a'),
-        spec: { lfhId: 'hospital-a', publicKeys: [OWN_KEY] },
-      });
-    }
+    assert.deepEqual(load(invitation(aNode(), [], [OWN_KEY], CA)), {
+      ...inviteOf('hospital-a'),
+      spec: { lfhId: 'hospital-a', publicKeys: [OWN_KEY] },
+    });
   });
 
   it("names no CA where the system's roots vouch for the servers", () => {
     for (const none of [[], undefined]) {
-      const text = invitation(aNode(), [OWN_KEY], none);
+      const text = invitation(aNode(), SERVERS, [OWN_KEY], none);
       assert.doesNotMatch(text, /\bca:/);
       assert.match(text, /servers:/);
     }
   });
 
-  it('changes when the keys or the CA change, and stays the same when nothing does', () => {
-    const text = invitation(aNode(), [OWN_KEY], CA);
-    assert.equal(invitation(aNode({ metadata: { generation: 9 } }), [OWN_KEY], [...CA]), text);
-    assert.notEqual(invitation(aNode(), [userKey('new'), OWN_KEY], CA), text);
+  it('changes when the keys, the addresses or the CA change, and stays the same when nothing does', () => {
+    const text = invitation(aNode(), SERVERS, [OWN_KEY], CA);
+    assert.equal(invitation(aNode({ metadata: { generation: 9 } }), SERVERS, [OWN_KEY], [...CA]), text);
+    assert.notEqual(invitation(aNode(), SERVERS, [userKey('new'), OWN_KEY], CA), text);
+    assert.notEqual(invitation(aNode(), ['tls://192.0.2.1:4222'], [OWN_KEY], CA), text);
     assert.notEqual(
-      invitation(aNode(), [OWN_KEY], readCertificates(certificate('ca-c'), 'x', NOW, parseCertificate).authorities),
+      invitation(
+        aNode(),
+        SERVERS,
+        [OWN_KEY],
+        readCertificates(certificate('ca-c'), 'x', NOW, parseCertificate).authorities,
+      ),
       text,
     );
   });
@@ -103,7 +106,7 @@ describe('an invitation', () => {
     const anyId = fc.oneof(unsafe, fc.string({ unit: 'binary', minLength: 1 }), fc.string({ minLength: 1 }));
     fc.assert(
       fc.property(anyId, (lfhId) => {
-        const text = invitation(aNode({ spec: { lfhId } }), [OWN_KEY], undefined);
+        const text = invitation(aNode({ spec: { lfhId } }), SERVERS, [OWN_KEY], undefined);
         // What YAML 1.1 takes for the end of a line, beside the plain one.
         assert.doesNotMatch(text, /[\r\u0085\u2028\u2029]/);
         const lines = text.split('\n');

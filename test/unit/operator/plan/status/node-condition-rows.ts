@@ -3,6 +3,7 @@ import { type ConditionRow } from './condition-rows.ts';
 import {
   absent,
   accepting,
+  advertising,
   B,
   brings,
   certificates,
@@ -103,6 +104,27 @@ export const NATS_ROWS: readonly ConditionRow[] = [
       /^2 of 2 nats-servers run.*; the certificate of a nats-server of this node, .* expires on 2026-12-15T12/,
     ],
     ['their certificates expire later', 'True', 'Live', certificates(31, 40), /^[^;]*$/],
+    [
+      'the load balancer for the peers has no address yet',
+      'False',
+      'AddressPending',
+      advertising({ reason: 'AddressPending', message: 'no address yet' }),
+      /^no address yet$/,
+    ],
+    [
+      'the Service for the peers gives no address',
+      'False',
+      'AddressMissing',
+      advertising({ reason: 'AddressMissing', message: 'no Service' }),
+      /^no Service$/,
+    ],
+    [
+      'the same, and a server cannot be reached',
+      'False',
+      'NatsUnreachable',
+      { ...advertising({ reason: 'AddressMissing', message: 'no Service' }), ...servers('Unreachable') },
+      /^n0: /,
+    ],
     ['no nats-server was asked', 'Unknown', 'Reconciling', { dataPlane: { nats: undefined } }],
     ['no server is found', 'False', 'NatsUnreachable', servers(), /spec\.nats\.servers/],
     [

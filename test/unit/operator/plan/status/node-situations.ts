@@ -1,4 +1,5 @@
 import type { CaSource, Condition } from '../../../../../operator/api/types.ts';
+import type { AddressProblem } from '../../../../../operator/plan/observed/advertised.ts';
 import type {
   DataPlane,
   KeyReading,
@@ -75,6 +76,9 @@ export const withKafkaCa = (ca: CaSource): Situation => ({
 });
 export const withNats = (changes: Partial<NodeObject['spec']['nats']>): Situation => ({
   node: aNode({ spec: { nats: { ...nats, ...changes } } }),
+});
+export const advertising = (problem: AddressProblem): Situation => ({
+  observed: { advertised: { servers: [], problem } },
 });
 export const servers = (...outcomes: readonly ServerReport['outcome'][]): Situation => ({
   dataPlane: {
