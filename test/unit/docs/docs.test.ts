@@ -142,7 +142,16 @@ describe('a page', () => {
     const files = await readdir(join(ROOT, 'test'), { recursive: true });
     // Pages name a test by its path below `test/unit` or `test/integration`.
     const known = files.map((file) => file.replace(/^(unit|integration)\//, ''));
-    const showing = ['replaces-by-hand', 'security', 'install', 'connect', 'operator', 'compatibility'];
+    const showing = [
+      'replaces-by-hand',
+      'security',
+      'install',
+      'connect',
+      'operator',
+      'compatibility',
+      'exposing-nats',
+      'moving-a-stream',
+    ];
     for (const page of showing.map((name) => `docs/${name}.md`)) {
       const text = (await readFile(join(ROOT, page), 'utf8')).replace(/\s+/g, ' ');
       const named = [...text.matchAll(/([\w/-]+\.test\.ts)/g)].map(([, name = '']) => name);
