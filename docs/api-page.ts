@@ -1,7 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Definition, readDefinitions, type Schema, walk } from '../crds/read.ts';
 import { ENDED_BY, type ReasonEntry } from '../operator/api/reason-entry.ts';
 import { CONDITIONS } from '../operator/api/reasons.ts';
 import { markdownTable, page } from './markdown.ts';
+
+/** The smallest of each kind that is of use, from docs/examples. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  LfhSyncNode: 'node.yaml',
+  LfhSyncPeer: 'peer-formats-and-origins.yaml',
+};
 
 /** docs/api.md: every field, from the CRDs, and every condition with its reasons. */
 export function apiPage(): string {
@@ -15,9 +23,18 @@ export function apiPage(): string {
     'The condition of a direction that is paused or not asked for is True. `Ready` comes from what the operator sees on NATS and ' +
       'from what the sidecars report. Where nothing fresh is known, it is Unknown and never True. The tables say who can end each ' +
       "reason: it passes by itself, we have to do something here, or the peer's administrator has to.",
+    'For example, a condition of a peer that was let in and has not applied our invitation:',
+    `\`\`\`yaml\n${CONDITION}\n\`\`\``,
     ...Object.entries(CONDITIONS).flatMap(conditionParts),
   );
 }
+
+const CONDITION = `conditions:
+  - type: ReceiveReady
+    status: "False"
+    reason: AwaitingPeer
+    message: "the other side has not applied this node's invitation yet: …"
+    lastTransitionTime: "2026-11-28T12:00:00Z"`;
 
 function kindParts({ kind, shortName, schema, columns }: Definition): string[] {
   const { spec, status } = schema.properties ?? {};
@@ -25,6 +42,8 @@ function kindParts({ kind, shortName, schema, columns }: Definition): string[] {
   return [
     `## ${kind} (\`${shortName}\`)`,
     schema.description ?? '',
+    `For example ([more](examples)):`,
+    `\`\`\`yaml\n${exampleOf(kind)}\n\`\`\``,
     `### Fields of ${kind}`,
     markdownTable(['field', 'type', 'default', 'meaning'], fieldsOf(spec, 'spec')),
     `### Rules of ${kind}`,
@@ -44,6 +63,12 @@ function kindParts({ kind, shortName, schema, columns }: Definition): string[] {
       ]),
     ),
   ];
+}
+
+function exampleOf(kind: string): string {
+  const file = EXAMPLES[kind];
+  if (file === undefined) throw new Error(`${kind}: expected an example in docs/examples`);
+  return readFileSync(join(import.meta.dirname, 'examples', file), 'utf8').trimEnd();
 }
 
 /** A row for each field below; a list's items are part of the list's own. */

@@ -60,26 +60,30 @@ function settingsPage(): string {
   return page(
     'Settings',
     '## The sidecar',
-    'The sidecar reads its settings from the environment, where names may be in upper or lower case, as connect takes them, ' +
-      'and from a mounted directory, which `LFH_SYNC_SETTINGS_DIR` in the environment names. The directory has one file for ' +
-      'each setting, with the same name. A file overrides the environment. The sidecar looks at the directory every second. If ' +
-      'a value does not parse, the sidecar reports the name of the setting and what is expected, in `/status` and in the log, ' +
-      'and the last good settings stay in force. At the start such a value ends it with exit code 2. Values are never ' +
-      'printed, because a secret may stand in the wrong place.',
-    'Where an operator looks after the sidecars, it writes the settings, from the LfhSyncNode: change the field of it that the ' +
+    'The sidecar reads its settings from its environment, and from a mounted directory, which `LFH_SYNC_SETTINGS_DIR` in the ' +
+      'environment names. Names in the environment may be in upper or lower case, as connect takes them. The directory has one ' +
+      'file for each setting, with the same name. A file overrides the environment. The sidecar looks at the directory every second.',
+    'If a value does not parse, the last good settings stay in force. The sidecar reports the name of the setting and what is ' +
+      'expected, in `/status` and in the log. At the start such a value ends it with exit code 2. Values are never printed, ' +
+      'because a secret may stand in the wrong place.',
+    'Where an operator looks after the sidecars, it writes the settings from the LfhSyncNode. Change the field that the ' +
       'table names. Messages name both. What takes effect at the next start needs new pods of connect: ' +
       '`kubectl rollout restart`.',
-    'The operator sets `LFH_SYNC_SECRETS_DIR` too, in the container that it injects, and nowhere else can it be set. Then files count only ' +
-      'where the operator has written all of them, which `LFH_SYNC_SETTINGS_MAC` proves ([why](./adr/0025-authenticated-settings.md)). The keys ' +
-      'are `nats-server.nk` and `previous.nk` in that directory, whatever the settings say; passwords and tokens are files there; and CAs ' +
-      'are files beside the settings.',
+    'In the container that it injects, the operator sets `LFH_SYNC_SECRETS_DIR` too. It can be set nowhere else. Then files count ' +
+      'only where the operator has written all of them, which `LFH_SYNC_SETTINGS_MAC` proves ' +
+      '([why](./adr/0025-authenticated-settings.md)). The keys are `nats-server.nk` and `previous.nk` in that directory, whatever ' +
+      'the settings say. Passwords and tokens are files there, and CAs are files beside the settings.',
+    'For example, in the environment:',
+    '```\nCONNECT_LFH_ID=hospital-b\nKAFKA_BOOTSTRAP_SERVERS=kafka:9092\nLFH_SYNC_LOG_LEVEL=debug\n```',
     markdownTable(['name', 'field', 'default', 'shape', 'takes effect', 'meaning'], rows),
     '### A peer',
-    'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused.',
+    'An object in the list `LFH_SYNC_PEERS`. Unknown fields are refused. For example:',
+    '```json\n{"name": "hospital-a", "lfhId": "hospital-a", "servers": ["tls://192.168.1.201:4222"], "caFile": "ca-hospital-a.crt"}\n```',
     markdownTable(['field', 'default', 'meaning'], fields),
     `The formats allowed unless \`allowFormats\` says otherwise: ${DEFAULT_FORMATS.map((format) => `\`${format}\``).join(', ')}.`,
     '### A FHIR server',
-    'An object in the list `LFH_SYNC_FHIR_SERVERS`. Unknown fields are refused. Credentials are in files, and never in the list.',
+    'An object in the list `LFH_SYNC_FHIR_SERVERS`. Unknown fields are refused. Credentials are in files, and never in the list. For example:',
+    '```json\n{"url": "https://fhir.example.org/r4", "userFile": "fhir-user", "passwordFile": "fhir-password", "caFile": "ca-fhir.crt"}\n```',
     markdownTable(['field', 'default', 'meaning'], serverFields),
     '## The operator',
     'The operator reads its settings from its environment, once, when it starts. A value that does not parse ends it with exit code 2.',
@@ -112,6 +116,8 @@ function statusPage(): string {
     '`/status` has the report as JSON; its types are in `common/contract/status.ts`. The operator gets the same report over ' +
       'NATS ([how](sidecar.md#reporting-the-status)). `/metrics` has numbers ([which](metrics.md)). There is no secret in either: ' +
       'the keys are public keys (`U…`).',
+    'For example, of one peer:',
+    "```\ncurl -s localhost:9877/status | jq '.peers[] | {name, reason, message, lag, replayed, rejected}'\n```",
     '## Keys and the local NATS',
     markdownTable(['field', 'meaning'], Object.entries(KEY_TEXTS)),
     '## Reasons of a peer',
@@ -154,6 +160,8 @@ function metricsPage(): string {
   return page(
     'Metrics',
     'They are at `/metrics`, in the text format of Prometheus, beside those of the process.',
+    'For example, how long the backlog of each peer still takes, in seconds:',
+    '```\nsum by (peer) (lfh_sync_lag) / sum by (peer) (rate(lfh_sync_replayed_total[5m]))\n```',
     '## The sidecar',
     'All but the last have the label `peer`. They disappear when the peer is removed.',
     markdownTable(['name', 'type', 'more labels', 'meaning'], rows),
