@@ -16,7 +16,8 @@ export interface AddressProblem {
   readonly message: string;
 }
 
-const FIELD = 'spec.nats.advertiseFrom';
+type AdvertiseFrom = NonNullable<StoredNode['spec']['nats']['advertiseFrom']>;
+type ServicePort = NonNullable<NonNullable<Service['spec']>['ports']>[number];
 
 /**
  * What `spec.nats.advertise` says, or the Service that `spec.nats.advertiseFrom` names: the address of its load balancer, its
@@ -29,46 +30,58 @@ export function advertisedBy(node: StoredNode, serviceOf: (name: string) => Serv
   const from = node.spec.nats.advertiseFrom;
   if (!from) return { servers: nodeSpec(node).advertise };
   const { name, port: wanted } = from.serviceRef;
-  const missing = (what: string): Advertised => problem('AddressMissing', what);
   const service = serviceOf(name);
   if (!service) return missing(`there is no Service ${name} in this namespace`);
   const ports = service.spec?.ports ?? [];
   const port = wanted === undefined && ports.length === 1 ? ports[0] : ports.find((each) => each.port === wanted);
-  if (!port) {
-    const has = ports.map((each) => each.port).join(', ');
-    return missing(
-      wanted === undefined
-        ? `the Service ${name} has the ports ${has}: set serviceRef.port to that of NATS's clients`
-        : `the Service ${name} has no port ${wanted}, but ${has || 'none'}`,
-    );
-  }
-  const at = (hosts: readonly string[], number: number): Advertised => ({
-    servers: hosts.map((host) => `tls://${host.includes(':') ? `[${host}]` : host}:${number}`),
-  });
-  const { host } = from;
-  const { type = 'ClusterIP', externalIPs = [] } = service.spec ?? {};
-  if (type === 'NodePort') {
-    if (host === undefined) {
-      return missing(
-        `the Service ${name} is a NodePort: set host to the name or address at which a machine is reached`,
-      );
-    }
-    return port.nodePort === undefined
-      ? problem('AddressPending', `the Service ${name} has no node port yet`)
-      : at([host], port.nodePort);
-  }
+  return port ? advertisedAt(port, service, from) : missing(whyNoPort(from, ports));
+}
+
+function whyNoPort({ serviceRef: { name, port } }: AdvertiseFrom, ports: readonly ServicePort[]): string {
+  const has = ports.map((each) => each.port).join(', ') || 'none';
+  return port === undefined
+    ? `the Service ${name} has the ports ${has}: set serviceRef.port to that of NATS's clients`
+    : `the Service ${name} has no port ${port}, but ${has}`;
+}
+
+function advertisedAt(port: ServicePort, { spec = {}, status }: Service, from: AdvertiseFrom): Advertised {
+  const { name } = from.serviceRef;
+  const { type = 'ClusterIP', externalIPs = [] } = spec;
+  if (type === 'NodePort') return atNodePort(port, from);
   if (type === 'LoadBalancer') {
-    const ingress = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ hostname, ip }) => hostname ?? ip ?? []);
+    const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ hostname, ip }) => hostname ?? ip ?? []);
     // Also where the host is known: before that, nobody is reached there.
-    if (ingress.length === 0) {
-      return problem('AddressPending', `the load balancer of the Service ${name} has no address yet`);
-    }
-    return at(host === undefined ? ingress : [host], port.port);
+    if (ingress.length === 0) return pending(`the load balancer of the Service ${name} has no address yet`);
+    return serversAt(from.host, ingress, port.port);
   }
-  if (externalIPs.length > 0) return at(host === undefined ? externalIPs : [host], port.port);
+  if (externalIPs.length > 0) return serversAt(from.host, externalIPs, port.port);
   return missing(`the Service ${name} is a ${type}, which nobody outside of the cluster reaches`);
 }
 
+function atNodePort({ nodePort }: ServicePort, { serviceRef: { name }, host }: AdvertiseFrom): Advertised {
+  if (host === undefined) {
+    return missing(`the Service ${name} is a NodePort: set host to the name or address at which a machine is reached`);
+  }
+  return nodePort === undefined ? pending(`the Service ${name} has no node port yet`) : serversAt(host, [], nodePort);
+}
+
+/** @param host stands for all the others, where there is one */
+function serversAt(host: string | undefined, others: readonly string[], port: number): Advertised {
+  const hosts = host === undefined ? others : [host];
+  return { servers: hosts.map((each) => `tls://${each.includes(':') ? `[${each}]` : each}:${port}`) };
+}
+
+function missing(what: string): Advertised {
+  return problem('AddressMissing', what);
+}
+
+function pending(what: string): Advertised {
+  return problem('AddressPending', what);
+}
+
 function problem(reason: AddressProblem['reason'], what: string): Advertised {
-  return { servers: [], problem: { reason, message: `${FIELD}: ${what}; the invitation stays as it is` } };
+  return {
+    servers: [],
+    problem: { reason, message: `spec.nats.advertiseFrom: ${what}; the invitation stays as it is` },
+  };
 }
