@@ -62,9 +62,12 @@ export interface Definition {
   readonly manifest: CustomResourceDefinition;
 }
 
-/** The CRDs, the node's first: a peer is a peer of a node. */
+/** Beside this file, in the tree and where it is compiled; the node's first, since a peer is a peer of a node. */
+export const CRD_FILES = ['lfhsyncnodes.yaml', 'lfhsyncpeers.yaml'] as const;
+
+/** The CRDs, in the order of {@link CRD_FILES}. */
 export function readDefinitions(): readonly Definition[] {
-  return ['lfhsyncnodes.yaml', 'lfhsyncpeers.yaml'].map((file) => {
+  return CRD_FILES.map((file) => {
     const manifest = load(readFileSync(join(import.meta.dirname, file), 'utf8')) as CustomResourceDefinition;
     const { group, names, versions } = manifest.spec;
     const [version, ...others] = versions;

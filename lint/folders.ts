@@ -80,6 +80,19 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
       'operator/config.ts',
     ],
   },
+  'operator/directory': {
+    imports: [
+      'operator/api',
+      'operator/cluster',
+      'operator/controller',
+      'operator/plan',
+      ...PLAN,
+      ...COMMON,
+      'operator/metrics.ts',
+      'crds/read.ts',
+    ],
+    packages: ['ajv', '@marcbachmann/cel-js', 'js-yaml'],
+  },
   operator: { imports: ['operator/api', 'operator/controller', 'operator/kube', ...COMMON] },
 
   'sidecar/replay/scan': { imports: TEXTS, pure: true },
@@ -133,6 +146,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
       'cli/io',
       'cli/check',
       'operator/api',
+      'operator/directory',
       'operator/kube',
       'operator/metrics.ts',
       ...COMMON,

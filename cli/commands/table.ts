@@ -3,9 +3,10 @@ import type { Command } from './command.ts';
 import { completion } from './completion.ts';
 import { explain } from './explain.ts';
 import { pause, resume } from './pause.ts';
+import { run } from './run.ts';
 import { version } from './version.ts';
 
 /**
  * Every command, in the order of the help text and of docs/cli.md. A new one is a file of its own beside this one, and an entry here.
  */
-export const COMMANDS: readonly Command[] = [check, pause, resume, explain, completion, version];
+export const COMMANDS: readonly Command[] = [check, run, pause, resume, explain, completion, version];

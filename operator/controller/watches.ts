@@ -105,6 +105,12 @@ export class Watches {
     await Promise.all(this.#all().map((informers) => informers.run(signal)));
   }
 
+  /** Resolves when everything was listed once, in all of the namespaces. */
+  async listed(): Promise<void> {
+    const all = this.#namespaces.flatMap((_, index) => this.#all().map((informers) => informers.listed(index)));
+    await Promise.all(all);
+  }
+
   /** The namespaces in which not everything was listed yet; `all of them` where there is one watch for all. */
   unlisted(): string[] {
     const waiting = this.#namespaces.filter((namespace) => !this.#listed.has(namespace));

@@ -70,27 +70,38 @@ export function sidecarContainer(
   };
 }
 
-/**
- * One directory with the sidecar's settings, CAs and secrets. Every source is optional: if a source that is not optional were
- * missing, connect's pod would not start. The sidecar itself reports what is missing.
- */
-export function sidecarVolume({ metadata, spec }: NodeObject): object {
+/** A ConfigMap, or some entries of a Secret, as files of the sidecar's directory. */
+export type SidecarSource =
+  | { readonly configMap: string }
+  | { readonly secret: string; readonly items: readonly { readonly key: string; readonly path: string }[] };
+
+/** What one directory with the sidecar's settings, CAs and secrets is made of. Any of it may be missing. */
+export function sidecarSources({ metadata, spec }: NodeObject): SidecarSource[] {
   const { name } = metadata;
   const password = spec.kafka.sasl?.passwordSecretRef;
-  const secrets = [
+  return [
+    { configMap: NAMES.sidecar(name) },
     {
-      name: spec.key?.secretRef?.name ?? NAMES.key(name),
+      secret: spec.key?.secretRef?.name ?? NAMES.key(name),
       items: [SEED_FILE, PREVIOUS_SEED_FILE].map((file) => secretItem(file, file)),
     },
     ...(password
-      ? [{ name: password.name, items: [secretItem(password.key ?? 'password', KAFKA_PASSWORD_FILE)] }]
+      ? [{ secret: password.name, items: [secretItem(password.key ?? 'password', KAFKA_PASSWORD_FILE)] }]
       : []),
     ...fhirSecrets(spec),
   ];
-  const sources = [
-    { configMap: { name: NAMES.sidecar(name), optional: true } },
-    ...secrets.map((secret) => ({ secret: { ...secret, optional: true } })),
-  ];
+}
+
+/**
+ * The volume with {@link sidecarSources}. Every source is optional: if a source that is not optional were missing, connect's pod would
+ * not start. The sidecar itself reports what is missing.
+ */
+export function sidecarVolume(node: NodeObject): object {
+  const sources = sidecarSources(node).map((source) =>
+    'secret' in source
+      ? { secret: { name: source.secret, items: source.items, optional: true } }
+      : { configMap: { name: source.configMap, optional: true } },
+  );
   return { name: SIDECAR, projected: { sources } };
 }
 
@@ -98,17 +109,17 @@ export function sidecarVolume({ metadata, spec }: NodeObject): object {
  * The Secret of each FHIR server, each of its entries as a file of its own. All three that there may be are named, so that another
  * way to sign in is no change of the pod.
  */
-function fhirSecrets({ fhirServers = [] }: NodeObject['spec']): { name: string; items: object[] }[] {
+function fhirSecrets({ fhirServers = [] }: NodeObject['spec']): SidecarSource[] {
   return fhirServers.flatMap(({ url, secretRef }) => {
     const known = canonicalFhirUrl(url);
     if (known === undefined || !secretRef) return [];
     const { username, password, token } = fhirFiles(known);
     const items = Object.entries({ username, password, token }).map(([key, file]) => secretItem(key, file));
-    return [{ name: secretRef.name, items }];
+    return [{ secret: secretRef.name, items }];
   });
 }
 
 /** @param key of the Secret's entry */
-function secretItem(key: string, file: string): object {
+function secretItem(key: string, file: string): { readonly key: string; readonly path: string } {
   return { key, path: `${SECRETS}/${file}` };
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createUser } from 'nkeys.js';
 import { withCondition } from '../../../operator/api/conditions.ts';
-import { KINDS, type KubeObject } from '../../../operator/api/objects.ts';
+import { KINDS } from '../../../operator/api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../../operator/api/types.ts';
 import { KubeError } from '../../../operator/cluster/errors.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { inBoth, type Written } from './in-both.ts';
 
 const API_VERSION = 'sync.linuxforhealth.io/v1alpha1';
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -17,9 +18,6 @@ const PASSWORD = 'hunter2-hunter2';
 const authority = await createCertificateAuthority('hospital-b');
 const CA = authority.ca;
 const { key: PRIVATE_KEY } = await authority.issue();
-
-/** What an administrator wrote, which need not be what the types allow. */
-type Written = KubeObject & { readonly spec?: unknown; readonly status?: unknown };
 
 describe('the CRDs on a real API server', function () {
   this.timeout(600_000);
@@ -50,9 +48,13 @@ describe('the CRDs on a real API server', function () {
     };
   }
 
+  function create<Value extends Written>(written: Value): Promise<Value> {
+    return inBoth(written, undefined, () => plane.api.create(written));
+  }
+
   /** What the server says to something that it must not take. */
   async function refusal(written: Written): Promise<string> {
-    const error: unknown = await plane.api.create(written).then(
+    const error: unknown = await create(written).then(
       () => assert.fail(`taken: ${written.kind} ${JSON.stringify(written.spec)}`),
       (reason: unknown) => reason,
     );
@@ -61,7 +63,7 @@ describe('the CRDs on a real API server', function () {
   }
 
   async function createdPeer(written: Written): Promise<LfhSyncPeer> {
-    return (await plane.api.create(written)) as LfhSyncPeer;
+    return (await create(written)) as LfhSyncPeer;
   }
 
   it('are established without a complaint of the API server', async () => {
@@ -115,7 +117,7 @@ describe('the CRDs on a real API server', function () {
     });
 
     it('the smallest node, and fill in the defaults', async () => {
-      const taken = (await plane.api.create(node({}))) as LfhSyncNode;
+      const taken = (await create(node({}))) as LfhSyncNode;
       assert.deepEqual(taken.spec, {
         lfhId: 'hospital-a',
         nats: { servers: ['tls://nats-js:4222'], reload: 'Reloader', isolation: 'Accounts', account: 'LFH' },
@@ -136,8 +138,7 @@ describe('the CRDs on a real API server', function () {
       const limits = { cpu: '1', memory: '0.5Gi', 'ephemeral-storage': '1e9' };
       const connect = { workloadRef: { name: 'connect' } };
       const taken = async (resources: object): Promise<unknown> =>
-        ((await plane.api.create(node({ connect: { ...connect, ...resources } }))) as LfhSyncNode).spec.connect
-          ?.resources;
+        ((await create(node({ connect: { ...connect, ...resources } }))) as LfhSyncNode).spec.connect?.resources;
       const requests = { cpu: '50m', memory: '128Mi' };
       assert.deepEqual(await taken({}), { requests });
       assert.deepEqual(await taken({ resources: { limits } }), { requests, limits });
@@ -150,12 +151,12 @@ describe('the CRDs on a real API server', function () {
       assert.deepEqual(spec.ca, { secretRef: { name: 'b-ca', key: 'ca.crt' } });
       const sasl = { mechanism: 'scram-sha-512', username: 'lfh', passwordSecretRef: { name: 'kafka' } };
       const kafka = { brokers: ['[fd00::1]:9093'], tls: true, ca: { configMapRef: { name: 'kafka-ca' } }, sasl };
-      const taken = (await plane.api.create(node({ kafka }))) as LfhSyncNode;
+      const taken = (await create(node({ kafka }))) as LfhSyncNode;
       assert.equal(taken.spec.kafka.sasl?.passwordSecretRef.key, 'password');
     });
 
     it('FHIR servers, and fill in the defaults', async () => {
-      const { spec } = (await plane.api.create(
+      const { spec } = (await create(
         node({ fhirServers: [{ url: 'https://fhir.example.org/r4', secretRef: { name: 'fhir' } }] }),
       )) as LfhSyncNode;
       assert.deepEqual(spec.fhirServers, [
@@ -171,7 +172,7 @@ describe('the CRDs on a real API server', function () {
 
     it('the largest node and peer within the cost budget of their rules', async () => {
       const server = `tls://${'a'.repeat(280)}:4222`;
-      await plane.api.create(
+      await create(
         peer({
           lfhId: 'é'.repeat(253),
           servers: Array<string>(16).fill(server),
@@ -183,7 +184,7 @@ describe('the CRDs on a real API server', function () {
           },
         }),
       );
-      await plane.api.create(
+      await create(
         node(
           {
             nats: {
@@ -410,11 +411,12 @@ describe('the CRDs on a real API server', function () {
         object.metadata.name,
       );
       assert.ok(known);
-      return plane.api.replace<Value>({ ...known, spec: { ...(known.spec as object), ...spec } });
+      const changed = { ...known, spec: { ...(known.spec as object), ...spec } };
+      return inBoth(changed, known, () => plane.api.replace<Value>(changed));
     }
 
     it('refuse to change the lfhId', async () => {
-      for (const object of [await plane.api.create(peer({ lfhId: 'b' })), await plane.api.create(node({}))]) {
+      for (const object of [await create(peer({ lfhId: 'b' })), await create(node({}))]) {
         await assert.rejects(
           change(object, { lfhId: 'another' }),
           /spec\.lfhId: .*cannot be changed.* with the new id/,
@@ -423,14 +425,14 @@ describe('the CRDs on a real API server', function () {
     });
 
     it('refuse to lower the number of rotations', async () => {
-      const object = await plane.api.create(node({ key: { rotation: 1 } }));
+      const object = await create(node({ key: { rotation: 1 } }));
       await change(object, { key: { rotation: 3 } });
       await assert.rejects(change(object, { key: { rotation: 2 } }), /can only be raised/);
       await assert.rejects(change(object, { key: undefined }), /can only be raised/);
     });
 
     it('accept a key that is brought after rotations, and a made one after that', async () => {
-      const object = await plane.api.create(node({ key: { rotation: 3 } }));
+      const object = await create(node({ key: { rotation: 3 } }));
       await change(object, { key: { secretRef: { name: 'own' } } });
       await change(object, { key: { rotation: 4 } });
     });
@@ -438,7 +440,7 @@ describe('the CRDs on a real API server', function () {
 
   describe('have a status that', () => {
     it('is written apart from the spec and holds only fields of the schema', async () => {
-      const { metadata } = await plane.api.create(peer({ lfhId: 'b' }));
+      const { metadata } = await create(peer({ lfhId: 'b' }));
       const conditions = withCondition(
         [],
         { type: 'ReceiveReady', status: 'False', reason: 'KeyRefused', message: 'tls://b:4222 refuses the key' },
@@ -462,7 +464,7 @@ describe('the CRDs on a real API server', function () {
       const ready = { type: 'Ready', observedGeneration: 1, lastTransitionTime: now, message: '' };
       const write = async (kind: string, name: string, spec: object, status: object): Promise<void> => {
         const object = { apiVersion: API_VERSION, kind, metadata: { name, namespace: where } };
-        await plane.api.create({ ...object, spec });
+        await create({ ...object, spec });
         await plane.api.apply({ ...object, status }, '/status');
       };
       await write(

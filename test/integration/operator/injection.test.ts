@@ -44,7 +44,7 @@ describe('an injected sidecar', function () {
     site = await OperatedSite.start(plane, namespace, 'hospital-i', { spec: { connect: DEPLOYMENT } });
     const { volume } = await at.waitForInjection();
     await at.waitForReason('Injected');
-    await site.startSidecar(volume?.projected.sources.map(sourceOf));
+    await site.startSidecar(undefined, volume?.projected.sources.map(sourceOf));
     await at.waitForReason('Reporting');
     await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     // From here on the operator writes nothing any more.

@@ -10,7 +10,8 @@ import { type OperatorOptions, OperatorProcess } from '../../kit/processes/opera
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
-import { OperatedSite, type OperatedSiteOptions } from '../../kit/sites/operated-site.ts';
+import { OperatedSite } from '../../kit/sites/operated-site.ts';
+import type { PeeredSiteOptions } from '../../kit/sites/peered-site.ts';
 
 describe("the operator's NATS configuration", function () {
   this.timeout(240_000);
@@ -35,7 +36,7 @@ describe("the operator's NATS configuration", function () {
     await operator.stop();
   });
 
-  async function start(more: OperatedSiteOptions = {}, index = 0, lfhId = 'hospital-a'): Promise<OperatedSite> {
+  async function start(more: PeeredSiteOptions = {}, index = 0, lfhId = 'hospital-a'): Promise<OperatedSite> {
     const site = await OperatedSite.start(plane, options.namespaces[index] ?? '', lfhId, { kafka: false, ...more });
     sites.push(site);
     return site;

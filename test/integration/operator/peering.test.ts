@@ -9,64 +9,127 @@ import { trySignIn } from '../../../operator/nats/sign-in.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
-import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { EVENTS_STREAM } from '../../kit/servers/events-stream.ts';
 import { FhirServer } from '../../kit/servers/fhir-server.ts';
 import { SiteByHand } from '../../kit/servers/site-by-hand.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { UpstreamConnect } from '../../kit/servers/upstream-connect.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
+import { DirectorySite } from '../../kit/sites/directory-site.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { OperatedSite, SIDECAR_SOURCES } from '../../kit/sites/operated-site.ts';
+import type { PeeredSite } from '../../kit/sites/peered-site.ts';
 
 /** For so many days the certificate of A's nats-server is valid, so that everybody who depends on it should be told. */
 const DAYS_OF_A = 20;
 const QUICK_MAIN = join(import.meta.dirname, '..', 'quick-key-retry-main.ts');
 
+/** Two sites that are to be peered, and what looks after them. */
+interface Place {
+  readonly a: PeeredSite;
+  readonly b: PeeredSite;
+  /** The metrics of whatever looks after a site. */
+  readonly metrics: (site: PeeredSite) => Promise<string>;
+  /** undefined where there is no Kubernetes. */
+  readonly kubectl?: (site: PeeredSite, ...args: string[]) => Promise<string>;
+  readonly stop: () => Promise<void>;
+}
+
+/** A previous key is to go as soon as nobody needs it. */
+const SPEC = { key: { overlap: '1s' } };
+const OF_A = { spec: SPEC, certificate: { notAfter: DAYS_OF_A } };
+
+async function inNamespaces(fhirServer: string): Promise<Place> {
+  const plane = await sharedControlPlane();
+  const { operator, options } = await OperatorProcess.startOver(plane, ['site-a', 'site-b']);
+  const [inA = '', inB = ''] = options.namespaces;
+  const a = await OperatedSite.start(plane, inA, 'hospital-a', OF_A);
+  const b = await OperatedSite.start(plane, inB, 'hospital-b', { spec: SPEC });
+  const id = fhirServerId(fhirServer);
+  const items = ['username', 'password', 'token'].map((key) => ({ key, path: `secrets/${id}.${key}` }));
+  await a.startSidecar(QUICK_MAIN);
+  await b.startSidecar(QUICK_MAIN, [...SIDECAR_SOURCES, { secret: 'fhir-user', items, optional: true }]);
+  return {
+    a,
+    b,
+    metrics: async () => (await operator.get('/metrics')).text(),
+    kubectl: (site, ...args) => (site === a ? a : b).kubectl(...args),
+    stop: async () => {
+      for (const site of [a, b]) await site.stop();
+      await operator.stop();
+    },
+  };
+}
+
+async function inDirectories(): Promise<Place> {
+  const a = await DirectorySite.start('hospital-a', OF_A);
+  const b = await DirectorySite.start('hospital-b', { spec: SPEC });
+  for (const site of [a, b]) await site.startSidecar(QUICK_MAIN);
+  return {
+    a,
+    b,
+    metrics: (site) => (site === a ? a : b).metrics(),
+    stop: async () => {
+      for (const site of [a, b]) await site.stop();
+    },
+  };
+}
+
 describe('two sites that were peered with kubectl', function () {
   this.timeout(240_000);
-  let plane: ControlPlane;
-  let operator: OperatorProcess;
-  let a: OperatedSite;
-  let b: OperatedSite;
+  peeringTests(inNamespaces, true);
+});
+
+describe('two sites that were peered by files in two directories', function () {
+  this.timeout(240_000);
+  peeringTests(inDirectories, false);
+});
+
+function peeringTests(start: (fhirServer: string) => Promise<Place>, inKubernetes: boolean): void {
+  let place: Place;
+  let a: PeeredSite;
+  let b: PeeredSite;
   let fhir: FhirServer;
+  let fhirCa: string;
   const toB = new MessageLedger();
 
   before(async function () {
     this.timeout(1_200_000);
-    plane = await sharedControlPlane();
-    const started = await OperatorProcess.startOver(plane, ['site-a', 'site-b']);
-    operator = started.operator;
-    const [inA = '', inB = ''] = started.options.namespaces;
-    // A previous key is to go as soon as nobody needs it.
-    const spec = { key: { overlap: '1s' } };
-    a = await OperatedSite.start(plane, inA, 'hospital-a', { spec, certificate: { notAfter: DAYS_OF_A } });
-    b = await OperatedSite.start(plane, inB, 'hospital-b', { spec });
-    fhir = await FhirServer.start({ certificate: await b.site.ca.issue(), conditionalCreate: true });
-    const id = fhirServerId(fhir.url);
-    const items = ['username', 'password', 'token'].map((key) => ({ key, path: `secrets/${id}.${key}` }));
-    await a.startSidecar(undefined, QUICK_MAIN);
-    await b.startSidecar([...SIDECAR_SOURCES, { secret: 'fhir-user', items, optional: true }], QUICK_MAIN);
+    const authority = await createCertificateAuthority('fhir');
+    fhirCa = authority.ca;
+    fhir = await FhirServer.start({ certificate: await authority.issue(), conditionalCreate: true });
+    place = await start(fhir.url);
+    ({ a, b } = place);
     for (const site of [a, b]) await site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady');
     await b.applyInvitation(await a.invitation());
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'AwaitingPeer');
     await a.applyInvitation(await b.invitation());
-    for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+    await bothAreReady();
   });
 
   after(async () => {
-    for (const site of [a, b]) await site?.stop();
-    await operator?.stop();
+    await place?.stop();
     await fhir?.stop();
   });
 
+  async function bothAreReady(): Promise<void> {
+    await a.waitUntilReady('hospital-b');
+    await b.waitUntilReady('hospital-a');
+  }
+
+  async function kubectl(site: PeeredSite, ...args: string[]): Promise<string> {
+    assert.ok(place.kubectl);
+    return place.kubectl(site, ...args);
+  }
+
   /** The value of a series of the operator, by its labels besides the namespace; undefined where there is none. */
   async function series(
-    site: OperatedSite,
+    site: PeeredSite,
     name: string,
     labels: Readonly<Record<string, string>>,
   ): Promise<number | undefined> {
-    const text = await (await operator.get('/metrics')).text();
+    const text = await place.metrics(site);
     const wanted = Object.entries({ namespace: site.namespace, ...labels }).map(
       ([label, value]) => `${label}="${value}"`,
     );
@@ -83,7 +146,7 @@ describe('two sites that were peered with kubectl', function () {
     assert.match(await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying'), says);
     // That of B is valid for long.
     assert.doesNotMatch(await a.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'Replaying'), /expires/);
-    const expiry = (site: OperatedSite, name: string, certificate: string) =>
+    const expiry = (site: PeeredSite, name: string, certificate: string) =>
       series(site, 'lfh_sync_certificate_expiry_timestamp_seconds', { name, certificate });
     assert.equal(await expiry(a, 'local', 'nats'), expires.getTime() / 1000);
     assert.equal(await expiry(b, 'hospital-a', 'server'), expires.getTime() / 1000);
@@ -100,12 +163,11 @@ describe('two sites that were peered with kubectl', function () {
 
   it('transmit what is replayed to the FHIR servers of the spec, and say of each how it is', async () => {
     const password = 'not to be seen';
-    const server = { url: fhir.url, secretRef: { name: 'fhir-user' }, ca: { inline: b.site.ca.ca } };
+    const server = { url: fhir.url, secretRef: { name: 'fhir-user' }, ca: { inline: fhirCa } };
     await b.patch('lfhnode', 'local', { fhirServers: [server] });
     const missing = await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'MissingReference');
     assert.match(missing, /no Secret fhir-user/);
-    const secret = 'create secret generic fhir-user --from-literal=username=lfh'.split(' ');
-    await b.kubectl(...secret, `--from-literal=password=${password}`);
+    await b.applySecret('fhir-user', { username: 'lfh', password });
     await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Transmitting');
     await toB.send(a.site, 5);
     await until('the server has them', () => fhir.stored.length === 5);
@@ -122,59 +184,66 @@ describe('two sites that were peered with kubectl', function () {
     await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Unreachable');
     await fhir.start();
     await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'Transmitting');
-    const all = await b.kubectl('get', 'lfhnode,lfhpeer,configmap,event', '-o', 'yaml');
+    const all = await b.everythingShown();
     assert.ok(!all.includes(password) && !all.includes(basic));
     await b.patch('lfhnode', 'local', { fhirServers: null });
     await b.waitForReason('lfhnode', 'local', 'TransmitReady', 'NotRequested');
   });
 
   /** A line of `kubectl get`, by its columns. */
-  async function columns(site: OperatedSite, peer: string): Promise<Readonly<Record<string, string>>> {
-    const [head = '', line = ''] = (await site.kubectl('get', 'lfhpeer', peer, '-o', 'wide')).split('\n');
+  async function columns(site: PeeredSite, peer: string): Promise<Readonly<Record<string, string>>> {
+    const [head = '', line = ''] = (await kubectl(site, 'get', 'lfhpeer', peer, '-o', 'wide')).split('\n');
     const names = head.split(/ {2,}/);
     const starts = names.map((name) => head.indexOf(name));
     // A cell may be empty, and then there are only blanks.
     return Object.fromEntries(names.map((name, index) => [name, line.slice(starts[index], starts[index + 1]).trim()]));
   }
 
-  it('show in kubectl get whether they are ready, what waits, and when the last message came', async () => {
-    await toB.send(a.site, 100);
-    await toB.arrivedOnce(b.site);
-    await until('B tells that it has them', async () => (await b.peer('hospital-a')).status?.receive?.replayed === 106);
-    let shown: Readonly<Record<string, string>> = {};
-    await until('kubectl get shows a peer that is ready, without lag', async () => {
-      shown = await columns(b, 'hospital-a');
-      return [shown.READY, shown.REASON, shown['RECEIVE LAG']].join() === 'True,AllReady,0';
-    });
-    assert.match(shown['LAST SYNC'] ?? '', /^\d+m?\d*s$/);
-    await until('A tells that B has all', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
-    const { status } = await b.peer('hospital-a');
-    assert.equal(status?.receive?.server, a.site.nats.host);
-  });
-
-  it('have one event for each change that a person should notice', async () => {
-    const query = ['get', 'events.events.k8s.io', '-o', 'json'];
-    interface Event {
-      readonly reason: string;
-      readonly action: string;
-      readonly type: string;
-      readonly regarding: { readonly name: string };
-    }
-    let events: readonly Event[] = [];
-    let found: readonly string[] = [];
-    await until('there is an event of each change', async () => {
-      const { items } = JSON.parse(await b.kubectl(...query)) as { items: Event[] };
-      events = items.filter(({ regarding }) => regarding.name === 'hospital-a');
-      found = events.map(({ action, reason }) => `${action} ${reason}`);
-      return ['ReceiveReady AwaitingPeer', 'ReceiveReady Replaying', 'SendReady Pulling'].every((each) =>
-        found.includes(each),
+  if (inKubernetes) {
+    it('show in kubectl get whether they are ready, what waits, and when the last message came', async () => {
+      await toB.send(a.site, 100);
+      await toB.arrivedOnce(b.site);
+      await until(
+        'B tells that it has them',
+        async () => (await b.peer('hospital-a')).status?.receive?.replayed === 106,
       );
-    }).catch((error: Error) => {
-      throw new Error(`${error.message}; there are ${found.join(', ')}`, { cause: error });
+      let shown: Readonly<Record<string, string>> = {};
+      await until('kubectl get shows a peer that is ready, without lag', async () => {
+        shown = await columns(b, 'hospital-a');
+        return [shown.READY, shown.REASON, shown['RECEIVE LAG']].join() === 'True,AllReady,0';
+      });
+      assert.match(shown['LAST SYNC'] ?? '', /^\d+m?\d*s$/);
+      await until('A tells that B has all', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
+      const { status } = await b.peer('hospital-a');
+      assert.equal(status?.receive?.server, a.site.nats.host);
     });
-    assert.deepEqual([...new Set(found)].sort(), [...found].sort());
-    assert.equal(events.find(({ reason }) => reason === 'Replaying')?.type, 'Normal');
-  });
+  }
+
+  if (inKubernetes) {
+    it('have one event for each change that a person should notice', async () => {
+      const query = ['get', 'events.events.k8s.io', '-o', 'json'];
+      interface Event {
+        readonly reason: string;
+        readonly action: string;
+        readonly type: string;
+        readonly regarding: { readonly name: string };
+      }
+      let events: readonly Event[] = [];
+      let found: readonly string[] = [];
+      await until('there is an event of each change', async () => {
+        const { items } = JSON.parse(await kubectl(b, ...query)) as { items: Event[] };
+        events = items.filter(({ regarding }) => regarding.name === 'hospital-a');
+        found = events.map(({ action, reason }) => `${action} ${reason}`);
+        return ['ReceiveReady AwaitingPeer', 'ReceiveReady Replaying', 'SendReady Pulling'].every((each) =>
+          found.includes(each),
+        );
+      }).catch((error: Error) => {
+        throw new Error(`${error.message}; there are ${found.join(', ')}`, { cause: error });
+      });
+      assert.deepEqual([...new Set(found)].sort(), [...found].sort());
+      assert.equal(events.find(({ reason }) => reason === 'Replaying')?.type, 'Normal');
+    });
+  }
 
   it('are current for kstatus while all is well, and stalled or in progress otherwise', async () => {
     const progressOf = async (): Promise<string[]> => {
@@ -203,6 +272,7 @@ describe('two sites that were peered with kubectl', function () {
   it('are never Ready without a fresh report, and show on both sides what waits', async () => {
     const [sidecar] = b.sidecars;
     assert.ok(sidecar);
+    const waiting = async () => (await a.peer('hospital-b')).status?.send?.pending;
     const stoppedAt = Date.now();
     await sidecar.stop();
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'NoReport');
@@ -212,7 +282,7 @@ describe('two sites that were peered with kubectl', function () {
     await toB.send(a.site, 40);
     // Not before: the operator may have looked while the first was on its way, and nothing waited yet.
     const sentAt = Date.now();
-    await until('A tells what waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '40');
+    await until('A tells what waits', async () => (await waiting()) === 40);
     const { behindSince = '', expiresAt = '' } = (await a.peer('hospital-b')).status?.send ?? {};
     assert.ok(Date.parse(behindSince) > stoppedAt - 60_000 && Date.parse(behindSince) < sentAt, behindSince);
     assert.equal(Date.parse(expiresAt) - Date.parse(behindSince), EVENTS_STREAM.max_age / 1e6);
@@ -224,7 +294,7 @@ describe('two sites that were peered with kubectl', function () {
     await sidecar.start();
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
     await toB.arrivedOnce(b.site);
-    await until('A tells that nothing waits', async () => (await columns(a, 'hospital-b'))['SEND LAG'] === '0');
+    await until('A tells that nothing waits', async () => (await waiting()) === 0);
     await until('A tells of nothing that could expire', async () => (await metric('behind_since')) === undefined);
     assert.equal(await metric('expiry'), undefined);
   });
@@ -274,14 +344,14 @@ describe('two sites that were peered with kubectl', function () {
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Replaying');
   });
 
-  for (const version of ['upstream', 'current'] as const) {
+  for (const version of inKubernetes ? (['upstream', 'current'] as const) : []) {
     it(`receive from a site without lfh-sync when its administrator does what the status says (nats-server: ${version})`, async () => {
       const lfhId = `by-hand-${version}`;
       const theirs = await SiteByHand.start(version);
       try {
         const receive = { manual: true };
         const spec = { lfhId, servers: [theirs.nats.url], ca: { inline: theirs.ca.ca }, receive };
-        await b.apply(KINDS.peer, lfhId, { spec });
+        await b.applyPeer(lfhId, spec);
         const refused = await b.waitForReason('lfhpeer', lfhId, 'ReceiveReady', 'AwaitingPeer');
         assert.match(refused, /refuses our key U.*a user in its nats-server\.conf.*status\.receive\.manual/);
         assert.doesNotMatch(refused, /LfhSyncPeer/);
@@ -306,7 +376,7 @@ describe('two sites that were peered with kubectl', function () {
           return isDeepStrictEqual(found, wanted);
         });
       } finally {
-        await b.kubectl('delete', 'lfhpeer', lfhId);
+        await b.deletePeer(lfhId);
         await theirs.stop();
       }
     });
@@ -367,7 +437,7 @@ describe('two sites that were peered with kubectl', function () {
       async () => (await a.peer('hospital-b')).status?.send?.connectedKey === current,
       90_000,
     );
-    for (const site of [a, b]) await site.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+    await bothAreReady();
   });
 
   it('have a new invitation, which holds nothing secret, when the CA changes', async () => {
@@ -381,7 +451,7 @@ describe('two sites that were peered with kubectl', function () {
     const invitation = await a.invitation();
     assert.doesNotMatch(invitation, /PRIVATE|SU[A-Z2-7]{56}|namespace:/);
     await b.applyInvitation(invitation);
-    await b.kubectl('wait', '--for=condition=Ready', 'lfhpeer', '--all', '--timeout=60s');
+    await b.waitUntilReady('hospital-a');
   });
 
   it('replay what was rejected when the spec asks for it, and say what came of it', async () => {
@@ -407,10 +477,8 @@ describe('two sites that were peered with kubectl', function () {
     const uuids = sent.map(({ uuid }) => uuid);
     const found = (await replayedUuids(b.site.kafka)).filter((uuid) => uuids.includes(uuid));
     assert.deepEqual(found, uuids.slice(0, 1));
-    await until('there is an event of it', async () =>
-      (await b.kubectl('get', 'events.events.k8s.io', '-o', 'json')).includes(
-        'redrive first: 1 of 2 messages were replayed',
-      ),
+    await until('that is told', async () =>
+      (await b.everythingShown()).includes('redrive first: 1 of 2 messages were replayed'),
     );
   });
-});
+}

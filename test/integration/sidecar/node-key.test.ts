@@ -3,8 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAccount, createUser, type KeyPair } from 'nkeys.js';
 import type { SidecarStatus } from '../../../common/contract/status.ts';
+import { writeMounted } from '../../../operator/directory/mounted-files.ts';
 import { sidecarNatsKey } from '../../../operator/nats/keys.ts';
-import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
@@ -68,7 +68,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
       const isKey = typeof previous === 'object' && 'getSeed' in previous;
       files.set('previous.nk', Buffer.from(isKey ? previous.getSeed() : previous));
     }
-    await writeFiles(keys, files);
+    await writeMounted(keys, files);
   }
 
   /** Waits until the sidecar has taken these up, the current one first. */

@@ -1,10 +1,10 @@
-import { chmod, mkdir, mkdtemp, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { MissingReferenceError } from '../../../common/errors.ts';
 import { createLogger } from '../../../common/log.ts';
 import { KINDS, type ConfigMap as PlainConfigMap, type Secret } from '../../../operator/api/objects.ts';
 import { Informer } from '../../../operator/cluster/informer.ts';
+import { type Files, writeMounted } from '../../../operator/directory/mounted-files.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import { until } from './process.ts';
 
@@ -33,9 +33,6 @@ interface ConfigMap extends PlainConfigMap {
   /** base64 */
   readonly binaryData?: Readonly<Record<string, string>>;
 }
-
-/** Content by path. */
-type Files = ReadonlyMap<string, Buffer>;
 
 /**
  * Stands in for the kubelet where none runs: keeps ConfigMaps and Secrets as the files of one directory, laid out and
@@ -109,7 +106,7 @@ export class KubeletStandIn {
       this.#problem = undefined;
       const before = this.#files;
       if (before && areSame(before, files)) return;
-      await writeFiles(directory, files);
+      await writeMounted(directory, files);
       this.#files = files;
       if (before) onChange?.();
     } catch (error) {
@@ -155,30 +152,4 @@ function filesOf(sources: readonly VolumeSource[], contentOf: (source: VolumeSou
 
 function areSame(one: Files, other: Files): boolean {
   return one.size === other.size && [...one].every(([path, bytes]) => other.get(path)?.equals(bytes));
-}
-
-/**
- * In the kubelet's order (its AtomicWriter): a new directory with all the files, `..data` turned to it in one step, links
- * for what is new, none any more for what is gone, then the old directory removed.
- */
-export async function writeFiles(directory: string, files: Files): Promise<void> {
-  const data = join(directory, '..data');
-  const before = await readlink(data).catch(() => undefined);
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_');
-  const generation = await mkdtemp(join(directory, `..${stamp}.`));
-  await chmod(generation, 0o755);
-  for (const [path, bytes] of files) {
-    await mkdir(dirname(join(generation, path)), { recursive: true });
-    await writeFile(join(generation, path), bytes);
-  }
-  await symlink(basename(generation), `${data}_tmp`);
-  await rename(`${data}_tmp`, data);
-
-  const visible = (await readdir(directory)).filter((name) => !name.startsWith('..'));
-  const wanted = new Set([...files.keys()].map((path) => path.split('/')[0] as string));
-  for (const name of wanted) {
-    if (!visible.includes(name)) await symlink(join('..data', name), join(directory, name));
-  }
-  for (const name of visible) if (!wanted.has(name)) await rm(join(directory, name));
-  if (before) await rm(join(directory, before), { recursive: true });
 }

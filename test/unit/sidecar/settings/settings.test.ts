@@ -7,8 +7,8 @@ import { setImmediate } from 'node:timers/promises';
 import { createUser } from 'nkeys.js';
 import { settingText } from '../../../../common/contract/settings.ts';
 import { settingsMac } from '../../../../common/contract/settings-mac.ts';
+import { writeMounted } from '../../../../operator/directory/mounted-files.ts';
 import { type LoadedSettings, loadSettings, watchSettings } from '../../../../sidecar/settings/settings.ts';
-import { writeFiles } from '../../../kit/processes/kubelet-stand-in.ts';
 import { until } from '../../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../../kit/servers/certificates.ts';
 
@@ -90,7 +90,7 @@ describe('the settings of a sidecar', () => {
       const own = Object.entries(secrets).map(([name, text]) => [`secrets/${name}`, text] as const);
       const files = [...Object.entries(entries), ...own].map(([name, text]) => [name, Buffer.from(text)] as const);
       await unlink(join(directory, 'nats-server.nk')).catch(() => undefined);
-      await writeFiles(directory, new Map(files));
+      await writeMounted(directory, new Map(files));
     }
 
     const authenticate = (...seeds: string[]): void => {
