@@ -87,9 +87,11 @@ function secretFinding(node: NodeObject, name: string, texts: Texts | undefined)
 
 function names(node: NodeObject, where: string, leaf: X509Certificate): Finding {
   const check = 'nats-certificate-names';
-  const hosts = [...node.spec.nats.servers, ...nodeSpec(node).advertise].flatMap(
-    (url) => parseServerUrl(url)?.host ?? [],
-  );
+  const urls = [...node.spec.nats.servers, ...nodeSpec(node).advertise];
+  const hosts = [
+    ...urls.flatMap((url) => parseServerUrl(url)?.host ?? []),
+    ...(node.spec.nats.advertiseFrom?.host === undefined ? [] : [node.spec.nats.advertiseFrom.host]),
+  ];
   const missing = [...new Set(hosts)].filter((host) => !isFor(leaf, host));
   if (missing.length === 0) return fine(check, `${where} is for ${[...new Set(hosts)].join(', ')}`);
   return failed(

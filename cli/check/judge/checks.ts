@@ -43,8 +43,10 @@ export const CHECKS = {
   advertise: {
     group: 'NATS',
     when: 'before',
-    holds: '`spec.nats.advertise` names at least one address by which the peers reach this NATS.',
-    hint: 'Set `spec.nats.advertise` to the address of your load balancer or node port, with `tls://`. Leave it empty only where no peer is to receive from this node.',
+    holds:
+      '`spec.nats.advertise` names at least one address by which the peers reach this NATS, or `spec.nats.advertiseFrom` the Service ' +
+      'that has it. An address of a Service is not looked at here.',
+    hint: 'Set `spec.nats.advertise` to the address of your load balancer or node port, with `tls://` (docs/exposing-nats.md). Leave it empty only where no peer is to receive from this node.',
   },
   'connect-workload': {
     group: 'connect',
@@ -127,7 +129,8 @@ export const CHECKS = {
   'nats-certificate-names': {
     group: 'NATS',
     when: 'before',
-    holds: 'The certificate of NATS is for every host in `spec.nats.servers` and in `spec.nats.advertise`.',
+    holds:
+      'The certificate of NATS is for every host in `spec.nats.servers` and in `spec.nats.advertise`, and for the one in `spec.nats.advertiseFrom`.',
     hint: "Have the certificate issued again with these names in its SAN (`dnsNames` and `ipAddresses` of cert-manager's Certificate).",
   },
   'nats-certificate-expiry': {

@@ -82,6 +82,11 @@ function spec({ node, otherNodes }: BeforeSeen): Finding {
 function advertise(node: NodeObject): Finding {
   const { advertise: servers } = nodeSpec(node);
   if (servers.length > 0) return fine('advertise', `peers reach this NATS at ${servers.join(', ')}`);
+  const from = node.spec.nats.advertiseFrom;
+  if (from) {
+    const message = `the address comes from the Service ${from.serviceRef.name}, which was not looked at: NatsConfigLive will say if it has none`;
+    return warning('advertise', message);
+  }
   return warning(
     'advertise',
     'spec.nats.advertise is empty: the invitation names no server, so peers cannot receive from this node',

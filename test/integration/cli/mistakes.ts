@@ -263,6 +263,18 @@ export function mistakesBefore(site: InstallableSite): readonly Mistake[] {
       values: () => withNats({ advertise: [] }),
     },
     {
+      what: 'an address from a Service, at a name that is not in the certificate',
+      check: 'nats-certificate-names',
+      says: /is not for nats\.elsewhere\.example; it is for/,
+      besides: ['advertise Warning'],
+      hint: /in its SAN/,
+      values: () =>
+        withNats({
+          advertise: undefined,
+          advertiseFrom: { serviceRef: { name: 'nats-peers' }, host: 'nats.elsewhere.example' },
+        }),
+    },
+    {
       what: 'one replica on two brokers',
       check: 'kafka-replication',
       outcome: 'Warning',
