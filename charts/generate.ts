@@ -36,7 +36,7 @@ function readme(values: string): string {
       '<!-- Made by `make docs` from values.yaml; a test fails when it differs. -->',
       'Keeps [LinuxForHealth *connect*](https://github.com/LinuxForHealth/connect) nodes in sync: an operator sets up keys, trust and access on ' +
         'NATS from one resource per peer, and a sidecar beside each connect replays what the peers took in into the local Kafka, exactly once.',
-      'In this tree: `docs/install.md` (what must be there, NATS, Kafka), `docs/operator.md` (peering, deleting), `docs/operations.md` (what to do ' +
+      'In this tree: `docs/quick-start.md`, `docs/install.md` (three ways, with files to copy), `docs/operator.md` (peering, deleting), `docs/operations.md` (what to do ' +
         'when, keys, backups), `docs/security.md`, `docs/api.md` (every field and condition), `docs/alerts.md`.',
       '```\nhelm install lfh-sync charts/lfh-sync -n lfh -f values.yaml\nhelm test lfh-sync -n lfh\nhelm uninstall lfh-sync -n lfh    # keeps the keys, the peers and the CRDs\n```',
       'Tried with Helm 4.3.1.',

@@ -105,7 +105,7 @@ export const PEER_FIELDS: Readonly<Record<keyof PeerSettings, { readonly need: s
   restart: {
     need: 'none',
     meaning:
-      'What to do about `StreamDiverged`: `{"position": …, "startFrom": …}` begins anew where the position is just that one.',
+      'What to do about `StreamDiverged`: `{"position": …, "startFrom": …}` begins again where the position is just that one.',
   },
   redrive: {
     need: 'none',

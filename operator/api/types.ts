@@ -449,7 +449,7 @@ export interface LfhSyncPeerSpec {
       bytesPerDay?: number;
     };
     /**
-     * What to do about StreamDiverged: begins anew, from the time that is given. It counts only while the position is the given one, so once. docs/operations.md says at what price.
+     * What to do about StreamDiverged: begin again, from the time that is given. It counts only while the position is the given one, so once. docs/operations.md says at what price.
      */
     restart?: {
       /**
@@ -475,7 +475,7 @@ export interface LfhSyncPeerSpec {
      */
     redrive?: {
       /**
-       * A word that you choose. What was last asked for with it is not done again; another one begins anew, with what was never replayed.
+       * A word that you choose. What was last asked for with it is not done again. Another one looks at what was never replayed.
        */
       id: string;
       /**
