@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
-import { type SlowLine, startSlowLine } from '../../kit/servers/slow-line.ts';
+import { Line } from '../../kit/servers/line.ts';
 import { replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
 import { Site } from '../../kit/sites/site.ts';
@@ -14,7 +14,7 @@ describe('over a slow line, a sidecar', function () {
   this.timeout(180_000);
   let b: Site;
   const origins: Site[] = [];
-  const lines: SlowLine[] = [];
+  const lines: Line[] = [];
   let sidecar: SidecarProcess | undefined;
 
   after(async () => {
@@ -27,7 +27,7 @@ describe('over a slow line, a sidecar', function () {
     const site = await Site.start(lfhId, { kafka: false });
     origins.push(site);
     await site.grantAccess(b);
-    const line = await startSlowLine(site.nats.port, bytesPerSecond);
+    const line = await Line.start(site.nats.port, { bytesPerSecond });
     lines.push(line);
     return { site, overrides: { servers: [`tls://127.0.0.1:${line.port}`] } };
   }

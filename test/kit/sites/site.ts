@@ -37,6 +37,8 @@ export interface SiteOptions {
   readonly host?: '127.0.0.1' | '[::1]';
   readonly kafkaProperties?: Readonly<Record<string, string>>;
   readonly kafkaLogDirectory?: string;
+  /** Where its Kafka listens, for a test that puts something in front of it; by default any free port. */
+  readonly kafkaPort?: number;
   /** A user who signs in at Kafka's listener with TLS; its certificate is from the site's CA. */
   readonly kafkaUser?: { readonly username: string; readonly password: string };
   /** More of nats-server.conf. */
@@ -395,10 +397,11 @@ function startNats(
 }
 
 function startKafka(directory: string, certificate: ServerCertificate, options: SiteOptions): Promise<KafkaServer> {
-  const { prepared, host, kafkaProperties, kafkaLogDirectory, kafkaUser } = options;
+  const { prepared, host, kafkaProperties, kafkaLogDirectory, kafkaPort, kafkaUser } = options;
+  const port = kafkaPort ?? prepared?.kafkaPort;
   return KafkaServer.start({
     directory: join(directory, 'kafka'),
-    ...(prepared && { port: prepared.kafkaPort }),
+    ...(port !== undefined && { port }),
     ...(host && { host }),
     ...(kafkaProperties && { properties: kafkaProperties }),
     ...(kafkaLogDirectory && { logDirectory: kafkaLogDirectory }),

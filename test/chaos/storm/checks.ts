@@ -1,0 +1,103 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { eachWithJava } from '../../kit/servers/java-consumer.ts';
+import { compare, type Difference, type Expected, type Found, linesWith, notBefore, type Revoked } from './compare.ts';
+import { TOPICS, topicsFor, uuidOf } from './messages.ts';
+import type { Origin } from './origin.ts';
+import { SITES, type SiteName } from './schedule.ts';
+import type { StormSite } from './storm-site.ts';
+
+const READ_MS = 600_000;
+/** How many of what is wrong are named. */
+const SHOWN = 5;
+
+/** What is wrong at one place: a topic of a site, with what is from one origin. */
+export interface Finding {
+  readonly place: string;
+  readonly difference: Difference;
+  readonly expected: number;
+}
+
+/** Compares what each origin's stream has stored with what the Java consumer reads at a receiver. */
+export async function checkReceiver(
+  receiver: StormSite,
+  origins: ReadonlyMap<SiteName, Origin>,
+  revoked: readonly Revoked[],
+): Promise<Finding[]> {
+  const owners = new Map([...origins].flatMap(([name, { stored }]) => stored.map(({ id }) => [id, name] as const)));
+  const found = new Map<string, Found[]>();
+  await eachWithJava(
+    receiver.addresses,
+    TOPICS,
+    ({ topic, headers, time, value }) => {
+      const id = uuidOf(topic, headers, value) ?? `nobody's`;
+      const place = placeOf(topic, owners.get(id) ?? 'nobody');
+      const list = found.get(place) ?? [];
+      found.set(place, list);
+      list.push({ id, time });
+    },
+    READ_MS,
+  );
+  const findings: Finding[] = [];
+  for (const topic of TOPICS) {
+    for (const origin of [...SITES, 'nobody'] as const) {
+      const way = `${origin}>${receiver.name}`;
+      const stored = origin === 'nobody' || origin === receiver.name ? [] : (origins.get(origin)?.stored ?? []);
+      const expected: Expected[] = stored
+        .filter(({ kind }) => topicsFor(kind, way).includes(topic))
+        .map(({ id, time }) => ({ id, notBefore: notBefore(way, time, revoked) ?? 0 }));
+      const difference = compare(expected, found.get(placeOf(topic, origin)) ?? []);
+      findings.push({ place: `${topic} of ${receiver.name}, from ${origin}`, difference, expected: expected.length });
+    }
+  }
+  return findings;
+}
+
+function placeOf(topic: string, origin: string): string {
+  return `${topic} ${origin}`;
+}
+
+/**
+ * Compares what was announced at a receiver with what had to be. What may be announced again, after more than the stream's
+ * duplicate window, and what a fault has taken with the stream is not for us to answer for (docs/adr/0028).
+ */
+export function checkAnnounced(receiver: SiteName, origins: ReadonlyMap<SiteName, Origin>): Finding[] {
+  const at = origins.get(receiver);
+  return SITES.filter((name) => name !== receiver).map((name) => {
+    const stored = origins.get(name)?.stored ?? [];
+    const own = new Set(stored.map(({ id }) => id));
+    const way = `${name}>${receiver}`;
+    const expected = stored.filter(({ kind }) => topicsFor(kind, way).includes('LFH_SYNC')).map(({ id }) => ({ id }));
+    const found = (at?.announced ?? []).filter((id) => own.has(id)).map((id) => ({ id, time: Date.now() }));
+    const difference = compare(expected, found);
+    return {
+      place: `EVENTS.app_sync of ${receiver}, from ${name}`,
+      expected: expected.length,
+      difference: at?.announcementsGone ? { ...difference, lost: [] } : difference,
+    };
+  });
+}
+
+/** The messages that a stream had confirmed, and has not. That would be a fault of nats-server's. */
+export function notStored({ confirmed, stored }: Origin): string[] {
+  const ids = new Set(stored.map(({ id }) => id));
+  return [...confirmed].filter((id) => !ids.has(id));
+}
+
+/** The lines of logs that have something of a payload, each with its file. */
+export async function payloadsInLogs(files: readonly string[], wanted: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of files) {
+    for await (const text of createInterface({ input: createReadStream(file) })) {
+      found.push(...linesWith([text], wanted).map((each) => `${file}: ${each.slice(0, 500)}`));
+    }
+  }
+  return found;
+}
+
+/** For a person: what is wrong at a place, with the first of each. Nothing where all is well. */
+export function describe({ place, difference, expected }: Finding): string[] {
+  return Object.entries(difference).flatMap(([what, ids]: [string, readonly string[]]) =>
+    ids.length > 0 ? [`${place}: ${ids.length} of ${expected} ${what}: ${ids.slice(0, SHOWN).join(', ')}`] : [],
+  );
+}

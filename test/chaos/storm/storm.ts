@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto';
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../kit/processes/process.ts';
+import { processStatus } from '../../kit/processes/process-status.ts';
+import { checkAnnounced, checkReceiver, describe, type Finding, notStored, payloadsInLogs } from './checks.ts';
+import { type Revoked, traces } from './compare.ts';
+import { LeftOutError, perform, type Stage } from './faults.ts';
+import { Origin } from './origin.ts';
+import {
+  type Fault,
+  type FaultName,
+  originOf,
+  randomNumbers,
+  receiverOf,
+  SITES,
+  type SiteName,
+  schedule,
+  usedBy,
+  WAYS,
+  waysHitBy,
+} from './schedule.ts';
+import { StormSite } from './storm-site.ts';
+
+const START_MS = 120_000;
+/** A way that has not caught up so long after a fault is said not to; whether its messages arrive is found out at the end. */
+const CAUGHT_UP_MS = 180_000;
+const SETTLED_MS = 300_000;
+const SAMPLE_MS = 500;
+
+export interface StormOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  /** Messages a second from each site to each of the others. */
+  readonly perSecond: number;
+  readonly say: (text: string) => void;
+}
+
+/** What became of one fault. */
+export interface Done {
+  readonly fault: FaultName;
+  readonly where: string;
+  /** Until all was replayed that had been sent when the fault was over, in ms; the longest of the ways; absent where never. */
+  readonly recovered?: number;
+  /** Why it was not caused. */
+  readonly leftOut?: string;
+  /** What has kept it from being mended. */
+  readonly failed?: string;
+}
+
+export interface Outcome {
+  readonly done: readonly Done[];
+  readonly sent: number;
+  readonly findings: readonly Finding[];
+  readonly announced: readonly Finding[];
+  /** The most memory that each sidecar has had, in MB. */
+  readonly memory: ReadonlyMap<string, number>;
+  /** All that is wrong, for a person. */
+  readonly wrong: readonly string[];
+}
+
+/** Three sites in full mesh under load, what happens to them by the schedule of a seed, and what became of every message. */
+export async function storm(options: StormOptions): Promise<Outcome> {
+  const { seed, minutes, say } = options;
+  const marker = `storm-payload-${randomUUID()}`;
+  const sites = new Map<SiteName, StormSite>();
+  try {
+    // One after the other: on two cores five JVMs that start together can be late for their time limits.
+    for (const name of SITES) sites.set(name, await StormSite.start(name));
+    const stage = await makeStage(sites, options, marker);
+    const memory = new Memory(stage.all);
+    say(`the sites are up, and all ${WAYS.length} ways are replayed`);
+    for (const name of SITES) stage.origin(name).begin();
+    const done = await play(schedule(seed, minutes), stage, say);
+    await sleep(1_000);
+    for (const name of SITES) await stage.origin(name).end();
+    const stuck = await settle(stage, say);
+    memory.end();
+    const outcome = await check(stage, marker, say);
+    const wrong = [...done.flatMap(({ fault, where, failed }) => (failed ? [`${fault} at ${where}: ${failed}`] : []))];
+    const all = { ...outcome, done, memory: memory.peaks, wrong: [...wrong, ...stuck, ...outcome.wrong] };
+    if (all.wrong.length > 0) for (const { site } of stage.all) site.keepLogs();
+    return all;
+  } finally {
+    await Promise.all([...sites.values()].map((site) => site.stop()));
+  }
+}
+
+async function makeStage(
+  sites: ReadonlyMap<SiteName, StormSite>,
+  { seed, perSecond }: StormOptions,
+  marker: string,
+): Promise<Stage & { readonly origins: ReadonlyMap<SiteName, Origin> }> {
+  const all = [...sites.values()];
+  const origins = new Map<SiteName, Origin>();
+  for (const [nth, { name, site }] of all.entries()) {
+    origins.set(name, await Origin.start(name, site, { marker, perSecond, random: randomNumbers(seed * 31 + nth) }));
+  }
+  for (const receiver of all) {
+    await receiver.site.setSidecarKeys(receiver.keys);
+    for (const origin of all.filter((site) => site !== receiver)) await origin.grant(receiver);
+  }
+  await Promise.all(all.map((site) => site.startSidecars(all.filter((other) => other !== site))));
+  const stage = { site: ofName(sites), origin: ofName(origins), all, revoked: [] as Revoked[], origins };
+  await Promise.all(
+    WAYS.map((way) =>
+      stage
+        .site(receiverOf(way))
+        .waitForPeer(originOf(way), 'is replayed', ({ reason }) => reason === 'Replaying', START_MS),
+    ),
+  );
+  return stage;
+}
+
+function ofName<Value>(values: ReadonlyMap<SiteName, Value>): (name: SiteName) => Value {
+  return (name) => {
+    const value = values.get(name);
+    if (value === undefined) throw new Error(`there is no site ${name}`);
+    return value;
+  };
+}
+
+/** Causes each fault at its time, or when what it uses is free again, and waits until all of them are over. */
+async function play(faults: readonly Fault[], stage: Stage, say: (text: string) => void): Promise<Done[]> {
+  const began = performance.now();
+  const free = new Map<string, Promise<unknown>>();
+  const running = faults.map(async (fault) => {
+    await sleep(fault.at);
+    const before = usedBy(fault).map((thing) => free.get(thing));
+    const mended = Promise.all(before).then(() => cause(fault, stage));
+    for (const thing of usedBy(fault)) free.set(thing, mended);
+    const { failed, leftOut } = await mended;
+    const recovered = (failed ?? leftOut) ? undefined : await caughtUp(fault, stage);
+    const result: Done = {
+      fault: fault.fault,
+      where: fault.where,
+      ...(recovered !== undefined && { recovered }),
+      ...(failed !== undefined && { failed }),
+      ...(leftOut !== undefined && { leftOut }),
+    };
+    const at = ((performance.now() - began) / 1000).toFixed(1);
+    say(`${at} s: ${fault.fault} at ${fault.where} for ${fault.for / 1000} s: ${textOf(result)}`);
+    return result;
+  });
+  return Promise.all(running);
+}
+
+async function cause(fault: Fault, stage: Stage): Promise<Pick<Done, 'failed' | 'leftOut'>> {
+  try {
+    await perform(stage, fault);
+    return {};
+  } catch (error) {
+    const { message, cause: why } = error as Error;
+    if (error instanceof LeftOutError) return { leftOut: message };
+    return { failed: why instanceof Error ? `${message} (${why.message})` : message };
+  }
+}
+
+/** Waits until what was sent before now has been replayed on every way that a fault has hit. @returns how long, if ever */
+async function caughtUp(fault: Fault, stage: Stage): Promise<number | undefined> {
+  const began = performance.now();
+  try {
+    await Promise.all(
+      waysHitBy(fault).map(async (way) => {
+        const origin = stage.origin(originOf(way));
+        const last = await origin.lastSequence();
+        const all = async (): Promise<boolean> => {
+          const { ack_floor, num_pending, num_ack_pending } = await origin.durable(receiverOf(way));
+          return ack_floor.stream_seq >= last || num_pending + num_ack_pending === 0;
+        };
+        await until(`${way} has caught up`, all, CAUGHT_UP_MS, 200);
+      }),
+    );
+    return performance.now() - began;
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf({ recovered, failed, leftOut }: Done): string {
+  if (failed !== undefined) return `FAILED: ${failed}`;
+  if (leftOut !== undefined) return `left out: ${leftOut}`;
+  return recovered === undefined ? 'has not caught up' : `caught up after ${(recovered / 1000).toFixed(1)} s`;
+}
+
+/** Waits until everything is replayed, acknowledged and announced. @returns what is not */
+async function settle(stage: Stage, say: (text: string) => void): Promise<string[]> {
+  const began = performance.now();
+  // On a busy machine it takes longer, and is no fault.
+  const patience = SETTLED_MS * Math.max(1, (loadavg()[0] ?? 0) / 4);
+  const waits = [
+    ...WAYS.map((way) => stage.origin(originOf(way)).drained(receiverOf(way), patience)),
+    ...stage.all.map((site) =>
+      until(`everything is announced at ${site.name}`, () => isAnnounced(site), patience, 250),
+    ),
+  ];
+  const outcomes = await Promise.allSettled(waits);
+  say(`everything else took ${((performance.now() - began) / 1000).toFixed(1)} s to settle`);
+  return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [(outcome.reason as Error).message] : []));
+}
+
+async function isAnnounced(site: StormSite): Promise<boolean> {
+  const all = await Promise.all([...site.sidecars.values()].map((sidecar) => sidecar.status()));
+  const owner = all.find(({ announce }) => announce?.owned);
+  return owner?.announce?.lag === 0;
+}
+
+async function check(
+  stage: Stage & { readonly origins: ReadonlyMap<SiteName, Origin> },
+  marker: string,
+  say: (text: string) => void,
+): Promise<Pick<Outcome, 'sent' | 'findings' | 'announced' | 'wrong'>> {
+  await Promise.all(stage.all.map((site) => site.stopSidecars()));
+  for (const name of SITES) await stage.origin(name).readStored();
+  const findings: Finding[] = [];
+  for (const site of stage.all) {
+    say(`reading the Kafka of ${site.name} with the Java consumer`);
+    findings.push(...(await checkReceiver(site, stage.origins, stage.revoked)));
+  }
+  const announced = SITES.flatMap((name) => checkAnnounced(name, stage.origins));
+  const logged = await payloadsInLogs(
+    stage.all.flatMap(({ logFiles }) => logFiles),
+    traces(marker),
+  );
+  const forgotten = SITES.flatMap((name) => notStored(stage.origin(name)).map((id) => `${name} forgot ${id}`));
+  // An announcement may come again later than the stream looks for repeats.
+  const once = announced.map((each) => ({ ...each, difference: { ...each.difference, twice: [], outOfOrder: [] } }));
+  const wrong = [
+    ...[...findings, ...once].flatMap(describe),
+    ...logged.map((text) => `a payload in a log: ${text}`),
+    ...forgotten.map((text) => `NATS confirmed a message and lost it: ${text}`),
+  ];
+  const sent = SITES.reduce((sum, name) => sum + stage.origin(name).stored.length, 0);
+  return { sent, findings, announced, wrong };
+}
+
+/** Looks all the time how much memory each sidecar has had at most, since a process that is killed tells it no more. */
+class Memory {
+  readonly peaks = new Map<string, number>();
+  readonly #clock: NodeJS.Timeout;
+
+  constructor(sites: readonly StormSite[]) {
+    this.#clock = setInterval(() => {
+      for (const { sidecars } of sites) {
+        for (const [place, sidecar] of sidecars) {
+          if (!sidecar.process.running) continue;
+          const [, kilobytes = 0] = /^VmHWM:\s+(\d+)/m.exec(processStatus(sidecar.process.pid)) ?? [];
+          this.peaks.set(place, Math.max(this.peaks.get(place) ?? 0, Math.round(Number(kilobytes) / 1000)));
+        }
+      }
+    }, SAMPLE_MS);
+  }
+
+  end(): void {
+    clearInterval(this.#clock);
+  }
+}
