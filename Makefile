@@ -4,7 +4,7 @@
 RUN := @npm run --silent
 INSTALLED := node_modules/.installed
 
-.PHONY: help demo test test-unit test-repeat bench servers check static lint format types dead-code coverage docs build image cluster-up \
+.PHONY: help demo test test-unit test-repeat bench chaos servers check static lint format types dead-code coverage docs build image cluster-up \
 	cluster-down cluster-test e2e kind-up kind-down clean
 
 help: ## List these commands
@@ -24,6 +24,9 @@ test-repeat: servers ## Run one test file many times: make test-repeat FILE=test
 
 bench: servers ## Measure beside simple bridges, on a quiet machine (20 minutes): make bench PARTS="latency size", WRITE=1 for docs/
 	$(RUN) bench -- $(if $(WRITE),--write) $(PARTS)
+
+chaos: servers ## Let a storm of faults loose on three sites, and count the messages: make chaos SEED=7 MINUTES=15
+	$(RUN) chaos -- $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 servers: $(INSTALLED) ## Find all servers, or build them once in ~/.cache/lfh-sync (10 to 17 minutes)
 	$(RUN) servers

@@ -155,20 +155,20 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
   'CA: another one': async (stage, { where, for: ms }) => {
     const owner = stage.site(siteOf(where));
     const before = owner.trusted.get(owner.name) ?? owner.site.ca.ca;
-    const { ca, issue } = await createCertificateAuthority(`${owner.name} ${Date.now()}`);
+    const authority = await createCertificateAuthority(`${owner.name} ${Date.now()}`);
     // Both are trusted for a while. One peer is late: it is told only when the certificate has changed, and
     // meanwhile cannot connect again.
     const [late, ...others] = stage.all.filter((site) => site !== owner);
-    await trust([owner, ...others], owner, before + ca);
-    await owner.site.nats.reload({ certificate: await issue() });
+    await trust([owner, ...others], owner, before + authority.ca);
+    await owner.site.nats.reload({ certificate: await authority.issue() });
     for (const site of stage.all.filter((each) => each !== owner)) {
       const line = site.peerLines.get(owner.name);
       line?.set('cut');
       line?.set('whole');
     }
     await sleep(ms);
-    await trust(late ? [late] : [], owner, before + ca);
-    await trust(stage.all, owner, ca);
+    await trust(late ? [late] : [], owner, before + authority.ca);
+    await trust(stage.all, owner, authority.ca);
   },
 };
 
@@ -200,8 +200,9 @@ function onBroker(act: (broker: KafkaServer, ms: number) => Promise<unknown>): P
 async function isWhole(site: StormSite): Promise<void> {
   const admin = site.client().admin();
   await admin.connect();
-  const there = await admin.listTopics().finally(() => admin.disconnect());
-  await site.cluster?.isWhole(there);
+  const topics = await admin.listTopics();
+  await admin.disconnect();
+  await site.cluster?.isWhole(topics);
 }
 
 function onLine(state: LineState): Perform {

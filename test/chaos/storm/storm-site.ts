@@ -143,7 +143,8 @@ export class StormSite {
   async stop(): Promise<void> {
     await this.stopSidecars();
     await Promise.all([this.site.stop(), this.cluster?.stop()]);
-    await Promise.all([this.kafkaLine, ...this.peerLines.values()].map((line) => line?.stop()));
+    await this.kafkaLine?.stop();
+    await Promise.all([...this.peerLines.values()].map((line) => line.stop()));
   }
 
   #settings(): Record<string, string> {

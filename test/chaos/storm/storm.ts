@@ -77,7 +77,7 @@ export async function storm(options: StormOptions): Promise<Outcome> {
     const stuck = await settle(stage, say);
     memory.end();
     const outcome = await check(stage, marker, say);
-    const wrong = [...done.flatMap(({ fault, where, failed }) => (failed ? [`${fault} at ${where}: ${failed}`] : []))];
+    const wrong = done.flatMap(({ fault, where, failed }) => (failed ? [`${fault} at ${where}: ${failed}`] : []));
     const all = { ...outcome, done, memory: memory.peaks, wrong: [...wrong, ...stuck, ...outcome.wrong] };
     if (all.wrong.length > 0) for (const { site } of stage.all) site.keepLogs();
     return all;
@@ -126,7 +126,7 @@ async function play(faults: readonly Fault[], stage: Stage, say: (text: string) 
   const free = new Map<string, Promise<unknown>>();
   const running = faults.map(async (fault) => {
     await sleep(fault.at);
-    const before = usedBy(fault).map((thing) => free.get(thing));
+    const before = usedBy(fault).flatMap((thing) => free.get(thing) ?? []);
     const mended = Promise.all(before).then(() => cause(fault, stage));
     for (const thing of usedBy(fault)) free.set(thing, mended);
     const { failed, leftOut } = await mended;

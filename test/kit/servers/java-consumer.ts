@@ -38,7 +38,7 @@ export async function eachWithJava(
   for await (const text of createInterface({ input: child.stdout })) handle(javaRecordOf(text));
   const [code] = await ended;
   if (code !== 0)
-    throw new Error(`the Java consumer ended with ${code} before it had read all: ${Buffer.concat(said)}`);
+    throw new Error(`the Java consumer ended with ${code} before it had read all: ${String(Buffer.concat(said))}`);
 }
 
 function javaRecordOf(text: string): JavaRecord {

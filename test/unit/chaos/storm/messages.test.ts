@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { traces } from '../../../chaos/storm/compare.ts';
+import { kindOf, MALFORMED, makeMessage, topicsFor, uuidIn, uuidOf } from '../../../chaos/storm/messages.ts';
+
+const KINDS = new Set(Array.from({ length: 10_000 }, (_, nth) => kindOf(nth / 10_000)));
+
+describe('the messages of a storm', () => {
+  it('carry their uuid and the marker, however malformed they are', () => {
+    for (const kind of KINDS) {
+      const { uuid, payload } = makeMessage(kind, 'hospital-a', 'the-marker');
+      assert.equal(uuidIn(payload), uuid, kind);
+      const text = payload.toString('latin1');
+      assert.ok(
+        traces('the-marker').some((trace) => text.includes(trace)),
+        kind,
+      );
+    }
+  });
+
+  it('are of every kind', () => {
+    assert.deepEqual(
+      MALFORMED.filter((kind) => !KINDS.has(kind)),
+      [],
+    );
+  });
+
+  it('have to be in the topic of their format, except where a site does not take that', () => {
+    assert.deepEqual(topicsFor('resource', 'hospital-a>hospital-b'), ['LFH_SYNC', 'FHIR-R4']);
+    assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-b'), ['LFH_SYNC', 'DICOM']);
+    assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-c'), ['LFH_EXCEPTION']);
+    assert.deepEqual(topicsFor('cut off', 'hospital-a>hospital-b'), ['LFH_EXCEPTION']);
+  });
+
+  it('of another site are rejected, except at that site, which skips them', () => {
+    assert.deepEqual(topicsFor('of another site', 'hospital-a>hospital-b'), []);
+    assert.deepEqual(topicsFor('of another site', 'hospital-a>hospital-c'), ['LFH_EXCEPTION']);
+  });
+
+  it('are known again in LFH_EXCEPTION, as text and in base64', () => {
+    const { uuid, payload } = makeMessage('not UTF-8', 'hospital-a', 'the-marker');
+    const record = Buffer.from(JSON.stringify({ data: payload.toString('base64'), uuid: 'its own' }));
+    assert.equal(uuidOf('LFH_EXCEPTION', { 'lfh-sync-encoding': 'base64' }, record), uuid);
+    const text = makeMessage('cut off', 'hospital-a', 'the-marker');
+    const other = Buffer.from(JSON.stringify({ data: text.payload.toString('utf8'), uuid: 'its own' }));
+    assert.equal(uuidOf('LFH_EXCEPTION', { 'lfh-sync-encoding': 'text' }, other), text.uuid);
+  });
+});
