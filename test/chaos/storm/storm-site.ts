@@ -19,6 +19,9 @@ const AUTHORIZER = {
   'allow.everyone.if.no.acl.found': 'true',
 };
 
+/** This site logs everything that a sidecar can log. */
+const TALKATIVE: SiteName = 'hospital-b';
+
 /** One of the sites of a storm: its servers, its sidecars, the lines between them, and what its settings say at the moment. */
 export class StormSite {
   readonly name: SiteName;
@@ -155,6 +158,7 @@ export class StormSite {
       LFH_SYNC_MAX_MESSAGE_BYTES: String(MAX_MESSAGE_BYTES),
       LFH_SYNC_BATCH_MAX_MESSAGES: '100',
       KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
+      LFH_SYNC_LOG_LEVEL: this.name === TALKATIVE ? 'trace' : 'debug',
       'own-ca.crt': this.trusted.get(this.name) ?? this.site.ca.ca,
       ...(this.cluster && { KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR: '3' }),
     };
