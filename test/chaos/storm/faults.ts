@@ -267,13 +267,13 @@ async function withAdmin(site: StormSite, act: (admin: kafkajs.Admin) => Promise
 
 /** As a process that was forgotten does: it is handed what it asks for, and replays none of it. */
 async function pullAside(stage: Stage, { where }: Fault): Promise<void> {
-  const [{ site }, receiver] = [stage.site(originOf(where)), stage.site(receiverOf(where))];
+  const [{ name, site }, receiver] = [stage.site(originOf(where)), stage.site(receiverOf(where))];
   const durable = syncName(receiver.name);
   const inbox = `${inboxPrefix(durable)}.aside`;
   await persistently(`somebody signs in as ${receiver.name}`, async () => {
     const [key] = receiver.keys;
     if (!key) throw new Error(`${receiver.name} has no key`);
-    const connection = await site.connectAs({ lfhId: receiver.name, seed: key.getSeed() });
+    const connection = await site.connectAs({ lfhId: receiver.name, seed: key.getSeed() }, receiver.trusted.get(name));
     connection.subscribe(inbox, { callback: () => undefined });
     const pull = { batch: 40, expires: 4_500_000_000 };
     connection.publish(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${durable}`, JSON.stringify(pull), { reply: inbox });
@@ -309,7 +309,9 @@ async function drained(stage: Stage, origin: Origin, name: SiteName): Promise<vo
 async function putBack(stage: Stage, { where, for: ms }: Fault): Promise<void> {
   const [{ site }, origin] = [stage.site(siteOf(where)), stage.origin(siteOf(where))];
   const copy = await origin.whileQuiet(() => site.copyStore());
+  const inCopy = origin.confirmed.size;
   await sleep(ms);
+  await until('the stream has more than the copy', () => origin.confirmed.size > inCopy, PATIENCE_MS);
   await onStream(stage, where, async () => {
     await site.putStoreBack(copy);
     origin.streamNowEndsAt(await origin.lastSequence());

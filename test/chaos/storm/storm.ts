@@ -10,6 +10,7 @@ import { Origin } from './origin.ts';
 import {
   type Fault,
   type FaultName,
+  MOST_AT_ONCE,
   originOf,
   randomNumbers,
   receiverOf,
@@ -21,12 +22,15 @@ import {
   waysHitBy,
 } from './schedule.ts';
 import { StormSite } from './storm-site.ts';
+import { Turns } from './turns.ts';
 
 const START_MS = 120_000;
 /** A way that has not caught up so long after a fault is said not to; whether its messages arrive is found out at the end. */
 const CAUGHT_UP_MS = 180_000;
 const SETTLED_MS = 300_000;
 const SAMPLE_MS = 500;
+/** A fault that is later than this is left out: the storm has to end. */
+const MOST_LATE_MS = 60_000;
 
 export interface StormOptions {
   readonly seed: number;
@@ -120,16 +124,22 @@ function ofName<Value>(values: ReadonlyMap<SiteName, Value>): (name: SiteName) =
   };
 }
 
-/** Causes each fault at its time, or when what it uses is free again, and waits until all of them are over. */
+/**
+ * Causes each fault at its time, or later, when what it uses is free again and fewer than the most are under way: on a busy
+ * machine it takes longer to mend them. Waits until all of them are over.
+ */
 async function play(faults: readonly Fault[], stage: Stage, say: (text: string) => void): Promise<Done[]> {
   const began = performance.now();
-  const free = new Map<string, Promise<unknown>>();
+  const turn = new Turns(MOST_AT_ONCE);
   const running = faults.map(async (fault) => {
     await sleep(fault.at);
-    const before = usedBy(fault).flatMap((thing) => free.get(thing) ?? []);
-    const mended = Promise.all(before).then(() => cause(fault, stage));
-    for (const thing of usedBy(fault)) free.set(thing, mended);
-    const { failed, leftOut } = await mended;
+    const { failed, leftOut } = await turn.take(usedBy(fault), async () => {
+      const late = performance.now() - began - fault.at;
+      if (late < MOST_LATE_MS) return cause(fault, stage);
+      return {
+        leftOut: `the machine was busy with the former ones, and its turn came ${Math.round(late / 1000)} s late`,
+      };
+    });
     const recovered = (failed ?? leftOut) ? undefined : await caughtUp(fault, stage);
     const result: Done = {
       fault: fault.fault,

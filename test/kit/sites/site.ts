@@ -317,11 +317,11 @@ export class Site {
     }
   }
 
-  /** Signs in to this site as an admitted peer would. */
-  async connectAs(peer: Pick<Site, 'lfhId' | 'seed'>): Promise<NatsConnection> {
+  /** Signs in to this site as an admitted peer would. @param ca what it trusts, where that is not the site's first CA */
+  async connectAs(peer: Pick<Site, 'lfhId' | 'seed'>, ca = this.ca.ca): Promise<NatsConnection> {
     const connection = await connect({
       servers: [this.nats.url],
-      tls: { ca: this.ca.ca },
+      tls: { ca },
       authenticator: nkeyAuthenticator(peer.seed),
       inboxPrefix: inboxPrefix(syncName(peer.lfhId)),
       reconnect: false,
