@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { Turns } from '../../../chaos/storm/turns.ts';
 
 describe('the turns of faults', () => {
-  function works(): {
+  interface Works {
     readonly begun: string[];
-    work(name: string): () => Promise<void>;
-    end(name: string): Promise<void>;
-  } {
+    readonly work: (name: string) => () => Promise<void>;
+    readonly end: (name: string) => Promise<void>;
+  }
+
+  function works(): Works {
     const begun: string[] = [];
     const ends = new Map<string, () => void>();
     return {
