@@ -16,7 +16,7 @@ import type { StormSite } from './storm-site.ts';
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
 
 /** For so long a step of a fault is tried again while another fault keeps it from being done. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 /** How long all receivers are waited for where a fault would take what they have not replayed yet. */
 const DRAINED_MS = 90_000;
 const SLOW: LineState = { bytesPerSecond: 20_000 };
@@ -308,10 +308,11 @@ async function drained(stage: Stage, origin: Origin, name: SiteName): Promise<vo
 /** The rule: nothing is replayed of a stream that is behind the position, until a person has decided (docs/operations.md). */
 async function putBack(stage: Stage, { where, for: ms }: Fault): Promise<void> {
   const [{ site }, origin] = [stage.site(siteOf(where)), stage.origin(siteOf(where))];
+  // A stream that had nothing when it was copied is a new one to everybody, and none that is behind.
+  await moreIsStored(origin);
   const copy = await origin.whileQuiet(() => site.copyStore());
-  const inCopy = origin.confirmed.size;
   await sleep(ms);
-  await until('the stream has more than the copy', () => origin.confirmed.size > inCopy, PATIENCE_MS);
+  await moreIsStored(origin);
   await onStream(stage, where, async () => {
     await site.putStoreBack(copy);
     origin.streamNowEndsAt(await origin.lastSequence());
@@ -327,6 +328,11 @@ async function putBack(stage: Stage, { where, for: ms }: Fault): Promise<void> {
       await receiver.configure();
     }),
   );
+}
+
+function moreIsStored(origin: Origin): Promise<void> {
+  const before = origin.confirmed.size;
+  return until('the stream has more messages than before', () => origin.confirmed.size > before, PATIENCE_MS);
 }
 
 /** Every server learns the keys that a site has now, its own as well. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Kafka } from 'kafkajs';
 import { createUser, type KeyPair } from 'nkeys.js';
 import type { PeerStatus } from '../../../common/contract/status.ts';
-import { writeFiles } from '../../kit/processes/kubelet-stand-in.ts';
+import { writeMounted } from '../../../operator/directory/mounted-files.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { type PeerOf, SidecarProcess } from '../../kit/processes/sidecar.ts';
 import type { KafkaServer } from '../../kit/servers/kafka.ts';
@@ -105,7 +105,7 @@ export class StormSite {
   async mountKeys(): Promise<void> {
     const [current, previous] = this.keys.map((key) => Buffer.from(key.getSeed()));
     if (current === undefined) throw new Error(`${this.name} has no key`);
-    await writeFiles(
+    await writeMounted(
       this.#keys,
       new Map([['nats-server.nk', current], ...(previous ? [['previous.nk', previous] as const] : [])]),
     );

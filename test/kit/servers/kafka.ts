@@ -8,6 +8,8 @@ import type { ServerCertificate } from './certificates.ts';
 const VERSION = '4.3.1';
 /** 16 bytes in base64url; any will do, since no two of these clusters ever meet. */
 const CLUSTER_ID = 'bGZoLXN5bmMtZm9yLXRlc3Q';
+/** It takes 3 s on an idle machine. On one that is out of breath it took more than a minute. */
+const READY_MS = 180_000;
 const POM = join(import.meta.dirname, 'pom.xml');
 
 /** A class path of Kafka and its tools: the directory in KAFKA_LIBS, else from the cache, else fetched with Maven. */
@@ -111,7 +113,7 @@ export class KafkaServer {
   async start(): Promise<void> {
     const command = this.#java('kafka.Kafka', this.#propertiesFile);
     this.#process = new ServerProcess('kafka', command, this.logFile);
-    await this.#process.ready(() => this.#answers(), this.#options.member ? 120_000 : 60_000);
+    await this.#process.ready(() => this.#answers(), READY_MS);
   }
 
   stop(): Promise<void> {
