@@ -140,11 +140,18 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
     ],
     packages: ['js-yaml'],
   },
+  'cli/dump': {
+    imports: ['cli/check', 'cli/check/judge', 'operator/api', 'operator/kube', ...PLAN, ...COMMON],
+    packages: ['js-yaml', 'nanotar'],
+  },
+  'cli/trace': { imports: ['sidecar/kafka', 'sidecar/settings', ...COMMON] },
   'cli/commands': {
     imports: [
       ...Object.keys(CLI_DECISIONS),
       'cli/io',
       'cli/check',
+      'cli/dump',
+      'cli/trace',
       'operator/api',
       'operator/directory',
       'operator/kube',

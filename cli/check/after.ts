@@ -1,6 +1,5 @@
-import { sleep } from '../../common/backoff.ts';
 import { VERSION } from '../../common/version.ts';
-import { KINDS, type KubeObject, type Lease, pathOf } from '../../operator/api/objects.ts';
+import { KINDS, type KubeObject } from '../../operator/api/objects.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { nodeNameOf, type PeerObject, type StoredNode } from '../../operator/plan/observed/observed.ts';
 import { workloadRef } from '../../operator/plan/observed/workload-ref.ts';
@@ -8,6 +7,7 @@ import { afterFindings } from './judge/after.ts';
 import type { Finding } from './judge/finding.ts';
 import type { Looked } from './judge/looked.ts';
 import type { LeaseSeen } from './judge/operator.ts';
+import { watchLease } from './lease.ts';
 import { askVersion, lookAt, lookAtWorkload, unlessMissing } from './looking.ts';
 
 export interface AfterOptions {
@@ -31,7 +31,7 @@ export async function checkAfter(api: KubeClient, options: AfterOptions): Promis
   const all = await unlessMissing(api.list<StoredNode>(KINDS.node, namespace));
   const nodes = all?.items.filter(({ metadata }) => only === undefined || metadata.name === only);
   const peers = (await unlessMissing(api.list<PeerObject>(KINDS.peer, namespace)))?.items ?? [];
-  const lease = await watchLease(api, options);
+  const lease = await watchLease(api, namespace, options.operatorNamespace, options.signal);
   const ref = nodes?.[0]?.spec.connect?.workloadRef;
   const operator = {
     lease,
@@ -42,73 +42,6 @@ export async function checkAfter(api: KubeClient, options: AfterOptions): Promis
   };
   const theirs = peers.filter((peer) => only === undefined || nodeNameOf(peer) === only);
   return afterFindings({ operator, namespace, nodes, peers: theirs, now: at });
-}
-
-const LEASE = 'lfh-sync-operator';
-/** After this time without a renewal another operator may lead; client-go's default. */
-const LEASE_MS = 15_000;
-const LOOK_MS = 500;
-
-/** Looks at the Lease until it changes, or has run out. */
-async function watchLease(
-  api: KubeClient,
-  { namespace, operatorNamespace, signal }: AfterOptions,
-): Promise<Looked<LeaseSeen>> {
-  const where = operatorNamespace === undefined ? await leaseNamespace(api, namespace) : { value: operatorNamespace };
-  if (where.why !== undefined) return where;
-  const { value: found } = where;
-  if (found === undefined) return { value: undefined };
-  return lookAt(untilChanged(api, found, signal));
-}
-
-async function untilChanged(api: KubeClient, namespace: string, signal: AbortSignal): Promise<LeaseSeen | undefined> {
-  const deadline = performance.now() + LEASE_MS;
-  const first = await getLease(api, namespace);
-  let seen = first;
-  while (seen && isHeld(seen) && !signal.aborted && performance.now() < deadline) {
-    if (versionOf(seen) !== versionOf(first)) return { ...seen, namespace, changed: true };
-    await sleep(LOOK_MS, signal);
-    seen = await getLease(api, namespace);
-  }
-  return seen && { ...seen, namespace, changed: false };
-}
-
-/** A Lease, with the API server's clock when it answered. */
-type TimedLease = Pick<LeaseSeen, 'lease' | 'at'>;
-
-function getLease(api: KubeClient, namespace: string): Promise<TimedLease | undefined> {
-  const asking = api.text(pathOf(KINDS.lease, namespace, LEASE));
-  return unlessMissing(asking.then(({ text, at }) => ({ lease: JSON.parse(text) as Lease, at })));
-}
-
-function isHeld({ lease }: TimedLease): boolean {
-  return (lease.spec?.holderIdentity ?? '') !== '';
-}
-
-function versionOf(seen: TimedLease | undefined): string | undefined {
-  return seen?.lease.metadata.resourceVersion;
-}
-
-/** The namespace of the operator: that of the node, or else any in which there is such a Lease. */
-async function leaseNamespace(api: KubeClient, namespace: string): Promise<Looked<string>> {
-  const here = await lookAt(api.get<Lease>(KINDS.lease, namespace, LEASE));
-  if (here.why === undefined && here.value) return { value: namespace };
-  const all = await lookAt(leasesOf(api));
-  if (all.why !== undefined) {
-    return {
-      why: `there is none in the namespace ${namespace}, and elsewhere you may not look: name its namespace with --operator-namespace`,
-    };
-  }
-  const renewed = ({ spec }: Lease): string => spec?.renewTime ?? '';
-  const newest = [...(all.value ?? [])].sort((a, b) => (renewed(a) < renewed(b) ? 1 : -1))[0];
-  return { value: newest?.metadata.namespace };
-}
-
-async function leasesOf(api: KubeClient): Promise<Lease[]> {
-  const found: Lease[] = [];
-  const selection = { fieldSelector: `metadata.name=${LEASE}` };
-  for await (const { items } of api.pages<Lease>(KINDS.lease, undefined, selection)) found.push(...items);
-  return found;
 }
 
 interface Pod extends KubeObject {

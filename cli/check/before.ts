@@ -1,7 +1,8 @@
-import { KINDS, type Workload } from '../../operator/api/objects.ts';
+import { KINDS, type Service, type Workload } from '../../operator/api/objects.ts';
 import { environmentOf, referencedBy } from '../../operator/controller/concerns.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { withLfhId } from '../../operator/plan/injection/lfh-id.ts';
+import { type Advertised, advertisedBy } from '../../operator/plan/observed/advertised.ts';
 import type { StoredNode } from '../../operator/plan/observed/observed.ts';
 import { nodeSpec } from '../../operator/plan/observed/spec.ts';
 import { workloadRef } from '../../operator/plan/observed/workload-ref.ts';
@@ -34,11 +35,20 @@ export async function checkBefore(api: KubeClient, namespace: string, wanted: Wa
     kubernetes: version,
     mayNotCreate: wanted.values && (await mayNotCreate(api, namespace, wanted.values)),
     repository: wanted.values && repositoryOf(wanted.values),
+    advertised: await advertisedAt(api, namespace, node),
     connect,
     nats,
     contents,
     now: at,
   });
+}
+
+/** Where peers reach NATS, as the operator finds it out. */
+async function advertisedAt(api: KubeClient, namespace: string, node: StoredNode): Promise<Looked<Advertised>> {
+  const name = node.spec.nats.advertiseFrom?.serviceRef.name;
+  if (name === undefined) return { value: advertisedBy(node, () => undefined) };
+  const service = await lookAt(api.get<Service>(KINDS.service, namespace, name));
+  return service.why === undefined ? { value: advertisedBy(node, () => service.value) } : service;
 }
 
 function found<Value>(looked: Looked<Value>): Value | undefined {

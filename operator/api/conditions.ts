@@ -31,6 +31,11 @@ export interface Observation {
 const SECRETS =
   /S[ACNOUX][A-Z2-7]{56}|-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
 
+/** A text without the seeds and private keys that somebody may have pasted into it. */
+export function withoutSecrets(text: string): string {
+  return text.replace(SECRETS, '(a secret that is not shown)');
+}
+
 /** The API server would refuse the whole status with a longer message. */
 const MESSAGE_LENGTH = 32_768;
 
@@ -50,7 +55,7 @@ export function withCondition(
     type,
     status,
     reason,
-    message: message.replace(SECRETS, '(a secret that is not shown)').slice(0, MESSAGE_LENGTH),
+    message: withoutSecrets(message).slice(0, MESSAGE_LENGTH),
     observedGeneration: generation,
     lastTransitionTime: known?.status === status ? known.lastTransitionTime : apiTime(now),
   };

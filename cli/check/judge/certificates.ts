@@ -4,7 +4,6 @@ import type { PodSpec, Workload } from '../../../operator/api/objects.ts';
 import { caProblem } from '../../../operator/plan/node/problem.ts';
 import { parseCertificate } from '../../../operator/plan/observed/certificate.ts';
 import type { NodeObject, Texts } from '../../../operator/plan/observed/observed.ts';
-import { nodeSpec } from '../../../operator/plan/observed/spec.ts';
 import { caRemarks, type ResolvedCa, resolveCa } from '../../../operator/plan/trust/ca-source.ts';
 import { MAX_OWN_CA } from '../../../operator/plan/trust/certificates.ts';
 import { expiryRemarks } from '../../../operator/plan/trust/expiry.ts';
@@ -19,6 +18,8 @@ export interface TrustSeen {
   /** What runs NATS: its volumes tell which Secret has its certificate. */
   readonly workload: Looked<Workload>;
   readonly contents: Contents;
+  /** The addresses at which peers reach NATS, as far as they are known. */
+  readonly advertised: readonly string[];
   /** In milliseconds since 1970. */
   readonly now: number;
 }
@@ -56,7 +57,7 @@ function leafIn(seen: TrustSeen): { readonly leaf: Chain | undefined; readonly f
     const others = OF_LEAF.slice(1).map((check) => unknown(check, 'not looked at: nats-secret comes first'));
     return { leaf: undefined, findings: [unread, ...others] };
   }
-  return { leaf: chain, findings: [own, names(seen.node, where, chain[0]), expiry(where, chain[0], seen.now)] };
+  return { leaf: chain, findings: [own, names(seen, where, chain[0]), expiry(where, chain[0], seen.now)] };
 }
 
 /** The Secret with the certificate: of those that the pods of NATS mount, or else the one that `spec.nats.ca` names. */
@@ -85,13 +86,11 @@ function secretFinding(node: NodeObject, name: string, texts: Texts | undefined)
   return fine(check, `the Secret ${name} has its keys`);
 }
 
-function names(node: NodeObject, where: string, leaf: X509Certificate): Finding {
+function names({ node, advertised }: TrustSeen, where: string, leaf: X509Certificate): Finding {
   const check = 'nats-certificate-names';
-  const urls = [...node.spec.nats.servers, ...nodeSpec(node).advertise];
-  const hosts = [
-    ...urls.flatMap((url) => parseServerUrl(url)?.host ?? []),
-    ...(node.spec.nats.advertiseFrom?.host === undefined ? [] : [node.spec.nats.advertiseFrom.host]),
-  ];
+  const { host } = node.spec.nats.advertiseFrom ?? {};
+  const urls = [...node.spec.nats.servers, ...advertised];
+  const hosts = [...urls.flatMap((url) => parseServerUrl(url)?.host ?? []), ...(host === undefined ? [] : [host])];
   const missing = [...new Set(hosts)].filter((host) => !isFor(leaf, host));
   if (missing.length === 0) return fine(check, `${where} is for ${[...new Set(hosts)].join(', ')}`);
   return failed(

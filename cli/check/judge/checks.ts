@@ -42,11 +42,10 @@ export const CHECKS = {
   },
   advertise: {
     group: 'NATS',
-    when: 'before',
+    when: 'both',
     holds:
-      '`spec.nats.advertise` names at least one address by which the peers reach this NATS, or `spec.nats.advertiseFrom` the Service ' +
-      'that has it. An address of a Service is not looked at here.',
-    hint: 'Set `spec.nats.advertise` to the address of your load balancer or node port, with `tls://` (docs/exposing-nats.md). Leave it empty only where no peer is to receive from this node.',
+      '`spec.nats.advertise`, or the Service in `spec.nats.advertiseFrom`, gives at least one address at which peers reach this NATS.',
+    hint: 'Set `spec.nats.advertise` to the address of your load balancer or node port, with `tls://`, or name its Service in `spec.nats.advertiseFrom` (docs/exposing-nats.md). Leave it empty only where no peer is to receive from this node.',
   },
   'connect-workload': {
     group: 'connect',

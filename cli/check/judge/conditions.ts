@@ -29,6 +29,8 @@ export const OF_REASON: { readonly [Type in Looked]?: Readonly<Record<string, Ch
     ServerTooOld: 'nats-version',
     WorkloadMissing: 'nats-workload',
     CertificateExpired: 'certificates',
+    AddressPending: 'advertise',
+    AddressMissing: 'advertise',
   },
   SidecarReady: {
     SettingsNotLive: 'settings-live',

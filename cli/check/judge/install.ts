@@ -1,5 +1,6 @@
 import type { Workload } from '../../../operator/api/objects.ts';
 import { kafkaPasswordProblem, nodeProblem } from '../../../operator/plan/node/problem.ts';
+import type { Advertised } from '../../../operator/plan/observed/advertised.ts';
 import type { NodeObject, StoredNode } from '../../../operator/plan/observed/observed.ts';
 import { nodeSpec } from '../../../operator/plan/observed/spec.ts';
 import { type TrustSeen, trustFindings } from './certificates.ts';
@@ -9,7 +10,7 @@ import { type Looked, referencesTo } from './looked.ts';
 import { natsFindings } from './nats.ts';
 
 /** All that is looked at before an installation. */
-export interface BeforeSeen extends Omit<TrustSeen, 'workload'> {
+export interface BeforeSeen extends Omit<TrustSeen, 'workload' | 'advertised'> {
   readonly node: NodeObject;
   /** The nodes that there are already. */
   readonly otherNodes: Looked<readonly StoredNode[]>;
@@ -19,21 +20,29 @@ export interface BeforeSeen extends Omit<TrustSeen, 'workload'> {
   readonly mayNotCreate: Looked<readonly string[]> | undefined;
   /** The image of the values, without its tag; absent where there are no values. */
   readonly repository: string | undefined;
+  /** Where peers reach NATS. */
+  readonly advertised: Looked<Advertised>;
   readonly connect: Looked<Workload>;
   readonly nats: Looked<Workload>;
 }
 
 export function beforeFindings(seen: BeforeSeen): Finding[] {
-  const { node, contents, now, connect, nats } = seen;
+  const { node, contents, now, connect, nats, advertised } = seen;
   return [
     kubernetesVersion(seen.kubernetes),
     ...(seen.mayNotCreate ? [rights(seen.mayNotCreate)] : []),
     ...(seen.repository === undefined ? [] : [image(seen.repository)]),
     spec(seen),
-    advertise(node),
+    advertise(seen),
     ...connectFindings({ node, contents, workload: connect }),
     ...natsFindings({ node, contents, workload: nats }),
-    ...trustFindings({ node, contents, now, workload: nats }),
+    ...trustFindings({
+      node,
+      contents,
+      now,
+      workload: nats,
+      advertised: advertised.why === undefined ? (advertised.value?.servers ?? []) : [],
+    }),
     ...kafka(seen),
   ];
 }
@@ -79,16 +88,15 @@ function spec({ node, otherNodes }: BeforeSeen): Finding {
   return fine(check, `LfhSyncNode ${node.metadata.name} is ${node.spec.lfhId}`);
 }
 
-function advertise(node: NodeObject): Finding {
-  const { advertise: servers } = nodeSpec(node);
-  if (servers.length > 0) return fine('advertise', `peers reach this NATS at ${servers.join(', ')}`);
-  const from = node.spec.nats.advertiseFrom;
-  if (from) {
-    const message = `the address comes from the Service ${from.serviceRef.name}, which was not looked at: NatsConfigLive will say if it has none`;
-    return warning('advertise', message);
-  }
+function advertise({ advertised, node }: BeforeSeen): Finding {
+  const check = 'advertise';
+  if (advertised.why !== undefined)
+    return unknown(check, `cannot look at the Service in spec.nats.advertiseFrom: ${advertised.why}`);
+  const { servers = [], problem } = advertised.value ?? {};
+  if (problem) return failed(check, problem.message);
+  if (servers.length > 0) return fine(check, `peers reach the NATS of ${node.spec.lfhId} at ${servers.join(', ')}`);
   return warning(
-    'advertise',
+    check,
     'spec.nats.advertise is empty: the invitation names no server, so peers cannot receive from this node',
   );
 }

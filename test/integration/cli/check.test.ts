@@ -1,17 +1,34 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import { CHECKS, type CheckId } from '../../../cli/check/judge/checks.ts';
 import { exitCodeOf, type Finding, type Outcome } from '../../../cli/check/judge/finding.ts';
 import { check } from '../../../cli/check/run.ts';
+import { traceText } from '../../../cli/trace/places.ts';
+import { traceMessage } from '../../../cli/trace/read.ts';
 import { VERSION } from '../../../common/version.ts';
 import { KINDS, kindOf, type Lease } from '../../../operator/api/objects.ts';
 import { microTime } from '../../../operator/cluster/formats.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
+import { runCli } from '../../kit/processes/cli.ts';
+import { KubeletLogs } from '../../kit/processes/kubelet-logs.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
-import { installableSite, type SiteObject } from '../../kit/sites/installable-site.ts';
+import {
+  configMap,
+  connectPod,
+  installableSite,
+  type SiteObject,
+  secret,
+  workloadOf,
+} from '../../kit/sites/installable-site.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 import { mistakesBefore, type Objects } from './mistakes.ts';
 
@@ -92,6 +109,26 @@ describe('lfh-sync check --pre', function () {
       assert.ok(!/correct-horse|SU[A-Z2-7]{56}|PRIVATE KEY/.test(JSON.stringify(findings)), 'a secret is told');
     });
   }
+
+  it('prints it as a program does, and ends with a code for each outcome', async () => {
+    await make();
+    const run = (args: string[], values: object = site.values): ReturnType<typeof runCli> =>
+      runCli(plane.kubeconfigFile, ['check', '-n', namespace, ...args], JSON.stringify(values));
+    const well = await run(['--pre', '-f', '-', '-o', 'json']);
+    assert.equal(well.code, 0, well.stderr);
+    assert.equal((JSON.parse(well.stdout) as { exitCode: number }).exitCode, 0);
+    const wrong = await run(['--pre', '-f', '-', '--wait', '--timeout', '1s'], { node: site.values.node });
+    assert.equal(wrong.code, 1, wrong.stderr);
+    assert.match(
+      wrong.stdout,
+      /✗ image: image\.repository is lfh-sync.*\n {4}Build the image.*\n {4}see docs\/check\.md#image\n/,
+    );
+    assert.equal((await run(['--pre', '-f', '-'], {})).code, 2);
+    assert.equal((await run(['-f', 'values.yaml'])).code, 2);
+    assert.equal((await run(['--pre'])).code, 2, 'there is no LfhSyncNode');
+    const nowhere = await runCli('/nonexistent', ['check']);
+    assert.equal(nowhere.code, 3, nowhere.stderr);
+  });
 
   it('takes nothing for well that it may not look at, and says what one may not create', async () => {
     await make();
@@ -181,11 +218,24 @@ describe('lfh-sync check', function () {
   }
 
   /** An operator that runs in no pod has no image. */
-  async function makePod(image: string): Promise<void> {
+  async function makePod(image: string, how: Parameters<typeof pod>[1] = {}): Promise<void> {
     const { spec } = (await plane.api.get<Lease>(KINDS.lease, own, 'lfh-sync-operator')) ?? {};
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: spec?.holderIdentity } };
-    await plane.kubectl(['delete', 'pod', '-n', own, '--ignore-not-found', '--force', spec?.holderIdentity ?? '']);
-    await plane.apply([{ ...pod, spec: { containers: [{ name: 'operator', image }] } }], own);
+    const name = spec?.holderIdentity ?? '';
+    await plane.kubectl(['delete', 'pod', '-n', own, '--ignore-not-found', '--force', name]);
+    await plane.apply([pod(name, { ...how, containers: [{ name: 'operator', image }] })], own);
+  }
+
+  /** A pod as the scheduler leaves it. Nothing runs it. */
+  function pod(
+    name: string,
+    {
+      labels = {},
+      nodeName,
+      containers = ['connect', 'lfh-sync'].map((each) => ({ name: each, image: `${each}:1` })),
+    }: { labels?: object; nodeName?: string; containers?: readonly object[] },
+  ): object {
+    const spec = { ...(nodeName !== undefined && { nodeName }), containers };
+    return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec };
   }
 
   it('finds nothing wrong where all is well, and says what it cannot know', async () => {
@@ -237,6 +287,41 @@ describe('lfh-sync check', function () {
     await a.site.announce([connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' } }).payload]);
   }
 
+  it('traces a message that was replayed, one that was rejected, and one that is not here', async () => {
+    const message = (format?: string) =>
+      connectMessage({ lfhId: a.lfhId, content: { resourceType: 'Patient' }, ...(format !== undefined && { format }) });
+    const [replayed, refused] = [message(), message('ECG-RAW')];
+    const own = connectMessage({ lfhId: b.lfhId, content: 'of our own' });
+    await a.site.announce([replayed.payload, refused.payload]);
+    const producer = b.site.kafka.client().producer();
+    await producer.connect();
+    // As b's connect does when it takes a message in.
+    await producer.send({ topic: 'LFH_SYNC', messages: [{ value: own.payload }] });
+    await producer.disconnect();
+    const [sidecar] = b.sidecars;
+    const found = async (uuid: string): Promise<string> => {
+      const since = Date.now() - 3_600_000;
+      return traceText(await traceMessage(sidecar?.environment ?? {}, uuid, since, () => undefined));
+    };
+    const says = async (uuid: string, what: RegExp): Promise<void> => {
+      let text = '';
+      const isSaid = async (): Promise<boolean> => what.test((text = await found(uuid)));
+      await until(`${what} is said`, isSaid, 60_000).catch(() => assert.match(text, what));
+      assert.ok(!text.includes('Patient'));
+    };
+    await says(replayed.uuid, /replayed here from hospital-a \(LFH_SYNC:0:\d+, at .*; its data are in FHIR-R4:0:\d+\)/);
+    await says(
+      refused.uuid,
+      /rejected as FormatNotAllowed \(LFH_EXCEPTION:0:\d+, .* message \d+ in the stream of hospital-a/,
+    );
+    await says(own.uuid, /taken in by this node's connect \(LFH_SYNC:0:\d+/);
+    await says(randomUUID(), /not here since .*\n.*: 0 wait at hospital-a/s);
+    await assert.rejects(
+      traceMessage({}, randomUUID(), 0, () => undefined),
+      /NATS_NK_FILE|nats-server\.nk/,
+    );
+  });
+
   it('finds a missing ACL', async () => {
     const admin = b.site.kafka.client().admin();
     await admin.connect();
@@ -260,6 +345,69 @@ describe('lfh-sync check', function () {
       'Fine',
       /the peer may lack what came since .*drops messages in \d+ days/,
     );
+  });
+
+  describe('dump', () => {
+    const SECRET = 'correct-horse';
+    let kubelet: KubeletLogs;
+    let directory: string;
+    let files: ReadonlyMap<string, string>;
+
+    before(async () => {
+      kubelet = await KubeletLogs.start(plane, 'worker-1', (path) => `the log of ${path}\n`);
+      const labels = { 'app.kubernetes.io/name': 'lfh-sync', 'app.kubernetes.io/component': 'operator' };
+      await makePod('registry.example.org/lfh-sync:1', { labels, nodeName: 'worker-1' });
+      await plane.apply([pod('connect-0', { labels: { app: 'connect' }, nodeName: 'worker-1' })], a.namespace);
+      const env = [{ name: 'PASSWORD', value: SECRET }];
+      const connect = workloadOf('Deployment', 'connect', connectPod(env));
+      const annotated = { ...connect, metadata: { ...connect.metadata, annotations: { note: SECRET } } };
+      await plane.apply(
+        [annotated, secret('somebodys', { password: SECRET }), configMap('somebodys', { a: SECRET })],
+        a.namespace,
+      );
+      await a.patch('lfhnode', 'local', { connect: { workloadRef: { name: 'connect' } } });
+      await a.applyInvitation(await b.invitation());
+      directory = await mkdtemp(join(tmpdir(), 'lfh-sync-dump-'));
+      const file = join(directory, 'dump.tar.gz');
+      const { code, stdout, stderr } = await runCli(plane.kubeconfigFile, ['dump', '-n', a.namespace, '-f', file]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /dump\.tar\.gz has \d+ files/);
+      await promisify(execFile)('tar', ['-xzf', file, '--strip-components=1', '-C', directory]);
+      await rm(file);
+      const names = (await readdir(directory, { recursive: true })).filter((name) => /\.\w+$/.test(name));
+      const read = names.map(async (name) => [name, await readFile(join(directory, name), 'utf8')] as const);
+      files = new Map(await Promise.all(read));
+    });
+
+    after(async () => {
+      await kubelet?.stop();
+      await rm(directory, { recursive: true, force: true });
+    });
+
+    it('has our resources, what was made for them, outlines of the workloads, and what check finds', () => {
+      const wanted = ['local-nats', 'local-sidecar', 'local-invitation'].map((name) => `configmap-${name}.yaml`);
+      const others = ['README.txt', 'versions.yaml', 'check.json', 'events.yaml', 'lease.yaml', 'not-collected.txt'];
+      const resources = ['node-local.yaml', 'peer-hospital-b.yaml', 'workload-Deployment-connect.yaml'];
+      for (const name of [...wanted, ...others, ...resources]) assert.ok(files.get(name), `${name} is not there`);
+      assert.match(files.get('check.json') ?? '', /"check": "operator-lease"/);
+      assert.match(files.get('events.yaml') ?? '', /reason: AccessGranted/);
+      assert.match(files.get('workload-Deployment-connect.yaml') ?? '', /- PASSWORD\n/);
+    });
+
+    it('has the logs of the operator and of the sidecar, and no other', () => {
+      const logs = [...files].filter(([name]) => name.startsWith('logs/'));
+      assert.equal(logs.length, 2, logs.join());
+      for (const [name, text] of logs) {
+        assert.match(text, name.includes('operator') ? /the log of .*\/operator\b/ : /connect-0\/lfh-sync\b/);
+      }
+    });
+
+    it('has no Secret, no password, no seed and no payload', () => {
+      const all = [...files.values()].join('\n');
+      for (const word of [SECRET, 'kind: Secret', 'Patient', 'not asked for']) assert.ok(!all.includes(word), word);
+      assert.doesNotMatch(all, /S[ACNOUX][A-Z2-7]{56}|PRIVATE KEY/);
+      assert.ok(![...files.keys()].some((name) => name.includes('somebodys')));
+    });
   });
 
   it('finds a nats-server of a peer that refuses our key', async () => {

@@ -266,13 +266,20 @@ export function mistakesBefore(site: InstallableSite): readonly Mistake[] {
       what: 'an address from a Service, at a name that is not in the certificate',
       check: 'nats-certificate-names',
       says: /is not for nats\.elsewhere\.example; it is for/,
-      besides: ['advertise Warning'],
+      besides: ['advertise Failed'],
       hint: /in its SAN/,
       values: () =>
         withNats({
           advertise: undefined,
           advertiseFrom: { serviceRef: { name: 'nats-peers' }, host: 'nats.elsewhere.example' },
         }),
+    },
+    {
+      what: 'a Service for the peers that is not there',
+      check: 'advertise',
+      says: /spec\.nats\.advertiseFrom: .*nats-peers/,
+      hint: /name its Service in `spec\.nats\.advertiseFrom`/,
+      values: () => withNats({ advertise: undefined, advertiseFrom: { serviceRef: { name: 'nats-peers' } } }),
     },
     {
       what: 'one replica on two brokers',

@@ -66,6 +66,11 @@ export class SidecarProcess {
     return join(this.#directory, 'sidecar.log');
   }
 
+  /** What says where its settings are. */
+  get environment(): NodeJS.ProcessEnv {
+    return { LFH_SYNC_SETTINGS_DIR: join(this.#directory, 'settings'), ...this.#options.env };
+  }
+
   get process(): ServerProcess {
     if (!this.#process) throw new Error('the sidecar was never started');
     return this.#process;
@@ -106,7 +111,7 @@ export class SidecarProcess {
 
   async start(): Promise<void> {
     const command = [process.execPath, this.#options.main ?? join(ROOT, 'sidecar', 'main.ts')];
-    const env = { LFH_SYNC_SETTINGS_DIR: join(this.#directory, 'settings'), ...this.#options.env };
+    const { environment: env } = this;
     this.#process = new ServerProcess(
       this.#options.name ?? `sidecar of ${this.#site.lfhId}`,
       command,
