@@ -21,6 +21,7 @@ import { checkPage } from './check-page.ts';
 import { cliPage } from './cli-page.ts';
 import { withFolders } from './folders.ts';
 import { markdownTable, page } from './markdown.ts';
+import { sidecarPage } from './sidecar-page.ts';
 
 /** Pages made from the code's own tables, so that they cannot say anything else. `make docs` writes them. */
 
@@ -34,6 +35,7 @@ export function pages(): Readonly<Record<string, string>> {
     'metrics.md': metricsPage(),
     'architecture.md': withFolders(written('architecture.md')),
     'cli.md': cliPage(written('cli.md')),
+    'sidecar.md': sidecarPage(written('sidecar.md')),
   };
 }
 

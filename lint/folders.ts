@@ -37,8 +37,16 @@ const STAGES = ['sidecar/ports.ts', 'sidecar/running-work.ts', 'sidecar/take-ove
 
 /** What a command decides and how it says it; the lowest first. */
 const CLI_DECISIONS: Readonly<Record<string, Folder>> = {
-  'cli/text': { imports: ['common/clean.ts'], pure: true },
+  'cli/text': { pure: true },
   'cli/args': { imports: ['cli/text'], packages: ['node:util'], pure: true },
+  'cli/status': { imports: ['cli/text', 'operator/api', 'operator/plan/observed'], pure: true },
+  'cli/invitation': {
+    imports: ['cli/args', 'cli/status', 'operator/api', ...PLAN, ...TEXTS],
+    packages: ['js-yaml'],
+    pure: true,
+  },
+  'cli/change': { imports: ['operator/api', 'operator/plan/observed'], pure: true },
+  'cli/setup': { imports: ['operator/plan/observed', 'common/contract'], pure: true },
   'cli/explain': { imports: ['cli/text', 'operator/api', 'common/contract'], pure: true },
   'cli/check/judge': {
     imports: ['common/nats-version.ts', 'operator/api', 'operator/plan/status/fetched.ts', ...TEXTS, ...PLAN],
@@ -156,6 +164,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
       'operator/directory',
       'operator/kube',
       'operator/metrics.ts',
+      'operator/plan/observed',
       ...COMMON,
     ],
     packages: ['js-yaml'],
@@ -186,8 +195,8 @@ export const FILES: Readonly<Record<string, Folder>> = {
 const PURE_CRYPTO = [
   {
     name: 'node:crypto',
-    allowImportNames: ['createHash'],
-    message: 'Decisions are pure: a hash is, randomness is not.',
+    allowImportNames: ['createHash', 'X509Certificate'],
+    message: 'Decisions are pure: a hash and a certificate are, randomness is not.',
   },
 ];
 

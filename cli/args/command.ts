@@ -66,3 +66,24 @@ export const CLUSTER = {
     meaning: "The kubeconfig. Absent: KUBECONFIG, ~/.kube/config, or in a pod the pod's own service account.",
   },
 } as const satisfies Options;
+
+/** For a command that is about one LfhSyncNode. */
+export const OF_NODE = {
+  node: { type: 'string', value: 'NAME', meaning: 'The LfhSyncNode. Absent: the only one of the namespace.' },
+  ...CLUSTER,
+} as const satisfies Options;
+
+/** For a command that changes something for good. */
+export const YES = {
+  yes: { type: 'boolean', short: 'y', meaning: 'Does not ask.' },
+} as const satisfies Options;
+
+/** For a command that can wait. */
+export const WAIT = {
+  wait: { type: 'boolean', meaning: 'Waits until it is done, and tells what changes meanwhile.' },
+  timeout: {
+    type: 'string',
+    value: 'DURATION',
+    meaning: 'How long it waits at most, such as 90s, 5m or 1h. Absent: 5m.',
+  },
+} as const satisfies Options;

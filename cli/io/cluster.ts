@@ -17,11 +17,13 @@ export interface ClusterOptions {
 /**
  * Finds the cluster as kubectl does. Nothing is asked yet.
  *
+ * @param dryRun whether everything that is written is only judged by the API server
  * @throws CannotAskError where there is none
  */
 export async function findCluster(
   { namespace, context, kubeconfig }: ClusterOptions,
   env: NodeJS.ProcessEnv,
+  dryRun = false,
 ): Promise<Cluster> {
   // The library takes longer to load than everything else, and most commands can say what is wrong without it.
   const [{ KubeClient }, { loadPersonsKubeConfig }] = await Promise.all([
@@ -30,7 +32,10 @@ export async function findCluster(
   ]);
   try {
     const config = loadPersonsKubeConfig(env, { file: kubeconfig, context });
-    return { api: new KubeClient(config.kubeConfig, undefined, true), namespace: namespace ?? config.namespace };
+    return {
+      api: new KubeClient(config.kubeConfig, undefined, true, dryRun),
+      namespace: namespace ?? config.namespace,
+    };
   } catch (error) {
     if (error instanceof InvalidInputError) throw new CannotAskError(messageOf(error), { cause: error });
     throw error;

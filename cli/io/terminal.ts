@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
+import { printable } from '../../common/clean.ts';
 
 /** Where nobody says how wide a line may be. */
 const WIDTH = 100;
 
-/** What a command says and asks. */
+/** What a command says and asks. Nothing that is printed, whoever it is from, is a command to the terminal. */
 export interface Terminal {
   /** As many letters as a line may have. */
   readonly width: number;
@@ -38,15 +39,15 @@ export function processTerminal({ stdin, stdout, stderr }: NodeJS.Process): Term
     isInteractive: stdin.isTTY && stderr.isTTY,
     print: (what) => {
       endProgress();
-      stdout.write(line(what));
+      stdout.write(line(printable(what)));
     },
     say: (what) => {
       endProgress();
-      stderr.write(line(what));
+      stderr.write(line(printable(what)));
     },
     progress: (what) => {
       if (!stderr.isTTY) return;
-      stderr.write(`\r\u001b[K${what.slice(0, (stderr.columns ?? WIDTH) - 1)}`);
+      stderr.write(`\r\u001b[K${printable(what).slice(0, (stderr.columns ?? WIDTH) - 1)}`);
       progressed = true;
     },
     clear: () => {
@@ -57,7 +58,7 @@ export function processTerminal({ stdin, stdout, stderr }: NodeJS.Process): Term
       const asking = createInterface({ input: stdin, output: stderr });
       try {
         const closed = once(asking, 'close').then(() => '');
-        const answer = await Promise.race([asking.question(`${question} [y/N] `, { signal }), closed]);
+        const answer = await Promise.race([asking.question(`${printable(question)} [y/N] `, { signal }), closed]);
         return /^y(es)?$/i.test(answer.trim());
       } finally {
         asking.close();

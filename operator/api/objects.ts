@@ -19,6 +19,10 @@ export interface Metadata {
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
+  /** Empty for the object itself. */
+  readonly subresource?: string;
+  /** When this manager last changed something, to within a second. */
+  readonly time?: string;
   readonly fieldsV1?: FieldSet;
 }
 

@@ -52,6 +52,7 @@ export class KubeClient implements Cluster {
   readonly #config: KubeConfig;
   readonly #mayWrite: () => boolean;
   readonly #keepsConnections: boolean;
+  readonly #dryRun: boolean;
   readonly #agents = new WeakMap<Agent, Agent>();
   readonly #pages = new Turns(PAGES_AT_ONCE);
   readonly #writes = new Turns(WRITES_AT_ONCE);
@@ -60,11 +61,13 @@ export class KubeClient implements Cluster {
    * @param mayWrite is asked just before each write; without it nothing that would change something is sent
    * @param keepsConnections whether requests that follow each other share connections, so that hundreds of writes are not hundreds of
    *   TLS handshakes. Where an API server vanishes without closing them, each costs a time-out: not for what must be in time
+   * @param dryRun whether the API server only judges what would be written, and answers as if it had done it
    */
-  constructor(config: KubeConfig, mayWrite: () => boolean = () => true, keepsConnections = false) {
+  constructor(config: KubeConfig, mayWrite: () => boolean = () => true, keepsConnections = false, dryRun = false) {
     this.#config = config;
     this.#mayWrite = mayWrite;
     this.#keepsConnections = keepsConnections;
+    this.#dryRun = dryRun;
   }
 
   async get<Value extends KubeObject>(kind: Kind, namespace: string, name: string): Promise<Value | undefined> {
@@ -245,7 +248,8 @@ export class KubeClient implements Cluster {
       throw new KubeError(doing, 0, { message: 'not done, since another operator may lead by now' });
     }
     try {
-      const response = await this.#open(method, path, query, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
+      const asked = this.#dryRun && method !== 'GET' ? { ...query, dryRun: 'All' } : query;
+      const response = await this.#open(method, path, asked, body, { signal, silenceMs: REQUEST_TIMEOUT_MS, type });
       const text = await textOf(response);
       const { statusCode = 0, headers } = response;
       if (statusCode < 200 || statusCode > 299) throw KubeError.of(doing, response, text);

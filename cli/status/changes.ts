@@ -1,0 +1,12 @@
+import type { Condition } from '../../operator/api/conditions.ts';
+
+/** The conditions that say something else than before, a line each, for somebody who waits. */
+export function conditionChanges(before: readonly Condition[] = [], after: readonly Condition[] = []): string[] {
+  return after
+    .filter(({ type }) => type !== 'Reconciling' && type !== 'Stalled')
+    .filter(({ type, status, reason }) => {
+      const known = before.find((condition) => condition.type === type);
+      return known?.status !== status || known.reason !== reason;
+    })
+    .map(({ type, status, reason, message }) => `${type} is ${status}, ${reason}: ${message}`);
+}
