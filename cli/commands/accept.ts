@@ -146,7 +146,8 @@ async function waitUntilReady(cluster: Cluster, call: AcceptCall, name: string, 
   const { last, done } = await follow({
     look: () => peerNamed(cluster, name),
     tell: (now, before) => {
-      for (const line of conditionChanges(before?.status?.conditions, now.status?.conditions)) terminal.say(line);
+      for (const line of conditionChanges(before?.status?.conditions, now.status?.conditions))
+        terminal.say(wrap(line, terminal.width));
       terminal.progress('waiting until the peer is ready; Ctrl-C ends only the waiting');
     },
     isDone: isReady,
