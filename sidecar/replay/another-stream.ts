@@ -22,26 +22,39 @@ export type Finding =
   | 'diverged';
 
 /**
- * Judges by the first message at or after the position.
+ * Judges by the first message for us at or after the position.
  *
  * The message at the position proves by its sequence and its time that everything before it is what was replayed: a stream
  * that went back and grew again has another message there. This holds whatever the stream is called, so a stream that was
  * restored from a backup, and has a new identity by that, is not replayed once more.
  *
- * Where the message is gone and a later one is there, its age has taken it, if the identity is the same.
+ * Where a later one is there, and the identity is the same, the message at the position is `gone`: its age has taken it, or
+ * somebody has deleted it, or the stream went back and that sequence is now a message for somebody else, such as an announcement.
  *
  * @param next undefined where there is none
  * @param identity of the stream now
  * @returns undefined where this does not tell
  */
-export function judgeByNext(next: Place | undefined, position: Position, identity: string | null): 'same' | undefined {
+export function judgeByNext(
+  next: Place | undefined,
+  position: Position,
+  identity: string | null,
+): 'same' | 'gone' | undefined {
   if (next === undefined) return undefined;
-  const isSame =
-    next.sequence === position.sequence ? next.time === position.time : sameIdentity(position.identity, identity);
-  return isSame ? 'same' : undefined;
+  if (next.sequence === position.sequence) return next.time === position.time ? 'same' : undefined;
+  return sameIdentity(position.identity, identity) ? 'gone' : undefined;
 }
 
-/** Judges by the first message of the whole stream, where {@link judgeByNext} left it open. */
+/**
+ * Judges by the last message for us before a position whose message is gone. In a stream that went back and grew again the last
+ * one is younger than the position, and was never replayed. Where it is not, or where there is none, nothing before the position is
+ * new, and what is replayed goes on behind it.
+ */
+export function judgeByLast(last: Place | undefined, position: Position): 'same' | undefined {
+  return last === undefined || last.time <= position.time ? 'same' : undefined;
+}
+
+/** Judges by the first message of the whole stream, where the others left it open. */
 export function judgeByFirst(
   first: Place | undefined,
   position: Position,

@@ -1,6 +1,6 @@
 import { TransientError } from '../../common/errors.ts';
 import type { Peeked, PeerStream } from '../ports.ts';
-import { type Finding, judgeByFirst, judgeByNext, type Place } from '../replay/another-stream.ts';
+import { type Finding, judgeByFirst, judgeByLast, judgeByNext, type Place } from '../replay/another-stream.ts';
 import type { ResetAnswer } from '../replay/delivered.ts';
 import type { Position } from '../replay/position.ts';
 
@@ -16,8 +16,8 @@ export interface Proof {
  * makes it of the time at which the stream was made, so a store that was put back from an older copy, or has lost its end in a
  * power cut, has the same one; and a position can be one that the peer's server invented.
  *
- * So the message *at* the position is looked at, and where it is not there, the first one of the stream. A look moves the
- * durable: reset it afterwards.
+ * So the message *at* the position is looked at, and where it is not there, the first one of the stream and the last one before
+ * the position. A look moves the durable: reset it afterwards.
  *
  * @param answer to the reset to just before the position
  * @throws TransientError `StreamRecreated` when that happens meanwhile
@@ -25,11 +25,39 @@ export interface Proof {
 export async function proveStream(stream: PeerStream, answer: ResetAnswer, position: Position): Promise<Proof> {
   if (position.sequence === 0) return { finding: 'same' };
   const { identity } = answer;
-  const same = judgeByNext(await look(stream, answer), position, identity);
-  if (same) return { finding: same };
+  const byNext = judgeByNext(await look(stream, answer), position, identity);
+  if (byNext === 'same') return { finding: byNext };
   const all = await resetTo(stream, identity, 0);
   const first = await look(stream, all);
+  if (byNext === 'gone') {
+    const last = await lastBefore(stream, identity, first, position.sequence);
+    if (judgeByLast(last, position) === 'same') return { finding: 'same' };
+  }
   return { finding: judgeByFirst(first, position, identity), first, count: all.pending };
+}
+
+/**
+ * Looks for the last message for us before a sequence. A durable shows only what comes next, so the place is halved until it is
+ * found: some 20 looks for a million messages.
+ *
+ * @param first of the whole stream
+ */
+async function lastBefore(
+  stream: PeerStream,
+  identity: string | null,
+  first: Place | undefined,
+  sequence: number,
+): Promise<Place | undefined> {
+  if (first === undefined || first.sequence >= sequence) return undefined;
+  let last = first;
+  for (let end = sequence - 1; last.sequence < end; ) {
+    const middle = last.sequence + Math.ceil((end - last.sequence) / 2);
+    const next = await look(stream, await resetTo(stream, identity, middle - 1));
+    // A server that does not keep to what was asked for must not keep us here.
+    if (next !== undefined && next.sequence >= middle && next.sequence <= end) last = next;
+    else end = middle - 1;
+  }
+  return last;
 }
 
 /**

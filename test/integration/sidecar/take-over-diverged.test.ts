@@ -104,6 +104,31 @@ describe('a take-over of a stream that is not what it was', () => {
     assert.deepEqual(await replayed(fresh), []);
   });
 
+  it('replays nothing of a store that was put back and has grown, where a message for others has the position', async () => {
+    const { a, sidecar, copy } = await newPeer();
+    await arrived(await send(a, 5));
+    await sidecar.stop();
+    await a.putStoreBack(copy);
+    const fresh = await send(a, 4);
+    // An application's announcement takes the sequence 10.
+    await a.announce([Buffer.from('{}')], 'EVENTS.app_sync');
+    fresh.push(...(await send(a, 20)));
+    await sidecar.start();
+    assert.match(await diverged(sidecar, a), /does not have message 10 .*, but 29 others/);
+    assert.deepEqual(await replayed(fresh), []);
+  });
+
+  it('goes on where the message at the position was deleted, among others for us and for others', async () => {
+    const { a, sidecar, sent } = await newPeer();
+    await sidecar.stop();
+    await a.announce([Buffer.from('{}')], 'EVENTS.app_sync');
+    const later = await send(a, 5);
+    await a.deleteMessage(5);
+    await sidecar.start();
+    await arrived([...sent, ...later]);
+    assert.equal((await sidecar.peer(a)).streamRecreated, 0);
+  });
+
   it('waits as it does for a message of which nobody knows, after a sequence that nobody has given', async () => {
     const { a, sidecar, copy } = await newPeer();
     const forged = 2 ** 50;

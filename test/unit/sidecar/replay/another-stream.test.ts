@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { isOfAnotherStream, judgeByFirst, judgeByNext } from '../../../../sidecar/replay/another-stream.ts';
+import {
+  isOfAnotherStream,
+  judgeByFirst,
+  judgeByLast,
+  judgeByNext,
+} from '../../../../sidecar/replay/another-stream.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
 
@@ -37,13 +42,24 @@ describe('the first message at or after the position', () => {
     for (const time of [4_999, 5_001]) assert.equal(judgeByNext(at(100, time), stored, 'one'), undefined);
   });
 
-  it('proves the stream when its age has taken the one at the position, unless the stream has another name', () => {
-    for (const identity of ['one', null]) assert.equal(judgeByNext(at(170, 9_000), stored, identity), 'same');
+  it('says that the one at the position is gone when a later one is there, unless the stream has another name', () => {
+    for (const identity of ['one', null]) assert.equal(judgeByNext(at(170, 9_000), stored, identity), 'gone');
     assert.equal(judgeByNext(at(170, 9_000), stored, 'two'), undefined);
   });
 
   it('proves nothing when there is none', () => {
     assert.equal(judgeByNext(undefined, stored, 'one'), undefined);
+  });
+});
+
+describe('the last message before a position whose message is gone', () => {
+  it('proves the stream when it is not younger than the position, and when there is none', () => {
+    assert.equal(judgeByLast(undefined, stored), 'same');
+    for (const time of [4_000, 5_000]) assert.equal(judgeByLast({ sequence: 99, time }, stored), 'same');
+  });
+
+  it('proves nothing when it is younger: the stream went back and has grown again', () => {
+    assert.equal(judgeByLast({ sequence: 99, time: 5_001 }, stored), undefined);
   });
 });
 
