@@ -1,52 +1,34 @@
 import { table } from '../test/kit/figures.ts';
-import { OperatorProcess } from '../test/kit/processes/operator.ts';
 import { until } from '../test/kit/processes/process.ts';
-import { ControlPlane } from '../test/kit/servers/control-plane.ts';
 import { readTopic, replayedUuids } from '../test/kit/servers/topic-reader.ts';
 import { connectMessage } from '../test/kit/sites/connect-message.ts';
-import { OperatedSite } from '../test/kit/sites/operated-site.ts';
-import { grantOperatorRights } from '../test/kit/sites/operator-rights.ts';
 import type { Site } from '../test/kit/sites/site.ts';
 import { ADMISSION, PATIENT } from './patient.ts';
 import { begin, say, showConditions, showLog } from './story.ts';
 
 /**
- * Runs two nodes on this machine. Each is in a namespace of a real Kubernetes API and has its own CA, nats-server and Kafka, and
- * its own sidecar as a process. The operator peers them from two resources. Then every message that one takes in appears at the
- * other exactly once, whatever is killed meanwhile.
+ * Runs two nodes on this machine, each with its own CA, nats-server and Kafka, and its own sidecar as a process. They are peered from two
+ * resources: files of two directories, or with the argument `kubernetes` objects of a real Kubernetes API. Then every message that one
+ * takes in appears at the other exactly once, whatever is killed meanwhile.
  */
 const STORM = 5_000;
 const began = performance.now();
 const sent = { a: [] as string[], b: [] as string[] };
 
-begin('A Kubernetes API, the operator, and two hospitals, each with its own CA, nats-server (TLS, NKeys) and Kafka');
-const plane = await ControlPlane.start();
-const started: { stop(): Promise<void> }[] = [plane];
+const place =
+  process.argv[2] === 'kubernetes'
+    ? await (await import('./in-kubernetes.ts')).inKubernetes()
+    : await (await import('./in-directories.ts')).inDirectories();
 try {
-  await plane.installCrds();
-  const own = await plane.createNamespace('lfh-sync');
-  const [spaceA, spaceB] = [await plane.createNamespace('hospital-a'), await plane.createNamespace('hospital-b')];
-  const namespaces = [spaceA, spaceB];
-  const kubeconfig = await grantOperatorRights(plane, own, namespaces);
-  started.push(await OperatorProcess.start(plane, { kubeconfig, namespace: own, namespaces }));
-  const [siteA, siteB] = await Promise.all([
-    OperatedSite.start(plane, spaceA, 'hospital-a'),
-    OperatedSite.start(plane, spaceB, 'hospital-b'),
-  ]);
-  started.push(siteA, siteB);
+  const { a: siteA, b: siteB } = place;
   const [a, b] = [siteA.site, siteB.site];
   const [ofA, ofB] = await Promise.all([siteA.startSidecar(), siteB.startSidecar()]);
-  for (const { lfhId, namespace, site } of [siteA, siteB]) {
-    say(`${lfhId}: namespace ${namespace}, NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}`);
-  }
-  say('No kubelet runs here: a stand-in mounts ConfigMaps and Secrets as files, and makes nats-server reload them.');
+  for (const { lfhId, site } of [siteA, siteB])
+    say(`${lfhId}: NATS ${site.nats.url}, Kafka ${site.kafka.brokers.join()}`);
   await Promise.all([siteA, siteB].map((site) => site.waitForReason('lfhnode', 'local', 'Ready', 'AllReady')));
-  say('The operator made a key for each, and wrote what its nats-server includes and its sidecar reads:');
-  say(await siteA.kubectl('get', 'configmap,secret', '-o', 'name', '-l', 'app.kubernetes.io/managed-by=lfh-sync'));
-  say('');
-  say(await siteA.kubectl('get', 'lfhnode', '-A', '-o', 'wide'));
+  await place.showNodes();
 
-  begin('hospital-a gets the invitation of hospital-b: kubectl apply -f syncpeer.yaml');
+  begin(`hospital-a gets the invitation of hospital-b: ${place.takesInvitation}`);
   const [invitationOfA, invitationOfB] = [await siteA.invitation(), await siteB.invitation()];
   say(shorten(invitationOfB));
   await siteA.applyInvitation(invitationOfB);
@@ -55,12 +37,9 @@ try {
 
   begin('hospital-b gets the one of hospital-a, and that is all there is to do');
   await siteB.applyInvitation(invitationOfA);
-  await Promise.all([
-    showConditions(siteB, 'hospital-a', 'True'),
-    siteA.kubectl('wait', '--for=condition=Ready', 'lfhpeer/hospital-b', '--timeout=60s'),
-  ]);
+  await Promise.all([showConditions(siteB, 'hospital-a', 'True'), siteA.waitUntilReady('hospital-b')]);
   say('');
-  say(await siteA.kubectl('get', 'lfhpeer', '-A', '-o', 'wide'));
+  await place.showPeers();
   say('Each lets the other in: one user, in an account of its own, that may pull its own durable and nothing else.');
 
   begin('hospital-a takes in a FHIR R4 Patient; connect there announces it on EVENTS.sync');
@@ -121,8 +100,8 @@ try {
   say('Every record was read back from Kafka and compared by its uuid.');
   if (rows.some(([, , , , , lost, duplicated]) => lost !== '0' || duplicated !== '0')) process.exitCode = 1;
 
-  begin('hospital-a deletes its peer hospital-b: kubectl delete lfhpeer hospital-b');
-  await siteA.kubectl('delete', 'lfhpeer', 'hospital-b');
+  begin(`hospital-a deletes its peer hospital-b: ${place.deletesPeer}`);
+  await siteA.deletePeer('hospital-b');
   const cut = await ofB.waitForPeer(a, 'is refused', ({ reason }) => reason === 'KeyRefused');
   say(`Its live connection was dropped. The sidecar of hospital-b says: ${cut.message}`);
   await siteB.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'KeyRefused');
@@ -139,7 +118,7 @@ try {
     return [`${from.lfhId} to ${to.lfhId}`, ...figures.map(String)];
   }
 } finally {
-  for (const each of started.toReversed()) await each.stop();
+  await place.stop();
   say('');
   say(`Everything is stopped and removed. ${Math.round((performance.now() - began) / 1000)} s.`);
 }
@@ -150,7 +129,10 @@ function shorten(invitation: string): string {
 }
 
 async function showRecord(site: Site, topic: string, uuid: string, remark: string): Promise<void> {
-  const records = await readTopic(site.kafka, topic);
-  const found = records.find(({ value }) => value.includes(uuid));
+  let found: Awaited<ReturnType<typeof readTopic>>[number] | undefined;
+  await until(`${topic} has it`, async () => {
+    found = (await readTopic(site.kafka, topic)).find(({ value }) => value.includes(uuid));
+    return found !== undefined;
+  });
   say(`${site.lfhId}'s Kafka: ${topic}:${found?.partition}:${found?.offset}, ${found?.value.length} bytes - ${remark}`);
 }

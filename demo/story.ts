@@ -1,6 +1,6 @@
 import { until } from '../test/kit/processes/process.ts';
 import type { SidecarProcess } from '../test/kit/processes/sidecar.ts';
-import type { OperatedSite } from '../test/kit/sites/operated-site.ts';
+import type { PeeredSite } from '../test/kit/sites/peered-site.ts';
 
 /** How the demo says what happens: in plain lines, for somebody who has never seen the project. */
 
@@ -36,7 +36,7 @@ export async function showLog(sidecar: SidecarProcess, of: string, wanted: (line
 }
 
 /** Shows the conditions of a peer once, or with `untilReady` each change of them until the peer is ready. */
-export async function showConditions(site: OperatedSite, peer: string, untilReady?: 'True'): Promise<void> {
+export async function showConditions(site: PeeredSite, peer: string, untilReady?: 'True'): Promise<void> {
   const shown = new Map<string, string>();
   const isReached = async (): Promise<boolean> => {
     const conditions = (await site.peer(peer)).status?.conditions ?? [];
