@@ -80,33 +80,50 @@ export interface Claim {
 /** Fences every earlier writer, and only then reads what the position topic holds. */
 export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promise<FencedAndRead> {
   const { topics, log } = options;
-  const { topic, transactionalId: id } = claim;
+  const { topic } = claim;
   await topics.ensure([topic], { maxAgeMs: 0 });
   try {
-    return await tryToFenceAndRead(options, claim, 0);
+    const { aborted, ...found } = await tryToFenceAndRead(options, claim, 0);
+    if (aborted === undefined) return found;
+    // What was aborted here may be open elsewhere: see endHangingTransaction.
+    await found.writer.close();
+    await endOpen(options, claim, aborted);
   } catch (error) {
     if (!(error instanceof OpenTransactionError)) throw error;
-    const { from, to } = error;
-    const client = options.open();
-    const hanging = {
-      client,
-      topics,
-      transactionalId: id,
-      transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
-      positionTopic: topic,
-      from,
-      to,
-    };
-    const doing = `end a transaction that Kafka has left open in ${topic}`;
-    const ending = client.guard(endHangingTransaction(hanging));
-    const ended = await withTimeout(TAKE_OVER_DEADLINE_MS, ending, timedOut)
-      .catch((problem: unknown) => {
-        throw translate(problem, doing);
-      })
-      .finally(() => client.end());
+    const ended = await endOpen(options, claim, error);
     if (ended > 0) log.warn({ topic, transactions: ended }, ENDED);
-    return await tryToFenceAndRead(options, claim, STABLE_DEADLINE_MS);
   }
+  const { aborted: _again, ...found } = await tryToFenceAndRead(options, claim, STABLE_DEADLINE_MS);
+  return found;
+}
+
+/** Aborts in every partition what our own transactions left in a range of the position topic. @returns how many records */
+async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to }: Range): Promise<number> {
+  const { topic, transactionalId: id } = claim;
+  const client = open();
+  const hanging = {
+    client,
+    topics,
+    transactionalId: id,
+    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+    positionTopic: topic,
+    from,
+    to,
+  };
+  const ending = client.guard(endHangingTransaction(hanging));
+  try {
+    return await withTimeout(TAKE_OVER_DEADLINE_MS, ending, timedOut);
+  } catch (problem) {
+    throw translate(problem, `end a transaction that Kafka has left open in ${topic}`);
+  } finally {
+    client.end();
+  }
+}
+
+/** A part of a position topic, by offsets: from the first to before the second. */
+interface Range {
+  readonly from: bigint;
+  readonly to: bigint;
 }
 
 const ENDED =
@@ -130,12 +147,14 @@ async function tryToFenceAndRead(
   { open, topics }: KafkaTakeOver,
   { owner, transactionalId, topic }: Claim,
   stableMs: number,
-): Promise<FencedAndRead> {
+): Promise<FencedAndRead & { readonly aborted: Range | undefined }> {
   const client = open();
   const writer = new TransactionalWriter({ client, topics, owner, transactionalId, positionTopic: topic });
-  const read = async (): Promise<Stored> => {
+  const read = async (): Promise<Stored & { readonly aborted: Range | undefined }> => {
     await writer.fence(TRANSACTION_TIMEOUT_MS);
-    return readPosition(client.kafka, topic, await writer.markEnd(), stableMs);
+    const end = await writer.markEnd();
+    const stored = await readPosition(client.kafka, topic, end, stableMs);
+    return { ...stored, aborted: await findAborted(client.kafka, topic, stored.newest, end) };
   };
   try {
     return { writer, ...(await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut)) };
@@ -175,6 +194,30 @@ async function readPosition(kafka: Kafka, topic: string, end: bigint, stableMs: 
     await fetcher.connect();
     const first = await fetcher.firstOffset(topic, 0);
     return await readNewest(fetcher, topic, { first, end }, stableMs);
+  } finally {
+    await fetcher.disconnect();
+  }
+}
+
+/** A position is followed by the marker of its commit, and by the end. What else is there, was aborted or marked an end. */
+const OFFSETS_OF_A_COMMIT = 2n;
+
+/** @returns where there are positions behind the newest that was committed, which all were aborted; undefined where none are */
+async function findAborted(
+  kafka: Kafka,
+  topic: string,
+  newest: FetchedRecord | undefined,
+  end: bigint,
+): Promise<Range | undefined> {
+  const after = newest === undefined ? 0n : BigInt(newest.offset);
+  if (end - after <= (newest === undefined ? 0n : OFFSETS_OF_A_COMMIT)) return undefined;
+  const fetcher = new Fetcher(kafka, 'uncommitted');
+  try {
+    await fetcher.connect();
+    const first = await fetcher.firstOffset(topic, 0);
+    const from = newest === undefined ? first : after + 1n;
+    const records = await fetcher.read(topic, 0, from, end);
+    return records.some(({ key }) => key?.toString('utf8') === POSITION_KEY) ? { from, to: end } : undefined;
   } finally {
     await fetcher.disconnect();
   }

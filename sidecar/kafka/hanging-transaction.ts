@@ -28,6 +28,10 @@ export interface Hanging {
  * still for longer than its session is enough. Readers of committed records then wait for ever in all these topics, and
  * the next transaction of the same producer would carry the forgotten records along.
  *
+ * The position topic alone does not show it. Kafka has told us that the transaction is complete, so the next one begins. Where
+ * that one is aborted, its markers also end what was forgotten in the partitions that both wrote to, such as the position's, and
+ * in no other. So what was aborted behind the newest position is aborted once more, in every partition.
+ *
  * The transaction is aborted and not committed, because a reader cannot know whether it was complete. Its messages are
  * replayed again from the position before it.
  *

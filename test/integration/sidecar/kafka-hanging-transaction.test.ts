@@ -7,7 +7,7 @@ import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
 import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
-import { ALLOWS_HANGING, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
+import { ALLOWS_HANGING, abortIn, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import { openSidecarKafka, sendRecords } from '../../kit/servers/sidecar-kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
@@ -82,6 +82,34 @@ describe('a transaction that Kafka has left open', () => {
       assert.deepEqual(values, ['one', 'two'], topic);
     }
     assert.equal(await replay('hung', 'three', { ...first, sequence: 4 }).then((before) => before?.sequence), 3);
+  });
+
+  it('is aborted in every topic it wrote to also where the next transaction was aborted in the others', async () => {
+    await replay('partly', 'six', first);
+    const position = positionTopic(syncName('partly'));
+    const headers = (await committed(position, 2)).at(-1)?.headers as Record<string, string>;
+    const partitions = JSON.parse(headers.partitions as string) as Record<string, number>;
+    const id = transactionalId('local', syncName('partly'));
+    await leaveHanging(kafka, id, [
+      ...Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value: 'half' })),
+      { topic: position, partition: 0, key: 'position', value: encodePosition({ ...first, sequence: 2 }), headers },
+    ]);
+    await abortIn(kafka, id, { [position]: 0, LFH_SYNC: partitions.LFH_SYNC as number });
+
+    const found = await replay('partly', 'seven', { ...first, sequence: 3 });
+
+    assert.equal(found?.sequence, 1);
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      await until('all is committed', async () =>
+        (await readTopic(kafka, topic)).some(({ value }) => value.toString() === 'seven'),
+      );
+      const values = (await readTopic(kafka, topic)).map(({ value }) => value.toString());
+      assert.deepEqual(
+        values.filter((value) => ['six', 'half', 'seven'].includes(value)),
+        ['six', 'seven'],
+        topic,
+      );
+    }
   });
 
   it('is aborted in the topics that are left when one of them was deleted since', async () => {
