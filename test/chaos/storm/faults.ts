@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, syncName } from '../../../common/contract/names.ts';
+import type { PeerStatus } from '../../../common/contract/status.ts';
 import { until } from '../../kit/processes/process.ts';
 import type { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
@@ -292,14 +293,22 @@ async function onStream(
   const [site, origin] = [stage.site(siteOf(where)), stage.origin(siteOf(where))];
   await origin.whileQuiet(async () => {
     await drained(stage, origin, site.name);
-    await origin.readStored();
     await act(site, origin);
   });
 }
 
+/**
+ * Waits until every receiver has the last message of a stream. The durable cannot tell: a take-over that still has to find out
+ * that the stream is a new one has reset it to its position, which may be behind the end.
+ */
 async function drained(stage: Stage, origin: Origin, name: SiteName): Promise<void> {
+  await origin.readStored();
+  const last = Math.floor(origin.stored.at(-1)?.time ?? 0);
+  const hasLast = ({ position }: PeerStatus): boolean => Date.parse(position?.time ?? '') >= last;
   try {
-    await Promise.all(peersOf(stage, name).map((peer) => origin.drained(peer, DRAINED_MS)));
+    await Promise.all(
+      peersOf(stage, name).map((peer) => stage.site(peer).waitForPeer(name, 'is replayed', hasLast, DRAINED_MS)),
+    );
   } catch (cause) {
     throw new LeftOutError((cause as Error).message, { cause });
   }

@@ -121,7 +121,8 @@ export class StormSite {
     let found: PeerStatus | undefined;
     const told = async (): Promise<boolean> => {
       for (const sidecar of this.sidecars.values()) {
-        const { peers } = await sidecar.status();
+        // Another fault may have stopped this one, and the other one has the peer.
+        const { peers } = await sidecar.status().catch(() => ({ peers: [] as PeerStatus[] }));
         found ??= peers.find((status) => status.lfhId === peer && wanted(status));
       }
       return found !== undefined;
