@@ -5,7 +5,7 @@ import { SETTINGS, type Settings } from '../../common/contract/settings.ts';
 import { isAuthentic, PREVIOUS_SEED_FILE, SEED_FILE, SETTINGS_MAC } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError, MissingReferenceError } from '../../common/errors.ts';
 import { loadKeys, type NodeKeys } from './node-keys.ts';
-import { readReferenced } from './referenced-file.ts';
+import { MOST_READS, readReferenced } from './referenced-file.ts';
 
 /** Where the texts of settings come from, and those of the files that they name. */
 export interface Source {
@@ -96,9 +96,6 @@ function secretSeeds({ seed, previousSeed, publicKeys: [publicKey, previousKey] 
     each.seed && each.publicKey !== undefined && !isPublished(each.publicKey) ? [each.seed] : [],
   );
 }
-
-/** How often a mounted directory may change while it is read. */
-const MOST_READS = 5;
 
 /**
  * The entries of a mounted ConfigMap, all of one version. The kubelet turns the link `..data` to a new directory, and then removes the
