@@ -303,8 +303,10 @@ async function onStream(
  */
 async function drained(stage: Stage, origin: Origin, name: SiteName): Promise<void> {
   await origin.readStored();
-  const last = Math.floor(origin.stored.at(-1)?.time ?? 0);
-  const hasLast = ({ position }: PeerStatus): boolean => Date.parse(position?.time ?? '') >= last;
+  const { sequence = 0, time = 0 } = origin.stored.at(-1) ?? {};
+  // Several messages may have the same millisecond, and an earlier stream may have had the same sequence.
+  const hasLast = ({ position }: PeerStatus): boolean =>
+    position !== null && position.sequence >= sequence && Date.parse(position.time ?? '') >= Math.floor(time);
   try {
     await Promise.all(
       peersOf(stage, name).map((peer) => stage.site(peer).waitForPeer(name, 'is replayed', hasLast, DRAINED_MS)),
@@ -314,7 +316,10 @@ async function drained(stage: Stage, origin: Origin, name: SiteName): Promise<vo
   }
 }
 
-/** The rule: nothing is replayed of a stream that is behind the position, until a person has decided (docs/operations.md). */
+/**
+ * The rule: nothing is replayed of a stream that is behind the position, until a person has decided (docs/operations.md). Where
+ * nothing for a receiver was stored before the position since, the replay may also go on behind it.
+ */
 async function putBack(stage: Stage, { where, for: ms }: Fault): Promise<void> {
   const [{ site }, origin] = [stage.site(siteOf(where)), stage.origin(siteOf(where))];
   // A stream that had nothing when it was copied is a new one to everybody, and none that is behind.
@@ -322,16 +327,20 @@ async function putBack(stage: Stage, { where, for: ms }: Fault): Promise<void> {
   const copy = await origin.whileQuiet(() => site.copyStore());
   await sleep(ms);
   await moreIsStored(origin);
+  let since = 0;
   await onStream(stage, where, async () => {
     await site.putStoreBack(copy);
     origin.streamNowEndsAt(await origin.lastSequence());
+    since = Date.now();
   });
   await rm(copy, { recursive: true });
+  const isJudged = ({ reason, position }: PeerStatus): boolean =>
+    reason === 'StreamDiverged' || (reason === 'Replaying' && Date.parse(position?.time ?? '') > since);
   await Promise.all(
     peersOf(stage, siteOf(where)).map(async (name) => {
       const receiver = stage.site(name);
-      const isDiverged = ({ reason }: { reason: string }): boolean => reason === 'StreamDiverged';
-      const { position } = await receiver.waitForPeer(siteOf(where), 'has diverged', isDiverged, PATIENCE_MS);
+      const { reason, position } = await receiver.waitForPeer(siteOf(where), 'is judged', isJudged, PATIENCE_MS);
+      if (reason !== 'StreamDiverged') return;
       const time = new Date(Date.parse(String(position?.time)) + 1).toISOString();
       receiver.restarts.set(siteOf(where), { position: position?.sequence, startFrom: { policy: 'Time', time } });
       await receiver.configure();

@@ -11,6 +11,7 @@ import type { SiteName } from './schedule.ts';
 export interface Stored {
   readonly id: string;
   readonly kind: MessageKind;
+  readonly sequence: number;
   /** In milliseconds since 1970. */
   readonly time: number;
 }
@@ -85,11 +86,11 @@ export class Origin {
 
   /** Sends one of each malformed kind. */
   async sendMalformed(): Promise<void> {
-    await this.#publish(MALFORMED);
+    await this.#publishInTurn(MALFORMED);
   }
 
   async sendLarge(): Promise<void> {
-    await this.#publish(Array.from({ length: 20 }, () => 'large resource'));
+    await this.#publishInTurn(Array.from({ length: 20 }, () => 'large resource'));
   }
 
   /** Nothing is on its way to the stream while `work` runs. */
@@ -116,7 +117,7 @@ export class Origin {
         const { num_pending } = await consumer.info();
         if (num_pending === 0) break;
         for await (const message of await consumer.fetch({ max_messages: Math.min(num_pending, 1_000) })) {
-          this.#note(message.subject, Buffer.from(message.data), message.info.timestampNanos / 1e6);
+          this.#note(message.subject, Buffer.from(message.data), message.seq, message.info.timestampNanos / 1e6);
           this.#readUpTo = message.seq;
         }
       }
@@ -154,13 +155,21 @@ export class Origin {
     while (!this.#ended) {
       if (this.#paused === 0) {
         const kinds = Array.from({ length: this.#perTick }, () => kindOf(this.#random()));
-        this.#tick = this.#publish(kinds);
+        this.#tick = this.#tick.then(() => this.#publish(kinds));
         await this.#tick;
       }
       // What was missed while NATS was away is not made up for.
       next = Math.max(next + TICK_MS, performance.now() - TICK_MS);
       await sleep(Math.max(1, next - performance.now()));
     }
+  }
+
+  /** Not before all that needs quiet is over, and not at the same time as the next tick. */
+  async #publishInTurn(kinds: readonly MessageKind[]): Promise<void> {
+    await until(`${this.#name} may send`, () => this.#paused === 0, PATIENCE_MS, 10);
+    const before = this.#tick;
+    this.#tick = before.then(() => this.#publish(kinds));
+    await this.#tick;
   }
 
   async #publish(kinds: readonly MessageKind[]): Promise<void> {
@@ -175,12 +184,12 @@ export class Origin {
     await Promise.allSettled(sending);
   }
 
-  #note(subject: string, data: Buffer, time: number): void {
+  #note(subject: string, data: Buffer, sequence: number, time: number): void {
     const id = uuidIn(data) ?? '';
     if (subject !== SYNC_SUBJECT) return void this.announced.push(id);
     const kind = this.#kinds.get(id);
     if (kind === undefined) throw new Error(`the stream of ${this.#name} has a message that nobody sent`);
-    this.stored.push({ id, kind, time });
+    this.stored.push({ id, kind, sequence, time });
   }
 
   async #ask(subject: string): Promise<Record<string, unknown>> {
