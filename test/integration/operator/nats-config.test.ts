@@ -311,8 +311,8 @@ describe("the operator's NATS configuration", function () {
       const before = await annotation();
       await site.kubectl('delete', 'lfhpeer', 'peer');
       await until('it is annotated anew', async () => (await annotation()) !== before);
-      await admit(site, 'hospital-b');
       const without = await annotation();
+      await admit(site, 'hospital-b');
       await until('it is annotated for a peer', async () => (await annotation()) !== without);
       const last = await annotation();
       await site.kubectl('delete', 'lfhnode', 'local');
