@@ -14,7 +14,7 @@ demo: $(INSTALLED) ## Peer two nodes by files, and show that each message of one
 	$(RUN) demo
 
 .PHONY: demo-kubernetes
-demo-kubernetes: $(INSTALLED) ## The same with kubectl and a Kubernetes API (the first time compiles it, 9 to 14 minutes)
+demo-kubernetes: $(INSTALLED) ## The same with kubectl and a Kubernetes API (the first time compiles it, 10 to 17 minutes)
 	$(RUN) demo kubernetes
 
 test: servers ## Run all tests on real servers (minutes)

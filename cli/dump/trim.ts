@@ -50,9 +50,34 @@ export interface Pod extends KubeObject {
   readonly status?: {
     readonly phase?: string;
     readonly conditions?: readonly object[];
-    readonly containerStatuses?: readonly object[];
-    readonly initContainerStatuses?: readonly object[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
   };
+}
+
+interface ContainerStatus {
+  readonly name?: string;
+  readonly image?: string;
+  readonly ready?: boolean;
+  readonly restartCount?: number;
+  readonly state?: Readonly<Record<string, object>>;
+  readonly lastState?: Readonly<Record<string, object>>;
+}
+
+/** Without the message with which a container of somebody else's has ended: it may be the end of its log, and so a payload. */
+function statusOutline(status: ContainerStatus): object {
+  if (status.name === SIDECAR) return status;
+  const { name, image, ready, restartCount, state, lastState } = status;
+  return { name, image, ready, restartCount, state: withoutMessages(state), lastState: withoutMessages(lastState) };
+}
+
+function withoutMessages(state: Readonly<Record<string, object>> = {}): object {
+  return Object.fromEntries(
+    Object.entries(state).map(([kind, details]) => {
+      const { message: _message, ...rest } = details as { readonly message?: unknown };
+      return [kind, rest];
+    }),
+  );
 }
 
 /** Whether it runs, what its containers last ended with, and on which machine. */
@@ -63,7 +88,14 @@ export function podOutline({
 }: Pod): object {
   const { phase, conditions, containerStatuses, initContainerStatuses } = status ?? {};
   const metadata = { name, namespace, creationTimestamp, deletionTimestamp };
-  return { metadata, nodeName: spec.nodeName, phase, conditions, initContainerStatuses, containerStatuses };
+  return {
+    metadata,
+    nodeName: spec.nodeName,
+    phase,
+    conditions,
+    initContainerStatuses: initContainerStatuses?.map(statusOutline),
+    containerStatuses: containerStatuses?.map(statusOutline),
+  };
 }
 
 export interface EventObject extends KubeObject {

@@ -8,16 +8,18 @@ export interface Fingerprinted {
   readonly servers: readonly string[];
   /** PEM; empty where there is none. */
   readonly ca: string;
+  /** The name that the servers' certificates have to be for, where it is not the address. */
+  readonly tlsServerName?: string | undefined;
   readonly publicKeys: readonly string[];
 }
 
 /**
  * Six groups of four hexadecimal digits: 96 bits, so that nobody can make another invitation with the same ones. They are over the id,
- * the servers, the public keys and the keys of the certificate authorities, whatever their order: all that the other side then trusts. A
+ * the servers, the name in their certificates, the public keys and the keys of the certificate authorities, whatever their order: all that the other side then trusts. A
  * CA that was renewed with the same key has the same fingerprint.
  */
-export function fingerprint({ lfhId, servers, ca, publicKeys }: Fingerprinted): string {
-  const what = JSON.stringify([lfhId, [...servers].sort(), caKeys(ca).sort(), [...publicKeys].sort()]);
+export function fingerprint({ lfhId, servers, ca, publicKeys, tlsServerName = '' }: Fingerprinted): string {
+  const what = JSON.stringify([lfhId, [...servers].sort(), caKeys(ca).sort(), [...publicKeys].sort(), tlsServerName]);
   const digits = createHash('sha256').update(`lfh-sync invitation\n${what}`).digest('hex').slice(0, 24);
   return (digits.match(/.{4}/g) ?? []).join(' ');
 }

@@ -69,7 +69,7 @@ type Fields = Readonly<Record<string, unknown>>;
 function onlyObject(text: string): Fields {
   let objects: unknown[];
   try {
-    objects = loadAll(text).filter((each) => each !== null && each !== undefined);
+    objects = loadAll(text, { maxAliases: 0 }).filter((each) => each !== null && each !== undefined);
   } catch {
     throw new UsageError('the file is not YAML');
   }

@@ -64,10 +64,13 @@ async function readOne(directory: string, file: string): Promise<FileReading> {
   return documentsIn(file, text);
 }
 
+/** Aliases of aliases make a small file as large as one likes, or a circle; and kubectl's files have none. */
+const WITHOUT_ALIASES = { maxAliases: 0 };
+
 /** Reads the YAML documents of a text. A problem never quotes the text: somebody may have put a secret into it. */
 export function documentsIn(file: string, text: string): FileReading {
   try {
-    const documents = loadAll(text).filter((document) => document !== null && document !== undefined);
+    const documents = loadAll(text, WITHOUT_ALIASES).filter((document) => document !== null && document !== undefined);
     return { file, documents: documents.flatMap(itemsOf) };
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;

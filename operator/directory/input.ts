@@ -47,6 +47,8 @@ class Reader {
   readonly #refusals: Refusal[] = [];
   /** What is in the files, also where it is refused: nothing of it is deleted. */
   readonly #named = new Set<string>();
+  /** What is in more than one file. */
+  readonly #twice = new Set<string>();
   #namespace: string | undefined;
 
   constructor(known: readonly KubeObject[]) {
@@ -96,10 +98,19 @@ class Reader {
         { field: 'metadata.namespace', problem: `is not ${this.#namespace} as in other files; ${ONE_NAMESPACE}` },
       ];
     }
-    const twin = this.#puts.get(keyOf(found));
-    return (
-      twin && [{ field: '', problem: `is in ${twin.metadata.annotations?.[FILE] ?? ''} as well: remove one of them` }]
-    );
+    return this.#twinFaults(keyOf(found));
+  }
+
+  /** Of two that are the same object neither counts: else a file of somebody else's could take the place of yours by its name. */
+  #twinFaults(key: string): Fault[] | undefined {
+    const twin = this.#puts.get(key);
+    if (twin === undefined) return this.#twice.has(key) ? [{ field: '', problem: TWICE }] : undefined;
+    this.#twice.add(key);
+    this.#puts.delete(key);
+    const file = twin.metadata.annotations?.[FILE] ?? '';
+    const inForce = this.#before.has(key) ? 'as before' : 'nothing';
+    this.#refusals.push({ file, object: key, problem: TWICE, inForce });
+    return [{ field: '', problem: `is in ${file} as well: remove one of them` }];
   }
 
   /** Takes an object up where nothing is wrong with it. */
@@ -172,6 +183,7 @@ function hasSameContent(one: KubeObject, other: KubeObject): boolean {
 const NO_FILES =
   'there is no file any more, as where a volume was not mounted. Nothing is taken back for that. To end everything, leave one file ' +
   'that is empty';
+const TWICE = 'is in another file as well: remove one of them';
 const ONE_NAMESPACE = 'a directory is one namespace: move the others to a directory of their own';
 const OURS =
   'lfh-sync has made this object itself and keeps it in state/objects: remove it from this file. To bring a key of your own, name ' +

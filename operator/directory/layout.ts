@@ -39,6 +39,9 @@ export function layoutOf(directory: string): Layout {
   };
 }
 
+/** What is in `state` besides the nodes' own directories: no node may be called so. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set(['objects', 'lock', 'lock.holder', 'status.yaml']);
+
 /** What is written for one node, below `state`. */
 export interface NodeLayout {
   /** What nats-server includes. */

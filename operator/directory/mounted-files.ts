@@ -1,5 +1,5 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 
 /** Content by path. */
 export type Files = ReadonlyMap<string, Buffer>;
@@ -24,6 +24,7 @@ export async function writeMounted(directory: string, files: Files, modeOf: Mode
   await chmod(generation, 0o755);
   for (const [path, bytes] of files) {
     const [file, mode] = [join(generation, path), modeOf(path)];
+    if (!file.startsWith(`${generation}${sep}`)) throw new Error('a file would be written outside of its directory');
     // Who may read a file may also open the directory that it is in.
     if (dirname(path) !== '.') await mkdir(dirname(file), { recursive: true, mode: mode | ((mode & READABLE) >> 2) });
     await writeFile(file, bytes, { mode });

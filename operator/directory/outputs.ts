@@ -5,7 +5,7 @@ import { KINDS } from '../api/objects.ts';
 import { type SidecarSource, sidecarSources } from '../plan/injection/container.ts';
 import { INVITATION_FILE, NAMES, NODE_LABEL } from '../plan/observed/names.ts';
 import type { NodeObject } from '../plan/observed/observed.ts';
-import { type Layout, nodeLayout } from './layout.ts';
+import { FILE, type Layout, nodeLayout } from './layout.ts';
 import { type Files, holds, writeMounted } from './mounted-files.ts';
 
 /** A directory or file that is made of the objects. */
@@ -57,9 +57,10 @@ export async function writeText(path: string, text: string | undefined): Promise
 export function outputsOf(layout: Pick<Layout, 'state'>, objects: readonly KubeObject[]): Output[] {
   return nodesOf(objects).flatMap((name): Output[] => {
     const { nats, sidecar } = nodeLayout(layout, name);
-    const natsFiles = contentOf(objects, { configMap: NAMES.nats(name) });
+    const ours = objects.filter(isOurs);
+    const natsFiles = contentOf(ours, { configMap: NAMES.nats(name) });
     const node = objects.find(({ kind, metadata }) => kind === KINDS.node.kind && metadata.name === name);
-    const settings = contentOf(objects, { configMap: NAMES.sidecar(name) });
+    const settings = contentOf(ours, { configMap: NAMES.sidecar(name) });
     return [
       ...(natsFiles ? [{ path: nats, files: natsFiles, includedBy: name }] : []),
       { path: sidecar, files: node && settings && sidecarFiles(objects, sidecarSources(node as NodeObject)) },
@@ -72,7 +73,7 @@ export function invitationsOf(
   objects: readonly KubeObject[],
 ): { readonly path: string; readonly text: string | undefined }[] {
   return nodesOf(objects).map((name) => {
-    const text = contentOf(objects, { configMap: NAMES.invitation(name) })
+    const text = contentOf(objects.filter(isOurs), { configMap: NAMES.invitation(name) })
       ?.get(INVITATION_FILE)
       ?.toString('utf8');
     return { path: nodeLayout(layout, name).invitation, text };
@@ -81,11 +82,17 @@ export function invitationsOf(
 
 /** Those that exist, and those that were deleted and have left something behind. */
 function nodesOf(objects: readonly KubeObject[]): string[] {
-  const names = objects.flatMap(({ kind, metadata }) => {
+  const names = objects.flatMap((object) => {
+    const { kind, metadata } = object;
     if (kind === KINDS.node.kind) return [metadata.name];
-    return kind === KINDS.configMap.kind ? (metadata.labels?.[NODE_LABEL] ?? []) : [];
+    return kind === KINDS.configMap.kind && isOurs(object) ? (metadata.labels?.[NODE_LABEL] ?? []) : [];
   });
   return [...new Set(names)].sort();
+}
+
+/** Whether lfh-sync has made an object. What a person, or another organisation, has put into a file decides on no path. */
+function isOurs({ metadata }: KubeObject): boolean {
+  return metadata.annotations?.[FILE] === undefined;
 }
 
 function sidecarFiles(objects: readonly KubeObject[], sources: readonly SidecarSource[]): Files {

@@ -1,5 +1,5 @@
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { dump, load } from 'js-yaml';
 import { InvalidInputError, messageOf } from '../../common/errors.ts';
 import type { KubeObject } from '../api/objects.ts';
@@ -19,7 +19,7 @@ export interface Store {
 export const NO_STORE: Store = { write: () => Promise.resolve(), remove: () => Promise.resolve() };
 
 export function fileStore(directory: string): Store {
-  const pathOf = ({ kind, metadata }: KubeObject): string => join(directory, `${kind}.${metadata.name}.yaml`);
+  const pathOf = (object: KubeObject): string => join(directory, fileNameOf(object));
   return {
     write: async (object) => {
       const path = pathOf(object);
@@ -55,9 +55,15 @@ export async function readStore(directory: string): Promise<KubeObject[]> {
   );
 }
 
+function fileNameOf({ kind, metadata }: KubeObject): string {
+  return `${kind}.${metadata.name}.yaml`;
+}
+
 async function readObject(path: string): Promise<KubeObject> {
   try {
     const object = load(await readFile(path, 'utf8')) as KubeObject;
+    if (basename(path) !== fileNameOf(object))
+      throw new InvalidInputError('it holds another object than its name says');
     return { ...object, metadata: { ...object.metadata, namespace: NAMESPACE } };
   } catch (error) {
     const problem = error instanceof Error && error.name === 'YAMLException' ? 'it is not YAML' : messageOf(error);

@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { readDefinitions, type Schema } from '../../crds/read.ts';
 import { KINDS, type KubeObject } from '../api/objects.ts';
 import { celValue, holdsRule, isTransition } from './cel.ts';
+import { RESERVED_NAMES } from './layout.ts';
 
 /**
  * Checks an object as an API server and `kubectl apply` do: by the schema and the rules of its CRD, and without fields that nobody knows,
@@ -19,7 +20,9 @@ interface Check {
   readonly isValid: ValidateFunction;
 }
 
-const TEXTS = { type: 'object', additionalProperties: { type: 'string' } };
+/** As an API server has it. Each key becomes the name of a file, so it must never be a path. */
+const KEYS = { propertyNames: { pattern: '^(?!\\.\\.|\\.$)[-._a-zA-Z0-9]{1,253}$' } };
+const TEXTS = { type: 'object', ...KEYS, additionalProperties: { type: 'string' } };
 /** What of these two a person writes here. */
 const BUILT_IN: Readonly<Record<string, object>> = {
   Secret: objectSchema({
@@ -73,7 +76,17 @@ export function identityFault(document: unknown): Fault | undefined {
   const name: unknown = metadata?.name;
   if (typeof name !== 'string' || name.length > LONGEST_NAME || !NAME.test(name))
     return fault('metadata.name', BAD_NAME);
-  return undefined;
+  if (kind === KINDS.node.kind && RESERVED_NAMES.has(name)) return fault('metadata.name', RESERVED_NAME);
+  return hasGoodLabels(metadata?.labels) ? undefined : fault('metadata.labels', BAD_LABEL);
+}
+
+/** As an API server has it. The name of a node in a label becomes a directory. */
+const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+
+function hasGoodLabels(labels: unknown): boolean {
+  if (labels === undefined || labels === null) return true;
+  if (typeof labels !== 'object' || Array.isArray(labels)) return false;
+  return Object.values(labels).every((value) => typeof value === 'string' && LABEL_VALUE.test(value));
 }
 
 /**
@@ -135,7 +148,9 @@ function objectSchema(properties: Readonly<Record<string, object>>): object {
 }
 
 function describe(errors: readonly ErrorObject[]): Fault[] {
-  return errors.map(({ instancePath, keyword, params, message = 'is invalid' }) => {
+  // Of a bad key the pattern is told as well, which says nothing more.
+  const told = errors.filter(({ propertyName }) => propertyName === undefined);
+  return told.map(({ instancePath, keyword, params, message = 'is invalid' }) => {
     const at = instancePath
       .slice(1)
       .replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]')
@@ -143,6 +158,7 @@ function describe(errors: readonly ErrorObject[]): Fault[] {
       .replaceAll('~1', '/');
     const inside = (name: unknown): string => (at === '' ? String(name) : `${at}.${String(name)}`);
     if (keyword === 'additionalProperties') return fault(inside(nameOf(params.additionalProperty)), UNKNOWN_FIELD);
+    if (keyword === 'propertyNames') return fault(at, BAD_KEY);
     if (keyword === 'required') return fault(inside(params.missingProperty), 'is missing');
     if (keyword === 'enum') return fault(at, `must be one of ${(params.allowedValues as unknown[]).join(', ')}`);
     if (keyword === 'type' && params.type === 'string') return fault(at, 'must be a text: put it in quotation marks');
@@ -162,4 +178,7 @@ function fault(field: string, problem: string): Fault {
 const NO_OBJECT =
   'is no object of Kubernetes, with apiVersion, kind and metadata: keep other files in another directory';
 const BAD_NAME = 'must be a name of small letters, digits, - and ., of at most 253 characters';
+const RESERVED_NAME = 'is the name of something else in state: choose another one for this node';
+const BAD_LABEL = 'must be texts of at most 63 letters, digits, -, _ and .';
+const BAD_KEY = 'a key must be of letters, digits, -, _ and ., and must not begin with two dots';
 const UNKNOWN_FIELD = 'there is no such field: is it spelled as in docs/api.md, and in the right place?';

@@ -66,7 +66,7 @@ describe('the example for docker-compose', function () {
         assert.ok(isThere, `${name}: ${source}`);
       }
       const { depends_on: needed = [], image } = compose.services[name] as Service;
-      assert.match(image, /^(lfh-sync|docker\.io\/[a-z/-]+:[0-9][a-z0-9.-]*)$/, name);
+      assert.match(image, /^(lfh-sync:[0-9.]+|docker\.io\/[a-z/-]+:[0-9][a-z0-9.-]*)$/, name);
       for (const other of Array.isArray(needed) ? needed : Object.keys(needed)) assert.ok(names.includes(other), other);
     }
   });
@@ -74,7 +74,7 @@ describe('the example for docker-compose', function () {
   it('has programs of ours that are in the image, and settings that there are', async () => {
     for (const { command = [], image } of Object.values(compose.services)) {
       const [program = ''] = command;
-      if (image === 'lfh-sync')
+      if (image.startsWith('lfh-sync:'))
         assert.ok(existsSync(join(EXAMPLE, '../../..', program.replace(/^\/app\/(.*)\.js$/, '$1.ts'))));
     }
     const [mount] = mountsOf('sidecar');

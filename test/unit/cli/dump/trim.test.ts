@@ -54,6 +54,19 @@ describe('what goes into a support bundle', () => {
     );
   });
 
+  it('is of a container of somebody else nothing that it has said when it ended', () => {
+    const ended = { terminated: { exitCode: 1, message: HIDDEN } };
+    const status = {
+      containerStatuses: [{ name: 'connect', ready: false, state: ended, lastState: ended }],
+      initContainerStatuses: [{ name: 'lfh-sync', state: { terminated: { exitCode: 2, message: 'ours' } } }],
+    };
+    const outline = JSON.stringify(
+      podOutline({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: {}, status }),
+    );
+    assert.ok(!outline.includes(HIDDEN), outline);
+    for (const word of ['"exitCode":1', '"message":"ours"']) assert.ok(outline.includes(word), word);
+  });
+
   it('is of our own resources all but what tools note in their metadata', () => {
     const metadata = { name: 'n', annotations: { 'kubectl.kubernetes.io/last-applied-configuration': HIDDEN } };
     const own = JSON.stringify(

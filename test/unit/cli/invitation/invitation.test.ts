@@ -176,6 +176,7 @@ describe('the fingerprint', () => {
       of({ servers: [...READ.servers, 'tls://other:4222'] }),
       of({ ca: certificate('ca-c') }),
       of({ ca: '' }),
+      of({ tlsServerName: 'other.example.org' }),
       of({ publicKeys: [userKey('other')] }),
       of({ publicKeys: [] }),
     ]) {

@@ -144,8 +144,10 @@ describe('the files of a directory', () => {
 
   it('cannot have the same object twice, or two namespaces', () => {
     assert.deepEqual(refusalsOf({ 'a.yaml': PEER, 'b.yaml': PEER }), [
-      'b.yaml | LfhSyncPeer hospital-b | - | is in a.yaml as well: remove one of them | as before',
+      'a.yaml | LfhSyncPeer hospital-b | - | is in another file as well: remove one of them | nothing',
+      'b.yaml | LfhSyncPeer hospital-b | - | is in a.yaml as well: remove one of them | nothing',
     ]);
+    assert.deepEqual(decideFor({ 'a.yaml': PEER, 'b.yaml': PEER, 'c.yaml': PEER }).puts, []);
     const elsewhere = (text: string, name: string): string =>
       text.replace('metadata: {', `metadata: { namespace: ${name},`);
     assert.deepEqual(refusalsOf({ 'a.yaml': elsewhere(PEER, 'one'), 'b.yaml': elsewhere(NODE, 'one') }), []);
@@ -153,6 +155,31 @@ describe('the files of a directory', () => {
       refusalsOf({ 'a.yaml': elsewhere(PEER, 'one'), 'b.yaml': elsewhere(NODE, 'two') }).join(),
       /^b.yaml \| LfhSyncNode local \| metadata.namespace \| is not one as in other files/,
     );
+  });
+
+  it('name no path by a key or a label, and no node like what is in state besides', () => {
+    const configMap = (metadata: string, data: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: ${metadata}\ndata: ${data}\n`;
+    const label = (value: string): string => `{ name: x, labels: { sync.linuxforhealth.io/node: ${value} } }`;
+    assert.deepEqual(refusalsOf({ 'a.yaml': configMap(label('local'), '{ ca.crt: text, .a_b-c.d: text }') }), []);
+    for (const key of ['../../etc/x', '..', '.', 'a/b', '..data']) {
+      assert.match(
+        refusalsOf({ 'a.yaml': configMap('{ name: x }', `{ "${key}": text }`) }).join(),
+        /\| data \| a key must/,
+      );
+    }
+    for (const value of ['../../srv', '7', 'a/b', 'x'.repeat(64)]) {
+      const [refusal = ''] = refusalsOf({ 'a.yaml': configMap(label(value), '{}') });
+      assert.match(refusal, /metadata.labels \| must be texts/);
+    }
+    for (const name of ['objects', 'lock', 'status.yaml']) {
+      const node = NODE.replace('name: local', `name: ${name}`);
+      assert.match(refusalsOf({ 'a.yaml': node }).join(), /metadata.name \| is the name of something else in state/);
+    }
+  });
+
+  it('have no aliases, which make a small file as large as one likes', () => {
+    assert.match(refusalsOf({ 'a.yaml': 'a: &a [x]\nb: [*a, *a]\n' }).join(), /is not YAML/);
   });
 
   it('cannot overwrite what lfh-sync has made, but may repeat it', () => {
