@@ -64,19 +64,29 @@ async function readOne(directory: string, file: string): Promise<FileReading> {
   return documentsIn(file, text);
 }
 
-/** Aliases of aliases make a small file as large as one likes, or a circle; and kubectl's files have none. */
-const WITHOUT_ALIASES = { maxAliases: 0 };
+/** Aliases of aliases make a small file as large as one likes. Tools that write YAML need a few. */
+const FEW_ALIASES = { maxAliases: 8 };
 
 /** Reads the YAML documents of a text. A problem never quotes the text: somebody may have put a secret into it. */
 export function documentsIn(file: string, text: string): FileReading {
   try {
-    const documents = loadAll(text, WITHOUT_ALIASES).filter((document) => document !== null && document !== undefined);
+    const documents = loadAll(text, FEW_ALIASES).filter((document) => document !== null && document !== undefined);
+    if (hasCircle(documents)) return { file, problem: 'is not YAML for Kubernetes: an alias refers to what it is in' };
     return { file, documents: documents.flatMap(itemsOf) };
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const { reason, mark } = error;
     const where = mark ? `line ${mark.line + 1}, column ${mark.column + 1}: ` : '';
     return { file, problem: `is not YAML: ${where}${reason.replaceAll(/"[^"]*"|'[^']*'|<[^>]*>/g, '…')}` };
+  }
+}
+
+function hasCircle(documents: readonly unknown[]): boolean {
+  try {
+    JSON.stringify(documents);
+    return false;
+  } catch {
+    return true;
   }
 }
 

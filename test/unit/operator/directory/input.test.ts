@@ -178,8 +178,9 @@ describe('the files of a directory', () => {
     }
   });
 
-  it('have no aliases, which make a small file as large as one likes', () => {
-    assert.match(refusalsOf({ 'a.yaml': 'a: &a [x]\nb: [*a, *a]\n' }).join(), /is not YAML/);
+  it('have few aliases, which make a small file as large as one likes, and none in a circle', () => {
+    assert.match(refusalsOf({ 'a.yaml': `a: &a [x]\nb: [${'*a, '.repeat(9)}]\n` }).join(), /is not YAML/);
+    assert.match(refusalsOf({ 'a.yaml': 'kind: &a { x: *a }\n' }).join(), /an alias refers to what it is in/);
   });
 
   it('cannot overwrite what lfh-sync has made, but may repeat it', () => {
