@@ -73,6 +73,11 @@ export function identityFault(document: unknown): Fault | undefined {
   const expected = API_VERSIONS.get(kind);
   if (expected === undefined) return fault('kind', `a directory has only ${[...API_VERSIONS.keys()].join(', ')}`);
   if (apiVersion !== expected) return fault('apiVersion', `must be ${expected}`);
+  return metadataFault(kind, metadata);
+}
+
+/** What becomes the name of a file or of a directory. */
+function metadataFault(kind: string, metadata: Partial<KubeObject['metadata']> | undefined): Fault | undefined {
   const name: unknown = metadata?.name;
   if (typeof name !== 'string' || name.length > LONGEST_NAME || !NAME.test(name))
     return fault('metadata.name', BAD_NAME);
