@@ -179,15 +179,8 @@ describe("connect's own manifests", function () {
   });
 
   it('are peered as any other sites, and what a connect without an id took in before is in LFH_EXCEPTION', async () => {
-    for (const [one, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      await one.kubectl('wait', '--for=create', 'configmap/local-invitation', '--timeout=60s');
-      const path = 'jsonpath={.data.syncpeer\\.yaml}';
-      const invitation = await one.kubectl('get', 'configmap', 'local-invitation', '-o', path);
-      await plane.kubectl(['apply', '-n', other.namespace, '-f', '-'], invitation);
-    }
+    await a.invite(b);
+    await b.invite(a);
     await b.waitForReason(`lfhpeer/${ORIGIN}`, 'ReceiveReady', 'Replaying');
     await a.waitForReason('lfhpeer/hospital-b', 'SendReady', 'Pulling');
     await until('it is rejected', async () => (await exceptions()).length > 0);

@@ -116,15 +116,8 @@ describe('docs/install.md', function () {
   });
 
   it('makes both peers ready, and a message of each arrives at the other once', async () => {
-    for (const [one, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      await one.kubectl('wait', '--for=create', 'configmap/local-invitation', '--timeout=60s');
-      const path = 'jsonpath={.data.syncpeer\\.yaml}';
-      const invitation = await one.kubectl('get', 'configmap', 'local-invitation', '-o', path);
-      await plane.kubectl(['apply', '-n', other.namespace, '-f', '-'], invitation);
-    }
+    await a.invite(b);
+    await b.invite(a);
     await Promise.all([a.follow('kubectl wait -n lfh'), b.follow('kubectl wait -n lfh')]);
     const [ofA, ofB] = [await takeIn(a, 'hospital-a'), await takeIn(b, 'hospital-b')];
     await until('both arrive', async () => {

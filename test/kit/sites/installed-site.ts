@@ -196,6 +196,14 @@ export class InstalledSite {
     await writeFile(join(this.examples, file), text);
   }
 
+  /** Applies the invitation of this site at another one, as an administrator does who was sent it. */
+  async invite(other: InstalledSite): Promise<void> {
+    await this.kubectl('wait', '--for=create', 'configmap/local-invitation', '--timeout=60s');
+    const path = 'jsonpath={.data.syncpeer\\.yaml}';
+    const invitation = await this.kubectl('get', 'configmap', 'local-invitation', '-o', path);
+    await this.#plane.kubectl(['apply', '-n', other.namespace, '-f', '-'], invitation);
+  }
+
   async kubectl(...args: string[]): Promise<string> {
     return (await this.#plane.kubectl(['-n', this.namespace, ...args])).stdout.trim();
   }

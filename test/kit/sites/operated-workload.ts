@@ -2,6 +2,7 @@ import { KINDS, type Workload } from '../../../operator/api/objects.ts';
 import type { LfhSyncNode } from '../../../operator/api/types.ts';
 import { freePort, until } from '../processes/process.ts';
 import type { ControlPlane } from '../servers/control-plane.ts';
+import { workloadOf } from './installable-site.ts';
 
 /** How the operator reports a write that the API server has refused because somebody else wrote first. */
 const PUT_OFF = /could not be \w+ or changed just now/;
@@ -36,20 +37,9 @@ export function connectManifest({
   readonly more?: readonly object[];
   readonly envFrom?: readonly object[];
 } = {}): object {
-  const labels = { app: name };
   const entries = Object.entries(env).map(([key, value]) => ({ name: key, value }));
   const containers = [{ name: container, image, env: entries, envFrom }, ...more];
-  return {
-    apiVersion: 'apps/v1',
-    kind,
-    metadata: { name },
-    spec: {
-      replicas: 1,
-      selector: { matchLabels: labels },
-      ...(kind === 'StatefulSet' && { serviceName: name }),
-      template: { metadata: { labels }, spec: { containers } },
-    },
-  };
+  return workloadOf(kind, name, { containers });
 }
 
 /** A namespace with workloads, and a node that asks for a sidecar in one of them. No NATS runs there. */
