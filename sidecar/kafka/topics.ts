@@ -47,8 +47,8 @@ export class Topics {
   /** Names that cannot be a topic's here, for as long as an answer counts: a peer may send them again and again. */
   readonly #refused = new Map<string, { readonly refusal: TopicRefusal; readonly readAt: number }>();
   readonly #asked = new Map<string, Promise<Topic | TopicRefusal>>();
-  /** How many brokers there were when a topic with one replica was last looked at. */
-  #brokers = 0;
+  /** How many brokers there were when a topic with one replica was looked at, as of `performance.now()`. */
+  #brokers = { count: 0, readAt: Number.NEGATIVE_INFINITY };
   #remarked = false;
   #maxMessageBytes: number | undefined;
   /** For each peer, the names that its messages made us try to make since the process began. */
@@ -100,7 +100,7 @@ export class Topics {
   /** What a person should know of the topics in use, although all is well; undefined: nothing. */
   get remark(): string | undefined {
     const single = [...this.#known].filter(([, { topic }]) => topic.replicas === 1).map(([name]) => name);
-    return replicasRemark(single, this.#brokers);
+    return replicasRemark(single, this.#brokers.count);
   }
 
   /** How many partitions topics have now; 0 for one that does not exist. Makes none, and does not ask how they are set up. */
@@ -138,7 +138,9 @@ export class Topics {
   }
 
   async #lookAtBrokers(): Promise<void> {
-    this.#brokers = await this.#requests.countBrokers();
+    if (performance.now() - this.#brokers.readAt >= MAX_AGE_MS) {
+      this.#brokers = { count: await this.#requests.countBrokers(), readAt: performance.now() };
+    }
     const { remark } = this;
     if (remark !== undefined && !this.#remarked) this.#log.warn({ remark }, 'topics have one replica');
     this.#remarked ||= remark !== undefined;

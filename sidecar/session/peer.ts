@@ -135,6 +135,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     anotherStream: memory.anotherStream,
     swept: memory.swept,
     wanted,
+    maxMessageBytes: replay.rules.maxMessageBytes,
   });
   memory.anotherStream = false;
   memory.swept = undefined;

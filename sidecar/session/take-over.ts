@@ -1,4 +1,4 @@
-import type { SyncName } from '../../common/contract/names.ts';
+import { EXCEPTION_TOPIC, SYNC_TOPIC, type SyncName } from '../../common/contract/names.ts';
 import type { Restart } from '../../common/contract/peers.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { KafkaPort, PeerStream, ReplayWriter } from '../ports.ts';
@@ -40,6 +40,8 @@ export interface TakeOverRequest {
   readonly swept?: Chain | undefined;
   /** Messages of the peer's stream that a redrive needs. */
   readonly wanted: readonly CutMessage[];
+  /** What new topics of messages have to take. */
+  readonly maxMessageBytes: number;
 }
 
 /**
@@ -62,6 +64,8 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
       await writer.send(writer.begin(), resumed.position);
       await writer.commit();
     }
+    // Each message needs these topics. While the first messages arrive, Kafka's answers would take a quarter of a second.
+    await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], { maxMessageBytes: request.maxMessageBytes });
     const { begin: _written, ...start } = resumed;
     return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined, fetched };
   } catch (error) {
