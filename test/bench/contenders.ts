@@ -111,7 +111,7 @@ export async function others(stage: Stage): Promise<Contender[]> {
 }
 
 function optionsOfNode(dockerfile: string): string {
-  const [, entrypoint] = /^ENTRYPOINT (\[.+\])$/m.exec(dockerfile) ?? [];
-  if (entrypoint === undefined) throw new Error('image/Dockerfile has no ENTRYPOINT');
-  return (JSON.parse(entrypoint) as string[]).slice(1).join(' ');
+  const [, options] = /^ENV NODE_OPTIONS=(\S+)$/m.exec(dockerfile) ?? [];
+  if (options === undefined) throw new Error('image/Dockerfile sets no NODE_OPTIONS');
+  return options;
 }
