@@ -60,17 +60,20 @@ export async function ours({ origin, receiver }: Stage): Promise<Contender> {
   };
 }
 
+/**
+ * What a sidecar holds by default. nats-server disconnects a client that has more than 64 MB to read, and nats.js then asks for as
+ * much again, for ever.
+ */
+const AHEAD = { messages: 4_000, bytes: 16_000_000 };
+
 /** Any program that takes {@link BridgeSettings} as its last argument. */
-export async function command(
-  { origin, receiver }: Stage,
-  name: string,
-  program: readonly string[],
-): Promise<Contender> {
+export async function command(stage: Stage, name: string, program: readonly string[]): Promise<Contender> {
+  const { origin, receiver } = stage;
   const lfhId = name.replaceAll(/\W+/g, '-');
   const key = createUser();
   await origin.grantAccess({ lfhId, publicKey: key.getPublicKey() });
   const topics = { raw: `${lfhId}-raw`, data: `${lfhId}-data`, position: `${lfhId}-position` };
-  const settings: BridgeSettings = {
+  const settings: Omit<BridgeSettings, 'ahead'> = {
     server: origin.nats.url,
     ca: origin.ca.ca,
     seed: new TextDecoder().decode(key.getSeed()),
@@ -86,9 +89,10 @@ export async function command(
     rawTopic: topics.raw,
     topics: Object.values(topics),
     async launch() {
+      const ahead = Math.min(AHEAD.messages, Math.ceil(AHEAD.bytes / Math.max(1, stage.messageBytes)));
       const started = new ServerProcess(
         name,
-        [...program, JSON.stringify(settings)],
+        [...program, JSON.stringify({ ...settings, ahead })],
         join(receiver.directory, `${lfhId}.log`),
         AS_IN_THE_IMAGE,
       );

@@ -145,6 +145,7 @@ async function sizes(contenders: readonly Contender[]): Promise<Section> {
     const cells: string[] = [];
     for (const contender of contenders) {
       const { fromFirst } = await turn(stage, contender);
+      process.stderr.write(`${bytes} bytes: ${contender.name} ${Math.round(fromFirst)}/s\n`);
       cells.push(`${Math.round(fromFirst).toLocaleString('en')}/s, ${((fromFirst * bytes) / 1e6).toFixed(0)} MB/s`);
     }
     rows.push([`${(bytes / 1000).toFixed(0)} KB`, ...cells]);

@@ -16,6 +16,7 @@ export class Stage {
   readonly receiver: Site;
   /** The uuid of every message in the origin's stream, in its order. */
   #sent: string[] = [];
+  #messageBytes = 0;
   readonly #askOrigin: (subject: string) => Promise<Record<string, unknown>>;
 
   private constructor(origin: Site, receiver: Site, ask: (subject: string) => Promise<Record<string, unknown>>) {
@@ -38,10 +39,16 @@ export class Stage {
     return this.#sent;
   }
 
+  /** About how many bytes each message has. */
+  get messageBytes(): number {
+    return this.#messageBytes;
+  }
+
   /** Empties the stream, and fills it with so many messages of a size. */
   async fill(count: number, bytes: number): Promise<void> {
     await this.origin.recreateStream();
     this.#sent = [];
+    this.#messageBytes = bytes;
     for (let done = 0; done < count; done += 10_000) {
       await this.publish(messagesOf(this.origin.lfhId, Math.min(10_000, count - done), bytes));
     }

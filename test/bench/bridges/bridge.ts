@@ -1,8 +1,8 @@
 import { type ConsumerInfo, connect, type JsMsg, nkeyAuthenticator } from 'nats';
 
 /**
- * What the bridges have in common: what a good programmer would write in an afternoon. They pull up to 2,000 messages, as the
- * sidecar does, write two records each and the position in one transaction, and acknowledge the last. There is no validation, no
+ * What the bridges have in common: what a good programmer would write in an afternoon. They pull as much as the sidecar
+ * does, write two records each and the position in one transaction, and acknowledge the last. There is no validation, no
  * take-over and no limit. They are the benchmark's yardstick, and run beside ours.
  */
 
@@ -15,6 +15,8 @@ export interface BridgeSettings {
   readonly stream: string;
   readonly durable: string;
   readonly brokers: string[];
+  /** How many messages to have pulled and not written yet at most. */
+  readonly ahead: number;
   readonly topics: { readonly raw: string; readonly data: string; readonly position: string };
 }
 
@@ -25,7 +27,6 @@ export interface Batch {
   readonly position: string;
 }
 
-const MOST_MESSAGES = 2_000;
 /** Kafka takes at most 1 MB in one batch of one partition. */
 const MOST_BYTES = 900_000;
 
@@ -41,7 +42,7 @@ export async function pull(callback: (message: JsMsg) => void): Promise<void> {
   });
   const info = { stream_name: settings.stream, name: settings.durable, config: {} } as ConsumerInfo;
   const consumer = nc.jetstream().consumers.getPullConsumerFor(info);
-  await consumer.consume({ max_messages: 2 * MOST_MESSAGES, expires: 4_000, callback });
+  await consumer.consume({ max_messages: settings.ahead, expires: 4_000, callback });
 }
 
 /** Pulls for ever, and acknowledges what `write` has committed. */
@@ -54,7 +55,7 @@ export async function bridge(write: (batch: Batch) => Promise<void>): Promise<ne
   });
   for (;;) {
     if (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-    const messages = arrived.splice(0, MOST_MESSAGES);
+    const messages = arrived.splice(0, Math.ceil(settings.ahead / 2));
     const last = messages.at(-1);
     if (!last) continue;
     await write({ parts: inParts(messages), position: String(last.seq) });
