@@ -86,7 +86,7 @@ async function judged(cluster: Cluster, call: AcceptCall, invitation: Invitation
   const wanted = call.options.name ?? invitation.name;
   const node = withId(await nodeNamed(cluster, call.options.node));
   const peers = await listed<PeerObject>(cluster, KINDS.peer, cluster.namespace);
-  const existing = existingPeer(peers, { lfhId: invitation.lfhId, name: wanted });
+  const existing = existingPeer(peers, { lfhId: invitation.lfhId, name: wanted }, node.metadata.name);
   const candidate = candidateOf(invitation, existing?.metadata.name ?? wanted, node, directionsOf(call));
   const { problems, remarks } = judge(invitation, candidate, { node, peers, now: Date.now() });
   if (problems.length > 0) {

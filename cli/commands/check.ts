@@ -5,7 +5,7 @@ import { UsageError } from '../args/parse.ts';
 import { exitCodeOf, type Finding, worstOf } from '../check/judge/finding.ts';
 import { jsonText, shortText } from '../check/judge/render.ts';
 import { check as runCheck } from '../check/run.ts';
-import { type Call, clusterOf, defineCommand } from './command.ts';
+import { type Call, clusterOf, defineCommand, timeoutOf } from './command.ts';
 
 const OPTIONS = {
   pre: { type: 'boolean', meaning: 'Looks at what an installation needs, before there is one.' },
@@ -70,7 +70,7 @@ const OUTCOMES: Readonly<Record<ReturnType<typeof exitCodeOf>, Outcome>> = { 0: 
 async function findingsOf(call: Call<typeof OPTIONS>): Promise<Finding[]> {
   const { options, terminal, signal } = call;
   if (options.file !== undefined && !options.pre) throw new UsageError('-f belongs to --pre: check -f FILE --pre');
-  const waitMs = options.wait ? durationOf(options.timeout ?? '5m') : 0;
+  const waitMs = options.wait ? timeoutOf(options) : 0;
   const { api, namespace } = await clusterOf(call);
   const { pre, file, node } = options;
   const asked = { namespace, pre, file, node, operatorNamespace: options['operator-namespace'], waitMs, signal };
@@ -84,12 +84,4 @@ async function findingsOf(call: Call<typeof OPTIONS>): Promise<Finding[]> {
     if (error instanceof InvalidInputError) throw new UsageError(messageOf(error));
     throw error;
   }
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-
-function durationOf(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
-  if (count === undefined) throw new UsageError('--timeout is a number and a unit, such as 90s, 5m or 1h');
-  return Number(count) * (UNITS[unit] ?? 0);
 }

@@ -1,6 +1,6 @@
 import { KINDS } from '../../operator/api/objects.ts';
 import { DEFAULT_NODE } from '../../operator/plan/observed/names.ts';
-import type { NodeObject, PeerObject } from '../../operator/plan/observed/observed.ts';
+import { type NodeObject, nodeNameOf, type PeerObject } from '../../operator/plan/observed/observed.ts';
 import type { Invitation } from './read.ts';
 
 /** Which directions of an invitation are taken up. */
@@ -40,12 +40,18 @@ export function candidateOf(
   };
 }
 
-/** The peer of this node that has the id already, whatever it is called here; else the one with the invitation's name. */
+/**
+ * The peer of this node that has the id already, whatever it is called here; else the one with the invitation's name.
+ *
+ * @param peers of the namespace: several of its nodes may have a peer with the same id
+ */
 export function existingPeer(
   peers: readonly PeerObject[],
   { lfhId, name }: Pick<Invitation, 'lfhId' | 'name'>,
+  node: string,
 ): PeerObject | undefined {
-  return peers.find(({ spec }) => spec.lfhId === lfhId) ?? peers.find(({ metadata }) => metadata.name === name);
+  const ours = peers.filter((peer) => nodeNameOf(peer) === node);
+  return ours.find(({ spec }) => spec.lfhId === lfhId) ?? ours.find(({ metadata }) => metadata.name === name);
 }
 
 /**

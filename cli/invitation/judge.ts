@@ -35,6 +35,7 @@ export function judge(invitation: Invitation, candidate: PeerObject, { node, pee
     ...checkKeys(publicKeys, 'spec.publicKeys').problems.map(({ message }) => message),
     ...ofCa.problems,
     ...conflicts(candidate, others, node),
+    ...takenFromAnother(candidate, peers, node),
   ];
   const notTaken = `these fields are not taken from an invitation, since you decide them: ${ignored.join(', ')}`;
   return { problems, remarks: [...(ignored.length > 0 ? [notTaken] : []), ...ofCa.remarks] };
@@ -66,4 +67,13 @@ function conflicts(candidate: PeerObject, others: readonly PeerObject[], node: N
   const newest = { ...candidate, metadata: { ...candidate.metadata, creationTimestamp: '9999-12-31T23:59:59Z' } };
   const found = admit(node, ownKeys, [...sameNode, newest]).find(({ peer }) => peer === newest);
   return found?.conflict === undefined ? [] : [found.conflict];
+}
+
+/** To write the candidate would take that peer away from its node. */
+function takenFromAnother({ metadata }: PeerObject, peers: readonly PeerObject[], node: NodeObject): string[] {
+  return peers
+    .filter((peer) => peer.metadata.name === metadata.name && nodeNameOf(peer) !== node.metadata.name)
+    .map(
+      (peer) => `the peer ${metadata.name} belongs to the node ${nodeNameOf(peer)}: choose another name with --name`,
+    );
 }

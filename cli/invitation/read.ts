@@ -17,6 +17,10 @@ export interface Invitation {
 
 /** Much more than an invitation with the largest CA has. */
 const MOST_CHARACTERS = 200_000;
+/** Of an id, a name or the name of a host: so many does the API server take. */
+const MOST_IN_A_NAME = 253;
+/** What is not taken is shown above the fingerprint, and must not push that out of sight. */
+const SHOWN = { fields: 10, characters: 60 };
 const SECRET = /S[ACNOUX][A-Z2-7]{56}|-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
 const TAKEN: ReadonlySet<string> = new Set(['lfhId', 'servers', 'ca', 'tlsServerName', 'publicKeys']);
 
@@ -44,13 +48,13 @@ export function readInvitation(text: string): Invitation {
   const [metadata, spec] = [fieldsOf(object.metadata, 'metadata'), fieldsOf(object.spec, 'spec')];
   const ca = spec.ca === undefined ? {} : fieldsOf(spec.ca, 'spec.ca');
   return {
-    name: textOf(metadata.name, 'metadata.name'),
-    lfhId: textOf(spec.lfhId, 'spec.lfhId'),
+    name: nameOf(metadata.name, 'metadata.name'),
+    lfhId: nameOf(spec.lfhId, 'spec.lfhId'),
     servers: textsOf(spec.servers, 'spec.servers'),
     ca: ca.inline === undefined ? '' : textOf(ca.inline, 'spec.ca.inline'),
-    tlsServerName: spec.tlsServerName === undefined ? undefined : textOf(spec.tlsServerName, 'spec.tlsServerName'),
+    tlsServerName: spec.tlsServerName === undefined ? undefined : nameOf(spec.tlsServerName, 'spec.tlsServerName'),
     publicKeys: textsOf(spec.publicKeys, 'spec.publicKeys'),
-    ignored: [
+    ignored: shown([
       ...Object.keys(metadata)
         .filter((field) => field !== 'name')
         .map((field) => `metadata.${field}`),
@@ -60,8 +64,15 @@ export function readInvitation(text: string): Invitation {
       ...Object.keys(ca)
         .filter((field) => field !== 'inline')
         .map((field) => `spec.ca.${field}`),
-    ],
+    ]),
   };
+}
+
+function shown(fields: readonly string[]): string[] {
+  const { characters } = SHOWN;
+  const cut = fields.map((field) => (field.length > characters ? `${field.slice(0, characters)}…` : field));
+  const more = cut.length - SHOWN.fields;
+  return more > 0 ? [...cut.slice(0, SHOWN.fields), `${more} more`] : cut;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -86,6 +97,12 @@ function fieldsOf(value: unknown, where: string): Fields {
 function textOf(value: unknown, where: string): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new UsageError(`${where}: expected a text`);
+}
+
+function nameOf(value: unknown, where: string): string {
+  const text = textOf(value, where);
+  if (text.length <= MOST_IN_A_NAME) return text;
+  throw new UsageError(`${where} is longer than ${MOST_IN_A_NAME} characters`);
 }
 
 function textsOf(value: unknown, where: string): string[] {

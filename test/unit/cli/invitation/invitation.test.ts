@@ -69,6 +69,7 @@ describe('an invitation that came', () => {
       ['- 1', /the file: expected fields/],
       [TEXT.replace('LfhSyncPeer', 'Secret'), /is no invitation/],
       [TEXT.replace('lfhId: hospital-b', 'lfhId: 7'), /spec\.lfhId: expected a text/],
+      [TEXT.replace('lfhId: hospital-b', `lfhId: ${'b'.repeat(254)}`), /spec\.lfhId is longer than 253 characters/],
       [TEXT.replace(/servers:\n +- .*/, 'servers: none'), /spec\.servers: expected a list/],
       ['x'.repeat(200_001), /far too large/],
     ] as const) {
@@ -82,10 +83,12 @@ describe('an invitation that came', () => {
 
   it('is judged as the operator would', () => {
     const [other, another] = [aPeer('hospital-c'), aPeer('hospital-d', { spec: { publicKeys: [userKey('b')] } })];
+    const elsewhere = aPeer('hospital-b', { spec: { nodeRef: { name: 'second' } } });
     for (const [fields, problem, here] of [
       [{ lfhId: 'hospital-a' }, /spec\.lfhId is this node's own/],
       [{ lfhId: 'hospital-c' }, /spec\.lfhId is that of the older peer hospital-c/, { peers: [other] }],
       [{}, /spec\.publicKeys\[0\] is that of the older peer hospital-d/, { peers: [another] }],
+      [{}, /hospital-b belongs to the node second: choose another name with --name/, { peers: [elsewhere] }],
       [{ publicKeys: [OWN_KEY] }, /this node's own/, { node: aNode({ status: { publicKeys: [OWN_KEY] } }) }],
       [{ publicKeys: [PUBLISHED_KEY] }, /LinuxForHealth publishes with its seed/],
       [{ publicKeys: [`${userKey('b').slice(0, -1)}A`] }, /is damaged/],
@@ -100,6 +103,14 @@ describe('an invitation that came', () => {
     }
   });
 
+  it('cannot push its fingerprint out of sight by what it has besides', () => {
+    const fields = Array.from({ length: 300 }, (_each, index) => `  ${'x'.repeat(500)}${index}: 1`).join('\n');
+    const { ignored } = readInvitation(TEXT.replace('spec:', `spec:\n${fields}`));
+    assert.equal(ignored.length, 11);
+    assert.equal(ignored.at(-1), '290 more');
+    for (const field of ignored) assert.ok(field.length < 70, field);
+  });
+
   it('is remarked on, where a person should know something', () => {
     assert.match(problemsOf({ ca: '' }).remarks.join(), /names no CA/);
     const both = problemsOf({ ca: certificate('ca-expired') + certificate('ca-b') });
@@ -107,10 +118,18 @@ describe('an invitation that came', () => {
     assert.match(both.remarks.join(), /has expired/);
   });
 
+  it('is not of a peer that belongs to another node of the namespace', () => {
+    const others = { nodeRef: { name: 'second' } };
+    const clinic = aPeer('the-clinic', { spec: { lfhId: 'hospital-b', ...others } });
+    assert.equal(existingPeer([clinic], READ, 'local'), undefined);
+    assert.equal(existingPeer([clinic], READ, 'second'), clinic);
+    assert.equal(existingPeer([aPeer('hospital-b', { spec: others })], READ, 'local'), undefined);
+  });
+
   it('is of the peer that has its id, whatever that is called here', () => {
     const known = aPeer('the-clinic', { spec: { lfhId: 'hospital-b' } });
-    assert.equal(existingPeer([aPeer('hospital-b', { spec: { lfhId: 'x' } }), known], READ), known);
-    assert.equal(existingPeer([aPeer('hospital-c')], READ), undefined);
+    assert.equal(existingPeer([aPeer('hospital-b', { spec: { lfhId: 'x' } }), known], READ, 'local'), known);
+    assert.equal(existingPeer([aPeer('hospital-c')], READ, 'local'), undefined);
   });
 });
 
