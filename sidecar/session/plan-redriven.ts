@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import { EXCEPTION_TOPIC, SYNC_TOPIC } from '../../common/contract/names.ts';
+import { nextTurn } from '../../common/turns.ts';
 import {
   type Judged,
   planBatch,
@@ -45,7 +45,7 @@ export async function planRedriven(
     return { accepted, plan: planBatch(accepted, topics, position, peer, maxMessageBytes, Date.now()) };
   };
   const known = await topicsOf({});
-  await setImmediate();
+  await nextTurn();
   try {
     return planWith(known);
   } catch (error) {

@@ -1,9 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import { delay, patientDelay, sleep } from '../../common/backoff.ts';
 import { redriveTopic, syncName } from '../../common/contract/names.ts';
 import type { Redrive } from '../../common/contract/peers.ts';
 import { describeUnforeseen, messageOf, ReportedError, TransientError } from '../../common/errors.ts';
-import { inTurns } from '../../common/turns.ts';
+import { inTurns, nextTurn } from '../../common/turns.ts';
 import type { RedriveLog } from '../ports.ts';
 import type { Judged, SlicePlan } from '../replay/batch-plan.ts';
 import { decide } from '../replay/decide.ts';
@@ -187,7 +186,7 @@ class Running {
   async #look(record: ExceptionRecord, found: Found): Promise<'fetch' | undefined> {
     const rejected = this.#readAskedFor(record);
     if (rejected === undefined) return undefined;
-    await setImmediate();
+    await nextTurn();
     const payload = this.#payloadOf(rejected);
     if (payload === 'fetch') return 'fetch';
     if (payload === 'missing') {

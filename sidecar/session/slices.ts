@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
-import { inTurns } from '../../common/turns.ts';
+import { inTurns, nextTurn } from '../../common/turns.ts';
 import {
   advancePosition,
   judgeBatch,
@@ -66,7 +65,7 @@ export async function* planInSlices(
     yield { plan, slice };
     at = advancePosition(at, slice.at(-1));
     records += plan.records.length;
-    await setImmediate();
+    await nextTurn();
   }
 }
 

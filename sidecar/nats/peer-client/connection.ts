@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { TurnBudget } from '../../../common/turns.ts';
 import { Waits } from '../../../common/waits.ts';
 import { ConnectionError, errorSaid, protocolError } from './errors.ts';
 import type { Incoming } from './incoming.ts';
@@ -26,8 +27,8 @@ export interface Publishing {
 const PING_INTERVAL_MS = 10_000;
 /** A server that does not read what we send, such as the answers to its pings, must not fill our memory with it. */
 const MAX_UNSENT = 1_000;
-/** After so many milliseconds of reading, everything else in this process has its turn. */
-const TURN_MS = 10;
+/** After so many milliseconds of reading, from all peers together, everything else in this process has its turn. */
+const READING = new TurnBudget(5);
 
 /**
  * A connection to a peer's server, which may be hostile. It speaks as much of NATS as a durable is pulled with, and is closed for
@@ -52,8 +53,6 @@ export class PeerConnection {
   #inboxes = 0;
   #sids = 0;
   #receivedBytes = 0;
-  /** When the reading of this turn of the event loop began. */
-  #turnBegan: number | undefined;
   #unsent = 0;
   #isCorked = false;
 
@@ -179,7 +178,7 @@ export class PeerConnection {
   }
 
   #read(chunk: Buffer): void {
-    this.#turnBegan ??= this.#beginTurn();
+    READING.begin();
     this.#receivedBytes += chunk.length;
     try {
       this.#reader.read(chunk);
@@ -188,16 +187,14 @@ export class PeerConnection {
       else this.#endWith(error, () => this.#closed.reject(error));
       return;
     }
-    if (performance.now() - this.#turnBegan > TURN_MS) this.#socket.pause();
+    if (READING.isSpent) this.#pauseForATurn();
   }
 
   /** Node hands over what a socket holds, as much as that is, before anything else has its turn. */
-  #beginTurn(): number {
-    setImmediate(() => {
-      this.#turnBegan = undefined;
-      if (this.#socket.isPaused()) this.#socket.resume();
-    });
-    return performance.now();
+  #pauseForATurn(): void {
+    if (this.#socket.isPaused()) return;
+    this.#socket.pause();
+    setImmediate(() => this.#socket.resume());
   }
 
   /** What a server says of itself later is about other servers, and about its end, which the end itself shows. */
