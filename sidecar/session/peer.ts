@@ -136,6 +136,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     swept: memory.swept,
     wanted,
     maxMessageBytes: replay.rules.maxMessageBytes,
+    stored: (position) => report.position(position),
   });
   memory.anotherStream = false;
   memory.swept = undefined;

@@ -77,7 +77,7 @@ export class PeerReport {
       this.#update({ streamRecreated: this.#status.streamRecreated + 1 });
       this.#metrics.streamRecreated();
     }
-    this.#position(position);
+    this.position(position);
   }
 
   chainBroken(): void {
@@ -126,10 +126,11 @@ export class PeerReport {
     this.#metrics.batch(messages);
     this.#metrics.commit(seconds);
     for (const { delivered } of plan.replays) this.#metrics.latency(Math.max(0, now - delivered.time) / 1000);
-    this.#position(plan.position);
+    this.position(plan.position);
   }
 
-  #position(position: Position): void {
+  /** Up to which message everything is replayed. */
+  position(position: Position): void {
     const { sequence, time, identity } = position;
     this.#update({ position: { sequence, time: time === 0 ? null : new Date(time).toISOString(), identity } });
     this.#metrics.position(sequence);

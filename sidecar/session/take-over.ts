@@ -42,6 +42,8 @@ export interface TakeOverRequest {
   readonly wanted: readonly CutMessage[];
   /** What new topics of messages have to take. */
   readonly maxMessageBytes: number;
+  /** Told the position that Kafka holds, before anything of the peer is looked at: a person may have to decide by it. */
+  readonly stored: (position: Position) => void;
 }
 
 /**
@@ -53,6 +55,7 @@ export interface TakeOverRequest {
 export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: TakeOverRequest): Promise<TakenOver> {
   const { writer, position: stored } = await kafka.takeOver(request.peer);
   try {
+    if (stored) request.stored(stored);
     // Without a position the durable's floor is the only evidence of what was replayed.
     const fetched: Fetched = stored ? await fetchCut(stream, request.wanted) : new Map();
     const answer = await stream.reset(stored && stored.sequence > 0 ? stored.sequence - 1 : undefined);

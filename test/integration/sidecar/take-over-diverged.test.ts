@@ -55,13 +55,15 @@ describe('a take-over of a stream that is not what it was', () => {
     assert.deepEqual(await replayed(uuids), uuids);
   }
 
+  /** Whoever decides needs the position, also of a sidecar that has only just started. */
   async function diverged(sidecar: SidecarProcess, a: Site): Promise<string> {
-    const { message } = await sidecar.waitForPeer(
+    const { message, position } = await sidecar.waitForPeer(
       a,
       'has diverged',
       ({ reason }) => reason === 'StreamDiverged',
       60_000,
     );
+    assert.equal(position?.sequence, Number(/ message (\d+) of /.exec(message)?.[1]), message);
     return message;
   }
 
