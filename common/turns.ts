@@ -32,20 +32,20 @@ export async function inTurns<Result>(work: Generator<void, Result>): Promise<Re
 /** So much time may be spent in one turn of the event loop, by all together who share it. */
 export class TurnBudget {
   readonly #ms: number;
-  #began: number | undefined;
+  #spent = 0;
 
-  /** @param ms in milliseconds, from the first {@link begin} in a turn */
+  /** @param ms in milliseconds */
   constructor(ms: number) {
     this.#ms = ms;
   }
 
-  begin(): void {
-    if (this.#began !== undefined) return;
-    this.#began = performance.now();
-    setImmediate(() => (this.#began = undefined));
+  /** @param ms what something took, in milliseconds */
+  spend(ms: number): void {
+    if (this.#spent === 0) setImmediate(() => (this.#spent = 0));
+    this.#spent += ms;
   }
 
   get isSpent(): boolean {
-    return this.#began !== undefined && performance.now() - this.#began > this.#ms;
+    return this.#spent > this.#ms;
   }
 }

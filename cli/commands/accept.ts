@@ -69,7 +69,7 @@ export const accept = defineCommand({
       terminal.say('The API server would take it. Nothing was changed.');
       return 'well';
     }
-    await confirm(call, '\nIs the fingerprint the one that you were told, and do you accept this?');
+    await confirm(call, `\nIs ${fingerprint(invitation)} the fingerprint that you were told, and do you accept this?`);
     await write(cluster, candidate, existing);
     terminal.say(`The peer ${name} is written.`);
     return options.wait ? waitUntilReady(cluster, call, name, timeoutMs) : 'well';

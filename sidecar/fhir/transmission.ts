@@ -4,7 +4,7 @@ import { fhirServerId, RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
 import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import { inTurns } from '../../common/turns.ts';
+import { inTurns, nextTurn } from '../../common/turns.ts';
 import type { OwnersPort, SyncRecord, TransmitLog, TransmitPort } from '../ports.ts';
 import { takeOverAgain } from '../take-over-again.ts';
 import { targetUrl } from '../transmit/request.ts';
@@ -157,11 +157,20 @@ async function runRound(
   return settled;
 }
 
+/** Bytes of records that are read in one turn of the event loop. A larger one takes turns of its own. */
+const AT_ONCE_BYTES = 128 * 1024;
+
 /** @param room for so many resources; what comes after them is not read yet */
 async function readIncoming(records: readonly SyncRecord[], ownLfhId: string, room: number): Promise<Incoming[]> {
   const incoming: Incoming[] = [];
   let resources = 0;
+  let bytes = 0;
   for (const record of records) {
+    bytes += record.value.length;
+    if (bytes > AT_ONCE_BYTES) {
+      await nextTurn();
+      bytes = 0;
+    }
     const reading = await inTurns(readResource(record.value, ownLfhId));
     incoming.push({ ...record, reading });
     if (reading.kind === 'resource') resources += 1;

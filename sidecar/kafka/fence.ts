@@ -18,6 +18,8 @@ const TRANSACTION_TIMEOUT_MS = 10_000;
 /** How long to wait for the end of a foreign transaction in a position topic. Nobody but us should write there. */
 const STABLE_DEADLINE_MS = 15_000;
 const POLL_MS = 50;
+/** All peers share one thread, and kafkajs decodes what it fetched in one go. */
+const PAGE_BYTES = 512 * 1024;
 /** How long a broker that has just become the leader may not know what is committed. It asks the others twice a second. */
 const BEHIND_DEADLINE_MS = 10_000;
 /** The longest time that a take-over may take, including the wait for a foreign transaction. */
@@ -233,7 +235,7 @@ async function readNewest(
   let newest: FetchedRecord | undefined;
   const marks = new Map<string, string>();
   for (let next = first; next < end; ) {
-    const fetched = await fetcher.fetch(topic, 0, next);
+    const fetched = await fetcher.fetch(topic, 0, next, 0, PAGE_BYTES);
     newest = fetched.records.findLast(({ key }) => key?.toString('utf8') === POSITION_KEY) ?? newest;
     noteMarks(marks, fetched.records);
     const isStuck = fetched.next <= next;

@@ -70,7 +70,11 @@ function readAnswer(answer: Incoming, remote: Remote, durable: string): ResetAns
   return { floor: reset_seq - 1, identity, pending: num_pending, parked: isCount(num_waiting) ? num_waiting : 0 };
 }
 
+/** Far more than a genuine answer has. JSON of megabytes would hold up the other peers while it is parsed. */
+const MAX_ANSWER = 64 * 1024;
+
 function parseObject(answer: Incoming): Readonly<Record<string, unknown>> | undefined {
+  if (answer.size > MAX_ANSWER) return undefined;
   try {
     const parsed: unknown = JSON.parse(answer.payload.toString());
     return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined;

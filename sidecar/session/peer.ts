@@ -60,6 +60,7 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
       const server = replay.settings.servers[attempts % replay.settings.servers.length] as string;
       await runOnce(replay, server, memory, signal);
     } catch (error) {
+      if (signal.aborted && error instanceof ReportedError) return;
       const session = {
         lastedMs: performance.now() - started,
         moved: (replay.report.status.position?.sequence ?? 0) - before,
@@ -127,6 +128,9 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
   const { wanted } = memory;
   // Once: where they cannot be fetched, the live replay must not wait for them again and again.
   memory.wanted = [];
+  // A server can keep a look at its stream from ending. It must not keep us from stopping.
+  const stop = (): void => void stream.close();
+  signal.addEventListener('abort', stop, { once: true });
   const taken = await takeOver(replay.kafka, stream, {
     peer: syncName(settings.lfhId),
     stream: settings.stream,
@@ -137,7 +141,7 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     wanted,
     maxMessageBytes: replay.rules.maxMessageBytes,
     stored: (position) => report.position(position),
-  });
+  }).finally(() => signal.removeEventListener('abort', stop));
   memory.anotherStream = false;
   memory.swept = undefined;
   try {

@@ -21,6 +21,8 @@ import type { Position } from '../replay/position.ts';
 export const SLICE_BYTES = 256 * 1024;
 /** What a message costs besides its payload, expressed in bytes: thousands of empty messages are work as well. */
 const MESSAGE_BYTES = 4 * 1024;
+/** A slice up to here waits for no turn: the few messages of a quiet peer need not queue behind the slices of busy ones. */
+const SMALL_BYTES = 32 * 1024;
 
 /** By what messages are judged and planned. */
 export interface Planning {
@@ -57,6 +59,7 @@ export async function* planInSlices(
   let at = before;
   let records = written;
   for (const slice of slicesOf(deliveries)) {
+    if (bytesOf(slice) > SMALL_BYTES) await nextTurn();
     const [position, count] = [at, records];
     const judged = await inTurns(judgeBatch(slice, position, rules));
     const plan = await withTopics(topicsNamed(judged), (topics) =>
@@ -65,7 +68,6 @@ export async function* planInSlices(
     yield { plan, slice };
     at = advancePosition(at, slice.at(-1));
     records += plan.records.length;
-    await nextTurn();
   }
 }
 
@@ -74,7 +76,7 @@ export function slicesOf(deliveries: readonly Delivered[]): Delivered[][] {
   const slices: Delivered[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const delivered of deliveries) {
-    const size = delivered.payload.byteLength + MESSAGE_BYTES;
+    const size = bytesOf([delivered]);
     if (bytes + size > SLICE_BYTES) {
       slices.push([]);
       bytes = 0;
@@ -83,4 +85,8 @@ export function slicesOf(deliveries: readonly Delivered[]): Delivered[][] {
     bytes += size;
   }
   return slices;
+}
+
+function bytesOf(deliveries: readonly Delivered[]): number {
+  return deliveries.reduce((sum, { payload }) => sum + payload.byteLength + MESSAGE_BYTES, 0);
 }

@@ -62,13 +62,14 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
       : resumeWithoutReset(stored, request);
+    // Each message needs these topics. While the first messages arrive, Kafka's answers would take a quarter of a second. A failure
+    // must come before the position of a new stream is written: the next take-over would not see that the stream is new.
+    await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], { maxMessageBytes: request.maxMessageBytes });
     // This is written before the first pull, so that from here on a missing position means that it was lost.
     if (resumed.begin) {
       await writer.send(writer.begin(), resumed.position);
       await writer.commit();
     }
-    // Each message needs these topics. While the first messages arrive, Kafka's answers would take a quarter of a second.
-    await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], { maxMessageBytes: request.maxMessageBytes });
     const { begin: _written, ...start } = resumed;
     return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined, fetched };
   } catch (error) {

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUser } from 'nkeys.js';
 import { inboxPrefix, STREAM, syncName } from '../../common/contract/names.ts';
+import { NODE_OPTIONS } from '../../operator/plan/injection/container.ts';
 import { ServerProcess } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import type { BridgeSettings } from './bridges/bridge.ts';
@@ -38,15 +38,15 @@ export function whileItRuns<Result>({ process: running }: Launched, work: Promis
 const ROOT = join(import.meta.dirname, '..', '..');
 /** As `npm run build` compiles it, and as it is in the image. */
 export const SIDECAR = join(ROOT, 'dist', 'sidecar', 'main.js');
-/** How the image starts Node. The bridges are started so as well. */
-export const AS_IN_THE_IMAGE = { NODE_OPTIONS: optionsOfNode(readFileSync(join(ROOT, 'image', 'Dockerfile'), 'utf8')) };
+/** How Kubernetes starts the sidecar. The bridges are started so as well. */
+export const AS_IN_KUBERNETES = { NODE_OPTIONS };
 const BRIDGES = join(import.meta.dirname, 'bridges');
 
 /** The sidecar, with the settings that it has by default; only that it announces nothing, as the others do not either. */
 export async function ours({ origin, receiver }: Stage): Promise<Contender> {
   await origin.grantAccess(receiver);
   const settings = { LFH_SYNC_ANNOUNCE: 'false', LFH_SYNC_LOG_LEVEL: 'info' };
-  const options = { peers: [{ site: origin }], settings, main: SIDECAR, env: AS_IN_THE_IMAGE };
+  const options = { peers: [{ site: origin }], settings, main: SIDECAR, env: AS_IN_KUBERNETES };
   return {
     name: 'lfh-sync',
     lfhId: receiver.lfhId,
@@ -94,7 +94,7 @@ export async function command(stage: Stage, name: string, program: readonly stri
         name,
         [...program, JSON.stringify({ ...settings, ahead })],
         join(receiver.directory, `${lfhId}.log`),
-        AS_IN_THE_IMAGE,
+        AS_IN_KUBERNETES,
       );
       return { process: started, stop: () => started.stop() };
     },
@@ -112,10 +112,4 @@ export async function others(stage: Stage): Promise<Contender[]> {
   const [, name = '', program = ''] = /^([^=]+)=(.+)$/s.exec(given) ?? [];
   if (program === '') throw new Error('BENCH_COMMAND has to be like: name=program argument …');
   return [...bridges, await command(stage, name, program.trim().split(/\s+/))];
-}
-
-function optionsOfNode(dockerfile: string): string {
-  const [, options] = /^ENV NODE_OPTIONS=(\S+)$/m.exec(dockerfile) ?? [];
-  if (options === undefined) throw new Error('image/Dockerfile sets no NODE_OPTIONS');
-  return options;
 }

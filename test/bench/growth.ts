@@ -2,7 +2,7 @@ import { partitionOf, SYNC_TOPIC, syncName } from '../../common/contract/names.t
 import { until } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import { Site } from '../kit/sites/site.ts';
-import { AS_IN_THE_IMAGE, SIDECAR } from './contenders.ts';
+import { AS_IN_KUBERNETES, SIDECAR } from './contenders.ts';
 import { steadily } from './latency.ts';
 import { cpuSeconds, peakMemory, untilQuiet } from './machine.ts';
 import { messagesOf } from './stage.ts';
@@ -88,7 +88,7 @@ class Mesh {
     const started: SidecarProcess[] = [];
     for (let n = 0; n < sidecars; n += 1) {
       const peerSites = origins.map((site) => ({ site }));
-      const options = { peers: peerSites, settings: SETTINGS, main: SIDECAR, env: AS_IN_THE_IMAGE };
+      const options = { peers: peerSites, settings: SETTINGS, main: SIDECAR, env: AS_IN_KUBERNETES };
       started.push(await SidecarProcess.start(receiver, options));
     }
     for (const origin of origins) {

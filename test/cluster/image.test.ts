@@ -39,15 +39,8 @@ describe('the image', function () {
   it('runs as nobody, and can write nothing', async () => {
     const script = `import{writeFileSync,readdirSync}from'node:fs';
       let code='';try{writeFileSync('/app/x','')}catch(error){code=error.code}
-      console.log(JSON.stringify([process.getuid(),process.getgid(),code,readdirSync('/usr/local/bin'),
-        process.env.NODE_OPTIONS]))`;
-    assert.deepEqual(JSON.parse(await says('nobody', script)), [
-      65532,
-      65532,
-      'EROFS',
-      ['node'],
-      '--max-semi-space-size=16',
-    ]);
+      console.log(JSON.stringify([process.getuid(),process.getgid(),code,readdirSync('/usr/local/bin')]))`;
+    assert.deepEqual(JSON.parse(await says('nobody', script)), [65532, 65532, 'EROFS', ['node']]);
   });
 
   it('has all that operator and sidecar load, and loads it soon', async () => {

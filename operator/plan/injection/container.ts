@@ -18,6 +18,11 @@ export const SIDECAR = 'lfh-sync';
 const DIRECTORY = '/etc/lfh-sync';
 /** The secrets are in a directory below it. No entry of a ConfigMap can be there, since its name has no slash. */
 const SECRETS = 'secrets';
+/**
+ * Where a container has no limit of memory, Node lets new objects live in 32 MB. With 16 MB a sidecar takes 30 MB less, and with 8 MB
+ * it is a tenth slower (2026-11-29, five turns of 100,000 messages each: 268, 237 and 228 MB).
+ */
+export const NODE_OPTIONS = '--max-semi-space-size=16';
 /** The id of a user without rights: any number that is not root's. */
 const NOBODY = 65_532;
 
@@ -47,6 +52,7 @@ export function sidecarContainer(
     env: [
       { name: 'LFH_SYNC_SETTINGS_DIR', value: DIRECTORY },
       { name: SECRETS_DIR, value: `${DIRECTORY}/${SECRETS}` },
+      { name: 'NODE_OPTIONS', value: NODE_OPTIONS },
       ...http.map(([name, value]) => ({ name, value })),
     ],
     ports: [{ name: SIDECAR, containerPort: port, protocol: 'TCP' }],

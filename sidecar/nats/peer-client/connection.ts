@@ -178,8 +178,8 @@ export class PeerConnection {
   }
 
   #read(chunk: Buffer): void {
-    READING.begin();
     this.#receivedBytes += chunk.length;
+    const began = performance.now();
     try {
       this.#reader.read(chunk);
     } catch (error) {
@@ -187,6 +187,7 @@ export class PeerConnection {
       else this.#endWith(error, () => this.#closed.reject(error));
       return;
     }
+    READING.spend(performance.now() - began);
     if (READING.isSpent) this.#pauseForATurn();
   }
 

@@ -200,6 +200,19 @@ describe('a hostile server', () => {
     assert.equal(stream.take({ messages: 100_000, bytes: 1e9 }).length, 1, 'the first pull was for one message');
   });
 
+  it('that never answers a look at its stream cannot keep us from ending', async () => {
+    let pulls = 0;
+    await begin(({ write }) => {
+      pulls += 1;
+      setInterval(() => write('+OK\r\n'), 100).unref();
+    });
+    const look = stream.peek();
+    look.catch(() => undefined);
+    await until('it looks', () => pulls > 0);
+    await stream.close();
+    await assert.rejects(look, /closed by us/);
+  });
+
   it('makes us hold no more of messages of 32 MB than is asked for, and is read on behind them', async () => {
     const [size, asked, kept] = [32_000_000, 4_000_000, 1_000_000];
     const payload = Buffer.alloc(size);
@@ -380,6 +393,7 @@ describe('a hostile peer', () => {
     ['counts backwards', '{"reset_seq":1,"num_pending":-1}'],
     ['cannot be counted with', '{"reset_seq":9007199254740993,"num_pending":0}'],
     ['counts in words', '{"reset_seq":"1","num_pending":0}'],
+    ['is half a megabyte', `{"reset_seq":1,"num_pending":0,"x":"${'x'.repeat(500_000)}"}`],
     ['has an identity that goes on for ever', '{"reset_seq":1,"num_pending":0}', 'x'.repeat(1000)],
   ];
   for (const [what, answer, identity] of answers) {

@@ -25,6 +25,7 @@ describe('the injected container', () => {
       const mounted = container?.volumeMounts[0]?.mountPath;
       assert.equal(env.get('LFH_SYNC_SETTINGS_DIR'), mounted);
       assert.equal(env.get('LFH_SYNC_SECRETS_DIR'), `${mounted}/secrets`);
+      assert.equal(env.get('NODE_OPTIONS'), '--max-semi-space-size=16');
       assert.equal(decodeSettings((name) => env.get(name)).httpAddress, `[::]:${port}`);
       assert.equal(container?.ports[0]?.containerPort, port);
       assert.equal(container?.livenessProbe.httpGet.port, port);
