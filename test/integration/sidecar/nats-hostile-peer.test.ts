@@ -201,15 +201,15 @@ describe('a hostile server', () => {
   });
 
   it('that never answers a look at its stream cannot keep us from ending', async () => {
-    let pulls = 0;
+    let talking: NodeJS.Timeout | undefined;
     await begin(({ write }) => {
-      pulls += 1;
-      setInterval(() => write('+OK\r\n'), 100).unref();
+      talking ??= setInterval(() => write('+OK\r\n'), 100);
     });
     const look = stream.peek();
     look.catch(() => undefined);
-    await until('it looks', () => pulls > 0);
+    await until('it looks', () => talking !== undefined);
     await stream.close();
+    clearInterval(talking);
     await assert.rejects(look, /closed by us/);
   });
 
