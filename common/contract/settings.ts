@@ -101,7 +101,7 @@ export const SETTINGS = {
     'LFH_SYNC_FHIR_SERVERS',
     fhirServerList,
     'The FHIR servers that replayed FHIR resources are transmitted to. Where it is set, the two settings of connect below do not count.',
-    { reloadable: true },
+    reloadableFrom('fhirServers'),
   ),
   externalFhirServers: setting(
     'CONNECT_EXTERNAL_FHIR_SERVERS',

@@ -291,16 +291,11 @@ describe('a setting of the sidecar', () => {
     });
   }
 
-  it('can be set through a resource, but for the one that must be empty, and those of the transmission', () => {
+  it("can be set through a resource, but for the one that must be empty, and connect's own of the transmission", () => {
     const without = Object.values(SETTINGS).filter(({ field }) => field === undefined);
     assert.deepEqual(
       without.map(({ name }) => name),
-      [
-        'NATS_SYNC_SUBSCRIBERS',
-        'LFH_SYNC_FHIR_SERVERS',
-        'CONNECT_EXTERNAL_FHIR_SERVERS',
-        'CONNECT_GENERATE_FHIR_SERVER_URL',
-      ],
+      ['NATS_SYNC_SUBSCRIBERS', 'CONNECT_EXTERNAL_FHIR_SERVERS', 'CONNECT_GENERATE_FHIR_SERVER_URL'],
     );
   });
 
