@@ -67,7 +67,7 @@ export interface KafkaPort {
   ): Promise<ReadonlyMap<string, TopicLimits | TopicRefusal>>;
 }
 
-/** A partition of LFH_EXCEPTION: what it has, and what of that is asked for. */
+/** A partition of LFH_EXCEPTION: from which offset on it still exists (`Kept`), and what of it is to be read (`Range`). */
 export type ExceptionRange = Range & Kept;
 
 export interface ExceptionPage {
@@ -98,6 +98,7 @@ export interface RedriveLog extends ExceptionLog {
   /**
    * Writes in one transaction: messages, what is marked for that, and how far the run is.
    *
+   * @param marks which records of LFH_EXCEPTION were replayed; each replaces an earlier one of its key
    * @param run encoded
    * @returns where the records are
    */

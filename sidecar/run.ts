@@ -38,7 +38,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     settings,
   );
   const transmitMetrics = createTransmitMetrics();
-  const stage = new TransmitStage(
+  const transmission = new TransmitStage(
     { kafka, owners: kafka.owners, metrics: transmitMetrics, log, onBug: bug.reject },
     settings,
   );
@@ -57,7 +57,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
   const inForce = new SettingsInForce(settings, log, (changed) => {
     localNats.signInWith(localNatsOptions(changed, log));
     supervisor.apply(changed);
-    stage.apply(changed);
+    transmission.apply(changed);
   });
   const status = (): SidecarStatus => ({
     lfhId,
@@ -69,7 +69,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     nats: localNats.state,
     kafka: { joined: kafka.owners.joined, remark: kafka.remark ?? null },
     peers: supervisor.peers(),
-    transmit: stage.servers(),
+    transmit: transmission.servers(),
     ...(announcements && { announce: announcements.status }),
   });
 
@@ -98,7 +98,7 @@ export async function run(parts: Parts, signal: AbortSignal): Promise<void> {
     // A Kafka that has fallen silent must not keep this process: the position says later what was committed.
     const late = setTimeout(() => kafka.abandon(), FINISH_MS);
     // A peer's server must not keep it either, by never ending an answer.
-    await atMost(STOP_MS, Promise.all([supervisor.stop(), stage.stop(), announcements?.stop()]));
+    await atMost(STOP_MS, Promise.all([supervisor.stop(), transmission.stop(), announcements?.stop()]));
     await localNats.close();
     await kafka.close();
     clearTimeout(late);

@@ -59,7 +59,7 @@ export const accept = defineCommand({
     const timeoutMs = timeoutOf(options);
     const invitation = readInvitation(await fileText(call));
     const cluster = await clusterOf(call, options['dry-run']);
-    const { candidate, existing } = await judged(cluster, call, invitation);
+    const { candidate, existing } = await judgeAndShow(cluster, call, invitation);
     const { name } = candidate.metadata;
     const changes = changesOf(existing, candidate);
     terminal.say(existing ? `\nThe peer ${name} is there already. It changes:` : `\nThe peer ${name} is new:`);
@@ -81,8 +81,8 @@ interface Judged {
   readonly existing: PeerObject | undefined;
 }
 
-/** Says what the invitation means. @throws NotWellError where it is not in order */
-async function judged(cluster: Cluster, call: AcceptCall, invitation: Invitation): Promise<Judged> {
+/** Judges the invitation, and prints what it means. @throws NotWellError where it is not in order */
+async function judgeAndShow(cluster: Cluster, call: AcceptCall, invitation: Invitation): Promise<Judged> {
   const wanted = call.options.name ?? invitation.name;
   const node = withId(await nodeNamed(cluster, call.options.node));
   const peers = await listed<PeerObject>(cluster, KINDS.peer, cluster.namespace);

@@ -196,11 +196,8 @@ export class NodeController {
   async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, { configMaps, memory }: KeptNode): Promise<Applied> {
     const { wrote, replaced, refused } = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations);
     if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
-    const injection = await this.#injector.reconcileSidecar(
-      snapshot,
-      plan,
-      key.seed !== undefined && refused === undefined,
-    );
+    const canStart = key.seed !== undefined && refused === undefined;
+    const injection = await this.#injector.reconcileSidecar(snapshot, plan, canStart);
     const rollouts = refused === undefined ? plan.rollouts : rolloutsOfCurrent(snapshot, configMaps);
     const rolledOut = await this.#rollOut(snapshot.node, rollouts, memory.rolledOut);
     return { wrote, refused, injection, rolledOut };

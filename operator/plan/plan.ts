@@ -82,7 +82,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const ownCaBytes = bundle([cas.nats, cas.kafka, ...fhir.servers].flatMap((ca) => ca?.authorities ?? [])).length;
   const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCaBytes);
   const revocations = revocationsOf(observed, peers, derived);
-  const withoutChanges: Plan = {
+  const onlyRevocations: Plan = {
     objects: revocations.configMaps,
     revocations: revocations.configMaps,
     peers,
@@ -104,9 +104,9 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     rollouts: revocations.rollouts,
     problem: nodeProblem(observed, cas.nats),
   };
-  if (withoutChanges.problem) return withoutChanges;
+  if (onlyRevocations.problem) return onlyRevocations;
   try {
-    const access = natsAccess(node, { own, sidecars }, withoutChanges.granted, derived);
+    const access = natsAccess(node, { own, sidecars }, onlyRevocations.granted, derived);
     const files = natsFiles(access, trustedCas(cas, peers), serversState(observed), derived);
     const sidecar = sidecarConfigMap(
       node,
@@ -126,10 +126,10 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     if (publicKeys.length > 0 && !problem) {
       objects.push(invitationConfigMap(node, invitation(node, servers, publicKeys, cas.nats?.authorities)));
     }
-    return { ...withoutChanges, objects, files, rollouts: plannedRollouts(node, files.hash, sidecar) };
+    return { ...onlyRevocations, objects, files, rollouts: plannedRollouts(node, files.hash, sidecar) };
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
-    return { ...withoutChanges, problem: { reason: 'InvalidSpec', message: error.message } };
+    return { ...onlyRevocations, problem: { reason: 'InvalidSpec', message: error.message } };
   }
 }
 

@@ -24,9 +24,12 @@ export interface PeerReplay extends SessionContext {
 interface Memory extends RedriveMemory {
   /** For a server that cannot reset, and does not let us look into its stream. */
   anotherStream: boolean;
-  /** For a server that cannot reset: what its next deliveries must be. */
+  /** For a server that cannot reset: what its next deliveries must be, as the last sweep found out. */
   swept: Chain | undefined;
-  /** The consumer sequence that was last seen when the chain broke on such a server: a sweep must find out what is outstanding. */
+  /**
+   * The consumer sequence that was last seen when the chain broke on such a server. A sweep follows: it looks at what the durable
+   * has handed out and nobody has acknowledged, and replays nothing; see {@link sweep}.
+   */
   sweepFrom: number | undefined;
 }
 
@@ -65,14 +68,14 @@ export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promi
         lastedMs: performance.now() - started,
         moved: (replay.report.status.position?.sequence ?? 0) - before,
       };
-      attempts += 1;
-      if (error instanceof AnotherStreamError) memory.anotherStream = true;
       if (error instanceof ThrottledError) {
-        attempts -= 1;
+        // The peer has brought what it may, and its server has done nothing wrong: the same one is asked again.
         report(replay, error);
         await sleep(error.until - Date.now(), signal);
         continue;
       }
+      attempts += 1;
+      if (error instanceof AnotherStreamError) memory.anotherStream = true;
       const retryMs = failures.retryAfter(error, session);
       if (error instanceof ReportedError) report(replay, error);
       else reportUnforeseen(replay, error, retryMs);

@@ -76,7 +76,7 @@ export async function runSession(context: SessionContext, start: SessionStart, s
     while (!signal.aborted) {
       const batch = await gather(session, gathered, batchLimits, signal);
       batchLimits = limits;
-      await slot.free();
+      await slot.whenFree();
       // Messages of another stream may have been among those before it, before we could know that. None of them is committed.
       const isValid = !(batch.failure instanceof AnotherStreamError);
       if (isValid && batch.messages > 0 && !signal.aborted) {
@@ -84,12 +84,12 @@ export async function runSession(context: SessionContext, start: SessionStart, s
         slot.occupy(commitBatch(session, batch));
       }
       if (batch.failure !== undefined) {
-        await slot.free();
+        await slot.whenFree();
         throw batch.failure;
       }
     }
   } finally {
-    await slot.free();
+    await slot.whenFree();
   }
 }
 
@@ -107,12 +107,12 @@ class CommitSlot {
     this.#commit = commit.finally(() => {
       this.#busy = false;
     });
-    // free() awaits it later; until then its failure must not count as an unhandled rejection.
+    // whenFree() awaits it later; until then its failure must not count as an unhandled rejection.
     this.#commit.catch(() => undefined);
   }
 
   /** Resolves when the commit is done; throws what it threw. */
-  free(): Promise<void> {
+  whenFree(): Promise<void> {
     return this.#commit;
   }
 }
@@ -137,7 +137,7 @@ async function gather(
     const arrival = mayTake
       ? stream.available(wait).catch((error: unknown) => batch.fail(error))
       : sleep(PACE_MS, signal);
-    await (slot.busy ? Promise.race([arrival, slot.free()]) : arrival);
+    await (slot.busy ? Promise.race([arrival, slot.whenFree()]) : arrival);
   }
   return batch;
 }

@@ -90,12 +90,12 @@ export class Supervisor {
   }
 
   #shouldRun(peer: LoadedPeer): boolean {
-    return !peer.paused && peer.problem === undefined && this.#ports.owners.held.has(partitionOf(peer));
+    return !peer.paused && peer.problem === undefined && this.#ports.owners.held.has(ownersPartitionOf(peer));
   }
 
   #ensure(peer: LoadedPeer): void {
     const report = this.#report(peer);
-    const owned = this.#ports.owners.held.has(partitionOf(peer));
+    const owned = this.#ports.owners.held.has(ownersPartitionOf(peer));
     report.owned(owned);
     if (this.#running.has(peer.name)) {
       // It was asked to end, but with a Kafka that does not answer that takes time, and the outcome of its last batch is unknown.
@@ -161,7 +161,7 @@ export class Supervisor {
   }
 }
 
-function partitionOf(peer: LoadedPeer): number {
+function ownersPartitionOf(peer: LoadedPeer): number {
   return ownersPartition(syncName(peer.lfhId));
 }
 

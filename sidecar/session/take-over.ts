@@ -36,7 +36,7 @@ export interface TakeOverRequest {
   readonly restart?: Restart | undefined;
   /** Whether the last session saw messages of another stream, on a server that reports no identity. */
   readonly anotherStream: boolean;
-  /** For a server that cannot reset: what its next deliveries must be, when a sweep has found that out. */
+  /** For a server that cannot reset: what its next deliveries must be, when a sweep (`sweep.ts`) has found that out. */
   readonly swept?: Chain | undefined;
   /** Messages of the peer's stream that a redrive needs. */
   readonly wanted: readonly CutMessage[];
@@ -58,6 +58,7 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
     if (stored) request.stored(stored);
     // Without a position the durable's floor is the only evidence of what was replayed.
     const fetched: Fetched = stored ? await fetchCut(stream, request.wanted) : new Map();
+    // To one before the position: so the durable delivers the message at the position once more, and `proveStream` can look at it.
     const answer = await stream.reset(stored && stored.sequence > 0 ? stored.sequence - 1 : undefined);
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
