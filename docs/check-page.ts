@@ -16,7 +16,7 @@ export function checkPage(): string {
         ['✗', 'It does not hold.'],
         [
           '?',
-          'It could not be looked at, for want of a right or because something else comes first. This is never taken for well.',
+          'It could not be looked at. You have no right to look, or another check has to pass first. It never counts as ✓.',
         ],
       ],
     ),

@@ -47,7 +47,7 @@ export const check = defineCommand({
   summary: 'Looks for everything that people get wrong, and says what to do.',
   description: [
     'It changes nothing. docs/check.md says what each check looks at; each hint names its part of that page.',
-    'What one may not look at is told as not known, and never as well. With --pre it reads the Secrets that the node and the workloads ' +
+    'What you may not look at is marked ?. It is never counted as well. With --pre it reads the Secrets that the node and the workloads ' +
       'of connect and NATS name, and prints nothing of them but names, dates and public keys.',
   ],
   arguments: [],

@@ -75,7 +75,7 @@ export const SETTINGS = {
     'NATS_NK_FILE',
     file,
     'nats-server.nk',
-    "The seed (SU…) of this node's NKey. The sidecar signs in with it at the peers; the key for the local NATS is derived from it.",
+    "The seed (SU…) of this node's NKey. The sidecar signs in with it at the peers; the key for the local NATS is derived from it. In the container of connect, the setting of this name is connect's own key, which is another one.",
     reloadableFrom('key'),
   ),
   previousNatsKeyFile: optional(

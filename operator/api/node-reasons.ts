@@ -201,7 +201,7 @@ export const SIDECAR = {
   CertificateNotYetValid: bad('passes', 'No CA in `spec.kafka.ca` is valid yet. Compare the clocks.'),
   MissingReference: bad(
     'we',
-    'A ConfigMap or Secret that `spec.kafka` names does not exist or lacks the key; the message says which. Make it.',
+    'A ConfigMap or Secret that `spec.kafka` names does not exist or lacks the entry; the message says which. Make it.',
   ),
   ReconcileFailed: RECONCILE_FAILED,
 } as const;
@@ -243,7 +243,7 @@ export const TRANSMIT = {
   ),
   MissingReference: bad(
     'we',
-    'A ConfigMap or Secret that `spec.fhirServers` names does not exist or lacks the key; the message says which. Make it.',
+    'A ConfigMap or Secret that `spec.fhirServers` names does not exist or lacks the entry; the message says which. Make it.',
   ),
   ReconcileFailed: RECONCILE_FAILED,
 } as const;

@@ -48,6 +48,6 @@ export const TRUST = {
   ),
   MissingReference: bad(
     'we',
-    'A ConfigMap or Secret that the spec names does not exist or lacks the key; the message says which. Make it.',
+    'A ConfigMap or Secret that the spec names does not exist or lacks the entry; the message says which. Make it.',
   ),
 } as const;

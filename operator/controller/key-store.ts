@@ -35,7 +35,7 @@ export function readKey(secret: Secret): StoredKey {
   const seed = textOf(secret, SEED_FILE);
   const previousSeed = textOf(secret, PREVIOUS_SEED_FILE);
   const previous = previousSeed === undefined ? undefined : read(previousSeed);
-  const current = seed === undefined ? { problem: `it has no key ${SEED_FILE}` } : read(seed);
+  const current = seed === undefined ? { problem: `it has no entry ${SEED_FILE}` } : read(seed);
   return {
     observed: { secret: name, current, previous, rotation, rotatedAt },
     seed,

@@ -51,7 +51,7 @@ function leafIn(seen: TrustSeen): { readonly leaf: Chain | undefined; readonly f
   const own = secretFinding(seen.node, name, secret.value);
   const pem = secret.value?.['tls.crt'];
   const chain = pemBlocks(pem ?? '').flatMap(({ text }) => readCertificate(text) ?? []);
-  const where = `Secret ${name}, key tls.crt`;
+  const where = `Secret ${name}, entry tls.crt`;
   if (chain[0] === undefined) {
     const unread = pem === undefined ? own : failed('nats-secret', `${where}: holds no certificate`);
     const others = OF_LEAF.slice(1).map((check) => unknown(check, 'not looked at: nats-secret comes first'));

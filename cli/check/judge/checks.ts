@@ -148,7 +148,7 @@ export const CHECKS = {
   'kafka-secret': {
     group: 'Kafka',
     when: 'before',
-    holds: 'The Secret in `spec.kafka.sasl.passwordSecretRef` exists and has its key.',
+    holds: 'The Secret in `spec.kafka.sasl.passwordSecretRef` exists and has the entry with the password.',
     hint: 'Make the Secret in the namespace of the LfhSyncNode, with the password in the entry `password` or the one that `passwordSecretRef.key` names. One of another namespace, such as that of Strimzi, has to be copied.',
   },
   'kafka-ca': {

@@ -78,7 +78,7 @@ function key({ node, contents }: ConnectSeen, name: string, workload: Workload |
   const file = settingsNamed(container, references, 'NATS_NK_FILE')[0]?.value ?? KEY_FILE;
   const place = mountedAt(file, container, pod);
   if (!place) return [ofImage(name, file)];
-  return [judged(node, `${name}: Secret ${place.secret}, key ${place.key}`, place, references, unread)];
+  return [judged(node, `${name}: Secret ${place.secret}, entry ${place.key}`, place, references, unread)];
 }
 
 /** What is wrong with the keys in the spec, whichever of them is that of connect. */
@@ -131,7 +131,7 @@ function judged(
   const texts = references.secret(secret);
   if (unread.size > 0) return unknown('connect-key', `${where}: cannot look into ${[...unread].join(', ')}`);
   const seed = texts?.[key];
-  if (seed === undefined) return failed('connect-key', `${where}: there is no such ${texts ? 'key' : 'Secret'}`);
+  if (seed === undefined) return failed('connect-key', `${where}: there is no such ${texts ? 'entry' : 'Secret'}`);
   const publicKey = userPublicKey(seed);
   if (publicKey === undefined) {
     return failed('connect-key', `${where}: this is not the seed of a user; is there a line end behind it?`);

@@ -57,12 +57,12 @@ function valueOf({ value, valueFrom }: Environment, references: References): Omi
   if (configMapKeyRef) {
     const { name, key } = configMapKeyRef;
     const texts = textsOf('configMap', name, references);
-    return { where: `env (ConfigMap ${name}, key ${key})`, value: texts[key], isSecret: false };
+    return { where: `env (ConfigMap ${name}, entry ${key})`, value: texts[key], isSecret: false };
   }
   if (secretKeyRef) {
     const { name, key } = secretKeyRef;
     const texts = textsOf('secret', name, references);
-    return { where: `env (Secret ${name}, key ${key})`, value: texts[key], isSecret: true };
+    return { where: `env (Secret ${name}, entry ${key})`, value: texts[key], isSecret: true };
   }
   return { where: `env (${fieldRef?.fieldPath ?? 'a reference'} of each pod)`, value: undefined, isSecret: false };
 }

@@ -60,7 +60,7 @@ export function kafkaPasswordProblem({
     message: `spec.kafka.sasl.passwordSecretRef: ${what}`,
   });
   if (!secret) return missing(`there is no Secret ${name} in this namespace`);
-  return secret[key] === undefined ? missing(`the Secret ${name} has no key ${key}`) : undefined;
+  return secret[key] === undefined ? missing(`the Secret ${name} has no entry ${key}`) : undefined;
 }
 
 /**

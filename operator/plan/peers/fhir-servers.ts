@@ -122,5 +122,5 @@ function secretFiles(
   const { username, password, token } = secret;
   if (username !== undefined && password !== undefined) return { files: basic };
   if (token !== undefined) return { files: { tokenFile: files.token } };
-  return missing(`the Secret ${secretRef.name} has neither the keys username and password nor the key token`);
+  return missing(`the Secret ${secretRef.name} has neither the entries username and password nor the entry token`);
 }

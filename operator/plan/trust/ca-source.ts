@@ -65,7 +65,9 @@ function referenced(ref: Reference | undefined, what: string, texts: Texts | und
   if (texts === undefined) return { missing: `: there is no ${what} in this namespace` };
   const { key = DEFAULT_KEY } = ref;
   const text = texts[key];
-  return text === undefined ? { missing: `: the ${what} has no key ${key}` } : { text, where: `${what}, key ${key}` };
+  return text === undefined
+    ? { missing: `: the ${what} has no entry ${key}` }
+    : { text, where: `${what}, entry ${key}` };
 }
 
 function missing(message: string): ResolvedCa {

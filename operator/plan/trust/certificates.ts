@@ -44,7 +44,7 @@ export const MAX_OWN_CA = 262_144;
  * Reads a PEM text that should hold authorities. A problem with one of them is reported and the others still count: one
  * certificate that has expired must not cut off a peer whose new one is already there.
  *
- * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, key ca.crt`
+ * @param where the text is from, for the messages: `spec.ca.inline`, `ConfigMap site-b-ca, entry ca.crt`
  * @param now in milliseconds since 1970
  * @param limit how many characters the text may have
  */

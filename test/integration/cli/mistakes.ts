@@ -292,7 +292,7 @@ export function mistakesBefore(site: InstallableSite): readonly Mistake[] {
     {
       what: 'a password of Kafka under another key',
       check: 'kafka-secret',
-      says: /the Secret kafka-user has no key password/,
+      says: /the Secret kafka-user has no entry password/,
       hint: /in the entry `password`/,
       objects: () => ({ kafkaUser: secret('kafka-user', { 'sasl.password': 'correct-horse' }) }),
     },

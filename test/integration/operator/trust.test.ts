@@ -89,7 +89,7 @@ describe("the operator's handling of CAs", function () {
       await write({ 'ca.crt': ca.ca });
       await until('the key is missed', async () => {
         const message = await site.waitForReason('lfhpeer', 'hospital-b', 'ReceiveReady', 'MissingReference');
-        return message.includes(`${name} has no key root.pem`);
+        return message.includes(`${name} has no entry root.pem`);
       });
       await write({ 'root.pem': ca.ca });
       await becomesText('local-sidecar', 'ca-lfh-sync-hospital-b.crt', ca.ca);

@@ -144,7 +144,7 @@ function filesOf(sources: readonly VolumeSource[], contentOf: (source: VolumeSou
     for (const { key, path } of source.items ?? [...(content?.keys() ?? [])].map((key) => ({ key, path: key }))) {
       const bytes = content?.get(key);
       if (bytes) files.set(path, bytes);
-      else if (!source.optional) throw new MissingReferenceError(`the ${name} has no key ${key}`);
+      else if (!source.optional) throw new MissingReferenceError(`the ${name} has no entry ${key}`);
     }
   }
   return files;

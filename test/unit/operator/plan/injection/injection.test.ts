@@ -122,7 +122,7 @@ describe('injectionOf', () => {
     assert.match(said(env(LFH_ID, 'a\nb')), /to another id, and/);
     assert.match(
       said(keyOf('secretKeyRef'), { id: 'hospital-x' }),
-      /env \(Secret settings, key id\).* to another id, and/,
+      /env \(Secret settings, entry id\).* to another id, and/,
     );
   });
 

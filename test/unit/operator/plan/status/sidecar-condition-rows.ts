@@ -120,11 +120,11 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
     ],
     ["the Secret with Kafka's password is not there", 'False', 'MissingReference', withSasl({}), /no Secret kafka/],
     [
-      "the Secret with Kafka's password lacks the key",
+      "the Secret with Kafka's password lacks the entry",
       'False',
       'MissingReference',
       withSasl({ kafka: { user: '' } }),
-      /has no key password/,
+      /has no entry password/,
     ],
     ["the Secret with Kafka's password has the key", 'True', 'Reporting', withSasl({ kafka: { password: 'secret' } })],
   ]),

@@ -62,10 +62,10 @@ const ROWS: readonly Row[] = [
   {
     what: 'a Secret without a seed in it',
     node: plain,
-    key: aKey({ current: { problem: 'it has no key nats-server.nk' } }),
+    key: aKey({ current: { problem: 'it has no entry nats-server.nk' } }),
     step: 'stop',
     reason: 'InvalidKey',
-    says: /^Secret local-nkey: it has no key/,
+    says: /^Secret local-nkey: it has no entry/,
   },
   {
     what: 'a published key',
