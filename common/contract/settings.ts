@@ -181,7 +181,7 @@ export const SETTINGS = {
     'LFH_SYNC_BATCH_MAX_BYTES',
     wholeNumber(65_536, 268_435_456),
     8_388_608,
-    'Most bytes of messages in one transaction. About six times as much memory is used per peer.',
+    'Most bytes of messages in one transaction. Up to about seven times as much memory is used for each peer.',
     reloadableFrom('sidecar.batch.maxBytes'),
   ),
   batchMaxAgeMs: setting(

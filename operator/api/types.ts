@@ -243,7 +243,7 @@ export interface LfhSyncNodeSpec {
        */
       maxMessages?: number;
       /**
-       * Most bytes of messages in one transaction. A sidecar uses about six times as much memory for each peer.
+       * Most bytes of messages in one transaction. A sidecar uses up to about seven times as much memory for each peer.
        */
       maxBytes?: number;
       /**
