@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Ticks of the kernel in a second, on every Linux that Node runs on. */
 const TICKS = 100;
 /** The share of one processor that everybody else may use while something is measured. */
-const FOREIGN_CORES = 0.15;
+export const FOREIGN_CORES = 0.15;
 /** To try the benchmark itself on a machine that is not quiet. Its figures mean nothing then, and cannot be written to the docs. */
 export const ANY_MACHINE = process.env.BENCH_ANY_MACHINE === 'true';
 /** How long to look before anything is measured. */

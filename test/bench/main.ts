@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { markdownTable, wrapped } from '../../docs/markdown.ts';
 import { execute } from '../../image/cache.ts';
 import { table } from '../kit/figures.ts';
 import { type Contender, others, ours } from './contenders.ts';
@@ -9,18 +8,23 @@ import { growth, quietPeer } from './growth.ts';
 import { latencies } from './latency.ts';
 import { limits } from './limits.ts';
 import { ANY_MACHINE } from './machine.ts';
-import { type Bar, barChart, median, medianAndSpread, percentiles } from './report.ts';
+import { benchmarksPage, CHART_TITLE, type Section } from './page.ts';
+import { barChart, median, medianAndSpread, percentiles } from './report.ts';
 import { Stage } from './stage.ts';
 import { type Turn, turn } from './throughput.ts';
 
 /**
  * Throughput, latency, processor time and memory of the sidecar beside bridges that do the same without any care. It is one run with
- * the same messages, the same peer and the same Kafka, in turns. A figure counts only where every message is there once, in order.
- * It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
+ * the same messages, the same peer and the same Kafka, in turns. Beside a bridge a figure counts only where every message is there
+ * once, in order. It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
  *
  *   node test/bench/main.ts [--write] [part …]     parts: throughput latency size peers limits
  *
- * `--write` writes docs/benchmarks.md and its picture.
+ * `--write` writes docs/benchmarks.md and its picture. It needs all parts, since the page has a table of each.
+ *
+ * Of the environment: BENCH_COMMAND names one more program to measure. BENCH_MESSAGES, BENCH_ROUNDS and BENCH_LATENCY_ROUNDS say how
+ * much is measured, BENCH_PATIENCE_S how long to wait for a quiet machine, and BENCH_ANY_MACHINE=true that it need not be quiet.
+ * `HOW_TO_RUN_IT` in page.ts says more of each.
  */
 const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 100_000);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -42,20 +46,15 @@ const PEERS = [1, 10, 50];
 const SIDECARS = [1, 2, 3];
 const ALL_PARTS = ['throughput', 'latency', 'size', 'peers', 'limits'];
 
-interface Section {
-  readonly title: string;
-  readonly text: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  readonly bars?: readonly Bar[];
-}
-
 const [flags, given] = [true, false].map((isFlag) =>
   process.argv.slice(2).filter((each) => each.startsWith('--') === isFlag),
 );
 const parts = given?.length ? given : ALL_PARTS;
 const unknown = parts.filter((part) => !ALL_PARTS.includes(part));
 if (unknown.length > 0) throw new Error(`there is no part ${unknown.join()}; there are ${ALL_PARTS.join(', ')}`);
+if (flags?.includes('--write') && !ALL_PARTS.every((part) => parts.includes(part))) {
+  throw new Error('--write needs all parts: without some of them, their tables would go from docs/benchmarks.md');
+}
 
 process.stderr.write('compiling the sidecar, as the image has it\n');
 await execute('npm', ['run', '--silent', 'build'], { cwd: join(import.meta.dirname, '..', '..') });
@@ -114,8 +113,8 @@ async function throughput(contenders: readonly Contender[]): Promise<Section> {
       '',
       'messages/s from start',
       'from the first record',
-      'first record after s',
-      'CPU s per 10,000',
+      'seconds to the first record',
+      'CPU seconds per 10,000 messages',
       'memory MB',
     ],
     rows,
@@ -199,7 +198,13 @@ async function peers(): Promise<Section> {
   return {
     title: 'Growth with peers and sidecars',
     text: `${(MESSAGES / 2).toLocaleString('en')} messages in all, each peer with a NATS of its own, everything on this machine.`,
-    head: ['peers', 'sidecars', 'messages/s, all together', 'CPU s per 10,000', 'memory MB, the largest'],
+    head: [
+      'peers',
+      'sidecars',
+      'messages/s, all together',
+      'CPU seconds per 10,000 messages',
+      'memory MB, the largest',
+    ],
     rows,
   };
 }
@@ -219,22 +224,15 @@ async function quiet(): Promise<Section> {
 
 async function write(): Promise<void> {
   const docs = join(import.meta.dirname, '..', '..', 'docs');
-  const bars = sections.flatMap((section) => section.bars ?? []);
-  if (bars.length > 0) {
-    await writeFile(join(docs, 'benchmarks.svg'), barChart('Messages a second, from the start of the process', bars));
-  }
+  await writeFile(
+    join(docs, 'benchmarks.svg'),
+    barChart(
+      CHART_TITLE,
+      sections.flatMap(({ bars = [] }) => bars),
+    ),
+  );
   const { stdout: revision } = await execute('git', ['rev-parse', '--short', 'HEAD']);
   const machine = `${cpus().length} processors (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB of memory`;
-  const page = [
-    '# Benchmarks',
-    `<!-- Written by \`make bench WRITE=1\`; do not edit. -->`,
-    'This page is what one run of `make bench` printed. Everything ran on one machine, side by side and in turns: ' +
-      'the sidecar with its default settings, and bridges as a good programmer would write them in an afternoon, in ' +
-      '[test/bench/bridges](../test/bench/bridges). The bridges check nothing, and start again from nowhere when they crash. ' +
-      'Each turn counts only if every message is in Kafka exactly once and in order, and if nothing else ran meanwhile.',
-    `Machine: ${machine}. Node ${process.version}. Commit ${revision.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
-    ...(bars.length > 0 ? ['![Messages a second, from the start of the process](benchmarks.svg)'] : []),
-    ...sections.flatMap(({ title, text, head, rows }) => [`## ${title}`, text, markdownTable(head, rows)]),
-  ];
-  await writeFile(join(docs, 'benchmarks.md'), `${page.map(wrapped).join('\n\n')}\n`);
+  const run = `Machine: ${machine}. Node ${process.version}. Commit ${revision.trim()}, ${new Date().toISOString().slice(0, 10)}.`;
+  await writeFile(join(docs, 'benchmarks.md'), benchmarksPage(sections, run));
 }
