@@ -27,9 +27,14 @@ describe('the image', function () {
   after(() => cluster.removeNamespace(namespace));
 
   /** Runs a line of JavaScript in the image. @returns what it prints */
-  async function says(job: string, script: string): Promise<string> {
+  function says(job: string, script: string): Promise<string> {
+    return run(job, ['--input-type=module', '--eval', script]);
+  }
+
+  /** Runs Node in the image. @returns what it prints */
+  async function run(job: string, args: readonly string[]): Promise<string> {
     // Named as the containers of operator and sidecar name it: what only the entrypoint says is not for them.
-    const command = ['node', '--input-type=module', '--eval', script];
+    const command = ['node', ...args];
     const image = `docker.io/library/lfh-sync:${version}`;
     const main = { name: 'main', image, imagePullPolicy: 'Never', command, securityContext: RESTRICTED };
     await cluster.apply([workload('Job', job, { restartPolicy: 'Never', containers: [main] })], namespace);
@@ -50,6 +55,11 @@ describe('the image', function () {
     const [seconds = NaN, megabytes = NaN] = (await says('loads', script)).split(' ').map(Number);
     console.log(`      both: ${seconds.toFixed(2)} s of processor time, ${Math.round(megabytes)} MB`);
     assert.ok(seconds < 1.5, `${seconds} s`);
+  });
+
+  it('has the command line', async () => {
+    const said = await run('version', ['/app/cli/main.js', 'version']);
+    assert.ok(said.startsWith(`lfh-sync ${version}, with Node v`), said);
   });
 
   it('lists what is in it, and trusts the usual authorities', async () => {

@@ -10,6 +10,7 @@ import { connectMessage, type MessageOptions } from '../../kit/sites/connect-mes
 import { Site } from '../../kit/sites/site.ts';
 
 const PASSWORD = 'change-pass%word';
+const TOKEN = 'change-this.token';
 const OUTCOME = {
   resourceType: 'OperationOutcome',
   issue: [{ severity: 'error', code: 'required', diagnostics: 'a Patient needs a name' }],
@@ -23,7 +24,7 @@ describe('the transmission to FHIR servers', function () {
   let main: FhirServer;
   let plain: FhirServer;
   let dead: FhirServer;
-  const names = { main: 'ca-fhir.crt', user: 'fhir-user', password: 'fhir-password' };
+  const names = { main: 'ca-fhir.crt', user: 'fhir-user', password: 'fhir-password', token: 'fhir-token' };
 
   before(async () => {
     [a, b] = await Promise.all([Site.start('hospital-a', { kafka: false }), Site.start('hospital-b')]);
@@ -52,6 +53,7 @@ describe('the transmission to FHIR servers', function () {
       [names.main]: b.ca.ca,
       [names.user]: 'lfh',
       [names.password]: `${PASSWORD}\n`,
+      [names.token]: `${TOKEN}\n`,
       LFH_SYNC_FHIR_SERVERS: JSON.stringify([
         {
           url: main.url,
@@ -61,7 +63,7 @@ describe('the transmission to FHIR servers', function () {
           timeoutSeconds: 2,
           retry: { ...retry, maxAttempts: 6 },
         },
-        { url: plain.url, retry },
+        { url: plain.url, tokenFile: names.token, retry },
         { url: dead.url, retry },
       ]),
     };
@@ -149,6 +151,18 @@ describe('the transmission to FHIR servers', function () {
     ]);
     assert.equal(headers.authorization, `Basic ${Buffer.from(`lfh:${PASSWORD}`).toString('base64')}`);
     assert.match(headers['user-agent'] ?? '', /^lfh-sync\//);
+  });
+
+  it('sends a token to the server that it is for', async () => {
+    await send({ resourceType: 'Patient', name: 'with a token' });
+    await arrived(plain, 'with a token');
+    await arrived(main, 'with a token');
+    const authorization = (at: FhirServer): string[] =>
+      requestsWith(at, 'with a token').flatMap(({ headers }) =>
+        headers.filter(([name]) => name.toLowerCase() === 'authorization').map(([, value]) => value),
+      );
+    assert.deepEqual(authorization(plain), [`Bearer ${TOKEN}`]);
+    assert.ok(authorization(main).every((value) => value.startsWith('Basic ')));
   });
 
   it('sends PUT and PATCH as what they are, in the order of the resource', async () => {
@@ -340,8 +354,8 @@ describe('the transmission to FHIR servers', function () {
     }
   });
 
-  it('writes, logs and reports no password', async () => {
-    const secrets = [PASSWORD, Buffer.from(`lfh:${PASSWORD}`).toString('base64'), encodeURIComponent(PASSWORD)];
+  it('writes, logs and reports no password and no token', async () => {
+    const secrets = [TOKEN, PASSWORD, Buffer.from(`lfh:${PASSWORD}`).toString('base64'), encodeURIComponent(PASSWORD)];
     const topics = ['LFH_SYNC', 'FHIR-R4', 'RETRANSMIT', 'LFH_EXCEPTION'];
     const records = (await Promise.all(topics.map((topic) => readTopic(b.kafka, topic)))).flat();
     const texts = [
