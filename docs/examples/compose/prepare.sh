@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes what compose.yaml mounts: a CA and a certificate of NATS, and the CA for lfh-sync. Run it once:
+# Makes what compose.yaml mounts: a CA and a certificate of NATS, the CA for lfh-sync, and directories that belong to you. The processes
+# that use them run as you, which .env says. Run it once:
 #   ./prepare.sh nats.hospital-a.example.org      with the name or names by which peers reach this NATS
 set -eu
 cd "$(dirname "$0")"
@@ -8,7 +9,7 @@ names="DNS:nats"
 for name in "$@"; do names="$names,DNS:$name"; done
 
 # Otherwise Docker would make them, and they would be root's.
-mkdir -p certs sync/state/local/nats sync/state/local/sidecar
+mkdir -p certs nats-data sync/state/local/nats sync/state/local/sidecar
 chmod 755 certs sync sync/state sync/state/local sync/state/local/nats sync/state/local/sidecar
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=hospital-a CA" \
@@ -28,4 +29,6 @@ chmod 644 certs/ca.crt certs/tls.crt
   echo "  ca.crt: |"
   sed 's/^/    /' certs/ca.crt
 } > sync/nats-ca.yaml
+# Every docker compose reads it.
+echo "LFH_SYNC_USER=$(id -u):$(id -g)" > .env
 echo "Done. Keep certs/ca.key in a safe place; nothing here needs it before the certificate of NATS is renewed."
