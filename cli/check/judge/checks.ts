@@ -115,8 +115,8 @@ export const CHECKS = {
   'nats-version': {
     group: 'NATS',
     when: 'both',
-    holds: 'nats-server is new enough: 2.10 or newer, and 2.14 for all that lfh-sync can do.',
-    hint: 'Update nats-server. docs/compatibility.md says what each version lacks.',
+    holds: 'nats-server is 2.10 or newer, and 2.14 or newer for the reset of a durable.',
+    hint: 'Update nats-server. docs/compatibility.md says what each version means ("Which nats-server?").',
   },
   'nats-secret': {
     group: 'NATS',
