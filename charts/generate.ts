@@ -38,7 +38,7 @@ function readme(values: string): string {
         'NATS from one resource per peer, and a sidecar beside each connect replays what the peers took in into the local Kafka, exactly once.',
       'In this tree: `docs/quick-start.md`, `docs/install.md` (three ways, with files to copy), `docs/operator.md` (peering, deleting), `docs/operations.md` (what to do ' +
         'when, keys, backups), `docs/security.md`, `docs/api.md` (every field and condition), `docs/alerts.md`.',
-      '```\nhelm install lfh-sync charts/lfh-sync -n lfh -f values.yaml\nhelm test lfh-sync -n lfh\nhelm uninstall lfh-sync -n lfh    # keeps the keys, the peers and the CRDs\n```',
+      '```\nhelm install lfh-sync charts/lfh-sync -n lfh --create-namespace -f values.yaml\nhelm test lfh-sync -n lfh\nhelm uninstall lfh-sync -n lfh    # keeps the keys, the peers and the CRDs\n```',
       'Tried with Helm 4.3.1.',
       '## Values',
       markdownTable(['value', 'default', 'meaning'], rows),

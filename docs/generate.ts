@@ -71,8 +71,9 @@ function settingsPage(): string {
     'Where an operator looks after the sidecars, it writes the settings from the LfhSyncNode. Change the field that the ' +
       'table names. Messages name both. What takes effect at the next start needs new pods of connect: ' +
       '`kubectl rollout restart`.',
-    'In the container that it injects, the operator sets `LFH_SYNC_SECRETS_DIR` too. It can be set nowhere else. Then files count ' +
-      'only where the operator has written all of them, which `LFH_SYNC_SETTINGS_MAC` proves ' +
+    'In the container that it injects, the operator sets `LFH_SYNC_SECRETS_DIR` too. Beside `lfh-sync run` ' +
+      '[you set it yourself](directory.md#an-example). It counts in the environment only: a file of that name changes nothing. ' +
+      'Where it is set, files count only where the operator has written all of them, which `LFH_SYNC_SETTINGS_MAC` proves ' +
       '([why](./adr/0025-authenticated-settings.md)). The keys are `nats-server.nk` and `previous.nk` in that directory, whatever ' +
       'the settings say. Passwords and tokens are files there, and CAs are files beside the settings.',
     'For example, in the environment:',
