@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connectName } from '../../common/contract/names.ts';
 import { cutOff } from '../cluster/cut-off.ts';
+import { killPods } from '../cluster/kill-pods.ts';
 import { step } from '../cluster/steps.ts';
 import { until } from '../kit/processes/process.ts';
 import type { FhirServer } from '../kit/servers/fhir-server.ts';
@@ -78,8 +79,15 @@ export class ThirdHospital {
       [a, c, 'app in (connect,nats)'],
     ] as const) {
       await this.#disturbed(`connect and NATS of ${site.lfhId} are killed`, site, async () => {
-        await site.kubectl('delete', 'pod', '-l', pods, '--grace-period=0', '--force');
+        const restarts = await restartsOf(site, pods);
+        const uids = await site.kubectl('get', 'pods', '-l', pods, '-o', 'jsonpath={.items[*].metadata.uid}');
+        await killPods(uids.split(' '));
         await this.#ledger.takeIn(other, 5);
+        const again = async (): Promise<boolean> => {
+          const now = await restartsOf(site, pods);
+          return now.every((count, nth) => count > (restarts[nth] ?? 0));
+        };
+        await until('kubelet has started all of them again', again, PATIENCE_MS, 250);
       });
       // A rollout would start a second connect beside the first, which upstream's own cannot do.
       await this.#disturbed(`connect and NATS of ${site.lfhId} are restarted`, site, async () => {
@@ -239,4 +247,10 @@ interface JetStreamReport {
   readonly account_details: readonly {
     readonly stream_detail?: readonly { readonly consumer_detail?: readonly Durable[] }[];
   }[];
+}
+
+/** How often each container of pods was started again, in an order that stays. */
+async function restartsOf(site: Hospital | HospitalByHand, pods: string): Promise<number[]> {
+  const counts = '{.items[*].status.containerStatuses[*].restartCount}';
+  return (await site.kubectl('get', 'pods', '-l', pods, '-o', `jsonpath=${counts}`)).split(' ').map(Number);
 }
