@@ -1,5 +1,5 @@
 import { InvalidInputError, messageOf } from '../../common/errors.ts';
-import { CLUSTER } from '../args/command.ts';
+import { CLUSTER, WAIT } from '../args/command.ts';
 import type { Outcome } from '../args/exit-codes.ts';
 import { UsageError } from '../args/parse.ts';
 import { exitCodeOf, type Finding, worstOf } from '../check/judge/finding.ts';
@@ -24,11 +24,7 @@ const OPTIONS = {
     meaning: 'How it is written. Absent: short.',
   },
   wait: { type: 'boolean', meaning: 'Looks again and again until all is well.' },
-  timeout: {
-    type: 'string',
-    value: 'DURATION',
-    meaning: 'How long --wait waits at most, such as 90s, 5m or 1h. Absent: 5m.',
-  },
+  timeout: WAIT.timeout,
   'operator-namespace': {
     type: 'string',
     value: 'NAMESPACE',

@@ -15,8 +15,8 @@ export interface Fingerprinted {
 
 /**
  * Six groups of four hexadecimal digits: 96 bits, so that nobody can make another invitation with the same ones. They are over the id,
- * the servers, the name in their certificates, the public keys and the keys of the certificate authorities, whatever their order: all that the other side then trusts. A
- * CA that was renewed with the same key has the same fingerprint.
+ * the servers, the name in their certificates, the public keys and the keys of the certificate authorities, whatever their order:
+ * all that the other side then trusts. A CA that was renewed with the same key has the same fingerprint.
  */
 export function fingerprint({ lfhId, servers, ca, publicKeys, tlsServerName = '' }: Fingerprinted): string {
   const what = JSON.stringify([lfhId, [...servers].sort(), caKeys(ca).sort(), [...publicKeys].sort(), tlsServerName]);

@@ -153,9 +153,9 @@ function objectSchema(properties: Readonly<Record<string, object>>): object {
 }
 
 function describe(errors: readonly ErrorObject[]): Fault[] {
-  // Of a bad key the pattern is told as well, which says nothing more.
-  const told = errors.filter(({ propertyName }) => propertyName === undefined);
-  return told.map(({ instancePath, keyword, params, message = 'is invalid' }) => {
+  // ajv reports the pattern of a bad key as well, which says nothing more.
+  const reported = errors.filter(({ propertyName }) => propertyName === undefined);
+  return reported.map(({ instancePath, keyword, params, message = 'is invalid' }) => {
     const at = instancePath
       .slice(1)
       .replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]')

@@ -1,6 +1,7 @@
 import { sleep } from '../../common/backoff.ts';
 import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
 import { fhirServerId, RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
+import { READ_AT_ONCE } from '../../common/contract/object-reader.ts';
 import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
@@ -157,9 +158,6 @@ async function runRound(
   return settled;
 }
 
-/** Bytes of records that are read in one turn of the event loop. A larger one takes turns of its own. */
-const AT_ONCE_BYTES = 128 * 1024;
-
 /** @param room for so many resources; what comes after them is not read yet */
 async function readIncoming(records: readonly SyncRecord[], ownLfhId: string, room: number): Promise<Incoming[]> {
   const incoming: Incoming[] = [];
@@ -167,7 +165,7 @@ async function readIncoming(records: readonly SyncRecord[], ownLfhId: string, ro
   let bytes = 0;
   for (const record of records) {
     bytes += record.value.length;
-    if (bytes > AT_ONCE_BYTES) {
+    if (bytes > READ_AT_ONCE) {
       await nextTurn();
       bytes = 0;
     }

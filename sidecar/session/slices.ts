@@ -59,7 +59,7 @@ export async function* planInSlices(
   let at = before;
   let records = written;
   for (const slice of slicesOf(deliveries)) {
-    if (bytesOf(slice) > SMALL_BYTES) await nextTurn();
+    if (slice.reduce((sum, delivered) => sum + costOf(delivered), 0) > SMALL_BYTES) await nextTurn();
     const [position, count] = [at, records];
     const judged = await inTurns(judgeBatch(slice, position, rules));
     const plan = await withTopics(topicsNamed(judged), (topics) =>
@@ -76,7 +76,7 @@ export function slicesOf(deliveries: readonly Delivered[]): Delivered[][] {
   const slices: Delivered[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const delivered of deliveries) {
-    const size = bytesOf([delivered]);
+    const size = costOf(delivered);
     if (bytes + size > SLICE_BYTES) {
       slices.push([]);
       bytes = 0;
@@ -87,6 +87,6 @@ export function slicesOf(deliveries: readonly Delivered[]): Delivered[][] {
   return slices;
 }
 
-function bytesOf(deliveries: readonly Delivered[]): number {
-  return deliveries.reduce((sum, { payload }) => sum + payload.byteLength + MESSAGE_BYTES, 0);
+function costOf({ payload }: Delivered): number {
+  return payload.byteLength + MESSAGE_BYTES;
 }

@@ -42,7 +42,7 @@ export interface TakeOverRequest {
   readonly wanted: readonly CutMessage[];
   /** What new topics of messages have to take. */
   readonly maxMessageBytes: number;
-  /** Told the position that Kafka holds, before anything of the peer is looked at: a person may have to decide by it. */
+  /** Called with the position that Kafka holds, before anything of the peer is looked at: a person may have to decide by it. */
   readonly stored: (position: Position) => void;
 }
 

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../../image/cache.ts';
 import { CONTAINERD } from './layout.ts';
+import { end } from './machine.ts';
 
 const PROCESSES = '/proc';
 
@@ -23,7 +24,7 @@ export async function killPods(uids: readonly string[]): Promise<void> {
   }
   for (const [uid, processes] of found) {
     if (processes.length === 0) throw new Error(`the pod ${uid} has no process`);
-    for (const pid of processes) process.kill(pid, 'SIGKILL');
+    processes.forEach(end);
   }
 }
 

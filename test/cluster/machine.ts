@@ -97,7 +97,8 @@ export async function clearMachine(): Promise<void> {
   await rm(STATE, { recursive: true, force: true });
 }
 
-function end(pid: number): void {
+/** Kills a process, if it is still there. */
+export function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

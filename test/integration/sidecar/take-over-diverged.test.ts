@@ -55,7 +55,7 @@ describe('a take-over of a stream that is not what it was', () => {
     assert.deepEqual(await replayed(uuids), uuids);
   }
 
-  /** Whoever decides needs the position, also of a sidecar that has only just started. */
+  /** The person who decides needs the position, also of a sidecar that has only just started. */
   async function diverged(sidecar: SidecarProcess, a: Site): Promise<string> {
     const { message, position } = await sidecar.waitForPeer(
       a,
