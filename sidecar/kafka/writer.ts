@@ -10,6 +10,7 @@ import type { Client } from './connections.ts';
 import { TransactionCoordinator } from './coordinator.ts';
 import { translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
+import { LargeTransactions, type Leave } from './large-transactions.ts';
 import { OutgoingBatch, type Target } from './outgoing-batch.ts';
 import { type BatchRecord, type Place, type ProducerIdentity, RecordBatch } from './record-batch.ts';
 import { Sequences } from './sequences.ts';
@@ -29,6 +30,8 @@ const END_KEY = 'end';
 
 /** Of all writers together: what one has sent, the next can use. */
 const POOL = new BufferPool();
+/** Of all writers together as well. */
+const LARGE = new LargeTransactions();
 
 export interface WriterParts {
   /** The writer's own client, which ends with it. */
@@ -53,6 +56,7 @@ export class TransactionalWriter {
   #by: ProducerIdentity | undefined;
   #encoding: OutgoingBatch | undefined;
   #isOpen = false;
+  #leave: Leave = () => undefined;
 
   constructor(parts: WriterParts) {
     const { client, transactionalId } = parts;
@@ -115,6 +119,7 @@ export class TransactionalWriter {
     this.#encoding = undefined;
     const headers = { [PARTITIONS_HEADER]: JSON.stringify(encoding.partitions) };
     const batches = encoding.finish(this.#positions(), { ...positionRecord(position), headers });
+    this.#leave = await LARGE.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
     await this.#step('send a batch to Kafka', async (by) => {
       this.#isOpen = true;
       await this.#coordinator.addPartitions(by, batches);
@@ -148,11 +153,13 @@ export class TransactionalWriter {
     if (!this.#isOpen) throw new Error('nothing was sent that could be committed');
     await this.#step('commit a batch in Kafka', (by) => this.#coordinator.end(by, 'commit'));
     this.#isOpen = false;
+    this.#leave();
   }
 
   /** Aborts the open transaction, if there is one; never throws. */
   async close(): Promise<void> {
     const { client } = this.#parts;
+    this.#leave();
     // Where it is not, or fails, the next take-over aborts the transaction, or Kafka does when it is too old. What Kafka has not
     // answered it may write later, and nothing would end that but a newer producer.
     if (this.#isOpen && this.#by && this.#sender.isSettled) await closed(this.#coordinator.end(this.#by, 'abort'));

@@ -1,0 +1,53 @@
+/**
+ * So many large transactions are under way at a time. Two keep Kafka at work: while it writes one, the next arrives. More of them
+ * are no faster together, and a small one would wait behind them all.
+ */
+const AT_ONCE = 2;
+/** What is smaller waits for nobody. */
+const LARGE_BYTES = 64 * 1024;
+/**
+ * So long a large transaction keeps others waiting. One that Kafka does not answer must not stop them: the leader of one of its
+ * topics may be gone.
+ */
+const KEEPS_MS = 1_000;
+
+/** Ends a transaction's share. Done twice it is done once. */
+export type Leave = () => void;
+
+/**
+ * Lets large transactions go in the order in which they come, a few at a time. All peers of a sidecar share one Kafka: when ten of
+ * them send all that they have, the few messages of an eleventh would wait there behind 80 MB.
+ */
+export class LargeTransactions {
+  readonly #keepsMs: number;
+  readonly #waiting: (() => void)[] = [];
+  #underWay = 0;
+
+  /** @param keepsMs after which the next one goes although this one has not ended */
+  constructor(keepsMs = KEEPS_MS) {
+    this.#keepsMs = keepsMs;
+  }
+
+  /** Resolves when a transaction may begin: at once for a small one. @param bytes of all its records */
+  async enter(bytes: number): Promise<Leave> {
+    if (bytes < LARGE_BYTES) return () => undefined;
+    if (this.#underWay < AT_ONCE) this.#underWay += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const timer = setTimeout(() => leave(), this.#keepsMs).unref();
+    let hasLeft = false;
+    const leave = (): void => {
+      if (hasLeft) return;
+      hasLeft = true;
+      clearTimeout(timer);
+      this.#letNextGo();
+    };
+    return leave;
+  }
+
+  /** The next one takes the place of the one that has left. */
+  #letNextGo(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#underWay -= 1;
+  }
+}
