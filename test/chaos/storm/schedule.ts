@@ -1,5 +1,5 @@
 /**
- * Which faults a storm has, where, and when: decisions only. The same seed and length always give the same schedule, so that a
+ * Which sites and faults a storm has, where, and when: decisions only. The same seed and length always give the same schedule, so that a
  * storm that found something can be had again.
  */
 
@@ -10,6 +10,12 @@ export type SiteName = (typeof SITES)[number];
 export const CLUSTERED: SiteName = 'hospital-c';
 /** This site has two sidecars, the others one each. */
 export const REPLICATED: SiteName = 'hospital-a';
+
+/** In what the sites of a storm differ by its seed. */
+export interface Cast {
+  /** At this site the peers are users of one account, and at the others each has an account of its own. */
+  readonly sharedAccount: SiteName;
+}
 
 /** One fault. Times are in milliseconds: `at` since the beginning of the storm, and `for` how long it lasts at least. */
 export interface Fault {
@@ -155,6 +161,12 @@ export function schedule(seed: number, minutes: number): Fault[] {
     at += between(BETWEEN_MS, random);
   }
   return faults;
+}
+
+/** Draws in what the sites differ. The numbers are others than those of the {@link schedule}, so that all combinations come. */
+export function castOf(seed: number): Cast {
+  const random = randomNumbers(~seed);
+  return { sharedAccount: SITES[Math.floor(random() * SITES.length)] as SiteName };
 }
 
 /** The first of the kinds for which there is a place where nothing else is under way. */

@@ -11,7 +11,7 @@ import { KafkaCluster } from '../../kit/servers/kafka-cluster.ts';
 import { Line } from '../../kit/servers/line.ts';
 import { Site } from '../../kit/sites/site.ts';
 import { allowedFormats, MAX_MESSAGE_BYTES } from './messages.ts';
-import { CLUSTERED, SIDECARS, type SiteName, siteOf } from './schedule.ts';
+import { type Cast, CLUSTERED, SIDECARS, type SiteName, siteOf } from './schedule.ts';
 
 /** Where Kafka asks who may do what, so that a right can be taken. */
 const AUTHORIZER = {
@@ -52,15 +52,17 @@ export class StormSite {
     this.#keys = join(this.site.directory, 'keys');
   }
 
-  static async start(name: SiteName): Promise<StormSite> {
+  static async start(name: SiteName, { sharedAccount }: Cast): Promise<StormSite> {
+    const isolation = name === sharedAccount ? 'Users' : 'Accounts';
     if (name === CLUSTERED) {
-      const [cluster, site] = await Promise.all([KafkaCluster.start(), Site.start(name, { kafka: false })]);
+      const [cluster, site] = await Promise.all([KafkaCluster.start(), Site.start(name, { isolation, kafka: false })]);
       return new StormSite(name, { site, cluster, kafkaLine: undefined });
     }
     const kafkaPort = await freePort();
     const kafkaLine = await Line.start(kafkaPort);
     const advertised = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaLine.port}` };
-    const site = await Site.start(name, { kafkaPort, kafkaProperties: { ...advertised, ...AUTHORIZER } });
+    const kafkaProperties = { ...advertised, ...AUTHORIZER };
+    const site = await Site.start(name, { isolation, kafkaPort, kafkaProperties });
     return new StormSite(name, { site, cluster: undefined, kafkaLine });
   }
 

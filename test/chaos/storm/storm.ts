@@ -8,6 +8,7 @@ import { type Revoked, traces } from './compare.ts';
 import { LeftOutError, perform, type Stage } from './faults.ts';
 import { Origin } from './origin.ts';
 import {
+  castOf,
   type Fault,
   type FaultName,
   MOST_AT_ONCE,
@@ -68,12 +69,15 @@ export async function storm(options: StormOptions): Promise<Outcome> {
   const { seed, minutes, say } = options;
   const marker = `storm-payload-${randomUUID()}`;
   const sites = new Map<SiteName, StormSite>();
+  const cast = castOf(seed);
   try {
     // One after the other: on two cores five JVMs that start together can be late for their time limits.
-    for (const name of SITES) sites.set(name, await StormSite.start(name));
+    for (const name of SITES) sites.set(name, await StormSite.start(name, cast));
     const stage = await makeStage(sites, options, marker);
     const memory = new Memory(stage.all);
-    say(`the sites are up, and all ${WAYS.length} ways are replayed`);
+    say(
+      `the sites are up, and all ${WAYS.length} ways are replayed; at ${cast.sharedAccount} the peers share an account`,
+    );
     for (const name of SITES) stage.origin(name).begin();
     const done = await play(schedule(seed, minutes), stage, say);
     await sleep(1_000);

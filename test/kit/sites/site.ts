@@ -12,7 +12,7 @@ import {
 } from '../../../common/contract/durable.ts';
 import { inboxPrefix, STREAM, SYNC_SUBJECT, syncName } from '../../../common/contract/names.ts';
 import { localNatsKey, sidecarNatsKey, type UserKey } from '../../../operator/nats/keys.ts';
-import { type AdmittedPeer, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
+import { type AdmittedPeer, type NatsAccess, natsIncludes } from '../../../operator/plan/nats/permissions.ts';
 import { runningWithLogs } from '../running.ts';
 import { backupAndRestore } from '../servers/backup.ts';
 import {
@@ -26,11 +26,14 @@ import { KafkaServer } from '../servers/kafka.ts';
 import { NatsServer, type NatsVersion } from '../servers/nats-server.ts';
 
 const ACCOUNT = 'LFH';
+type Isolation = NonNullable<NatsAccess['isolation']>;
 /** How long the test's own connections wait for nats-server. At a load of 40 the 20 s of the library were too short. */
 const PATIENCE_MS = 60_000;
 
 export interface SiteOptions {
   readonly natsVersion?: NatsVersion;
+  /** Whether its peers have an account each, which is the default, or are users of the site's account. */
+  readonly isolation?: Isolation;
   /** false where a test needs no Kafka. */
   readonly kafka?: boolean;
   /** Where its servers listen; `[::1]` for a site that has IPv6 only. */
@@ -74,6 +77,7 @@ export class Site {
   readonly key: KeyPair;
   /** The key of a user who may do everything in the site's account. */
   readonly administrator: KeyPair;
+  readonly #isolation: Isolation | undefined;
   readonly #kafka: KafkaServer | undefined;
   readonly #peers = new Map<string, AdmittedPeer>();
   #sidecarKeys: readonly KeyPair[] = [];
@@ -88,6 +92,7 @@ export class Site {
     nats: NatsServer;
     key: KeyPair;
     administrator: KeyPair;
+    isolation: Isolation | undefined;
     kafka: KafkaServer | undefined;
   }) {
     this.lfhId = parts.lfhId;
@@ -96,21 +101,22 @@ export class Site {
     this.nats = parts.nats;
     this.key = parts.key;
     this.administrator = parts.administrator;
+    this.#isolation = parts.isolation;
     this.#kafka = parts.kafka;
   }
 
   static async start(lfhId: string, options: SiteOptions = {}): Promise<Site> {
     const directory = await mkdtemp(join(tmpdir(), `lfh-sync-${syncName(lfhId)}-`));
-    const { prepared } = options;
+    const { prepared, isolation } = options;
     const key = createUser();
     const administrator = prepared?.administrator ?? createUser();
     const ca = prepared?.ca ?? (await createCertificateAuthority(lfhId));
-    const accounts = prepared?.accounts ?? accountsOf(lfhId, administrator, [key], []);
+    const accounts = prepared?.accounts ?? accountsOf(lfhId, administrator, [key], [], isolation);
     const [nats, kafka] = await allOrNone(
       startNats(lfhId, directory, await ca.issue(prepared?.certificate), accounts, options),
       options.kafka === false ? Promise.resolve(undefined) : startKafka(directory, await ca.issue(), options),
     );
-    const site = new Site({ lfhId, directory, ca, nats, key, administrator, kafka });
+    const site = new Site({ lfhId, directory, ca, nats, key, administrator, isolation, kafka });
     runningWithLogs.add(site);
     await site.createStream();
     return site;
@@ -361,7 +367,8 @@ export class Site {
 
   #reloadAccounts(): Promise<void> {
     const keys = [this.key, ...this.#sidecarKeys];
-    return this.nats.reload({ accounts: accountsOf(this.lfhId, this.administrator, keys, [...this.#peers.values()]) });
+    const peers = [...this.#peers.values()];
+    return this.nats.reload({ accounts: accountsOf(this.lfhId, this.administrator, keys, peers, this.#isolation) });
   }
 
   async #request(subject: string, body: unknown): Promise<unknown> {
@@ -429,11 +436,13 @@ function accountsOf(
   administrator: KeyPair,
   nodeKeys: readonly KeyPair[],
   peers: readonly AdmittedPeer[],
+  isolation: Isolation = 'Accounts',
 ): string {
   const own = nodeKeys.map((key) => localNatsKey(seedOf(key)).publicKey);
   const publicKeys = nodeKeys.map((key) => sidecarNatsKey(seedOf(key)).publicKey);
   const sidecars = { publicKeys, lfhId, node: 'local' };
-  const includes = natsIncludes({ account: ACCOUNT, own, sidecars, users: [administrator.getPublicKey()], peers });
+  const users = [administrator.getPublicKey()];
+  const includes = natsIncludes({ account: ACCOUNT, isolation, own, sidecars, users, peers });
   return `${ACCOUNT} {\n  jetstream: enabled\n${includes.mainAccount}}\n${includes.peerAccounts}`;
 }
 

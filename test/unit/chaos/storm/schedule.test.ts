@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { FAULT_NAMES, type Fault, MOST_AT_ONCE, schedule, usedBy, waysHitBy } from '../../../chaos/storm/schedule.ts';
+import {
+  castOf,
+  FAULT_NAMES,
+  type Fault,
+  MOST_AT_ONCE,
+  SITES,
+  schedule,
+  usedBy,
+  waysHitBy,
+} from '../../../chaos/storm/schedule.ts';
 
 const MINUTES = 15;
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
@@ -12,6 +21,12 @@ describe('the schedule of a storm', () => {
       assert.deepEqual(schedule(seed, MINUTES), schedule(seed, MINUTES));
       assert.notDeepEqual(schedule(seed, MINUTES), schedule(seed + 1, MINUTES));
     }
+  });
+
+  it('casts the sites in the same way for the same seed, and each site in each part for some', () => {
+    assert.deepEqual(castOf(7), castOf(7));
+    const parts = new Set(SEEDS.map((seed) => castOf(seed).sharedAccount));
+    assert.deepEqual([...parts].sort(), SITES);
   });
 
   it('has every kind of fault at least twice in a quarter of an hour', () => {
