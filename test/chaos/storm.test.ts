@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { report } from './storm/report.ts';
+import { redrivenOf, report } from './storm/report.ts';
 import { storm } from './storm/storm.ts';
 
 /** What `make chaos` does for longer, and with any seed. In two minutes, this one has nearly every kind of fault. */
@@ -20,6 +20,7 @@ describe('three sites in full mesh, in a storm of faults', function () {
     process.stdout.write(`\n${report(outcome)}\n\n`);
     assert.deepEqual(outcome.wrong, [], said.join('\n'));
     assert.ok(outcome.sent > 5_000, `only ${outcome.sent} messages were sent`);
+    assert.ok(redrivenOf(outcome.findings) > 100, 'hardly any message was rejected at first, and redriven');
     assert.ok(outcome.done.length > 10, `only ${outcome.done.length} faults`);
     for (const [sidecar, peak] of outcome.memory) assert.ok(peak < MOST_MB, `${sidecar} had ${peak} MB`);
   });

@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { eachWithJava } from '../../kit/servers/java-consumer.ts';
 import { compare, type Difference, type Expected, type Found, linesWith, notBefore, type Revoked } from './compare.ts';
-import { TOPICS, topicsFor, uuidOf } from './messages.ts';
-import type { Origin } from './origin.ts';
+import { isForgotten, REJECTED, TOPICS, topicsFor, uuidOf } from './messages.ts';
+import type { Origin, Stored } from './origin.ts';
 import { SITES, type SiteName } from './schedule.ts';
 import type { StormSite } from './storm-site.ts';
 
@@ -16,6 +16,17 @@ export interface Finding {
   readonly place: string;
   readonly difference: Difference;
   readonly expected: number;
+  /** How many of the expected were rejected at first, and have to be redriven. */
+  readonly redriven: number;
+}
+
+/** Messages that are compared among themselves, because they have to be in order. */
+interface Group {
+  readonly name: string;
+  readonly origin: SiteName;
+  readonly stored: readonly Stored[];
+  /** Whether they were forgotten at first; then some of them were redriven, behind what came later. */
+  readonly areForgotten: boolean;
 }
 
 /** Compares what each origin's stream has stored with what the Java consumer reads at a receiver. */
@@ -24,37 +35,64 @@ export async function checkReceiver(
   origins: ReadonlyMap<SiteName, Origin>,
   revoked: readonly Revoked[],
 ): Promise<Finding[]> {
-  const owners = new Map([...origins].flatMap(([name, { stored }]) => stored.map(({ id }) => [id, name] as const)));
+  const groups = [...origins].flatMap(([origin, { stored }]) => groupsOf(origin, stored));
+  const owners = new Map(groups.flatMap(({ name, stored }) => stored.map(({ id }) => [id, name] as const)));
   const found = new Map<string, Found[]>();
   await eachWithJava(
     receiver.addresses,
     TOPICS,
     ({ topic, headers, time, value }) => {
       const id = uuidOf(topic, headers, value) ?? `nobody's`;
-      const place = placeOf(topic, owners.get(id) ?? 'nobody');
+      const place = placeOf(topic, receiver.name, owners.get(id) ?? 'nobody');
       const list = found.get(place) ?? [];
       found.set(place, list);
       list.push({ id, time });
     },
     READ_MS,
   );
-  const findings: Finding[] = [];
-  for (const topic of TOPICS) {
-    for (const origin of [...SITES, 'nobody'] as const) {
-      const way = `${origin}>${receiver.name}`;
-      const stored = origin === 'nobody' || origin === receiver.name ? [] : (origins.get(origin)?.stored ?? []);
-      const expected: Expected[] = stored
-        .filter(({ kind }) => topicsFor(kind, way).includes(topic))
-        .map(({ id, time }) => ({ id, notBefore: notBefore(way, time, revoked) ?? 0 }));
-      const difference = compare(expected, found.get(placeOf(topic, origin)) ?? []);
-      findings.push({ place: `${topic} of ${receiver.name}, from ${origin}`, difference, expected: expected.length });
-    }
-  }
-  return findings;
+  return TOPICS.flatMap((topic) => {
+    const foundOf = (name: string): Found[] => found.get(placeOf(topic, receiver.name, name)) ?? [];
+    const nobodys = { place: placeOf(topic, receiver.name, 'nobody'), difference: compare([], foundOf('nobody')) };
+    return [
+      ...groups.map((group) => checkGroup(group, topic, receiver.name, foundOf(group.name), revoked)),
+      { ...nobodys, expected: 0, redriven: 0 },
+    ];
+  });
 }
 
-function placeOf(topic: string, origin: string): string {
-  return `${topic} ${origin}`;
+function groupsOf(origin: SiteName, stored: readonly Stored[]): Group[] {
+  return [false, true].map((areForgotten) => ({
+    name: areForgotten ? `${origin}, forgotten at first` : origin,
+    origin,
+    stored: stored.filter(({ kind }) => isForgotten(kind) === areForgotten),
+    areForgotten,
+  }));
+}
+
+function checkGroup(
+  { name, origin, stored, areForgotten }: Group,
+  topic: string,
+  receiver: SiteName,
+  found: readonly Found[],
+  revoked: readonly Revoked[],
+): Finding {
+  const way = `${origin}>${receiver}`;
+  // Nothing tells when exactly a site had forgotten them. But one that was rejected was rejected once, in the order of the stream.
+  const rejected = new Set(areForgotten && topic === REJECTED ? found.map(({ id }) => id) : []);
+  const expected: Expected[] = (origin === receiver ? [] : stored)
+    .filter(({ id, kind }) => topicsFor(kind, way).includes(topic) || rejected.has(id))
+    .map(({ id, time }) => ({ id, notBefore: notBefore(way, time, revoked) ?? 0 }));
+  const difference = compare(expected, found);
+  return {
+    place: placeOf(topic, receiver, name),
+    expected: expected.length,
+    redriven: rejected.size,
+    difference: areForgotten && topic !== REJECTED ? { ...difference, outOfOrder: [] } : difference,
+  };
+}
+
+function placeOf(topic: string, receiver: SiteName, from: string): string {
+  return `${topic} of ${receiver}, from ${from}`;
 }
 
 /**
@@ -73,6 +111,7 @@ export function checkAnnounced(receiver: SiteName, origins: ReadonlyMap<SiteName
     return {
       place: `EVENTS.app_sync of ${receiver}, from ${name}`,
       expected: expected.length,
+      redriven: 0,
       difference: at?.announcementsGone ? { ...difference, lost: [] } : difference,
     };
   });

@@ -97,6 +97,12 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
   'line to a peer: slow': onLine(SLOW),
   'messages: malformed': (stage, { where }) => stage.origin(siteOf(where)).sendMalformed(),
   'messages: large': (stage, { where }) => stage.origin(siteOf(where)).sendLarge(),
+  'rejected: allowed for a while, and redriven': async (stage, { where, for: ms }) => {
+    const site = stage.site(siteOf(where));
+    await site.askForRedrive(`at-${Date.now()}`);
+    await sleep(ms);
+    await site.askForRedrive(undefined);
+  },
   'durable: paused, so that a backlog grows': async (stage, { where, for: ms }) => {
     const { site } = stage.site(originOf(where));
     await persistently(`pausing ${where}`, () => site.pauseDurable(receiverOf(where), true));

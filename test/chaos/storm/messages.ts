@@ -9,14 +9,17 @@ export const MAX_MESSAGE_BYTES = 100_000;
 const WITHOUT_DICOM: SiteName = CLUSTERED;
 const FORMATS = ['FHIR*', 'IMAGE*'];
 
-/** What a site takes from its peers. */
-export function allowedFormats(at: SiteName): string[] {
-  return at === WITHOUT_DICOM ? FORMATS : [...FORMATS, 'DICOM*'];
+/** No administrator has thought of it at first. */
+const FORGOTTEN = 'HL7*';
+
+/** What a site takes from its peers. @param isMended whether its administrator has thought of what was forgotten */
+export function allowedFormats(at: SiteName, isMended: boolean): string[] {
+  return [...FORMATS, ...(at === WITHOUT_DICOM ? [] : ['DICOM*']), ...(isMended ? [FORGOTTEN] : [])];
 }
 
 /** The topics with what is replayed, besides LFH_SYNC; and where the rest ends. */
-const DATA_TOPICS = ['FHIR-R4', 'IMAGE-PNG', 'DICOM'] as const;
-const REJECTED = 'LFH_EXCEPTION';
+const DATA_TOPICS = ['FHIR-R4', 'IMAGE-PNG', 'DICOM', 'HL7-V2'] as const;
+export const REJECTED = 'LFH_EXCEPTION';
 export const TOPICS = ['LFH_SYNC', ...DATA_TOPICS, REJECTED] as const;
 
 interface KindOfMessage {
@@ -27,6 +30,8 @@ interface KindOfMessage {
   readonly topic?: (typeof DATA_TOPICS)[number];
   /** Only at such a receiver. */
   readonly rejectedAt?: (receiver: SiteName) => boolean;
+  /** Rejected while its format is forgotten, and redriven when it no longer is. */
+  readonly isForgotten?: true;
   /** At the site whose `lfh_id` it has, which skips it. */
   readonly skippedAt?: (receiver: SiteName, origin: SiteName) => boolean;
 }
@@ -63,6 +68,13 @@ const KINDS = {
     topic: 'DICOM',
     rejectedAt: (receiver) => receiver === WITHOUT_DICOM,
     make: inFormat('DICOM'),
+  },
+  HL7: {
+    weight: 30,
+    topic: 'HL7-V2',
+    isForgotten: true,
+    make: (origin, marker) =>
+      withMarker(marker, { lfhId: origin, content: `MSH|^~\\&|${marker}\r`, format: 'HL7-V2', url: '/hl7' }),
   },
   'with spaces that connect does not write': {
     weight: 10,
@@ -111,12 +123,19 @@ export function makeMessage(kind: MessageKind, origin: SiteName, marker: string)
   return ALL[kind].make(origin, marker);
 }
 
-/** The topics in which a message has to be on the way from its origin to a receiver; none of it may be in any other. */
+/**
+ * The topics in which a message has to be at the end, on the way from its origin to a receiver; none of it may be in any other. One
+ * that {@link isForgotten} is in LFH_EXCEPTION as well, if it was rejected at first.
+ */
 export function topicsFor(kind: MessageKind, way: string): readonly string[] {
   const { topic, rejectedAt, skippedAt }: KindOfMessage = KINDS[kind];
   const [origin, receiver] = [way.split('>')[0] as SiteName, receiverOf(way)];
   if (skippedAt?.(receiver, origin)) return [];
   return topic === undefined || rejectedAt?.(receiver) ? [REJECTED] : ['LFH_SYNC', topic];
+}
+
+export function isForgotten(kind: MessageKind): boolean {
+  return ALL[kind].isForgotten ?? false;
 }
 
 const UUID = /"uuid": +"([0-9a-f-]{36})"/;

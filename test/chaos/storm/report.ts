@@ -27,7 +27,7 @@ export function report({ done, sent, findings, announced, memory, wrong }: Outco
       [['should be there', ...expected.map(String)], ...counts.map((cells) => cells.map(String))],
     ),
     '',
-    `${sent} messages sent, payloads in logs: ${logged}`,
+    `${sent} messages sent, rejected at first and redriven: ${redrivenOf(findings)}, payloads in logs: ${logged}`,
     `most memory in MB: ${[...memory].map(([place, peak]) => `${place} ${peak}`).join(', ')}`,
     ...(wrong.length > 0 ? ['', `WRONG (${wrong.length}):`, ...wrong.slice(0, 50)] : ['', 'nothing is wrong']),
   ].join('\n');
@@ -42,6 +42,11 @@ function row(name: string, all: readonly Done[]): string[] {
   const longest = times.length > 0 ? Math.max(...times).toFixed(1) : '';
   const never = done.length - times.length - leftOut - failed;
   return [name, String(done.length), median, longest, ...[never, leftOut, failed].map(String)];
+}
+
+/** At how many places a message was rejected at first. */
+export function redrivenOf(findings: readonly Finding[]): number {
+  return findings.reduce((total, { redriven }) => total + redriven, 0);
 }
 
 function sum(findings: readonly Finding[], key: string): number {

@@ -82,6 +82,7 @@ const KINDS = {
   'line to a peer: slow': { places: WAYS, lasts: WHILE, uses: line },
   'messages: malformed': { places: SITES, lasts: MOMENT, uses: () => [] },
   'messages: large': { places: SITES, lasts: MOMENT, uses: () => [] },
+  'rejected: allowed for a while, and redriven': { places: SITES, lasts: WHILE, uses: (where) => [`redrive ${where}`] },
   'durable: paused, so that a backlog grows': { places: WAYS, lasts: WHILE, uses: durable },
   'durable: deleted and made again': { places: WAYS, lasts: SHORT, uses: durable },
   'durable: somebody else pulls from it': { places: WAYS, lasts: MOMENT, uses: durable },
@@ -133,7 +134,7 @@ export function receiverOf(way: string): SiteName {
 export function waysHitBy({ fault, where }: Pick<Fault, 'fault' | 'where'>): readonly string[] {
   if (where.includes('>')) return [where];
   const site = siteOf(where);
-  const atReceiver = /^(?:sidecar|Kafka|line to Kafka|key)/.test(fault);
+  const atReceiver = /^(?:sidecar|Kafka|line to Kafka|key|rejected)/.test(fault);
   return WAYS.filter((way) => (atReceiver ? receiverOf(way) : originOf(way)) === site);
 }
 

@@ -40,6 +40,8 @@ export class StormSite {
   keys: readonly KeyPair[] = [createUser()];
   readonly #keys: string;
   #peers: readonly StormSite[] = [];
+  #written = Promise.resolve();
+  #redrive: string | undefined;
 
   private constructor(
     name: SiteName,
@@ -99,9 +101,21 @@ export class StormSite {
     }
   }
 
-  /** Writes the settings as they are now for all its sidecars, also for those that do not run. */
-  async configure(): Promise<void> {
-    for (const sidecar of this.sidecars.values()) await sidecar.configure(this.#peersOf(), this.#settings());
+  /**
+   * Writes the settings for all its sidecars, also for those that do not run. Several faults may want it at the same time, and the
+   * last to write has to know what all of them have changed.
+   */
+  configure(): Promise<void> {
+    this.#written = this.#written.then(async () => {
+      for (const sidecar of this.sidecars.values()) await sidecar.configure(this.#peersOf(), this.#settings());
+    });
+    return this.#written;
+  }
+
+  /** Allows what was forgotten, and asks for a redrive of it. @param id undefined: it is forgotten again, and nothing is redriven */
+  askForRedrive(id: string | undefined): Promise<void> {
+    this.#redrive = id;
+    return this.configure();
   }
 
   async mountKeys(): Promise<void> {
@@ -173,7 +187,8 @@ export class StormSite {
       ca: this.trusted.get(name) ?? site.ca.ca,
       overrides: {
         servers: [`tls://127.0.0.1:${this.peerLines.get(name)?.port}`],
-        allowFormats: allowedFormats(this.name),
+        allowFormats: allowedFormats(this.name, this.#redrive !== undefined),
+        ...(this.#redrive !== undefined && { redrive: { id: this.#redrive } }),
         ...(this.restarts.has(name) && { restart: this.restarts.get(name) }),
       },
     }));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PeerStatus } from '../../../common/contract/status.ts';
 import { until } from '../../kit/processes/process.ts';
 import { processStatus } from '../../kit/processes/process-status.ts';
 import { checkAnnounced, checkReceiver, describe, type Finding, notStored, payloadsInLogs } from './checks.ts';
@@ -209,6 +210,9 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
   const outcomes = await Promise.allSettled(
     WAYS.map((way) => stage.origin(originOf(way)).drained(receiverOf(way), patience)),
   );
+  // What was forgotten is allowed from now on. What earlier redrives have replayed is not replayed again.
+  for (const site of stage.all) await site.askForRedrive('last');
+  const redriven = await Promise.allSettled(WAYS.map((way) => redrivenAll(stage, way, patience)));
   // Each stream is asked, and not the sidecars: what a sidecar says of its lag is as old as its last look at Kafka.
   const announced = async (): Promise<boolean> => {
     for (const name of SITES) await stage.origin(name).readStored();
@@ -219,7 +223,14 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
   // What is not announced by then is named by the check.
   await until('everything is announced', announced, patience, 500).catch(() => undefined);
   say(`everything else took ${((performance.now() - began) / 1000).toFixed(1)} s to settle`);
-  return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [(outcome.reason as Error).message] : []));
+  return [...outcomes, ...redriven].flatMap((outcome) =>
+    outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
+  );
+}
+
+async function redrivenAll(stage: Stage, way: string, patience: number): Promise<void> {
+  const isDone = ({ redrive }: PeerStatus): boolean => redrive?.id === 'last' && redrive.state === 'Done';
+  await stage.site(receiverOf(way)).waitForPeer(originOf(way), 'is redriven', isDone, patience);
 }
 
 async function check(

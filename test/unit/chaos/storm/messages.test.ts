@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
+import { formatMatcher } from '../../../../common/contract/formats.ts';
 import { traces } from '../../../chaos/storm/compare.ts';
-import { kindOf, MALFORMED, makeMessage, topicsFor, uuidIn, uuidOf } from '../../../chaos/storm/messages.ts';
+import {
+  allowedFormats,
+  isForgotten,
+  kindOf,
+  MALFORMED,
+  makeMessage,
+  topicsFor,
+  uuidIn,
+  uuidOf,
+} from '../../../chaos/storm/messages.ts';
 
 const KINDS = new Set(Array.from({ length: 10_000 }, (_, nth) => kindOf(nth / 10_000)));
+const KINDS_FORGOTTEN = [...KINDS].filter(isForgotten);
 
 describe('the messages of a storm', () => {
   it('carry their uuid and the marker, however malformed they are', () => {
@@ -29,6 +40,13 @@ describe('the messages of a storm', () => {
     assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-b'), ['LFH_SYNC', 'DICOM']);
     assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-c'), ['LFH_EXCEPTION']);
     assert.deepEqual(topicsFor('cut off', 'hospital-a>hospital-b'), ['LFH_EXCEPTION']);
+  });
+
+  it('that were forgotten have to be redriven, and a site takes them when its administrator has thought of them', () => {
+    assert.deepEqual(KINDS_FORGOTTEN, ['HL7']);
+    assert.deepEqual(topicsFor('HL7', 'hospital-a>hospital-b'), ['LFH_SYNC', 'HL7-V2']);
+    const isTaken = (isMended: boolean) => formatMatcher(allowedFormats('hospital-b', isMended))('HL7-V2');
+    assert.deepEqual([isTaken(false), isTaken(true)], [false, true]);
   });
 
   it('of another site are rejected, except at that site, which skips them', () => {
