@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { FhirServer } from '../../kit/servers/fhir-server.ts';
 import { eachWithJava } from '../../kit/servers/java-consumer.ts';
 import { compare, type Difference, type Expected, type Found, linesWith, notBefore, type Revoked } from './compare.ts';
-import { isForgotten, REJECTED, TOPICS, topicsFor, uuidOf } from './messages.ts';
+import { isForgotten, REJECTED, TOPICS, topicsFor, transmittedBy, uuidOf } from './messages.ts';
 import type { Origin, Stored } from './origin.ts';
 import { SITES, type SiteName } from './schedule.ts';
 import type { StormSite } from './storm-site.ts';
@@ -18,6 +19,11 @@ export interface Finding {
   readonly expected: number;
   /** How many of the expected were rejected at first, and have to be redriven. */
   readonly redriven: number;
+}
+
+interface Transmitting {
+  readonly name: SiteName;
+  readonly fhir: Pick<FhirServer, 'stored' | 'taken'> | undefined;
 }
 
 /** Messages that are compared among themselves, because they have to be in order. */
@@ -115,6 +121,67 @@ export function checkAnnounced(receiver: SiteName, origins: ReadonlyMap<SiteName
       difference: at?.announcementsGone ? { ...difference, lost: [] } : difference,
     };
   });
+}
+
+/**
+ * Compares what a FHIR server was sent with what had to be transmitted to it (docs/adr/0026). What it makes, it has to have once,
+ * however often it was asked. Updates may be repeated, but each has to come first behind the one before it, and the newest last.
+ */
+export function checkTransmitted(
+  { name, fhir }: Transmitting,
+  origins: ReadonlyMap<SiteName, Pick<Origin, 'stored'>>,
+): Finding[] {
+  const made = idsOf(fhir?.stored ?? []);
+  const taken = idsOf(fhir?.taken ?? []);
+  const finding = (from: string, expected: readonly string[], found: readonly string[]): Finding => ({
+    place: `the FHIR server of ${name}, ${from}`,
+    expected: expected.length,
+    redriven: 0,
+    difference: compare(
+      expected.map((id) => ({ id })),
+      found.map((id) => ({ id, time: Date.now() })),
+    ),
+  });
+  const known = new Set<string>();
+  const findings = SITES.filter((origin) => origin !== name).flatMap((origin) => {
+    const stored = origins.get(origin)?.stored ?? [];
+    const sentBy = (method: 'POST' | 'PUT'): string[] =>
+      stored.filter(({ kind }) => transmittedBy(kind, `${origin}>${name}`) === method).map(({ id }) => id);
+    const [creates, updates] = [new Set(sentBy('POST')), new Set(sentBy('PUT'))];
+    for (const id of [...creates, ...updates]) known.add(id);
+    const created = finding(
+      `made for ${origin}`,
+      [...creates],
+      made.filter((id) => creates.has(id)),
+    );
+    const ofUpdates = taken.filter((id) => updates.has(id));
+    const updated = finding(`updated for ${origin}`, [...updates], ofUpdates);
+    const newest = finding(`at last updated for ${origin}`, [...updates].slice(-1), ofUpdates.slice(-1));
+    return [
+      { ...created, difference: { ...created.difference, outOfOrder: [] } },
+      { ...updated, difference: { ...updated.difference, twice: [] } },
+      newest,
+    ];
+  });
+  return [
+    ...findings,
+    finding(
+      'from nobody',
+      [],
+      taken.filter((id) => !known.has(id)),
+    ),
+  ];
+}
+
+/** How often a FHIR server has taken what it had taken before. */
+export function takenAgain({ fhir }: Transmitting): number {
+  const ids = idsOf(fhir?.taken ?? []);
+  return ids.length - new Set(ids).size;
+}
+
+/** The uuids of the messages that resources are from: in the tag that a create is given, or in what an update has as its version. */
+function idsOf(resources: FhirServer['taken']): string[] {
+  return resources.map(({ meta }) => meta?.tag?.[0]?.code ?? meta?.versionId ?? `nobody's`);
 }
 
 /** The messages that a stream had confirmed, and has not. That would be a fault of nats-server's. */

@@ -7,6 +7,7 @@ import type { PeerStatus } from '../../../common/contract/status.ts';
 import { until } from '../../kit/processes/process.ts';
 import type { SidecarProcess } from '../../kit/processes/sidecar.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
+import type { Behaviour, FhirServer } from '../../kit/servers/fhir-server.ts';
 import type { KafkaServer } from '../../kit/servers/kafka.ts';
 import type { Line, LineState } from '../../kit/servers/line.ts';
 import type { Revoked } from './compare.ts';
@@ -103,6 +104,15 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
     await sleep(ms);
     await site.askForRedrive(undefined);
   },
+  'FHIR server: down': onFhir(async (server, ms) => {
+    await server.stop();
+    await sleep(ms);
+    await startAgain(server);
+  }),
+  'FHIR server: answers 500': onFhir(behaving({ status: 500 })),
+  'FHIR server: asks for patience': onFhir(behaving({ status: 429, headers: { 'retry-after': '5' } })),
+  'FHIR server: hangs': onFhir(behaving('hang')),
+  'FHIR server: breaks its answers off': onFhir(behaving('cut-body')),
   'durable: paused, so that a backlog grows': async (stage, { where, for: ms }) => {
     const { site } = stage.site(originOf(where));
     await persistently(`pausing ${where}`, () => site.pauseDurable(receiverOf(where), true));
@@ -221,6 +231,22 @@ function onLine(state: LineState): Perform {
     line.set(state);
     await sleep(ms);
     line.set('whole');
+  };
+}
+
+function onFhir(act: (server: FhirServer, ms: number) => Promise<unknown>): Perform {
+  return async (stage, { where, for: ms }) => {
+    const { fhir } = stage.site(siteOf(where));
+    if (!fhir) throw new Error(`there is no FHIR server at ${where}`);
+    await act(fhir, ms);
+  };
+}
+
+function behaving(behaviour: Behaviour): (server: FhirServer, ms: number) => Promise<void> {
+  return async (server, ms) => {
+    server.everything = behaviour;
+    await sleep(ms);
+    server.everything = undefined;
   };
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type ConnectMessage, connectMessage } from '../../kit/sites/connect-message.ts';
 import { CLUSTERED, receiverOf, SITES, type SiteName } from './schedule.ts';
 
@@ -8,6 +9,8 @@ export const MAX_MESSAGE_BYTES = 100_000;
 /** This site takes no DICOM. */
 const WITHOUT_DICOM: SiteName = CLUSTERED;
 const FORMATS = ['FHIR*', 'IMAGE*'];
+/** The only format of a storm that is transmitted to FHIR servers. */
+const TRANSMITTED = 'FHIR-R4';
 
 /** No administrator has thought of it at first. */
 const FORGOTTEN = 'HL7*';
@@ -18,7 +21,7 @@ export function allowedFormats(at: SiteName, isMended: boolean): string[] {
 }
 
 /** The topics with what is replayed, besides LFH_SYNC; and where the rest ends. */
-const DATA_TOPICS = ['FHIR-R4', 'IMAGE-PNG', 'DICOM', 'HL7-V2'] as const;
+const DATA_TOPICS = ['FHIR-R5', 'FHIR-R4', 'IMAGE-PNG', 'DICOM', 'HL7-V2'] as const;
 export const REJECTED = 'LFH_EXCEPTION';
 export const TOPICS = ['LFH_SYNC', ...DATA_TOPICS, REJECTED] as const;
 
@@ -30,17 +33,29 @@ interface KindOfMessage {
   readonly topic?: (typeof DATA_TOPICS)[number];
   /** Only at such a receiver. */
   readonly rejectedAt?: (receiver: SiteName) => boolean;
+  /** It is sent to a FHIR server by PUT. */
+  readonly isUpdate?: true;
   /** Rejected while its format is forgotten, and redriven when it no longer is. */
   readonly isForgotten?: true;
   /** At the site whose `lfh_id` it has, which skips it. */
   readonly skippedAt?: (receiver: SiteName, origin: SiteName) => boolean;
 }
 
-const resourceOf = (bytes: number) => (origin: SiteName, marker: string) =>
-  withMarker(marker, {
-    lfhId: origin,
-    content: { resourceType: 'Patient', text: { div: `${marker}${'x'.repeat(bytes)}` } },
-  });
+const resourceOf =
+  (bytes: number, format: string = TRANSMITTED) =>
+  (origin: SiteName, marker: string) =>
+    withMarker(marker, {
+      lfhId: origin,
+      content: { resourceType: 'Patient', text: { div: `${marker}${'x'.repeat(bytes)}` } },
+      format,
+    });
+
+/** All of an origin are of one resource, so that a FHIR server has to get them in their order. */
+const versionOf = (origin: SiteName, marker: string): ConnectMessage => {
+  const uuid = randomUUID();
+  const content = { resourceType: 'Patient', id: origin, meta: { versionId: uuid }, text: { div: marker } };
+  return { ...withMarker(marker, { lfhId: origin, content, overrides: { uuid, operation: 'PUT' } }), uuid };
+};
 
 const inFormat = (format: string) => (origin: SiteName, marker: string) =>
   withMarker(marker, { lfhId: origin, content: `${marker} in any bytes`, format, url: '/image' });
@@ -59,7 +74,10 @@ const withFields = (overrides: (origin: SiteName) => Record<string, unknown>) =>
   });
 
 const KINDS = {
-  resource: { weight: 900, topic: 'FHIR-R4', make: resourceOf(200) },
+  // Most are of a format that no FHIR server gets: more than some in a second are too many for two cores.
+  resource: { weight: 800, topic: 'FHIR-R5', make: resourceOf(200, 'FHIR-R5') },
+  'resource to transmit': { weight: 80, topic: 'FHIR-R4', make: resourceOf(200) },
+  'resource to update': { weight: 20, topic: 'FHIR-R4', isUpdate: true, make: versionOf },
   'larger resource': { weight: 20, topic: 'FHIR-R4', make: resourceOf(15_000) },
   'large resource': { weight: 2, topic: 'FHIR-R4', make: resourceOf(60_000) },
   image: { weight: 40, topic: 'IMAGE-PNG', make: inFormat('IMAGE-PNG') },
@@ -132,6 +150,12 @@ export function topicsFor(kind: MessageKind, way: string): readonly string[] {
   const [origin, receiver] = [way.split('>')[0] as SiteName, receiverOf(way)];
   if (skippedAt?.(receiver, origin)) return [];
   return topic === undefined || rejectedAt?.(receiver) ? [REJECTED] : ['LFH_SYNC', topic];
+}
+
+/** How a message gets to the FHIR server of a receiver; undefined: not at all. */
+export function transmittedBy(kind: MessageKind, way: string): 'POST' | 'PUT' | undefined {
+  if (!topicsFor(kind, way).includes(TRANSMITTED)) return undefined;
+  return ALL[kind].isUpdate ? 'PUT' : 'POST';
 }
 
 export function isForgotten(kind: MessageKind): boolean {

@@ -12,9 +12,19 @@ const WORDS: Readonly<Record<keyof Difference, string>> = {
 };
 
 /** What a storm has shown, for a person. */
-export function report({ done, sent, findings, announced, memory, wrong }: Outcome): string {
-  const counts = Object.entries(WORDS).map(([key, word]) => [word, sum(findings, key), sum(announced, key)]);
-  const expected = [findings, announced].map((all) => all.reduce((total, each) => total + each.expected, 0));
+export function report({
+  done,
+  sent,
+  findings,
+  announced,
+  transmitted,
+  transmittedAgain,
+  memory,
+  wrong,
+}: Outcome): string {
+  const places = [findings, announced, transmitted];
+  const counts = Object.entries(WORDS).map(([key, word]) => [word, ...places.map((all) => sum(all, key))]);
+  const expected = places.map((all) => all.reduce((total, each) => total + each.expected, 0));
   const logged = wrong.filter((text) => text.startsWith('a payload in a log')).length;
   return [
     table(
@@ -23,11 +33,12 @@ export function report({ done, sent, findings, announced, memory, wrong }: Outco
     ),
     '',
     table(
-      ['messages', 'in Kafka', 'announced'],
+      ['messages', 'in Kafka', 'announced', 'at a FHIR server'],
       [['should be there', ...expected.map(String)], ...counts.map((cells) => cells.map(String))],
     ),
     '',
     `${sent} messages sent, rejected at first and redriven: ${redrivenOf(findings)}, payloads in logs: ${logged}`,
+    `sent to the FHIR server again, after it had taken them: ${transmittedAgain}`,
     `most memory in MB: ${[...memory].map(([place, peak]) => `${place} ${peak}`).join(', ')}`,
     ...(wrong.length > 0 ? ['', `WRONG (${wrong.length}):`, ...wrong.slice(0, 50)] : ['', 'nothing is wrong']),
   ].join('\n');

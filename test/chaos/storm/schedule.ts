@@ -10,6 +10,8 @@ export type SiteName = (typeof SITES)[number];
 export const CLUSTERED: SiteName = 'hospital-c';
 /** This site has two sidecars, the others one each. */
 export const REPLICATED: SiteName = 'hospital-a';
+/** This site transmits to a FHIR server, so that one sidecar can take the transmission over from another. */
+export const TRANSMITTING: SiteName = 'hospital-a';
 
 /** In what the sites of a storm differ by its seed. */
 export interface Cast {
@@ -55,6 +57,7 @@ const nats = (where: string): string[] => [`nats ${where}`];
 /** One broker of a cluster at a time. */
 const kafka = (where: string): string[] => [`kafka ${siteOf(where)}`];
 const line = (where: string): string[] => [`line ${where}`];
+const fhir = (where: string): string[] => [`fhir ${where}`];
 const durable = (where: string): string[] => [`durable ${where}`];
 const stream = (where: string): string[] => [`stream ${where}`, `nats ${where}`, ...waysFrom(where).flatMap(durable)];
 const SHORT: Range = [0, 5_000];
@@ -83,6 +86,11 @@ const KINDS = {
   'messages: malformed': { places: SITES, lasts: MOMENT, uses: () => [] },
   'messages: large': { places: SITES, lasts: MOMENT, uses: () => [] },
   'rejected: allowed for a while, and redriven': { places: SITES, lasts: WHILE, uses: (where) => [`redrive ${where}`] },
+  'FHIR server: down': { places: [TRANSMITTING], lasts: WHILE, uses: fhir },
+  'FHIR server: answers 500': { places: [TRANSMITTING], lasts: WHILE, uses: fhir },
+  'FHIR server: asks for patience': { places: [TRANSMITTING], lasts: WHILE, uses: fhir },
+  'FHIR server: hangs': { places: [TRANSMITTING], lasts: WHILE, uses: fhir },
+  'FHIR server: breaks its answers off': { places: [TRANSMITTING], lasts: WHILE, uses: fhir },
   'durable: paused, so that a backlog grows': { places: WAYS, lasts: WHILE, uses: durable },
   'durable: deleted and made again': { places: WAYS, lasts: SHORT, uses: durable },
   'durable: somebody else pulls from it': { places: WAYS, lasts: MOMENT, uses: durable },
@@ -130,9 +138,15 @@ export function receiverOf(way: string): SiteName {
   return way.split('>')[1] as SiteName;
 }
 
+/** Whether a fault hits what is behind the replay, and never the replay. */
+export function isAboutFhir({ fault }: Pick<Fault, 'fault'>): boolean {
+  return fault.startsWith('FHIR server');
+}
+
 /** The ways on which messages can stand still because of a fault. */
 export function waysHitBy({ fault, where }: Pick<Fault, 'fault' | 'where'>): readonly string[] {
   if (where.includes('>')) return [where];
+  if (isAboutFhir({ fault })) return [];
   const site = siteOf(where);
   const atReceiver = /^(?:sidecar|Kafka|line to Kafka|key|rejected)/.test(fault);
   return WAYS.filter((way) => (atReceiver ? receiverOf(way) : originOf(way)) === site);

@@ -3,15 +3,17 @@ import { join } from 'node:path';
 import type { Kafka } from 'kafkajs';
 import { createUser, type KeyPair } from 'nkeys.js';
 import type { PeerStatus } from '../../../common/contract/status.ts';
+import type { TransmitStatus } from '../../../common/contract/transmit-status.ts';
 import { writeMounted } from '../../../operator/directory/mounted-files.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { type PeerOf, SidecarProcess } from '../../kit/processes/sidecar.ts';
+import { FhirServer } from '../../kit/servers/fhir-server.ts';
 import type { KafkaServer } from '../../kit/servers/kafka.ts';
 import { KafkaCluster } from '../../kit/servers/kafka-cluster.ts';
 import { Line } from '../../kit/servers/line.ts';
 import { Site } from '../../kit/sites/site.ts';
 import { allowedFormats, MAX_MESSAGE_BYTES } from './messages.ts';
-import { type Cast, CLUSTERED, SIDECARS, type SiteName, siteOf } from './schedule.ts';
+import { type Cast, CLUSTERED, SIDECARS, type SiteName, siteOf, TRANSMITTING } from './schedule.ts';
 
 /** Where Kafka asks who may do what, so that a right can be taken. */
 const AUTHORIZER = {
@@ -29,6 +31,8 @@ export class StormSite {
   /** The line from its sidecars to its Kafka; none where the Kafka has several brokers. */
   readonly kafkaLine: Line | undefined;
   readonly cluster: KafkaCluster | undefined;
+  /** What it transmits to; none at most sites. */
+  readonly fhir: FhirServer | undefined;
   readonly sidecars = new Map<string, SidecarProcess>();
   /** The lines from its sidecars to the NATS of each peer. */
   readonly peerLines = new Map<SiteName, Line>();
@@ -45,27 +49,29 @@ export class StormSite {
 
   private constructor(
     name: SiteName,
-    parts: { site: Site; kafkaLine: Line | undefined; cluster: KafkaCluster | undefined },
+    parts: { site: Site; kafkaLine: Line | undefined; cluster: KafkaCluster | undefined; fhir: FhirServer | undefined },
   ) {
     this.name = name;
     this.site = parts.site;
     this.kafkaLine = parts.kafkaLine;
     this.cluster = parts.cluster;
+    this.fhir = parts.fhir;
     this.#keys = join(this.site.directory, 'keys');
   }
 
   static async start(name: SiteName, { sharedAccount }: Cast): Promise<StormSite> {
+    const fhir = name === TRANSMITTING ? await FhirServer.start({ conditionalCreate: true }) : undefined;
     const isolation = name === sharedAccount ? 'Users' : 'Accounts';
     if (name === CLUSTERED) {
       const [cluster, site] = await Promise.all([KafkaCluster.start(), Site.start(name, { isolation, kafka: false })]);
-      return new StormSite(name, { site, cluster, kafkaLine: undefined });
+      return new StormSite(name, { site, cluster, fhir, kafkaLine: undefined });
     }
     const kafkaPort = await freePort();
     const kafkaLine = await Line.start(kafkaPort);
     const advertised = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaLine.port}` };
     const kafkaProperties = { ...advertised, ...AUTHORIZER };
     const site = await Site.start(name, { isolation, kafkaPort, kafkaProperties });
-    return new StormSite(name, { site, cluster: undefined, kafkaLine });
+    return new StormSite(name, { site, cluster: undefined, fhir, kafkaLine });
   }
 
   get brokers(): readonly KafkaServer[] {
@@ -147,6 +153,18 @@ export class StormSite {
     return found as PeerStatus;
   }
 
+  /** Waits until the sidecar that transmits to its FHIR server says what is wanted. */
+  async waitForTransmission(what: string, wanted: (status: TransmitStatus) => boolean, ms: number): Promise<void> {
+    const told = async (): Promise<boolean> => {
+      for (const sidecar of this.sidecars.values()) {
+        const { transmit = [] } = await sidecar.status().catch(() => ({ transmit: [] }));
+        if (transmit.some(wanted)) return true;
+      }
+      return false;
+    };
+    await until(`the transmission of ${this.name} ${what}`, told, ms, 100);
+  }
+
   /** Every file that something of this site logs to. */
   get logFiles(): string[] {
     return [
@@ -162,7 +180,7 @@ export class StormSite {
 
   async stop(): Promise<void> {
     await this.stopSidecars();
-    await Promise.all([this.site.stop(), this.cluster?.stop()]);
+    await Promise.all([this.site.stop(), this.cluster?.stop(), this.fhir?.stop()]);
     await this.kafkaLine?.stop();
     await Promise.all([...this.peerLines.values()].map((line) => line.stop()));
   }
@@ -177,6 +195,11 @@ export class StormSite {
       KAFKA_ADMIN_NEW_TOPIC_PARTITIONS: '3',
       LFH_SYNC_LOG_LEVEL: this.name === TALKATIVE ? 'trace' : 'debug',
       'own-ca.crt': this.trusted.get(this.name) ?? this.site.ca.ca,
+      ...(this.fhir && {
+        LFH_SYNC_FHIR_SERVERS: JSON.stringify([
+          { url: this.fhir.url, timeoutSeconds: 2, retry: { maxDelaySeconds: 2 } },
+        ]),
+      }),
       ...(this.cluster && { KAFKA_ADMIN_NEW_TOPIC_REPLICATION_FACTOR: '3' }),
     };
   }

@@ -2,9 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PeerStatus } from '../../../common/contract/status.ts';
+import type { TransmitStatus } from '../../../common/contract/transmit-status.ts';
 import { until } from '../../kit/processes/process.ts';
 import { processStatus } from '../../kit/processes/process-status.ts';
-import { checkAnnounced, checkReceiver, describe, type Finding, notStored, payloadsInLogs } from './checks.ts';
+import {
+  checkAnnounced,
+  checkReceiver,
+  checkTransmitted,
+  describe,
+  type Finding,
+  notStored,
+  payloadsInLogs,
+  takenAgain,
+} from './checks.ts';
 import { type Revoked, traces } from './compare.ts';
 import { LeftOutError, perform, type Stage } from './faults.ts';
 import { Origin } from './origin.ts';
@@ -12,6 +22,7 @@ import {
   castOf,
   type Fault,
   type FaultName,
+  isAboutFhir,
   MOST_AT_ONCE,
   originOf,
   randomNumbers,
@@ -19,6 +30,8 @@ import {
   SITES,
   type SiteName,
   schedule,
+  siteOf,
+  TRANSMITTING,
   usedBy,
   WAYS,
   waysHitBy,
@@ -59,6 +72,9 @@ export interface Outcome {
   readonly sent: number;
   readonly findings: readonly Finding[];
   readonly announced: readonly Finding[];
+  readonly transmitted: readonly Finding[];
+  /** How often a FHIR server was sent what it had taken before. */
+  readonly transmittedAgain: number;
   /** The most memory that each sidecar has had, in MB. */
   readonly memory: ReadonlyMap<string, number>;
   /** All that is wrong, for a person. */
@@ -114,6 +130,8 @@ async function makeStage(
     for (const origin of all.filter((site) => site !== receiver)) await origin.grant(receiver);
   }
   await Promise.all(all.map((site) => site.startSidecars(all.filter((other) => other !== site))));
+  // Only what is replayed from then on is transmitted.
+  await sites.get(TRANSMITTING)?.waitForTransmission('has begun', ({ lag }) => lag !== null, START_MS);
   const stage = { site: ofName(sites), origin: ofName(origins), all, revoked: [] as Revoked[], origins };
   await Promise.all(
     WAYS.map((way) =>
@@ -175,25 +193,30 @@ async function cause(fault: Fault, stage: Stage): Promise<Pick<Done, 'failed' | 
   }
 }
 
-/** Waits until what was sent before now has been replayed on every way that a fault has hit. @returns how long, if ever */
+/** Waits until what a fault has held up is where it was going. @returns how long, if ever */
 async function caughtUp(fault: Fault, stage: Stage): Promise<number | undefined> {
   const began = performance.now();
   try {
-    await Promise.all(
-      waysHitBy(fault).map(async (way) => {
-        const origin = stage.origin(originOf(way));
-        const last = await origin.lastSequence();
-        const all = async (): Promise<boolean> => {
-          const { ack_floor, num_pending, num_ack_pending } = await origin.durable(receiverOf(way));
-          return ack_floor.stream_seq >= last || num_pending + num_ack_pending === 0;
-        };
-        await until(`${way} has caught up`, all, CAUGHT_UP_MS, 200);
-      }),
-    );
+    await Promise.all(waysHitBy(fault).map((way) => replayedAll(stage, way)));
+    if (isAboutFhir(fault)) {
+      const nothingWaits = ({ lag, pending }: TransmitStatus): boolean => lag !== null && pending === 0;
+      await stage.site(siteOf(fault.where)).waitForTransmission('has caught up', nothingWaits, CAUGHT_UP_MS);
+    }
     return performance.now() - began;
   } catch {
     return undefined;
   }
+}
+
+/** Waits until what was sent before now has been replayed. */
+async function replayedAll(stage: Stage, way: string): Promise<void> {
+  const origin = stage.origin(originOf(way));
+  const last = await origin.lastSequence();
+  const all = async (): Promise<boolean> => {
+    const { ack_floor, num_pending, num_ack_pending } = await origin.durable(receiverOf(way));
+    return ack_floor.stream_seq >= last || num_pending + num_ack_pending === 0;
+  };
+  await until(`${way} has caught up`, all, CAUGHT_UP_MS, 200);
 }
 
 function textOf({ recovered, failed, leftOut }: Done): string {
@@ -202,7 +225,7 @@ function textOf({ recovered, failed, leftOut }: Done): string {
   return recovered === undefined ? 'has not caught up' : `caught up after ${(recovered / 1000).toFixed(1)} s`;
 }
 
-/** Waits until everything is replayed and acknowledged, and then until it is announced. @returns what is not */
+/** Waits until everything is replayed and acknowledged, and then until it is announced and transmitted. @returns what is not */
 async function settle(stage: WholeStage, say: (text: string) => void): Promise<string[]> {
   const began = performance.now();
   // On a busy machine it takes longer, and is no fault.
@@ -214,18 +237,21 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
   for (const site of stage.all) await site.askForRedrive('last');
   const redriven = await Promise.allSettled(WAYS.map((way) => redrivenAll(stage, way, patience)));
   // Each stream is asked, and not the sidecars: what a sidecar says of its lag is as old as its last look at Kafka.
-  const announced = async (): Promise<boolean> => {
+  const arrived = async (): Promise<boolean> => {
     for (const name of SITES) await stage.origin(name).readStored();
-    return SITES.every((name) =>
-      checkAnnounced(name, stage.origins).every(({ difference }) => difference.lost.length === 0),
-    );
+    return checkBehind(stage).every(({ difference: { lost } }) => lost.length === 0);
   };
-  // What is not announced by then is named by the check.
-  await until('everything is announced', announced, patience, 500).catch(() => undefined);
+  // What has not arrived by then is named by the check.
+  await until('everything is announced and transmitted', arrived, patience, 500).catch(() => undefined);
   say(`everything else took ${((performance.now() - began) / 1000).toFixed(1)} s to settle`);
   return [...outcomes, ...redriven].flatMap((outcome) =>
     outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
   );
+}
+
+/** Checks what comes behind the replay. */
+function checkBehind({ origins, site }: WholeStage): Finding[] {
+  return [...SITES.flatMap((name) => checkAnnounced(name, origins)), ...checkTransmitted(site(TRANSMITTING), origins)];
 }
 
 async function redrivenAll(stage: Stage, way: string, patience: number): Promise<void> {
@@ -237,7 +263,7 @@ async function check(
   stage: WholeStage,
   marker: string,
   say: (text: string) => void,
-): Promise<Pick<Outcome, 'sent' | 'findings' | 'announced' | 'wrong'>> {
+): Promise<Omit<Outcome, 'done' | 'memory'>> {
   await Promise.all(stage.all.map((site) => site.stopSidecars()));
   for (const name of SITES) await stage.origin(name).readStored();
   const findings: Finding[] = [];
@@ -246,6 +272,8 @@ async function check(
     findings.push(...(await checkReceiver(site, stage.origins, stage.revoked)));
   }
   const announced = SITES.flatMap((name) => checkAnnounced(name, stage.origins));
+  const transmitting = stage.site(TRANSMITTING);
+  const transmitted = checkTransmitted(transmitting, stage.origins);
   const logged = await payloadsInLogs(
     stage.all.flatMap(({ logFiles }) => logFiles),
     traces(marker),
@@ -254,12 +282,12 @@ async function check(
   // An announcement may come again later than the stream looks for repeats.
   const once = announced.map((each) => ({ ...each, difference: { ...each.difference, twice: [], outOfOrder: [] } }));
   const wrong = [
-    ...[...findings, ...once].flatMap(describe),
+    ...[...findings, ...once, ...transmitted].flatMap(describe),
     ...logged.map((text) => `a payload in a log: ${text}`),
     ...forgotten.map((text) => `NATS confirmed a message and lost it: ${text}`),
   ];
   const sent = SITES.reduce((sum, name) => sum + stage.origin(name).stored.length, 0);
-  return { sent, findings, announced, wrong };
+  return { sent, findings, announced, transmitted, transmittedAgain: takenAgain(transmitting), wrong };
 }
 
 /** Looks all the time how much memory each sidecar has had at most, since a process that is killed tells it no more. */

@@ -25,7 +25,10 @@ export interface FhirRequestSeen {
 interface StoredResource {
   readonly resourceType: string;
   readonly id: string;
-  readonly meta?: { readonly tag?: readonly { readonly system: string; readonly code: string }[] };
+  readonly meta?: {
+    readonly versionId?: string;
+    readonly tag?: readonly { readonly system: string; readonly code: string }[];
+  };
 }
 
 export interface FhirServerOptions {
@@ -46,6 +49,8 @@ export interface FhirServerOptions {
 export class FhirServer {
   readonly requests: FhirRequestSeen[] = [];
   readonly stored: StoredResource[] = [];
+  /** All that it has ever taken, in this order: also what has been replaced since, and what it had made already. */
+  readonly taken: StoredResource[] = [];
   /** What is done with the next requests, in turn; after that all goes well. */
   readonly next: Behaviour[] = [];
   /** What is done with a request that has this text in its body, each time. */
@@ -79,7 +84,12 @@ export class FhirServer {
 
   /** Listens on the same port again. */
   async start(): Promise<void> {
-    const respond = (request: IncomingMessage, response: ServerResponse): void => void this.#respond(request, response);
+    const respond = (request: IncomingMessage, response: ServerResponse): void => {
+      void this.#respond(request, response).catch((error: unknown) => {
+        // Where the client is killed, or this server is stopped, a request ends in the middle, and that is all.
+        if (request.complete) throw error;
+      });
+    };
     const { certificate } = this.#options;
     const server = certificate ? createHttpsServer({ ...certificate }, respond) : createHttpServer(respond);
     for (const event of ['connection', 'secureConnection']) {
@@ -152,6 +162,7 @@ export class FhirServer {
 
   #store(request: IncomingMessage, body: string): { status: number; resource: StoredResource } {
     const resource = JSON.parse(body) as StoredResource;
+    this.taken.push(resource);
     if (request.method !== 'POST') {
       const known = this.stored.findIndex(
         ({ resourceType, id }) => resourceType === resource.resourceType && id === resource.id,
@@ -161,8 +172,10 @@ export class FhirServer {
       return { status: known >= 0 ? 200 : 201, resource };
     }
     const condition = request.headers['if-none-exist'];
-    const tag = new URLSearchParams(String(condition ?? '')).get('_tag');
-    const found = this.stored.find(({ meta }) => meta?.tag?.some(({ system, code }) => `${system}|${code}` === tag));
+    const [system, code] = new URLSearchParams(String(condition ?? '')).get('_tag')?.split('|') ?? [];
+    const isTagged = ({ meta }: StoredResource): boolean | undefined =>
+      meta?.tag?.some((tag) => tag.code === code && tag.system === system);
+    const found = this.stored.find(isTagged);
     if (found) return { status: 200, resource: found };
     const created = { ...resource, id: `made-${this.stored.length + 1}` };
     this.stored.push(created);

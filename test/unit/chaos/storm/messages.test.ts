@@ -8,6 +8,7 @@ import {
   MALFORMED,
   makeMessage,
   topicsFor,
+  transmittedBy,
   uuidIn,
   uuidOf,
 } from '../../../chaos/storm/messages.ts';
@@ -36,7 +37,7 @@ describe('the messages of a storm', () => {
   });
 
   it('have to be in the topic of their format, except where a site does not take that', () => {
-    assert.deepEqual(topicsFor('resource', 'hospital-a>hospital-b'), ['LFH_SYNC', 'FHIR-R4']);
+    assert.deepEqual(topicsFor('resource', 'hospital-a>hospital-b'), ['LFH_SYNC', 'FHIR-R5']);
     assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-b'), ['LFH_SYNC', 'DICOM']);
     assert.deepEqual(topicsFor('DICOM', 'hospital-a>hospital-c'), ['LFH_EXCEPTION']);
     assert.deepEqual(topicsFor('cut off', 'hospital-a>hospital-b'), ['LFH_EXCEPTION']);
@@ -47,6 +48,13 @@ describe('the messages of a storm', () => {
     assert.deepEqual(topicsFor('HL7', 'hospital-a>hospital-b'), ['LFH_SYNC', 'HL7-V2']);
     const isTaken = (isMended: boolean) => formatMatcher(allowedFormats('hospital-b', isMended))('HL7-V2');
     assert.deepEqual([isTaken(false), isTaken(true)], [false, true]);
+  });
+
+  it('are sent to a FHIR server where their format is for one, and they are replayed', () => {
+    const waysOf = (way: string) => [...KINDS].flatMap((kind) => transmittedBy(kind, way) ?? []).sort();
+    assert.deepEqual(waysOf('hospital-b>hospital-a'), ['POST', 'POST', 'POST', 'POST', 'PUT']);
+    assert.equal(transmittedBy('resource', 'hospital-b>hospital-a'), undefined);
+    assert.equal(transmittedBy('a list', 'hospital-b>hospital-a'), undefined);
   });
 
   it('of another site are rejected, except at that site, which skips them', () => {
