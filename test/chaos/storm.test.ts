@@ -3,7 +3,7 @@ import { redrivenOf, report } from './storm/report.ts';
 import { storm } from './storm/storm.ts';
 
 /** What `make chaos` does for longer, and with any seed. In two minutes, this one has 25 of the 35 kinds of faults. */
-const SEED = 9681;
+const SEED = 38839;
 const MINUTES = 2;
 /** Two cores that run another test beside it bear this. */
 const PER_SECOND = 100;

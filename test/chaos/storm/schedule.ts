@@ -17,6 +17,8 @@ export const TRANSMITTING: SiteName = 'hospital-a';
 export interface Cast {
   /** At this site the peers are users of one account, and at the others each has an account of its own. */
   readonly sharedAccount: SiteName;
+  /** The nats-server of this site is from before resets and identities of streams; in half of the storms there is none. */
+  readonly oldNats: SiteName | undefined;
 }
 
 /** One fault. Times are in milliseconds: `at` since the beginning of the storm, and `for` how long it lasts at least. */
@@ -181,7 +183,9 @@ export function schedule(seed: number, minutes: number): Fault[] {
 /** Draws in what the sites differ. The numbers are others than those of the {@link schedule}, so that all combinations come. */
 export function castOf(seed: number): Cast {
   const random = randomNumbers(~seed);
-  return { sharedAccount: SITES[Math.floor(random() * SITES.length)] as SiteName };
+  const anySite = (): SiteName => SITES[Math.floor(random() * SITES.length)] as SiteName;
+  const sharedAccount = anySite();
+  return { sharedAccount, oldNats: random() < 0.5 ? anySite() : undefined };
 }
 
 /** The first of the kinds for which there is a place where nothing else is under way. */

@@ -11,7 +11,7 @@ import { FhirServer } from '../../kit/servers/fhir-server.ts';
 import type { KafkaServer } from '../../kit/servers/kafka.ts';
 import { KafkaCluster } from '../../kit/servers/kafka-cluster.ts';
 import { Line } from '../../kit/servers/line.ts';
-import { Site } from '../../kit/sites/site.ts';
+import { Site, type SiteOptions } from '../../kit/sites/site.ts';
 import { allowedFormats, MAX_MESSAGE_BYTES } from './messages.ts';
 import { type Cast, CLUSTERED, SIDECARS, type SiteName, siteOf, TRANSMITTING } from './schedule.ts';
 
@@ -59,18 +59,21 @@ export class StormSite {
     this.#keys = join(this.site.directory, 'keys');
   }
 
-  static async start(name: SiteName, { sharedAccount }: Cast): Promise<StormSite> {
+  static async start(name: SiteName, { sharedAccount, oldNats }: Cast): Promise<StormSite> {
     const fhir = name === TRANSMITTING ? await FhirServer.start({ conditionalCreate: true }) : undefined;
-    const isolation = name === sharedAccount ? 'Users' : 'Accounts';
+    const nats: SiteOptions = {
+      isolation: name === sharedAccount ? 'Users' : 'Accounts',
+      natsVersion: name === oldNats ? 'beforeReset' : 'current',
+    };
     if (name === CLUSTERED) {
-      const [cluster, site] = await Promise.all([KafkaCluster.start(), Site.start(name, { isolation, kafka: false })]);
+      const [cluster, site] = await Promise.all([KafkaCluster.start(), Site.start(name, { ...nats, kafka: false })]);
       return new StormSite(name, { site, cluster, fhir, kafkaLine: undefined });
     }
     const kafkaPort = await freePort();
     const kafkaLine = await Line.start(kafkaPort);
     const advertised = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaLine.port}` };
     const kafkaProperties = { ...advertised, ...AUTHORIZER };
-    const site = await Site.start(name, { isolation, kafkaPort, kafkaProperties });
+    const site = await Site.start(name, { ...nats, kafkaPort, kafkaProperties });
     return new StormSite(name, { site, cluster: undefined, fhir, kafkaLine });
   }
 

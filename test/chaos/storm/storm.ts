@@ -92,9 +92,9 @@ export async function storm(options: StormOptions): Promise<Outcome> {
     for (const name of SITES) sites.set(name, await StormSite.start(name, cast));
     const stage = await makeStage(sites, options, marker);
     const memory = new Memory(stage.all);
-    say(
-      `the sites are up, and all ${WAYS.length} ways are replayed; at ${cast.sharedAccount} the peers share an account`,
-    );
+    const old = cast.oldNats ? `, and the nats-server of ${cast.oldNats} is an old one` : '';
+    say(`the sites are up, and all ${WAYS.length} ways are replayed`);
+    say(`the peers of ${cast.sharedAccount} share an account there${old}`);
     for (const name of SITES) stage.origin(name).begin();
     const done = await play(schedule(seed, minutes), stage, say);
     await sleep(1_000);
