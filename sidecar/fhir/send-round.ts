@@ -12,6 +12,8 @@ export interface Sender {
   readonly server: LoadedFhirServer;
   readonly client: FhirClient;
   readonly capabilities: KnownCapabilities;
+  /** Whether this sidecar still is the one that transmits; resolves when that is known, or when `signal` is aborted. */
+  readonly isOurs: (signal: AbortSignal) => Promise<boolean>;
   /** Told how long each request took, in seconds. */
   readonly onRequest: (seconds: number) => void;
 }
@@ -39,7 +41,8 @@ export async function sendRound(
   const workers = Array.from({ length: Math.min(CONNECTIONS, chains.length) }, async () => {
     for (let chain = chains.shift(); chain; chain = chains.shift()) {
       for (const task of chain) {
-        if (signal.aborted) return;
+        // Another sidecar may have sent newer versions by now, where this one stood still or lost Kafka.
+        if (!(await sender.isOurs(signal)) || signal.aborted) return;
         const request = requestFor(task.resource, sender.server, capabilities);
         if (typeof request === 'string') {
           verdicts.set(task, { kind: 'refused', status: null, outcome: request });

@@ -1,6 +1,6 @@
 import { sleep } from '../../common/backoff.ts';
 import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
-import { fhirServerId, RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
+import { fhirServerId, RETRANSMIT_TOPIC, transmitOwnersPartition } from '../../common/contract/names.ts';
 import { READ_AT_ONCE } from '../../common/contract/object-reader.ts';
 import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
 import { messageOf } from '../../common/errors.ts';
@@ -89,10 +89,24 @@ export function transmit(transmission: Transmission, signal: AbortSignal): Promi
 }
 
 async function runRounds(transmission: Transmission, log: TransmitLog, signal: AbortSignal): Promise<void> {
-  const { server, report } = transmission;
+  const { server, report, owners } = transmission;
+  const partition = transmitOwnersPartition(fhirServerId(server.url));
   const client = new FhirClient(server);
   const capabilities = new KnownCapabilities(client);
-  const sender: Sender = { server, client, capabilities, onRequest: (seconds) => report.metrics.request(seconds) };
+  // By the time that it is confirmed, it may have been lost and given back, and another sidecar has transmitted meanwhile.
+  let wasLost = false;
+  const end = (): void => void (wasLost = !owners.held.has(partition));
+  signal.addEventListener('abort', end, { once: true });
+  const sender: Sender = {
+    server,
+    client,
+    capabilities,
+    isOurs: async (finished) => {
+      await owners.confirmed(finished);
+      return !wasLost && owners.held.has(partition);
+    },
+    onRequest: (seconds) => report.metrics.request(seconds),
+  };
   let circuit = CLOSED;
   report.state('Transmitting', `transmitting to ${server.url}`);
   report.progress(log.lag, log.pending, log.expired);
