@@ -77,7 +77,7 @@ const KINDS = {
   // Most are of a format that no FHIR server gets: more than some in a second are too many for two cores.
   resource: { weight: 800, topic: 'FHIR-R5', make: resourceOf(200, 'FHIR-R5') },
   'resource to transmit': { weight: 80, topic: 'FHIR-R4', make: resourceOf(200) },
-  'resource to update': { weight: 20, topic: 'FHIR-R4', isUpdate: true, make: versionOf },
+  'resource to update': { weight: 5, topic: 'FHIR-R4', isUpdate: true, make: versionOf },
   'larger resource': { weight: 20, topic: 'FHIR-R4', make: resourceOf(15_000) },
   'large resource': { weight: 2, topic: 'FHIR-R4', make: resourceOf(60_000) },
   image: { weight: 40, topic: 'IMAGE-PNG', make: inFormat('IMAGE-PNG') },
