@@ -45,6 +45,9 @@ export interface KubeObject {
   readonly metadata: Metadata;
 }
 
+/** In bytes, of all its values together. Kubernetes takes no larger one. */
+export const CONFIG_MAP_BYTES = 1_048_576;
+
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
   /** base64; what is in it is mounted beside {@link data}. */

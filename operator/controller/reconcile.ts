@@ -33,7 +33,7 @@ import { StatusPublisher } from './publish-status.ts';
 import type { ReconcileResult } from './queue.ts';
 import { requeueAfterMs } from './requeue.ts';
 import { rolloutConfig } from './rollout.ts';
-import { observedFrom, type Snapshot, takeSnapshot } from './snapshot.ts';
+import { observedFrom, type Snapshot, settingsIn, takeSnapshot } from './snapshot.ts';
 import type { Watches } from './watches.ts';
 
 export interface ControllerOptions {
@@ -273,5 +273,5 @@ function newNode({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): KeptNode
 function rolloutsOfCurrent({ node, configMaps: seen }: Snapshot, configMaps: ConfigMaps): ConfigRollout[] {
   const current = configMaps.current(seen);
   const { name } = node.metadata;
-  return rolloutsOfWritten(node, current.get(NAMES.nats(name)), current.get(NAMES.sidecar(name)));
+  return rolloutsOfWritten(node, current.get(NAMES.nats(name)), settingsIn(current, name));
 }

@@ -6,13 +6,14 @@ import { type Advertised, advertisedBy } from '../plan/observed/advertised.ts';
 import type { CertificateReader } from '../plan/observed/certificate.ts';
 import { type Endpoint, endpointsBehind, listensAt, serviceNamed } from '../plan/observed/endpoints.ts';
 import { NAMES } from '../plan/observed/names.ts';
-import type {
-  NodeObject,
-  Observed,
-  ObservedKey,
-  PeerObject,
-  References,
-  StoredNode,
+import {
+  type NodeObject,
+  type Observed,
+  type ObservedKey,
+  type PeerObject,
+  type References,
+  type StoredNode,
+  textsOfAll,
 } from '../plan/observed/observed.ts';
 import { environmentOf, keySecretOf, peersOf, referencedBy, SERVICE_LABEL } from './concerns.ts';
 import type { NodeMemory } from './memory.ts';
@@ -72,7 +73,7 @@ export async function takeSnapshot(
     const { metadata } = each;
     return withRecordedWorkload(each, watched.configMaps.get(metadata.namespace ?? '', NAMES.nats(metadata.name)));
   };
-  const owned = [NAMES.nats(name), NAMES.sidecar(name), NAMES.invitation(name)];
+  const owned = [NAMES.nats(name), ...NAMES.sidecars(name), NAMES.invitation(name)];
   const referenced = referencedBy(node, peers);
   const names = { configMaps: [...owned, ...referenced], secrets: [...referenced] };
   const { configMaps, secrets, references } = await readContents(watched, nodeKey, namespace, names);
@@ -106,7 +107,7 @@ export function observedFrom(
 ): Observed {
   const { name } = node.metadata;
   const written = current.get(NAMES.nats(name))?.data;
-  const writtenSettings = current.get(NAMES.sidecar(name))?.data;
+  const settings = settingsIn(current, name);
   return {
     node,
     peers,
@@ -116,10 +117,16 @@ export function observedFrom(
     certificates,
     key,
     written,
-    writtenSettings,
+    writtenSettings: textsOfAll(settings),
+    settingsIn: settings.map(({ metadata }) => metadata.name),
     liveHash,
     leavesOut,
   };
+}
+
+/** Those of a node's ConfigMaps over which the sidecars' settings are spread. */
+export function settingsIn(configMaps: ReadonlyMap<string, ConfigMap>, node: string): ConfigMap[] {
+  return NAMES.sidecars(node).flatMap((name) => configMaps.get(name) ?? []);
 }
 
 /**

@@ -2,11 +2,19 @@ import { type DurableConfig, durableConfig, pushDurableConfig } from '../../comm
 import { InvalidInputError } from '../../common/errors.ts';
 import type { ConfigMap } from '../api/objects.ts';
 import { type ConfigRollout, plannedRollouts } from './nats/config-rollout.ts';
-import { natsFiles, ownUsersIn, type PlannedNatsFiles, type ServersState, sidecarUsersIn } from './nats/files.ts';
-import { invitationConfigMap, natsConfigMap, sidecarConfigMap } from './node/config-maps.ts';
+import {
+  natsFiles,
+  ownUsersIn,
+  type PlannedNatsFiles,
+  roomForCas,
+  type ServersState,
+  sidecarUsersIn,
+} from './nats/files.ts';
+import { invitationConfigMap, natsConfigMap, sidecarConfigMaps } from './node/config-maps.ts';
 import { caProblem, kafkaPasswordProblem, type NodeProblem, nodeProblem, remarksOn } from './node/problem.ts';
 import { revocationsOf } from './node/revocations.ts';
 import type { AddressProblem } from './observed/advertised.ts';
+import { CA_FILE } from './observed/names.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
 import { nodeSpec, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
@@ -16,7 +24,7 @@ import { natsAccess } from './peers/nats-access.ts';
 import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
 import { caRemarks, type ResolvedCa, resolveCa } from './trust/ca-source.ts';
-import { bundle, MAX_OWN_CA } from './trust/certificates.ts';
+import { bundle, bundleWithin, MAX_OWN_CA } from './trust/certificates.ts';
 
 export interface Plan {
   /** Each ConfigMap as it should be. A missing one is made, and a changed one is put back. */
@@ -79,8 +87,8 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   const own = derived.own() ?? ownUsersIn(observed.written);
   const sidecars = derived.sidecars() ?? sidecarUsersIn(observed.written);
   const fhir = plannedFhirServers(observed, now);
-  const ownCaBytes = bundle([cas.nats, cas.kafka, ...fhir.servers].flatMap((ca) => ca?.authorities ?? [])).length;
-  const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCaBytes);
+  const ownCas = { nats: bytesOfCas([cas.nats]), cas: bytesOfCas([cas.nats, cas.kafka, ...fhir.servers]) };
+  const peers = plannedPeers(observed, [...publicKeys, ...own, ...sidecars], derived, now, ownCas);
   const revocations = revocationsOf(observed, peers, derived);
   const onlyRevocations: Plan = {
     objects: revocations.configMaps,
@@ -107,8 +115,9 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
   if (onlyRevocations.problem) return onlyRevocations;
   try {
     const access = natsAccess(node, { own, sidecars }, onlyRevocations.granted, derived);
-    const files = natsFiles(access, trustedCas(cas, peers), serversState(observed), derived);
-    const sidecar = sidecarConfigMap(
+    const trusted = trustedCas(cas, peers, roomForCas(access));
+    const files = natsFiles(access, trusted.text, serversState(observed), derived);
+    const settings = sidecarConfigMaps(
       node,
       sidecarFiles({
         node,
@@ -119,14 +128,16 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
         before: observed.writtenSettings,
         derived,
       }),
+      observed.settingsIn,
     );
-    const objects = [natsConfigMap(node, files.files), sidecar];
+    const objects = [natsConfigMap(node, files.files), ...settings];
     const { servers, problem } = observed.advertised;
     // While the address is not known, an earlier invitation is better than one without a server.
     if (publicKeys.length > 0 && !problem) {
       objects.push(invitationConfigMap(node, invitation(node, servers, publicKeys, cas.nats?.authorities)));
     }
-    return { ...onlyRevocations, objects, files, rollouts: plannedRollouts(node, files.hash, sidecar) };
+    const remarks = [...onlyRevocations.remarks, ...trusted.remarks];
+    return { ...onlyRevocations, objects, remarks, files, rollouts: plannedRollouts(node, files.hash, settings) };
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     return { ...onlyRevocations, problem: { reason: 'InvalidSpec', message: error.message } };
@@ -149,10 +160,29 @@ function kafkaFaults(observed: Observed, { kafka }: NodeCas, now: number): Pick<
   };
 }
 
-/** The `ca_file` of nats-server: the node's own authorities first, then those of its peers. */
-function trustedCas({ nats }: NodeCas, peers: readonly PlannedPeer[]): string {
+/**
+ * The `ca_file` of nats-server: the node's own authorities first, then those of its peers, the oldest first, as many as there is
+ * room for. Nobody is refused for it, because nothing of ours reads it.
+ */
+function trustedCas(
+  { nats }: NodeCas,
+  peers: readonly PlannedPeer[],
+  room: number,
+): { readonly text: string; readonly remarks: readonly string[] } {
+  const own = nats?.authorities ?? [];
   const admitted = peers.filter(({ conflict }) => conflict === undefined);
-  return bundle([nats, ...admitted.map(({ ca }) => ca)].flatMap((ca) => ca?.authorities ?? []));
+  const wanted = admitted.flatMap(({ ca }) => ca?.authorities ?? []);
+  const { text, leftOut } = bundleWithin(own, wanted, room);
+  const remark =
+    `${CA_FILE} in the ConfigMap for NATS has no room for ${leftOut} CA(s) of the youngest peers: ` +
+    'whoever gives that file to a program of theirs has to add them. lfh-sync does not use it';
+  return { text, remarks: leftOut > 0 ? [remark] : [] };
+}
+
+function bytesOfCas(
+  cas: readonly (Pick<ResolvedCa, 'authorities'> | { readonly authorities: undefined } | undefined)[],
+): number {
+  return bundle(cas.flatMap((ca) => ca?.authorities ?? [])).length;
 }
 
 function serversState({ node, written, liveHash, leavesOut }: Observed): ServersState {

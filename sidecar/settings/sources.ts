@@ -56,8 +56,8 @@ export async function filesOfOperator(directory: string, secrets: string): Promi
   if (!isAuthentic(entries, secretSeeds(keys))) {
     const what = entries[SETTINGS_MAC] === undefined ? 'is missing' : 'does not fit the other settings';
     throw new InvalidInputError(
-      `${SETTINGS_MAC}: ${what}, so this node's operator has not written them: somebody else has changed their ConfigMap. ` +
-        'The operator restores it within seconds: is it running?',
+      `${SETTINGS_MAC}: ${what}, so this node's operator has not written them: somebody else has changed their ConfigMap, ` +
+        'or one of several is older than the others. The operator restores it within seconds: is it running?',
     );
   }
   return {

@@ -86,7 +86,7 @@ export function sidecarSources({ metadata, spec }: NodeObject): SidecarSource[] 
   const { name } = metadata;
   const password = spec.kafka.sasl?.passwordSecretRef;
   return [
-    { configMap: NAMES.sidecar(name) },
+    ...NAMES.sidecars(name).map((configMap) => ({ configMap })),
     {
       secret: spec.key?.secretRef?.name ?? NAMES.key(name),
       items: [SEED_FILE, PREVIOUS_SEED_FILE].map((file) => secretItem(file, file)),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from '../../api/objects.ts';
-import type { NodeObject } from '../observed/observed.ts';
+import { type NodeObject, textsOfAll } from '../observed/observed.ts';
 import { nodeSpec } from '../observed/spec.ts';
 import { parseWorkload, type WorkloadRef, workloadRef, workloadText } from '../observed/workload-ref.ts';
 import { hashOf } from './files.ts';
@@ -23,17 +23,18 @@ export interface ConfigRollout {
  * The rollouts to NATS, where the spec names its workload, and to connect with its sidecars.
  *
  * @param natsHash of the files for NATS
- * @param sidecar the ConfigMap that the sidecars mount
+ * @param settings the ConfigMaps that the sidecars mount; empty where there are none yet
  */
-export function plannedRollouts(node: NodeObject, natsHash: string, sidecar: ConfigMap | undefined): ConfigRollout[] {
+export function plannedRollouts(node: NodeObject, natsHash: string, settings: readonly ConfigMap[]): ConfigRollout[] {
   const { reload, workload } = nodeSpec(node);
   const rollouts: ConfigRollout[] = [];
   if (workload)
     rollouts.push({ workload, hash: short(natsHash), how: reload === 'Restart' ? 'Restart' : 'NudgeKubelet' });
   const { connect } = node.spec;
-  if (connect && sidecar) {
+  const texts = textsOfAll(settings);
+  if (connect && texts) {
     // The API server returns the keys in another order, and the hash must be the same for both.
-    const entries = Object.entries(sidecar.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    const entries = Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : 1));
     const hash = createHash('sha256').update(JSON.stringify(entries)).digest('hex');
     rollouts.push({ workload: workloadRef(connect.workloadRef, 'Deployment'), hash: short(hash), how: 'NudgeKubelet' });
   }
@@ -44,9 +45,9 @@ export function plannedRollouts(node: NodeObject, natsHash: string, sidecar: Con
 export function rolloutsOfWritten(
   node: NodeObject,
   nats: ConfigMap | undefined,
-  sidecar: ConfigMap | undefined,
+  settings: readonly ConfigMap[],
 ): ConfigRollout[] {
-  return nats ? plannedRollouts(node, hashOf(nats.data) ?? '', sidecar) : [];
+  return nats ? plannedRollouts(node, hashOf(nats.data) ?? '', settings) : [];
 }
 
 /**
@@ -55,7 +56,7 @@ export function rolloutsOfWritten(
  * @returns undefined where the spec names no workload of NATS
  */
 export function rolloutNote(node: NodeObject): string | undefined {
-  const [rollout] = plannedRollouts(node, '', undefined);
+  const [rollout] = plannedRollouts(node, '', []);
   const which = rollout && workloadText(rollout.workload);
   // The spec may hold anything that somebody pasted there; only what can be the name of a workload is noted.
   return rollout && parseWorkload(which) ? `${rollout.how} ${which}` : undefined;

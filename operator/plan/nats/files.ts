@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { CONFIG_MAP_BYTES } from '../../api/objects.ts';
 import { CA_FILE, MAIN_FILE, PEERS_FILE, PROBE_INBOX } from '../observed/names.ts';
 import type { DerivedKeys, Texts } from '../observed/observed.ts';
 import { isUserKey } from '../trust/public-keys.ts';
@@ -24,13 +25,14 @@ import {
  */
 
 const ACCOUNT_HEAD = /^([A-Za-z0-9_-]+) \{$/;
+/** An export to one account: that of a peer with connect, and, of operators of before, of any peer. */
 const EXPORTED_TO = /, accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const OWN_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}) \\} ${OWN_MARK}$`, 'gm');
 const SIDECAR_USER = new RegExp(`^ {4}\\{ nkey: (U[A-Z2-7]{55}), .* ${SIDECAR_MARK}$`, 'gm');
 /** The operator's users and the canary have no inbox here, and the sidecars' has a dot in its name. */
-const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
+const PEER_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .*\["_INBOX\.([A-Za-z0-9_-]+)\.>"\] /;
 /** The user of a peer at which connect itself receives. */
-const CONNECT_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .* allow: \["lfh-sync\.deliver\.([A-Za-z0-9_-]+)", "_INBOX\.>"\] /;
+const CONNECT_USER = /^ {4}\{ nkey: (U[A-Z2-7]{55}), .*\["lfh-sync\.deliver\.([A-Za-z0-9_-]+)", "_INBOX\.>"\] /;
 
 export type NatsFiles = {
   readonly [MAIN_FILE]: string;
@@ -82,6 +84,15 @@ export function natsFiles(
   const main = head + natsIncludes({ ...access, ...(canary !== undefined && { canary }) }).mainAccount;
   return { files: { [MAIN_FILE]: main, [PEERS_FILE]: peersFile, [CA_FILE]: ca }, hash, phase };
 }
+
+/** How much room the users and the accounts leave for {@link CA_FILE} in their ConfigMap, in bytes. */
+export function roomForCas(access: Omit<NatsAccess, 'canary'>): number {
+  const { mainAccount, peerAccounts } = natsIncludes(access);
+  return CONFIG_MAP_BYTES - HEADS_BYTES - mainAccount.length - peerAccounts.length;
+}
+
+/** More than the lines above each text and the canary take. */
+const HEADS_BYTES = 1_024;
 
 /** The hash of written files, as {@link natsFiles} computes it; undefined where there are none. */
 export function hashOf(written: Texts | undefined): string | undefined {

@@ -91,6 +91,8 @@ export const SIDECAR_MARK = "# this node's sidecars";
  */
 const REMEMBERED_SECONDS = DURABLE.maxExpiresMs / 1_000 + 1;
 
+const THRESHOLD = `response_threshold: "${REMEMBERED_SECONDS}s"`;
+
 const LIMITS =
   `  limits: { max_connections: ${PEER_LIMITS.maxConnections}, max_subscriptions: ${PEER_LIMITS.maxSubscriptions}, ` +
   `max_payload: ${PEER_LIMITS.maxPayload} }\n`;
@@ -98,6 +100,9 @@ const LIMITS =
 const CONNECTIONS = 'allowed_connection_types: ["STANDARD"]';
 /** In the account of a peer with connect: what its question for SYNC becomes. */
 const INFO_SUBJECT = 'lfh-sync.info';
+
+/** Stands for the name of any account, which cannot be this. */
+const ANY_ACCOUNT = '<account>';
 
 const NAME = /^[A-Za-z0-9_-]+$/;
 
@@ -126,17 +131,14 @@ export function natsIncludes(access: NatsAccess): NatsIncludes {
   const peers = access.peers.map(peerOf).sort((a, b) => (a.account < b.account ? -1 : 1));
   if (isolation === 'Users') {
     return {
-      mainAccount: list('users', [...users, ...peers.flatMap((peer) => peerUsers(stream, peer))]),
+      mainAccount: list('users', [...users, ...peers.flatMap((peer) => usersOf(stream, peer))]),
       peerAccounts: '',
     };
   }
   return {
     mainAccount:
       list('users', users) +
-      list(
-        'exports',
-        peers.flatMap((peer) => peerExports(stream, peer)),
-      ),
+      list('exports', [...pullExports(stream), ...peers.flatMap((peer) => peerExports(stream, peer))]),
     peerAccounts: peers.map((peer) => peerAccount(main, stream, peer)).join(''),
   };
 }
@@ -154,7 +156,7 @@ function administrators({ own, sidecars, users, connect }: NatsAccess): string[]
 export function bytesOf(peer: AdmittedPeer, access: Pick<NatsAccess, 'account' | 'isolation' | 'stream'>): number {
   const { account: main, stream = STREAM, isolation = 'Accounts' } = access;
   const own = peerOf(peer);
-  const entries = isolation === 'Users' ? peerUsers(stream, own) : peerExports(stream, own);
+  const entries = isolation === 'Users' ? usersOf(stream, own) : peerExports(stream, own);
   const beside = isolation === 'Users' ? '' : peerAccount(main, stream, own);
   return entries.reduce((size, entry) => size + entry.length + 1, beside.length);
 }
@@ -169,36 +171,63 @@ export function accountOf({ lfhId, client = 'Sidecar' }: AdmittedPeer): string {
   return durableName(lfhId, client);
 }
 
+/**
+ * What all peers with a sidecar share, however many there are. `account_token_position` lets an account import a service only
+ * with its own name in the place of the `*`, and an account has the name of its durable (ADR 36).
+ */
+function pullExports(stream: string): string[] {
+  return servicesOf(stream, ANY_ACCOUNT).map((service, index) => {
+    const tokens = service.split('.');
+    const at = tokens.indexOf(ANY_ACCOUNT);
+    const answers = index === 0 ? 'response_type: stream, ' : '';
+    return (
+      `    { service: ${quote(tokens.with(at, '*').join('.'))}, ${answers}${THRESHOLD}, ` +
+      `account_token_position: ${at + 1} }`
+    );
+  });
+}
+
+/** Only a peer with connect has exports of its own. */
 function peerExports(stream: string, { client, account }: Peer): string[] {
-  const shared = `response_threshold: "${REMEMBERED_SECONDS}s", accounts: [${account}] }`;
-  if (client === 'Connect') {
-    const services = [infoSubject(stream, account), ...ackSubjects(stream, account)];
-    return [
-      ...services.map((service) => `    { service: ${quote(service)}, ${shared}`),
-      `    { stream: ${quote(deliverSubject(account))}, accounts: [${account}] }`,
-    ];
-  }
-  const [pull, ...others] = servicesOf(stream, account);
+  if (client === 'Sidecar') return [];
+  const services = [infoSubject(stream, account), ...ackSubjects(stream, account)];
   return [
-    `    { service: ${quote(pull)}, response_type: stream, ${shared}`,
-    ...others.map((service) => `    { service: ${quote(service)}, ${shared}`),
+    ...services.map((service) => `    { service: ${quote(service)}, ${THRESHOLD}, accounts: [${account}] }`),
+    `    { stream: ${quote(deliverSubject(account))}, accounts: [${account}] }`,
   ];
 }
 
 function peerAccount(main: string, stream: string, peer: Peer): string {
-  const users = [...peerUsers(stream, peer), ...probeUsers(stream, peer)];
-  const { mappings, imports } =
-    peer.client === 'Connect' ? connectImports(main, stream, peer) : pullImports(main, stream, peer);
-  return `${peer.account} {\n${LIMITS}${list('users', users)}${mappings}${list('imports', imports)}}\n`;
+  const { before, users, imports } =
+    peer.client === 'Connect' ? connectAccount(main, stream, peer) : pullAccount(main, stream, peer);
+  return `${peer.account} {\n${LIMITS}${before}${list('users', users)}${list('imports', imports)}}\n`;
 }
 
-interface Imports {
-  readonly mappings: string;
+interface AccountParts {
+  /** What stands before the users. */
+  readonly before: string;
+  readonly users: readonly string[];
   readonly imports: readonly string[];
 }
 
-function pullImports(main: string, stream: string, { account }: Peer): Imports {
-  return { mappings: '', imports: servicesOf(stream, account).map((service) => serviceImport(main, service)) };
+/**
+ * The subjects are variables of the account, because each is there two or three times, and the texts of all peers share one
+ * ConfigMap. nats-server reads a variable where the text is, so that nobody else's counts.
+ */
+function pullAccount(main: string, stream: string, { account, keys, probe }: Peer): AccountParts {
+  const services = servicesOf(stream, account);
+  const names = services.map((_, index) => `S${index + 1}`);
+  const variables = names.map((name) => `$${name}`);
+  const [pull = ''] = variables;
+  const inbox = quote(`${inboxPrefix(account)}.>`);
+  return {
+    before: services.map((service, index) => `  ${names[index]}: ${quote(service)}\n`).join(''),
+    users: [
+      ...keys.map((key) => user(key, variables, [inbox])),
+      ...(probe === undefined ? [] : [probeUser(probe, pull)]),
+    ],
+    imports: variables.map((service) => serviceImport(main, service)),
+  };
 }
 
 /**
@@ -206,24 +235,30 @@ function pullImports(main: string, stream: string, { account }: Peer): Imports {
  * never be asked: the account's own JetStream answers first that it is not enabled. So the subject is mapped to one that only the
  * import listens on. Permissions are checked after the mapping.
  */
-function connectImports(main: string, stream: string, { account }: Peer): Imports {
-  const info = serviceImport(main, infoSubject(stream, account), INFO_SUBJECT);
-  const acks = ackSubjects(stream, account).map((service) => serviceImport(main, service));
-  const messages = `    { stream: { account: ${quote(main)}, subject: ${quote(deliverSubject(account))} } }`;
+function connectAccount(main: string, stream: string, { account, keys, probe }: Peer): AccountParts {
+  const [info, deliver] = [quote(INFO_SUBJECT), quote(deliverSubject(account))];
+  const acks = ackSubjects(stream, account).map(quote);
+  const asked = serviceImport(main, quote(infoSubject(stream, account)), info);
+  const messages = `    { stream: { account: ${quote(main)}, subject: ${deliver} } }`;
   return {
-    mappings: `  mappings: { ${quote(CONNECT_INFO_SUBJECT)}: ${quote(INFO_SUBJECT)} }\n`,
-    imports: [info, ...acks, messages],
+    before: `  mappings: { ${quote(CONNECT_INFO_SUBJECT)}: ${info} }\n`,
+    users: [
+      // connect cannot be told which inbox to use, and has this account for itself.
+      ...keys.map((key) => user(key, [info, ...acks], [deliver, quote('_INBOX.>')])),
+      ...(probe === undefined ? [] : [probeUser(probe, info)]),
+    ],
+    imports: [asked, ...acks.map((service) => serviceImport(main, service)), messages],
   };
 }
 
+/** @param service a quoted subject, or a variable */
 function serviceImport(main: string, service: string, to?: string): string {
-  return `    { service: { account: ${quote(main)}, subject: ${quote(service)} }${to === undefined ? '' : `, to: ${quote(to)}`} }`;
+  return `    { service: { account: ${quote(main)}, subject: ${service} }${to === undefined ? '' : `, to: ${to}`} }`;
 }
 
-function probeUsers(stream: string, { client, account, probe }: Peer): string[] {
-  if (probe === undefined) return [];
-  const served = client === 'Connect' ? INFO_SUBJECT : pullSubject(stream, account);
-  return [user(probe, [served, CONNECTIONS_SUBJECT], [`${PROBE_INBOX}.>`])];
+/** @param served the subject that the peer itself asks on, quoted or a variable */
+function probeUser(probe: string, served: string): string {
+  return user(probe, [served, quote(CONNECTIONS_SUBJECT)], [quote(`${PROBE_INBOX}.>`)]);
 }
 
 /** The lines of the users that a node's sidecars sign in as. Without an operator an administrator writes one of them. */
@@ -248,11 +283,9 @@ function canaryUser(key: string): string {
   return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
 }
 
-function peerUsers(stream: string, { client, account, keys }: Peer): string[] {
-  if (client === 'Sidecar') return pullUsers(stream, account, account, keys);
-  const publish = [INFO_SUBJECT, ...ackSubjects(stream, account)];
-  // connect cannot be told which inbox to use, and has this account for itself.
-  return keys.map((key) => user(key, publish, [deliverSubject(account), '_INBOX.>']));
+/** What a peer is in an account that it shares with others. */
+function usersOf(stream: string, { account, keys }: Peer): string[] {
+  return pullUsers(stream, account, account, keys);
 }
 
 /**
@@ -261,12 +294,18 @@ function peerUsers(stream: string, { client, account, keys }: Peer): string[] {
  * @param own the sync name of the node that receives
  */
 export function pullUsers(stream: string, durable: string, own: string, keys: readonly string[]): string[] {
-  return keys.map((key) => user(key, servicesOf(stream, durable), [`${inboxPrefix(own)}.>`]));
+  const subscribe = [`${inboxPrefix(own)}.>`];
+  const allow = (subjects: readonly string[]): string => `{ allow: ${texts(subjects)} }`;
+  return keys.map((key) => userLine(key, allow(servicesOf(stream, durable)), allow(subscribe)));
 }
 
+/** @param publish and `subscribe` are subjects, each quoted, or a variable */
 function user(key: string, publish: readonly string[], subscribe: readonly string[]): string {
-  const permissions = `{ publish: { allow: ${texts(publish)} }, subscribe: { allow: ${texts(subscribe)} } }`;
-  return `    { nkey: ${key}, permissions: ${permissions}, ${CONNECTIONS} }`;
+  return userLine(key, `[${publish.join(', ')}]`, `[${subscribe.join(', ')}]`);
+}
+
+function userLine(key: string, publish: string, subscribe: string): string {
+  return `    { nkey: ${key}, permissions: { publish: ${publish}, subscribe: ${subscribe} }, ${CONNECTIONS} }`;
 }
 
 /** Everything that a peer may do: pull from, reset and acknowledge its own durable. */

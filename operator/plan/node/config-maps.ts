@@ -1,4 +1,5 @@
-import type { ConfigMap, Metadata } from '../../api/objects.ts';
+import { Buffer } from 'node:buffer';
+import { CONFIG_MAP_BYTES, type ConfigMap, type Metadata } from '../../api/objects.ts';
 import { rolloutNote } from '../nats/config-rollout.ts';
 import { type NatsFiles, withoutRevoked } from '../nats/files.ts';
 import { INVITATION_FILE, MANAGED_BY, NAMES, NODE_LABEL, ROLLOUT_NOTE, WORKLOAD_NOTE } from '../observed/names.ts';
@@ -21,9 +22,37 @@ export function natsConfigMap(node: NodeObject, files: NatsFiles): ConfigMap {
   return configMap({ ...metadata, ...(Object.keys(annotations).length > 0 && { annotations }) }, files);
 }
 
-/** @param files that the sidecars mount: their settings and the CAs */
-export function sidecarConfigMap(node: NodeObject, files: Texts): ConfigMap {
-  return owned(node, NAMES.sidecar(node.metadata.name), files);
+/**
+ * What the sidecars mount as one directory. A node with few peers has one ConfigMap. What does not fit goes into the next, of which
+ * there are always as many, so that no pod changes for it (ADR 36).
+ *
+ * @param files the settings and the CAs
+ * @param there the names of those that are there now: what one of them had would count as well, so that it is emptied
+ */
+export function sidecarConfigMaps(node: NodeObject, files: Texts, there: readonly string[]): ConfigMap[] {
+  const names = NAMES.sidecars(node.metadata.name);
+  const parts = inParts(files, names.length);
+  return names.flatMap((name, index) => {
+    const part = parts[index] ?? {};
+    const isNeeded = index === 0 || there.includes(name) || Object.keys(part).length > 0;
+    return isNeeded ? [owned(node, name, part)] : [];
+  });
+}
+
+/** In the order of their names, in which settings come before CAs. The last part takes whatever is left. */
+function inParts(files: Texts, most: number): Texts[] {
+  const parts: Record<string, string>[] = [{}];
+  let room = CONFIG_MAP_BYTES;
+  for (const [name, text] of Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const size = Buffer.byteLength(text);
+    if (size > room && parts.length < most) {
+      parts.push({});
+      room = CONFIG_MAP_BYTES;
+    }
+    room -= size;
+    Object.assign(parts.at(-1) ?? {}, { [name]: text });
+  }
+  return parts;
 }
 
 export function invitationConfigMap(node: NodeObject, invitation: string): ConfigMap {

@@ -7,7 +7,10 @@ import { peerSpec } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';
 import { isClientSupported, isGranted, type PlannedPeer } from '../peers/peers.ts';
 import { type SettingsAuthor, withoutPeers } from '../peers/sidecar-settings.ts';
-import { natsConfigMap, sidecarConfigMap } from './config-maps.ts';
+import { natsConfigMap, sidecarConfigMaps } from './config-maps.ts';
+
+/** What is in the cluster, and for which node. */
+type Written = Pick<Observed, 'node' | 'written' | 'writtenSettings' | 'settingsIn'>;
 
 export interface Revocations {
   readonly configMaps: readonly ConfigMap[];
@@ -22,13 +25,13 @@ export interface Revocations {
  * taking access back waits for nothing.
  */
 export function revocationsOf(
-  { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
+  { node, written, writtenSettings, settingsIn }: Written,
   peers: readonly PlannedPeer[],
   derived: SettingsAuthor,
 ): Revocations {
   const granted = peers.filter(isGranted).map(({ peer }) => accessOf(peer));
   const receiving = new Set(peers.flatMap(({ settings }) => settings?.name ?? []));
-  return remaining({ node, written, writtenSettings }, granted, receiving, derived);
+  return remaining({ node, written, writtenSettings, settingsIn }, granted, receiving, derived);
 }
 
 /**
@@ -36,7 +39,7 @@ export function revocationsOf(
  * one key or id keep what they have, since nobody is added.
  */
 export function revocationsWithoutPlan(
-  { peers, ...observed }: Pick<Observed, 'node' | 'peers' | 'written' | 'writtenSettings'>,
+  { peers, ...observed }: Written & Pick<Observed, 'peers'>,
   derived: SettingsAuthor,
 ): Revocations {
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
@@ -52,16 +55,18 @@ function accessOf(peer: PeerObject): AdmittedPeer {
 }
 
 function remaining(
-  { node, written, writtenSettings }: Pick<Observed, 'node' | 'written' | 'writtenSettings'>,
+  { node, written, writtenSettings, settingsIn }: Written,
   granted: readonly AdmittedPeer[],
   receiving: ReadonlySet<string>,
   derived: SettingsAuthor,
 ): Revocations {
   if (!written) return { configMaps: [], rollouts: [] };
   const files = withoutRevoked(written, granted);
-  const sidecar = writtenSettings && sidecarConfigMap(node, withoutPeers(writtenSettings, receiving, derived));
+  const settings = writtenSettings
+    ? sidecarConfigMaps(node, withoutPeers(writtenSettings, receiving, derived), settingsIn)
+    : [];
   return {
-    configMaps: [natsConfigMap(node, files), ...(sidecar ? [sidecar] : [])],
-    rollouts: plannedRollouts(node, hashOf(files) ?? '', sidecar),
+    configMaps: [natsConfigMap(node, files), ...settings],
+    rollouts: plannedRollouts(node, hashOf(files) ?? '', settings),
   };
 }

@@ -8,6 +8,12 @@ export const NAMES = {
   key: (node: string): string => `${node}-nkey`,
   nats: (node: string): string => `${node}-nats`,
   sidecar: (node: string): string => `${node}-sidecar`,
+  /** Those over which the sidecars' settings are spread. Most nodes have only the first, which is {@link NAMES.sidecar}. */
+  sidecars: (node: string): [first: string, ...others: string[]] => [
+    NAMES.sidecar(node),
+    `${node}-sidecar-2`,
+    `${node}-sidecar-3`,
+  ],
   invitation: (node: string): string => `${node}-invitation`,
 } as const;
 

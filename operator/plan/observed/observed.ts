@@ -1,7 +1,7 @@
 import type { DurableConfig } from '../../../common/contract/durable.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
-import type { Metadata } from '../../api/objects.ts';
+import type { ConfigMap, Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Advertised } from './advertised.ts';
 import type { CertificateReader } from './certificate.ts';
@@ -22,6 +22,12 @@ export function nodeNameOf({ spec }: PeerObject): string {
 
 /** The texts of a ConfigMap or Secret, by key. */
 export type Texts = Readonly<Record<string, string>>;
+
+/** The texts of ConfigMaps that are mounted as one directory; undefined where there are none. */
+export function textsOfAll(configMaps: readonly ConfigMap[]): Texts | undefined {
+  if (configMaps.length === 0) return undefined;
+  return Object.assign({}, ...configMaps.map(({ data }) => data)) as Texts;
+}
 
 /** Reads the ConfigMaps and Secrets of the node's namespace by name; undefined where there is no such object. */
 export interface References {
@@ -192,8 +198,10 @@ export interface Observed {
   readonly key: ObservedKey | undefined;
   /** The files for NATS as the ConfigMap has them now. Any of them may be missing, or written by somebody else. */
   readonly written: Texts | undefined;
-  /** The sidecars' settings as their ConfigMap has them now. */
+  /** The sidecars' settings as their ConfigMaps have them now. */
   readonly writtenSettings: Texts | undefined;
+  /** The names of those ConfigMaps. */
+  readonly settingsIn: readonly string[];
   /** The hash that every server that answers was last seen to run. */
   readonly liveHash: string | undefined;
   /** Whether a peer that this configuration lets in has not been served for a while. */

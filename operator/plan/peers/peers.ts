@@ -5,8 +5,9 @@ import { bytesOf } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
 import { nodeKeys, nodeSpec, peerSpec } from '../observed/spec.ts';
 import { type ResolvedCa, resolveCa } from '../trust/ca-source.ts';
-import { bundle, MAX_PEER_CA } from '../trust/certificates.ts';
+import { bundle } from '../trust/certificates.ts';
 import { type Admission, admit, peerKeys } from './admission.ts';
+import { caTooLarge, minus, noRoom, type Room, roomForPeers } from './room.ts';
 import { peerSettings } from './sidecar-settings.ts';
 
 export interface PlannedPeer extends Admission {
@@ -22,17 +23,6 @@ export interface PlannedPeer extends Admission {
   readonly failure: Error | undefined;
 }
 
-/**
- * How much of each of a node's ConfigMaps all its peers together may take. The API server takes no ConfigMap of more than 1 MiB,
- * and the node's own two CAs ({@link OWN_CA_BYTES}), its users and its servers are in there as well.
- *
- * If peers took more, nothing could be written any more, and so nobody's access could be taken back either.
- */
-const PEERS_BYTES = 890_000;
-/** How much the node's own two CAs may take before they take the room of peers. */
-const OWN_CA_BYTES = 2 * MAX_PEER_CA;
-/** How much of that may be CAs: one peer that refers to a bundle of all public CAs must not take the room of the others. */
-const CA_BYTES = 600_000;
 /** A key of the right length, for a size that must not depend on the real key. */
 const ANY_KEY = 'U'.repeat(56);
 
@@ -42,49 +32,48 @@ const ANY_KEY = 'U'.repeat(56);
  *
  * @param ownKeys public keys that the node signs in with, at its peers and at its local NATS
  * @param now in milliseconds since 1970
- * @param ownCaBytes how much the node's own two CAs take
+ * @param ownCas how much the node's own CAs take
  */
 export function plannedPeers(
   observed: Pick<Observed, 'node' | 'peers' | 'references' | 'certificates'>,
   ownKeys: readonly string[],
   derived: Pick<DerivedKeys, 'probe'>,
   now: number,
-  ownCaBytes = 0,
+  ownCas: Pick<Room, 'nats' | 'cas'> = { nats: 0, cas: 0 },
 ): PlannedPeer[] {
   const { node, peers } = observed;
   const staying = peers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const probes = new Map(staying.map((peer) => [peer, attempt(() => derived.probe(peer.spec.lfhId))]));
   const probeKeys = [...probes.values()].flatMap((probe) => ('value' in probe ? (probe.value ?? []) : []));
-  let room = PEERS_BYTES - Math.max(0, ownCaBytes - OWN_CA_BYTES);
-  let caRoom = CA_BYTES;
+  const all = roomForPeers(ownCas);
+  let left = all;
   return admit(node, [...ownKeys, ...nodeKeys(node), ...probeKeys], staying).map((admission) => {
     const probe = probes.get(admission.peer);
-    const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, caRoom, now));
+    const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, left, now));
     if ('failure' in planned) {
       const clientSupported = isClientSupported(node, admission.peer);
       const nothing = { ca: undefined, settings: undefined, invalid: undefined, clientSupported };
       return { ...admission, ...nothing, failure: planned.failure };
     }
-    const { caSize, size, ...peer } = planned.value;
-    const conflict = peer.conflict ?? (size > room ? noRoom(size, room) : undefined);
+    const { takes, ...peer } = planned.value;
+    const conflict = peer.conflict ?? noRoom(takes, left, all);
     if (conflict !== undefined) return { ...peer, conflict, settings: undefined };
-    room -= size;
-    caRoom -= caSize;
+    left = minus(left, takes);
     return peer;
   });
 }
 
-/** @returns a peer by itself, with how much of a ConfigMap it takes, and how much of that its CA */
+/** @returns a peer by itself, with how much room it takes */
 function planOne(
   admission: Admission,
   observed: Pick<Observed, 'node' | 'references' | 'certificates'>,
-  caRoom: number,
+  left: Room,
   now: number,
-): PlannedPeer & { readonly size: number; readonly caSize: number } {
+): PlannedPeer & { readonly takes: Room } {
   const { peer } = admission;
   let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
   let caSize = bundle(ca?.authorities ?? []).length;
-  if (caSize > caRoom) {
+  if (caSize > left.cas) {
     const problem = { reason: 'CertificateInvalid', message: caTooLarge(caSize) } as const;
     ca = { authorities: [], problems: [problem], expires: undefined };
     caSize = 0;
@@ -92,9 +81,8 @@ function planOne(
   const { settings, invalid } = settingsOf(peer, ca);
   const clientSupported = isClientSupported(observed.node, peer);
   const planned = { ...admission, ca, invalid, settings, clientSupported, failure: undefined };
-  // NATS and the settings have a ConfigMap each, and the CA is in both.
-  const size = caSize + Math.max(natsBytes(observed.node, planned), settings ? settingsBytes(settings) : 0);
-  return { ...planned, size, caSize };
+  const nats = natsBytes(observed.node, planned);
+  return { ...planned, takes: { nats, settings: settings ? settingsBytes(settings) : 0, cas: caSize } };
 }
 
 type Attempt<Value> = { readonly value: Value } | { readonly failure: Error };
@@ -158,17 +146,4 @@ function settingsOf(peer: PeerObject, ca: ResolvedCa | undefined): Pick<PlannedP
     if (!(error instanceof ShapeError)) throw error;
     return { settings: undefined, invalid: `spec${error.path.replace(/^\[0\]/, '')}: ${error.message}` };
   }
-}
-
-function noRoom(size: number, room: number): string {
-  const [takes, all, left] = [size, PEERS_BYTES, room].map((bytes) => `${(bytes / 1024).toFixed(1)} KiB`);
-  return (
-    `there is no room for it: it takes ${takes}, and of the ${all} that a ConfigMap has for all peers of a node the older ones ` +
-    `leave ${left}; delete peers that are not needed, or give them fewer keys and smaller CAs`
-  );
-}
-
-function caTooLarge(size: number): string {
-  const [kib, limit] = [size, CA_BYTES].map((bytes) => Math.ceil(bytes / 1024));
-  return `spec.ca holds ${kib} KiB, and all peers of a node have room for ${limit} KiB: give only the peer's own CA`;
 }

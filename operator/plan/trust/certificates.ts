@@ -35,8 +35,8 @@ export interface ReadCertificates {
 /** Some dozens of certificates: as much as the CRD allows inline. A peer may not have more, since the others need room as well. */
 export const MAX_PEER_CA = 65_536;
 /**
- * A bundle of all public authorities has some 230 KiB. The node's own two are in one ConfigMap, which takes 1 MiB, and leave
- * half of it to the peers.
+ * A bundle of all public authorities has some 230 KiB. That of NATS is in the ConfigMap that nats-server includes, which takes 1 MiB,
+ * and leaves three quarters of it to the peers.
  */
 export const MAX_OWN_CA = 262_144;
 
@@ -78,6 +78,32 @@ export function readCertificates(
 export function bundle(authorities: readonly Authority[]): string {
   const once = new Map(authorities.map((authority) => [authority.fingerprint, authority.pem]));
   return [...once.values()].join('');
+}
+
+/**
+ * The same, with as many of the others as there is room for, in the order given: from the first that does not fit all are left out.
+ *
+ * @param own are there in any case
+ * @param room in bytes
+ * @returns the text, and how many authorities were left out
+ */
+export function bundleWithin(
+  own: readonly Authority[],
+  others: readonly Authority[],
+  room: number,
+): { readonly text: string; readonly leftOut: number } {
+  const known = new Set(own.map(({ fingerprint }) => fingerprint));
+  const further = new Map(
+    others.flatMap((each) => (known.has(each.fingerprint) ? [] : [[each.fingerprint, each.pem]])),
+  );
+  const pems = [...further.values()];
+  let left = room - bundle(own).length;
+  const fitting = pems.findIndex((pem) => {
+    left -= pem.length;
+    return left < 0;
+  });
+  const kept = fitting === -1 ? pems : pems.slice(0, fitting);
+  return { text: bundle(own) + kept.join(''), leftOut: pems.length - kept.length };
 }
 
 function noBlocks(pem: string, where: string): CertificateProblem {

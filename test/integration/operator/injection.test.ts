@@ -118,7 +118,9 @@ describe("the operator's injection", function () {
     assert.equal(container?.readinessProbe, undefined);
     assert.deepEqual(container?.resources, { requests: { cpu: '50m', memory: '128Mi' } });
     assert.deepEqual(volume?.projected.sources, [
-      { configMap: { name: 'local-sidecar', optional: true } },
+      ...['local-sidecar', 'local-sidecar-2', 'local-sidecar-3'].map((name) => ({
+        configMap: { name, optional: true },
+      })),
       {
         secret: {
           name: 'local-nkey',

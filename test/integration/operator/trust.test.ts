@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isAuthentic } from '../../../common/contract/settings-mac.ts';
 import { type ConfigMap, KINDS } from '../../../operator/api/objects.ts';
+import { NAMES } from '../../../operator/plan/observed/names.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
@@ -64,6 +65,37 @@ describe("the operator's handling of CAs", function () {
     await becomesText('local-nats', 'ca.crt', site.site.ca.ca + ca.ca + other.ca);
     await site.kubectl('delete', 'lfhpeer', 'hospital-b');
     await becomesText('local-nats', 'ca.crt', site.site.ca.ca + other.ca + ca.ca);
+  });
+
+  it('spreads over further ConfigMaps what one cannot take, as a whole that it authenticates, and empties them again', async () => {
+    const all = await Promise.all(Array.from({ length: 100 }, () => createCertificateAuthority('one of many')));
+    const inline = all.map((each) => each.ca).join('');
+    await site.apply(KINDS.configMap, 'many-cas', { data: { 'ca.crt': inline } });
+    const names = Array.from({ length: Math.ceil(1_100_000 / inline.length) }, (_, index) => `hospital-${index + 10}`);
+    const spec = { servers: ['tls://192.0.2.1:4222'], ca: { configMapRef: { name: 'many-cas' } } };
+    const { apiVersion, kind } = KINDS.peer;
+    const peers = names.map((name) => ({ apiVersion, kind, metadata: { name }, spec: { lfhId: name, ...spec } }));
+    await plane.apply(peers, site.namespace);
+    /** Of each of the three; undefined where it does not exist. */
+    const parts = async (): Promise<(Readonly<Record<string, string>> | undefined)[]> => {
+      const found = NAMES.sidecars('local').map((each) => site.get<ConfigMap>(KINDS.configMap, each));
+      return (await Promise.all(found)).map((each) => each && (each.data ?? {}));
+    };
+    const last = `ca-lfh-sync-${names.at(-1)}.crt`;
+    await until('the last CA is there', async () => (await parts()).some((part) => part?.[last]));
+    const [first, second, third] = await parts();
+    assert.ok(first?.LFH_SYNC_PEERS && second && third === undefined);
+    for (const name of names) assert.equal({ ...first, ...second }[`ca-lfh-sync-${name}.crt`], inline);
+    const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
+    assert.equal(isAuthentic({ ...first, ...second }, [seed]), true);
+    assert.equal(isAuthentic(first, [seed]), false);
+    // What somebody else puts into the third would be mounted, too.
+    await site.apply(KINDS.configMap, 'local-sidecar-3', { data: { LFH_SYNC_ANNOUNCE: 'false' } });
+    const isEmpty = async (index: number): Promise<boolean> =>
+      Object.keys((await parts())[index] ?? { no: '' }).length === 0;
+    await until('the third is empty', () => isEmpty(2));
+    await site.kubectl('delete', 'lfhpeer', '--all', '--timeout=30s');
+    await until('the second is empty', () => isEmpty(1));
   });
 
   it('gives no file to a peer whose certificate is issued by a well-known CA', async () => {

@@ -54,6 +54,7 @@ describe('what a plan is made from', () => {
     assert.equal(observed.key?.previous?.publicKey, previous.publicKey);
     assert.deepEqual(observed.peers, snapshot.peers);
     assert.deepEqual([observed.written, observed.writtenSettings], [{ of: 'local-nats' }, { of: 'local-sidecar' }]);
+    assert.deepEqual(observed.settingsIn, ['local-sidecar']);
   });
 
   it('has no field that nobody has named', () => {
@@ -67,6 +68,7 @@ describe('what a plan is made from', () => {
       'otherNodes',
       'peers',
       'references',
+      'settingsIn',
       'written',
       'writtenSettings',
     ]);

@@ -158,6 +158,7 @@ export function observedOf(peers: readonly PeerObject[], changes: Partial<Observ
     key: aKey(),
     written: undefined,
     writtenSettings: undefined,
+    settingsIn: [],
     liveHash: undefined,
     leavesOut: false,
     ...changes,

@@ -42,13 +42,14 @@ export interface GrantedUser {
 
 interface Service {
   readonly subject: string;
-  readonly account: string;
+  /** Which account may import it; or that with its name in the place of this token may, counted from 1. */
+  readonly to: string | number;
   readonly kind: 'service' | 'service with many answers' | 'messages';
 }
 
 const TEXTS = String.raw`((?:"[^"\\]*"(?:, )?)+)`;
 const USER = new RegExp(
-  String.raw`^    \{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ allow: \[${TEXTS}\] \}, subscribe: \{ allow: \[${TEXTS}\] \} \}, allowed_connection_types: \["STANDARD"\] \}$`,
+  String.raw`^    \{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \[${TEXTS}\], subscribe: \[${TEXTS}\] \}, allowed_connection_types: \["STANDARD"\] \}$`,
 );
 const CANARY =
   /^ {4}\{ nkey: (U[A-Z2-7]{55}), permissions: \{ publish: \{ deny: \[">"\] \}, subscribe: \{ deny: \[">"\] \} \} \} (# canary)$/;
@@ -58,7 +59,9 @@ const SIDECAR = new RegExp(
 );
 const ADMINISTRATOR = /^ {4}\{ nkey: (U[A-Z2-7]{55}) \}$/;
 const EXPORT =
-  /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
+  /^ {4}\{ service: "([^"\\]+)", (response_type: stream, )?response_threshold: "6s", (?:accounts: \[([A-Za-z0-9_-]+)\]|account_token_position: (\d+)) \}$/;
+/** Before the users of an account: a subject that its later lines name. */
+const VARIABLE = /^ {2}(S\d): ("[^"\\]+")$/;
 const LIMITS = '  limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }';
 const MESSAGES = /^ {4}\{ stream: "([^"\\]+)", accounts: \[([A-Za-z0-9_-]+)\] \}$/;
 const IMPORT =
@@ -86,9 +89,10 @@ export function grantedBy(mainFile: string, peersFile: string): Granted {
   if (!main.atEnd()) {
     main.list('exports', (line) => {
       const [, messages = '', to = ''] = MESSAGES.exec(line) ?? [];
-      if (messages) return exported.push({ subject: messages, account: to, kind: 'messages' });
-      const [, subject = '', stream, account = ''] = EXPORT.exec(line) ?? assert.fail(line);
-      return exported.push({ subject, account, kind: stream === undefined ? 'service' : 'service with many answers' });
+      if (messages) return exported.push({ subject: messages, to, kind: 'messages' });
+      const [, subject = '', stream, account, position] = EXPORT.exec(line) ?? assert.fail(line);
+      const kind = stream === undefined ? 'service' : 'service with many answers';
+      return exported.push({ subject, to: account ?? Number(position), kind });
     });
   }
   assert.ok(main.atEnd());
@@ -116,12 +120,19 @@ function accountsOf(lines: Lines): Map<string, GrantedAccount> {
     assert.equal(lines.next(), LIMITS);
     const users: GrantedUser[] = [];
     const imports: Import[] = [];
-    lines.list('users', (each) => users.push(userOf(each)));
+    const variables = new Map<string, string>();
+    for (let found = VARIABLE.exec(lines.peek()); found; found = VARIABLE.exec(lines.peek())) {
+      lines.next();
+      variables.set(found[1] ?? '', found[2] ?? '');
+    }
+    const written = (each: string): string =>
+      each.replace(/\$(S\d)/g, (_, variable: string) => variables.get(variable) ?? assert.fail(each));
     const [, from, onto] = MAPPING.exec(lines.peek()) ?? [];
     const mappings = from !== undefined && onto !== undefined ? [[from, onto] as const] : [];
     if (mappings.length > 0) lines.next();
+    lines.list('users', (each) => users.push(userOf(written(each))));
     lines.list('imports', (each) => {
-      const [, kind, account = '', subject = '', to] = IMPORT.exec(each) ?? assert.fail(each);
+      const [, kind, account = '', subject = '', to] = IMPORT.exec(written(each)) ?? assert.fail(each);
       const shown = kind === 'service' ? 'service' : 'messages';
       imports.push({ kind: shown, account, subject, ...(to !== undefined && { to }) });
     });
@@ -132,8 +143,10 @@ function accountsOf(lines: Lines): Map<string, GrantedAccount> {
   return accounts;
 }
 
+/** nats-server takes `{ allow: […] }` and the list alone for the same. */
 function userOf(line: string): GrantedUser {
-  const [, key = '', publish = '', subscribe = ''] = USER.exec(line) ?? assert.fail(line);
+  const short = line.replace(/\{ allow: (\[[^\]]*\]) \}/g, '$1');
+  const [, key = '', publish = '', subscribe = ''] = USER.exec(short) ?? assert.fail(line);
   const list = (text: string): string[] => JSON.parse(`[${text}]`) as string[];
   return { key, publish: list(publish), subscribe: list(subscribe) };
 }

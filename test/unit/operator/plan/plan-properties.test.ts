@@ -194,17 +194,26 @@ describe('the plan of a node with any peers', () => {
             ...messages.map((subject) => ({ kind: 'messages', account: 'LFH', subject })),
           ]);
           assert.deepEqual(
-            exports.filter(({ account }) => account === name).map(({ subject, kind }) => [subject, kind]),
-            [
-              ...services.map((subject, index) => [
-                subject,
-                index === 0 && !isConnect(name) ? 'service with many answers' : 'service',
-              ]),
-              ...messages.map((subject) => [subject, 'messages']),
-            ],
+            exports.filter(({ to: account }) => account === name).map(({ subject, kind }) => [subject, kind]),
+            isConnect(name)
+              ? [
+                  ...services.map((subject) => [subject, 'service']),
+                  ...messages.map((subject) => [subject, 'messages']),
+                ]
+              : [],
           );
         }
-        assert.equal(exports.length, 4 * accounts.size);
+        const shared = exports.filter(({ to }) => typeof to === 'number');
+        assert.deepEqual(
+          shared.map(({ subject, to, kind }) => [subject, subject.split('.')[Number(to) - 1], kind]),
+          SERVICES('*').map((subject, index) => [subject, '*', index === 0 ? 'service with many answers' : 'service']),
+        );
+        // The place of the durable, and no other `*`, is that of the account's name.
+        assert.deepEqual(
+          shared.map(({ to }) => to),
+          SERVICES('durable').map((subject) => subject.split('.').indexOf('durable') + 1),
+        );
+        assert.equal(exports.length, shared.length + 4 * [...accounts.keys()].filter(isConnect).length);
       }),
     );
   });

@@ -69,13 +69,22 @@ describe('the injected container', () => {
     for (const path of paths) assert.match(path, /^"path":"secrets\/[^/]+"$/);
   });
 
+  it('mounts as many ConfigMaps as there may be, so that no pod changes when one more is needed', () => {
+    const sources = appliedPod(node()).volumes[0]?.projected.sources ?? [];
+    const names = ['local-sidecar', 'local-sidecar-2', 'local-sidecar-3'];
+    assert.deepEqual(
+      sources.filter((source) => 'configMap' in source),
+      names.map((name) => ({ configMap: { name, optional: true } })),
+    );
+  });
+
   it("mounts the key that was brought, and only the password of the password's Secret", () => {
     const passwordSecretRef = { name: 'kafka-user', key: 'pw' };
     const spec = {
       key: { secretRef: { name: 'brought' } },
       kafka: { brokers: ['k:1'], sasl: { mechanism: 'plain', username: 'u', passwordSecretRef } },
     };
-    const [, key, password] = appliedPod(node(undefined, undefined, { spec })).volumes[0]?.projected.sources ?? [];
+    const [, , , key, password] = appliedPod(node(undefined, undefined, { spec })).volumes[0]?.projected.sources ?? [];
     assert.match(JSON.stringify(key), /"brought"/);
     const items = [{ key: 'pw', path: 'secrets/kafka-password' }];
     assert.deepEqual(password, { secret: { name: 'kafka-user', items, optional: true } });
@@ -84,7 +93,7 @@ describe('the injected container', () => {
   it('mounts what a FHIR server is signed in with, and is the same whichever way that is', () => {
     const url = 'https://fhir.example.org/r4';
     const fhirServers = [{ url, secretRef: { name: 'fhir' } }, { url: 'https://open.example.org' }];
-    const [, , fhir, ...others] =
+    const [, , , , fhir, ...others] =
       appliedPod(node(undefined, undefined, { spec: { fhirServers } })).volumes[0]?.projected.sources ?? [];
     const id = fhirServerId(url);
     const items = ['username', 'password', 'token'].map((key) => ({ key, path: `secrets/${id}.${key}` }));

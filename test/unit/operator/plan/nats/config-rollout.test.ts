@@ -72,7 +72,7 @@ describe('plannedRollouts', () => {
     const { files } = planOf(observedOf([]));
     assert.ok(files);
     const sidecar = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: {} };
-    assert.deepEqual(plannedRollouts(aNode(), files.hash, sidecar), []);
+    assert.deepEqual(plannedRollouts(aNode(), files.hash, [sidecar]), []);
     assert.deepEqual(planOf(observedOf([], { node: aNode({ metadata: { name: 'a.b' }, spec: both }) })).rollouts, []);
   });
 });
@@ -81,12 +81,12 @@ describe('rolloutsOfWritten', () => {
   it('gives the planned rollouts for ConfigMaps as the API server returns them, and none for none', () => {
     const node = aNode({ spec: both });
     const { objects, rollouts: planned } = planOf(observedOf([aPeer('b')], { node }));
-    const [natsFiles, sidecar] = objects.map((object) => ({
+    const [natsFiles, ...settings] = objects.slice(0, 2).map((object) => ({
       ...object,
       data: Object.fromEntries(Object.entries(object.data ?? {}).toReversed()),
     }));
-    assert.deepEqual(rolloutsOfWritten(node, natsFiles, sidecar), planned);
-    assert.deepEqual(rolloutsOfWritten(node, undefined, undefined), []);
+    assert.deepEqual(rolloutsOfWritten(node, natsFiles, settings), planned);
+    assert.deepEqual(rolloutsOfWritten(node, undefined, []), []);
   });
 });
 

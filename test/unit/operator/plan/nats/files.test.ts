@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  accessIn,
   hashOf,
   type NatsFiles,
   natsFiles,
@@ -7,7 +8,8 @@ import {
   sidecarUsersIn,
   withoutRevoked,
 } from '../../../../../operator/plan/nats/files.ts';
-import { MAIN_FILE, PEERS_FILE } from '../../../../../operator/plan/observed/names.ts';
+import { CA_FILE, MAIN_FILE, PEERS_FILE } from '../../../../../operator/plan/observed/names.ts';
+import { earlierNatsText } from '../../../../kit/servers/earlier-nats-text.ts';
 import { userKey } from '../fixtures.ts';
 
 const KEYS = ['A', 'B', 'C', 'D'].map(userKey) as [string, string, string, string];
@@ -230,4 +232,27 @@ describe('withoutRevoked', () => {
       });
     });
   }
+});
+
+describe('the text of an operator of before, in which each peer has exports and subjects of its own', () => {
+  const textOf = (peers: Readonly<Record<string, string>>): Record<string, string> => {
+    const { mainAccount, peerAccounts } = earlierNatsText(OWN, peers);
+    return { [MAIN_FILE]: mainAccount, [PEERS_FILE]: peerAccounts, [CA_FILE]: CA };
+  };
+  const before = textOf({ b: B, c: C });
+
+  it('shows who is let in, and is taken back from those who are not granted it any more', () => {
+    assert.deepEqual(
+      [...accessIn(before)].map(([account, keys]) => [account, ...keys]),
+      [
+        ['lfh-sync-b', B],
+        ['lfh-sync-c', C],
+      ],
+    );
+    assert.deepEqual(withoutRevoked(before, [{ lfhId: 'c', publicKeys: [C] }]), textOf({ c: C }));
+  });
+
+  it('is replaced in one reload, since no account is new', () => {
+    assert.equal(planned({ b: B, c: C }, before, hashOf(before)).phase, 'final');
+  });
 });

@@ -23,6 +23,13 @@ const peers: readonly AdmittedPeer[] = [
 ];
 const access: NatsAccess = { account: 'LFH', own: [OWN], users: [ADMINISTRATOR], peers };
 
+/** An account may import each only with its own name in the place of its `*` at that position. */
+const SHARED_EXPORTS = `    { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*", response_type: stream, response_threshold: "6s", account_token_position: 7 }
+    { service: "$JS.API.CONSUMER.RESET.EVENTS.*", response_threshold: "6s", account_token_position: 6 }
+    { service: "$JS.ACK.EVENTS.*.>", response_threshold: "6s", account_token_position: 4 }
+    { service: "$JS.ACK.*.*.EVENTS.*.*.*.*.*.>", response_threshold: "6s", account_token_position: 6 }
+`;
+
 function key(letter: string): string {
   return KEYS['ABCDEF'.indexOf(letter)] ?? '';
 }
@@ -36,30 +43,27 @@ describe("a node's nats-server configuration", () => {
     { nkey: ${OWN} } # this node's own
   ]
   exports: [
-    { service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", response_type: stream, response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
-    { service: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>", response_threshold: "6s", accounts: [lfh-sync-hospital-b] }
-  ]
+${SHARED_EXPORTS}  ]
 `,
     );
-    const publish =
-      '"$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b", "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b", ' +
-      '"$JS.ACK.EVENTS.lfh-sync-hospital-b.>", "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>"';
-    const permissions = `{ publish: { allow: [${publish}] }, subscribe: { allow: ["_INBOX.lfh-sync-hospital-b.>"] } }`;
+    const permissions = '{ publish: [$S1, $S2, $S3, $S4], subscribe: ["_INBOX.lfh-sync-hospital-b.>"] }';
     assert.equal(
       peerAccounts,
       `lfh-sync-hospital-b {
   limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }
+  S1: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b"
+  S2: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b"
+  S3: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>"
+  S4: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>"
   users: [
     { nkey: ${key('C')}, permissions: ${permissions}, allowed_connection_types: ["STANDARD"] }
     { nkey: ${key('D')}, permissions: ${permissions}, allowed_connection_types: ["STANDARD"] }
   ]
   imports: [
-    { service: { account: "LFH", subject: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.lfh-sync-hospital-b" } }
-    { service: { account: "LFH", subject: "$JS.API.CONSUMER.RESET.EVENTS.lfh-sync-hospital-b" } }
-    { service: { account: "LFH", subject: "$JS.ACK.EVENTS.lfh-sync-hospital-b.>" } }
-    { service: { account: "LFH", subject: "$JS.ACK.*.*.EVENTS.lfh-sync-hospital-b.*.*.*.*.>" } }
+    { service: { account: "LFH", subject: $S1 } }
+    { service: { account: "LFH", subject: $S2 } }
+    { service: { account: "LFH", subject: $S3 } }
+    { service: { account: "LFH", subject: $S4 } }
   ]
 }
 `,
@@ -71,7 +75,7 @@ describe("a node's nats-server configuration", () => {
     const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [peer], users: [] });
     assert.ok(
       mainAccount.endsWith(`  exports: [
-    { service: "$JS.API.CONSUMER.INFO.EVENTS.lfh-connect-hospital-b", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
+${SHARED_EXPORTS}    { service: "$JS.API.CONSUMER.INFO.EVENTS.lfh-connect-hospital-b", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
     { service: "$JS.ACK.EVENTS.lfh-connect-hospital-b.>", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
     { service: "$JS.ACK.*.*.EVENTS.lfh-connect-hospital-b.*.*.*.*.>", response_threshold: "6s", accounts: [lfh-connect-hospital-b] }
     { stream: "lfh-sync.deliver.lfh-connect-hospital-b", accounts: [lfh-connect-hospital-b] }
@@ -84,11 +88,11 @@ describe("a node's nats-server configuration", () => {
       peerAccounts,
       `lfh-connect-hospital-b {
   limits: { max_connections: 32, max_subscriptions: 64, max_payload: 4096 }
-  users: [
-    { nkey: ${key('C')}, permissions: { publish: { allow: ["lfh-sync.info", ${acks}] }, subscribe: { allow: ["lfh-sync.deliver.lfh-connect-hospital-b", "_INBOX.>"] } }, allowed_connection_types: ["STANDARD"] }
-    { nkey: ${key('E')}, permissions: { publish: { allow: ["lfh-sync.info", "$SYS.REQ.ACCOUNT.PING.CONNZ"] }, subscribe: { allow: ["_INBOX.probe.>"] } }, allowed_connection_types: ["STANDARD"] }
-  ]
   mappings: { "$JS.API.CONSUMER.INFO.EVENTS.SYNC": "lfh-sync.info" }
+  users: [
+    { nkey: ${key('C')}, permissions: { publish: ["lfh-sync.info", ${acks}], subscribe: ["lfh-sync.deliver.lfh-connect-hospital-b", "_INBOX.>"] }, allowed_connection_types: ["STANDARD"] }
+    { nkey: ${key('E')}, permissions: { publish: ["lfh-sync.info", "$SYS.REQ.ACCOUNT.PING.CONNZ"], subscribe: ["_INBOX.probe.>"] }, allowed_connection_types: ["STANDARD"] }
+  ]
   imports: [
     { service: { account: "LFH", subject: "$JS.API.CONSUMER.INFO.EVENTS.lfh-connect-hospital-b" }, to: "lfh-sync.info" }
     { service: { account: "LFH", subject: "$JS.ACK.EVENTS.lfh-connect-hospital-b.>" } }
@@ -104,7 +108,15 @@ describe("a node's nats-server configuration", () => {
     const accounts = natsIncludes(access);
     const users = natsIncludes({ ...access, isolation: 'Users' });
     assert.equal(users.peerAccounts, '');
-    const withPermissions = (text: string): string[] => text.split('\n').filter((line) => line.includes('permissions'));
+    const withPermissions = (text: string): string[] => {
+      const subjects = new Map<string, string>();
+      return text.split('\n').flatMap((line) => {
+        const [, name, subject = ''] = /^ {2}(S\d): (".*")$/.exec(line) ?? [];
+        if (name !== undefined) subjects.set(name, subject);
+        const whole = line.replace(/\$(S\d)/g, (_, each: string) => subjects.get(each) ?? '');
+        return whole.includes('permissions') ? [whole.replace(/\{ allow: (\[.*?\]) \}/g, '$1')] : [];
+      });
+    };
     assert.deepEqual(withPermissions(users.mainAccount), withPermissions(accounts.peerAccounts));
     assert.equal(withPermissions(users.mainAccount).length, 3);
     assert.ok(!users.mainAccount.includes('exports'));
@@ -157,7 +169,7 @@ describe("a node's nats-server configuration", () => {
 
   it('is valid without any peer', () => {
     const { mainAccount, peerAccounts } = natsIncludes({ ...access, peers: [] });
-    assert.match(mainAccount, /exports: \[\n {2}\]/);
+    assert.ok(mainAccount.endsWith(`  exports: [\n${SHARED_EXPORTS}  ]\n`), mainAccount);
     assert.equal(peerAccounts, '');
   });
 
