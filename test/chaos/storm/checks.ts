@@ -113,7 +113,9 @@ export function checkAnnounced(receiver: SiteName, origins: ReadonlyMap<SiteName
     const way = `${name}>${receiver}`;
     const expected = stored.filter(({ kind }) => topicsFor(kind, way).includes('LFH_SYNC')).map(({ id }) => ({ id }));
     const found = (at?.announced ?? []).filter((id) => own.has(id)).map((id) => ({ id, time: Date.now() }));
-    const difference = compare(expected, found);
+    const redriven = new Set(stored.filter(({ kind }) => isForgotten(kind)).map(({ id }) => id));
+    const { outOfOrder, ...others } = compare(expected, found);
+    const difference = { ...others, outOfOrder: outOfOrder.filter((id) => !redriven.has(id)) };
     return {
       place: `EVENTS.app_sync of ${receiver}, from ${name}`,
       expected: expected.length,

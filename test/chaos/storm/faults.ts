@@ -112,7 +112,7 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
   'FHIR server: answers 500': onFhir(behaving({ status: 500 })),
   'FHIR server: asks for patience': onFhir(behaving({ status: 429, headers: { 'retry-after': '5' } })),
   'FHIR server: hangs': onFhir(behaving('hang')),
-  'FHIR server: breaks its answers off': onFhir(behaving('cut-body')),
+  'FHIR server: breaks its answers off': onFhir(behaving('cut-head')),
   'durable: paused, so that a backlog grows': async (stage, { where, for: ms }) => {
     const { site } = stage.site(originOf(where));
     await persistently(`pausing ${where}`, () => site.pauseDurable(receiverOf(where), true));
