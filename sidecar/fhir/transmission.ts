@@ -63,12 +63,13 @@ export function transmit(transmission: Transmission, signal: AbortSignal): Promi
           await runRounds(transmission, transmitLog, signal);
         } finally {
           await transmitLog.close();
+          // The last round has told of them once more, also where another sidecar has the transmission by now.
+          report.released();
         }
       },
       retryMs: (failures) => retryDelay(failures, Math.random(), KAFKA_RETRY),
       failed: (error) => {
         const { reason } = error;
-        report.released();
         report.state(
           reason in TRANSMIT_REASON_TEXTS ? (reason as TransmitReason) : 'KafkaUnavailable',
           messageOf(error),
@@ -76,7 +77,6 @@ export function transmit(transmission: Transmission, signal: AbortSignal): Promi
         log.warn({ reason, problem: messageOf(error) }, 'the transmission stopped; it will be taken over again');
       },
       failedUnforeseen: (error, retrySeconds) => {
-        report.released();
         report.internalError(
           `an error that nobody foresaw (${error.name}) stopped the transmission to this server alone; it is tried again ` +
             `in ${retrySeconds} s. The log of the container lfh-sync has its stack: please report it`,

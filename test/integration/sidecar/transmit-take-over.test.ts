@@ -69,4 +69,25 @@ describe('two sidecars of a node that transmits to a FHIR server', function () {
     );
     assert.equal(newest(), '21');
   });
+
+  it('tell of what waits for a server only while they transmit to it', async () => {
+    // Nobody answers there, which does not matter here. Of so many, each of the two has some.
+    const servers = Array.from({ length: 8 }, (_, n) => ({ url: `http://127.0.0.1:1/${n}` }));
+    const settings = { LFH_SYNC_FHIR_SERVERS: JSON.stringify(servers) };
+    const [one, two] = sidecars as [SidecarProcess, SidecarProcess];
+    for (const sidecar of sidecars) await sidecar.configure([{ site: a }], settings);
+    const ownedBy = async (sidecar: SidecarProcess): Promise<number> => {
+      const { transmit = [] } = await sidecar.status();
+      return transmit.length === servers.length && transmit.every(({ owned, lag }) => owned === (lag !== null))
+        ? transmit.filter(({ owned }) => owned).length
+        : Number.NaN;
+    };
+    await two.stop();
+    await until('one has all', async () => (await ownedBy(one)) === servers.length);
+    await two.start();
+    await until('they share them', async () => {
+      const [ofOne, ofTwo] = [await ownedBy(one), await ownedBy(two)];
+      return ofOne < servers.length && ofOne + ofTwo === servers.length;
+    });
+  });
 });
