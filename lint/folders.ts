@@ -105,7 +105,7 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
 
   'sidecar/replay/scan': { imports: TEXTS, pure: true },
   'sidecar/replay': { imports: ['sidecar/replay/scan', ...TEXTS], pure: true },
-  'sidecar/transmit': { imports: ['sidecar/replay', ...TEXTS], pure: true },
+  'sidecar/transmit': { imports: ['sidecar/replay', 'sidecar/replay/scan', ...TEXTS], pure: true },
   'sidecar/kafka': {
     imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
     packages: ['kafkajs', '@node-rs/crc32', ...SOCKETS],

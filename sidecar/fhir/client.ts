@@ -12,8 +12,11 @@ export const CONNECTIONS = 8;
 const IDLE_MS = 4_000;
 /** As much of an answer as an OperationOutcome needs. */
 const MAX_BODY = 64 * 1024;
-/** A CapabilityStatement has one entry for each type, with all its parameters. */
-const MAX_METADATA = 8 * 1024 * 1024;
+/**
+ * A CapabilityStatement has one entry for each type, with all its parameters. One that has all of FHIR R4 has 0.6 MB, and 0.9 MB
+ * with line ends and indents; servers add what else they can do.
+ */
+export const MAX_METADATA = 4 * 1024 * 1024;
 
 /**
  * Sends requests to one FHIR server, over a few connections of its own. TLS is verified with the server's own CA, or the system's

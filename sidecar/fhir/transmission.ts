@@ -92,7 +92,7 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
   const { server, report, owners } = transmission;
   const partition = transmitOwnersPartition(fhirServerId(server.url));
   const client = new FhirClient(server);
-  const capabilities = new KnownCapabilities(client);
+  const capabilities = new KnownCapabilities(client, transmission.log);
   // By the time that it is confirmed, it may have been lost and given back, and another sidecar has transmitted meanwhile.
   let wasLost = false;
   const end = (): void => void (wasLost = !owners.held.has(partition));

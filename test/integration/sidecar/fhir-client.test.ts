@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type LoadedFhirServer, RETRY_DEFAULTS } from '../../../common/contract/fhir-servers.ts';
+import { createLogger } from '../../../common/log.ts';
 import { FhirClient } from '../../../sidecar/fhir/client.ts';
+import { KnownCapabilities } from '../../../sidecar/fhir/known-capabilities.ts';
 import type { Answer } from '../../../sidecar/transmit/answer.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { FhirServer } from '../../kit/servers/fhir-server.ts';
@@ -141,6 +143,35 @@ describe('a request to a FHIR server', () => {
       /^Unreachable: it refuses the connection \(ECONNREFUSED\)/,
     );
     assert.match(await failure({ url: 'http://no-such-host.invalid' }), /^Unreachable: its name/);
+  });
+});
+
+describe('the CapabilityStatement of a FHIR server', () => {
+  async function ask(capabilityBytes: number): Promise<{ isConditional: boolean; warnings: string[] }> {
+    const warnings: string[] = [];
+    const write = (line: string): void => void warnings.push((JSON.parse(line) as { msg: string }).msg);
+    const server = await FhirServer.start({ conditionalCreate: true, capabilityBytes });
+    const { url } = server;
+    const client = new FhirClient({ url, appendResourceType: true, timeoutSeconds: 30, retry: RETRY_DEFAULTS });
+    try {
+      const log = createLogger({ name: 'test', level: 'warn' }, { write });
+      const capabilities = await new KnownCapabilities(client, log).get(new AbortController().signal);
+      assert.ok('conditionalCreate' in capabilities);
+      return { isConditional: capabilities.conditionalCreate('Patient'), warnings };
+    } finally {
+      client.close();
+      await server.stop();
+    }
+  }
+
+  it('is read where it is as large as servers have it', async () => {
+    assert.deepEqual(await ask(2_000_000), { isConditional: true, warnings: [] });
+  });
+
+  it('is not read where it is larger than that, which is said with what to do', async () => {
+    const { isConditional, warnings } = await ask(4 * 1024 * 1024);
+    assert.equal(isConditional, false);
+    assert.match(warnings.join(), /more than 4 MiB.* no resource is created conditionally.* Let the server answer/);
   });
 });
 

@@ -36,6 +36,8 @@ export interface FhirServerOptions {
   readonly certificate?: ServerCertificate;
   /** Whether its CapabilityStatement offers conditional create; false: it has no CapabilityStatement. */
   readonly conditionalCreate?: boolean;
+  /** How many bytes its CapabilityStatement has at least. */
+  readonly capabilityBytes?: number;
   /** How long each answer takes. */
   readonly delayMs?: number;
   /** The address at which it listens; 127.0.0.1 unless others than this machine are to reach it. */
@@ -183,9 +185,11 @@ export class FhirServer {
   }
 
   #capabilities(response: ServerResponse): void {
-    if (!this.#options.conditionalCreate) return answer(response, 404, {});
+    const { conditionalCreate, capabilityBytes = 0 } = this.#options;
+    if (!conditionalCreate) return answer(response, 404, {});
     const resource = ['Patient', 'Observation', 'Encounter'].map((type) => ({ type, conditionalCreate: true }));
-    answer(response, 200, { resourceType: 'CapabilityStatement', rest: [{ mode: 'server', resource }] });
+    const description = 'x'.repeat(capabilityBytes);
+    answer(response, 200, { resourceType: 'CapabilityStatement', description, rest: [{ mode: 'server', resource }] });
   }
 }
 
