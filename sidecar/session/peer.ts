@@ -24,6 +24,8 @@ export interface PeerReplay extends SessionContext {
 interface Memory extends RedriveMemory {
   /** For a server that cannot reset, and does not let us look into its stream. */
   anotherStream: boolean;
+  /** Whether a take-over found the peer's stream to be a new one, which is not reported yet. */
+  recreated: boolean;
   /** For a server that cannot reset: what its next deliveries must be, as the last sweep found out. */
   swept: Chain | undefined;
   /**
@@ -53,7 +55,7 @@ const STABLE_AFTER_BUG_MS = 600_000;
  * of everything that was committed, and the session's writer and stream are closed before.
  */
 export async function replayPeer(replay: PeerReplay, signal: AbortSignal): Promise<void> {
-  const memory: Memory = { anotherStream: false, swept: undefined, sweepFrom: undefined, wanted: [] };
+  const memory: Memory = { anotherStream: false, recreated: false, swept: undefined, sweepFrom: undefined, wanted: [] };
   const failures = new Failures();
   let attempts = 0;
   while (!signal.aborted) {
@@ -144,13 +146,16 @@ async function replayOver(replay: PeerReplay, stream: PeerStream, memory: Memory
     wanted,
     maxMessageBytes: replay.rules.maxMessageBytes,
     stored: (position) => report.position(position),
+    recreated: () => (memory.recreated = true),
   }).finally(() => signal.removeEventListener('abort', stop));
+  const { recreated } = memory;
   memory.anotherStream = false;
+  memory.recreated = false;
   memory.swept = undefined;
   try {
-    report.takenOver(taken.position, taken.recreated);
+    report.takenOver(taken.position, recreated);
     report.state('Replaying', `replaying from ${stream.server}`);
-    log.info({ server: stream.server, sequence: taken.position.sequence, recreated: taken.recreated }, 'replaying');
+    log.info({ server: stream.server, sequence: taken.position.sequence, recreated }, 'replaying');
     // A session that is superseded ends like any other: what it committed is acknowledged, and the rest is delivered again.
     await runWithRedrive(replay, stream, taken, memory, AbortSignal.any([signal, stream.superseded]));
     if (stream.superseded.aborted && !signal.aborted)

@@ -16,8 +16,6 @@ export interface TakenOver {
   readonly chain: Chain;
   /** What the durable has to deliver after the position; null when that is not known. */
   readonly pending: number | null;
-  /** Whether the peer's stream turned out to be a recreated one. */
-  readonly recreated: boolean;
   /** Whether the server can reset a durable (2.14 on). */
   readonly canReset: boolean;
   /** Whether Kafka already held a position. */
@@ -44,6 +42,11 @@ export interface TakeOverRequest {
   readonly maxMessageBytes: number;
   /** Called with the position that Kafka holds, before anything of the peer is looked at: a person may have to decide by it. */
   readonly stored: (position: Position) => void;
+  /**
+   * Called when the stream turns out to be a new one, before its first position is written. The take-over may fail although Kafka
+   * has committed that position, and the next one would then find nothing new.
+   */
+  readonly recreated: () => void;
 }
 
 /**
@@ -63,16 +66,17 @@ export async function takeOver(kafka: KafkaPort, stream: PeerStream, request: Ta
     const resumed = answer
       ? await resumeAfterReset(stream, answer, stored, request)
       : resumeWithoutReset(stored, request);
+    if (resumed.recreated) request.recreated();
     // Each message needs these topics. While the first messages arrive, Kafka's answers would take a quarter of a second. A failure
-    // must come before the position of a new stream is written: the next take-over would not see that the stream is new.
+    // must come before the position of a new stream is written: a sidecar that starts then would not see that the stream is new.
     await kafka.ensureTopics([SYNC_TOPIC, EXCEPTION_TOPIC], { maxMessageBytes: request.maxMessageBytes });
     // This is written before the first pull, so that from here on a missing position means that it was lost.
     if (resumed.begin) {
       await writer.send(writer.begin(), resumed.position);
       await writer.commit();
     }
-    const { begin: _written, ...start } = resumed;
-    return { writer, ...start, canReset: answer !== undefined, stored: stored !== undefined, fetched };
+    const { position, chain, pending } = resumed;
+    return { writer, position, chain, pending, canReset: answer !== undefined, stored: stored !== undefined, fetched };
   } catch (error) {
     await writer.close();
     throw error;

@@ -3,14 +3,16 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 /** The requests whose answers tests change, by their number in Kafka's protocol. */
 export const JOIN_GROUP = 11;
 export const HEARTBEAT = 12;
+export const END_TXN = 26;
 
 /** Errors, by their number in Kafka's protocol. */
+export const UNKNOWN_SERVER_ERROR = -1;
 export const COORDINATOR_LOAD_IN_PROGRESS = 14;
 export const UNKNOWN_MEMBER_ID = 25;
 
 /**
- * A way to a real Kafka on which single answers of its group coordinator can be exchanged for an error, which it gives
- * by itself only for moments that no test can hit. Everything else passes as it is.
+ * A way to a real Kafka on which single answers of its coordinators can be exchanged for an error, which they give
+ * by themselves only for moments that no test can hit. Kafka has done what it was asked. Everything else passes as it is.
  */
 export class KafkaRelay {
   readonly #server: Server;
@@ -70,7 +72,7 @@ export class KafkaRelay {
         asked.delete(frame.readInt32BE(4));
         const exchange = this.#errors.get(request);
         this.#errors.delete(request);
-        // Both answers begin, after size and correlation id, with the throttle time and the error.
+        // All of these answers begin, after size and correlation id, with the throttle time and the error.
         if (exchange) frame.writeInt16BE(exchange.error, 12);
         client.write(frame);
         exchange?.given();
