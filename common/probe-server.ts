@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { http } from './http.ts';
 import { splitHostPort } from './server-url.ts';
 
 /** What is answered over HTTP. Each function is called again for every request. */
@@ -35,7 +36,7 @@ interface Answer {
  */
 export async function startProbeServer(address: string, probes: Probes): Promise<ProbeServer> {
   const { host, port } = splitHostPort(address);
-  const server = createServer(
+  const server = http.createServer(
     {
       requestTimeout: 5_000,
       headersTimeout: IDLE_MS,

@@ -1,6 +1,7 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
+import { http } from '../../common/http.ts';
 import { hungUpInHandshake, tlsFailure, verification } from '../../common/tls.ts';
 import { VERSION } from '../../common/version.ts';
 import type { Answer } from '../transmit/answer.ts';
@@ -34,7 +35,7 @@ export class FhirClient {
     this.#agent =
       protocol === 'https:'
         ? new HttpsAgent({ ...options, ...verification(hostname.replace(/^\[|\]$/g, ''), server.ca) })
-        : new HttpAgent(options);
+        : new http.Agent(options);
   }
 
   /** Sends a request. Never throws: whatever goes wrong is an answer. */
@@ -72,7 +73,7 @@ export class FhirClient {
     signal: AbortSignal,
   ): Promise<Answer | { readonly error: Error; readonly wasIdle: boolean }> {
     const { authorization } = this.#server;
-    const send = this.#agent instanceof HttpsAgent ? requestHttps : requestHttp;
+    const send = this.#agent instanceof HttpsAgent ? requestHttps : http.request;
     return new Promise((resolve) => {
       const request = send(url, {
         method,
