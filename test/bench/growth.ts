@@ -1,9 +1,11 @@
 import { partitionOf, SYNC_TOPIC, syncName } from '../../common/contract/names.ts';
+import { Fetcher } from '../../sidecar/kafka/fetch.ts';
 import { until } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
+import type { ConnectMessage } from '../kit/sites/connect-message.ts';
 import { Site } from '../kit/sites/site.ts';
 import { AS_IN_KUBERNETES, SIDECAR } from './contenders.ts';
-import { steadily } from './latency.ts';
+import { steadily, uuidOf } from './latency.ts';
 import { cpuSeconds, peakMemory, untilQuiet } from './machine.ts';
 import { messagesOf } from './stage.ts';
 
@@ -31,7 +33,9 @@ export async function growth(peers: number, sidecars: number, messages: number, 
     const before = mesh.cpu;
     const perSecond = await mesh.bring(Math.ceil(messages / peers), bytes);
     const done = Math.ceil(messages / peers) * peers;
-    return { peers, sidecars, perSecond, cpu: ((mesh.cpu - before) * 10_000) / done, memory: mesh.memory };
+    const measured = { peers, sidecars, perSecond, cpu: ((mesh.cpu - before) * 10_000) / done, memory: mesh.memory };
+    await mesh.verify();
+    return measured;
   } finally {
     await mesh.stop();
   }
@@ -53,6 +57,7 @@ export async function quietPeer(
     await mesh.publish(Math.ceil(messages / busy), bytes, busy);
     await mesh.hold(false);
     const beside = await mesh.latenciesOfLast(400, bytes);
+    await mesh.verify();
     return { alone, beside };
   } finally {
     await mesh.stop();
@@ -70,6 +75,8 @@ class Mesh {
   readonly #receiver: Site;
   readonly #origins: readonly Site[];
   readonly #sidecars: readonly SidecarProcess[];
+  /** The uuid of every message in the stream of each origin, in its order. */
+  readonly #sent = new Map<Site, string[]>();
 
   private constructor(receiver: Site, origins: readonly Site[], sidecars: readonly SidecarProcess[]) {
     this.#receiver = receiver;
@@ -126,6 +133,7 @@ class Mesh {
   async publish(each: number, bytes: number, peers: number): Promise<void> {
     for (const origin of this.#origins.slice(0, peers)) {
       const batch = messagesOf(origin.lfhId, each, bytes);
+      this.#note(origin, batch);
       await origin.announce(batch.map(({ payload }) => payload));
     }
   }
@@ -135,12 +143,48 @@ class Mesh {
     const origin = this.#origins.at(-1) as Site;
     const place = { topic: SYNC_TOPIC, partition: partitionOf(syncName(origin.lfhId), PARTITIONS) };
     const batch = messagesOf(origin.lfhId, count, bytes);
+    this.#note(origin, batch);
     return steadily(origin, this.#receiver, place, batch, QUIET_PER_SECOND);
+  }
+
+  /**
+   * Waits until everything is replayed. A figure counts only if the work was done.
+   *
+   * @throws when a message is missing, is there twice, or is not in its order
+   */
+  async verify(): Promise<void> {
+    await this.#acknowledged();
+    const origins = new Map([...this.#sent].flatMap(([origin, uuids]) => uuids.map((uuid) => [uuid, origin] as const)));
+    const found = new Map(this.#origins.map((origin) => [origin, [] as string[]]));
+    const fetcher = new Fetcher(this.#receiver.kafka.client());
+    await fetcher.connect();
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      const end = await fetcher.lastOffset(SYNC_TOPIC, partition);
+      for (const { value } of await fetcher.read(SYNC_TOPIC, partition, 0n, end)) {
+        const uuid = uuidOf(value);
+        const origin = origins.get(uuid);
+        if (origin === undefined) throw new Error(`${SYNC_TOPIC} has a message that nobody sent`);
+        found.get(origin)?.push(uuid);
+      }
+    }
+    await fetcher.disconnect();
+    for (const [origin, uuids] of found) {
+      const sent = this.#sent.get(origin) ?? [];
+      if (uuids.length === sent.length && uuids.every((uuid, index) => uuid === sent[index])) continue;
+      throw new Error(
+        `${SYNC_TOPIC} has ${uuids.length} of ${sent.length} messages of ${origin.lfhId} (${new Set(uuids).size} different ` +
+          'ones), or has them in another order',
+      );
+    }
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#sidecars.map((sidecar) => sidecar.stop()));
     await Promise.all([this.#receiver, ...this.#origins].map((site) => site.stop()));
+  }
+
+  #note(origin: Site, batch: readonly ConnectMessage[]): void {
+    this.#sent.set(origin, [...(this.#sent.get(origin) ?? []), ...batch.map(({ uuid }) => uuid)]);
   }
 
   async #acknowledged(): Promise<void> {

@@ -33,6 +33,10 @@ async function pullOnly(stage: Stage): Promise<number> {
   const started = performance.now();
   const ended = await stage.acknowledged(lfhId, 'pull only');
   await launched.stop();
+  const { delivered } = await stage.durable(lfhId);
+  if (delivered.consumer_seq !== stage.sent.length) {
+    throw new Error(`${delivered.consumer_seq} messages were pulled, and ${stage.sent.length} are in the stream`);
+  }
   return (stage.sent.length * 1000) / (ended - started);
 }
 

@@ -15,7 +15,7 @@ import { type Turn, turn } from './throughput.ts';
 
 /**
  * Throughput, latency, processor time and memory of the sidecar beside bridges that do the same without any care. It is one run with
- * the same messages, the same peer and the same Kafka, in turns. Beside a bridge a figure counts only where every message is there
+ * the same messages, the same peer and the same Kafka, in turns. Beside a bridge, and with many peers, a figure counts only where every message is there
  * once, in order. It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
  *
  *   node test/bench/main.ts [--write] [part …]     parts: throughput latency size peers limits

@@ -23,9 +23,9 @@ export function benchmarksPage(sections: readonly Section[], run: string): strin
     'This page is what one run of `make bench` printed. Everything ran on one machine, side by side and in turns: ' +
       'the sidecar with its default settings but without announcements, and bridges as a good programmer would write them in an ' +
       'afternoon, in [test/bench/bridges](../test/bench/bridges). The bridges check nothing, and start again from nowhere when they crash.',
-    'In the tables "A backlog", "Growth with size" and "Latency" a turn counts only if every message is in Kafka exactly once and in ' +
-      `order, and if other programs took at most ${FOREIGN_CORES} of a processor meanwhile. For the other tables the messages are not ` +
-      'compared, and the machine was at least quiet when each measurement began.',
+    'Beside the bridges, and with many peers, a figure counts only if every message is in Kafka exactly once and in order. In ' +
+      'the tables "A backlog", "Growth with size" and "Latency" it counts only if other programs took at most ' +
+      `${FOREIGN_CORES} of a processor meanwhile; for the others the machine was at least quiet when each measurement began.`,
     run,
     `![${CHART_TITLE}](benchmarks.svg)`,
     ...sections.flatMap(({ title, text, head, rows }) => [`## ${title}`, text, markdownTable(head, rows)]),
