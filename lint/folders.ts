@@ -106,8 +106,9 @@ export const FOLDERS: Readonly<Record<string, Folder>> = {
   'sidecar/replay/scan': { imports: TEXTS, pure: true },
   'sidecar/replay': { imports: ['sidecar/replay/scan', ...TEXTS], pure: true },
   'sidecar/transmit': { imports: ['sidecar/replay', 'sidecar/replay/scan', ...TEXTS], pure: true },
+  'sidecar/kafka/compression': { imports: COMMON, packages: ['kafkajs'] },
   'sidecar/kafka': {
-    imports: ['sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
+    imports: ['sidecar/kafka/compression', 'sidecar/ports.ts', 'sidecar/replay', 'sidecar/transmit', ...COMMON],
     packages: ['kafkajs', '@node-rs/crc32', ...SOCKETS],
   },
   'sidecar/nats/peer-client': { imports: COMMON, packages: SOCKETS },

@@ -3,6 +3,7 @@ import type { Kafka } from 'kafkajs';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import { TransientError } from '../../common/errors.ts';
 import { type Cluster, createCluster, leaderOf } from './cluster.ts';
+import { readAllCompressions } from './compression/codecs.ts';
 import { protocolError } from './errors.ts';
 
 /** One record. */
@@ -38,6 +39,8 @@ const STALE_METADATA = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILA
 /** A broker that stood still is let in again within its session, 9 s by default. */
 const LEADER_WITHIN_MS = 10_000;
 const RETRY_MS = 200;
+
+readAllCompressions();
 
 /** Reads partitions without being a member of any group. */
 export class Fetcher {

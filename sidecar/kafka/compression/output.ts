@@ -1,0 +1,55 @@
+/** Thrown for bytes that are not what their record batch says that they are. */
+export class CorruptBatchError extends Error {
+  override readonly name = 'CorruptBatchError';
+}
+
+/** More than any topic takes: what is decompressed is a record batch. */
+const MOST_BYTES = 256 * 1024 * 1024;
+
+/** What is decompressed, which grows, and of which a part may be repeated. */
+export class Output {
+  #bytes: Buffer;
+  #length = 0;
+
+  /** @param bytes how many are expected; there may be more */
+  constructor(bytes: number) {
+    this.#bytes = Buffer.allocUnsafe(Math.min(bytes, MOST_BYTES));
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Appends a part of another text. */
+  append(from: Uint8Array, start: number, count: number): void {
+    if (start + count > from.length) throw new CorruptBatchError('a compressed record batch ends too soon');
+    this.#makeRoom(count);
+    this.#bytes.set(from.subarray(start, start + count), this.#length);
+    this.#length += count;
+  }
+
+  /** Appends again what is `distance` bytes before the end. It may run into what it appends. */
+  repeat(distance: number, count: number): void {
+    if (distance === 0 || distance > this.#length) {
+      throw new CorruptBatchError('a compressed record batch repeats what it does not have');
+    }
+    this.#makeRoom(count);
+    const from = this.#length - distance;
+    // In pieces, of which each doubles what can be repeated.
+    for (let done = 0; done < count; ) {
+      const piece = Math.min(count - done, distance + done);
+      this.#bytes.copyWithin(this.#length + done, from, from + piece);
+      done += piece;
+    }
+    this.#length += count;
+  }
+
+  #makeRoom(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    if (needed > MOST_BYTES) throw new CorruptBatchError('a compressed record batch is larger than any can be');
+    const larger = Buffer.allocUnsafe(Math.min(MOST_BYTES, Math.max(needed, this.#bytes.length * 2)));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}
