@@ -172,7 +172,7 @@ describe('an operator whose writes the API server refuses', function () {
     const [next = ''] = waiting;
     assert.match(
       await site.waitForReason('lfhpeer', next, 'ReceiveReady', 'Conflict'),
-      /^there is no room for it: it takes 16\.\d KiB/,
+      /^there is no room for it: what the sidecars read for it takes 16\.\d KiB/,
     );
     await site.kubectl('delete', 'lfhpeer', 'peer-100');
     await site.waitForReason('lfhpeer', next, 'SendReady', 'AwaitingPeer', 60_000);
