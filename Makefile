@@ -26,7 +26,7 @@ test-unit: $(INSTALLED) ## Run the tests that need no servers (seconds)
 test-repeat: servers ## Run one test file many times: make test-repeat FILE=test/chaos/kill.test.ts TIMES=20
 	$(RUN) test:repeat -- $(FILE) $(TIMES)
 
-bench: servers ## Measure beside simple bridges, on a quiet machine (20 minutes); make bench WRITE=1 writes all of it to docs/; some parts: make bench PARTS="latency size"
+bench: servers ## Measure beside simple bridges, on a quiet machine (25 minutes); make bench WRITE=1 writes all of it to docs/; some parts: make bench PARTS="latency size"
 	$(RUN) bench -- $(if $(WRITE),--write) $(PARTS)
 
 chaos: servers ## Let a storm of faults loose on three sites, and count the messages: make chaos SEED=7 MINUTES=15

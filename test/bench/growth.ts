@@ -5,9 +5,9 @@ import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import type { ConnectMessage } from '../kit/sites/connect-message.ts';
 import { Site } from '../kit/sites/site.ts';
 import { AS_IN_KUBERNETES, SIDECAR } from './contenders.ts';
-import { steadily, uuidOf } from './latency.ts';
+import { steadily } from './latency.ts';
 import { cpuSeconds, peakMemory, untilQuiet } from './machine.ts';
-import { messagesOf } from './stage.ts';
+import { messagesOf, uuidOf } from './stage.ts';
 
 /** How the sidecar does with many peers, and several sidecars with a few. */
 export interface Growth {
@@ -51,6 +51,7 @@ export async function quietPeer(
   try {
     // Once through, so that what is measured is warm.
     await mesh.bring(2_000, bytes);
+    await mesh.latenciesOfLast(400, bytes);
     await untilQuiet();
     const alone = await mesh.latenciesOfLast(400, bytes);
     await mesh.hold(true);

@@ -6,7 +6,7 @@ import type { ConnectMessage } from '../kit/sites/connect-message.ts';
 import type { Site } from '../kit/sites/site.ts';
 import { type Contender, whileItRuns } from './contenders.ts';
 import { type Others, quietly, watchOthers } from './machine.ts';
-import { messagesOf, type Stage } from './stage.ts';
+import { messagesOf, type Stage, uuidOf } from './stage.ts';
 
 export interface Load {
   readonly perSecond: number;
@@ -94,10 +94,4 @@ export async function steadily(
   progress.isOver = true;
   await reading;
   return found;
-}
-
-/** The first field of a message as the benchmark makes it. Parsing each would take the time that is measured. */
-export function uuidOf(value: Buffer | null): string {
-  const before = '{"uuid": "'.length;
-  return value?.toString('latin1', before, before + 36) ?? '';
 }

@@ -18,7 +18,7 @@ import { type Turn, turn } from './throughput.ts';
  * the same messages, the same peer and the same Kafka, in turns. Beside a bridge, and with many peers, a figure counts only where every message is there
  * once, in order. It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
  *
- *   node test/bench/main.ts [--write] [part …]     parts: throughput latency size peers limits
+ *   node test/bench/main.ts [--write] [part …]     parts: throughput limits backlog size latency peers
  *
  * `--write` writes docs/benchmarks.md and its picture. It needs all parts, since the page has a table of each.
  *
@@ -42,9 +42,11 @@ const SIZES = [
   { bytes: 100_000, count: 1_000 },
   { bytes: 900_000, count: 200 },
 ];
+/** Messages that wait. The last is ten times what the other contenders are measured with. */
+const BACKLOGS = [10_000, 100_000, 1_000_000];
 const PEERS = [1, 10, 50];
 const SIDECARS = [1, 2, 3];
-const ALL_PARTS = ['throughput', 'latency', 'size', 'peers', 'limits'];
+const ALL_PARTS = ['throughput', 'limits', 'backlog', 'size', 'latency', 'peers'];
 
 const [flags, given] = [true, false].map((isFlag) =>
   process.argv.slice(2).filter((each) => each.startsWith('--') === isFlag),
@@ -64,6 +66,7 @@ try {
   const contenders = [await ours(stage), ...(await others(stage))];
   if (parts.includes('throughput')) sections.push(await throughput(contenders));
   if (parts.includes('limits')) sections.push(await limitsOfServers());
+  if (parts.includes('backlog')) sections.push(await backlogs(contenders[0] as Contender));
   if (parts.includes('size')) sections.push(await sizes(contenders));
   if (parts.includes('latency')) sections.push(await latency(contenders));
 } finally {
@@ -134,6 +137,23 @@ async function limitsOfServers(): Promise<Section> {
     text: 'Nothing that does more than one of these can be faster than it, on the same machine and with the same clients.',
     head: ['', 'messages/s'],
     rows: found.map(({ name, perSecond }) => [name, Math.round(perSecond).toLocaleString('en')]),
+  };
+}
+
+async function backlogs(us: Contender): Promise<Section> {
+  const rows: string[][] = [];
+  for (const count of BACKLOGS) {
+    await stage.fill(count, MESSAGE_BYTES);
+    const { fromStart, cpu, memory } = await turn(stage, us);
+    process.stderr.write(`${count} messages: ${Math.round(fromStart)}/s from its start\n`);
+    const figures = [Math.round(fromStart).toLocaleString('en'), cpu.toFixed(2), String(memory)];
+    rows.push([count.toLocaleString('en'), ...figures]);
+  }
+  return {
+    title: 'Growth with the backlog',
+    text: `Messages of ${MESSAGE_BYTES} bytes wait, and ${us.name} is started. One turn each.`,
+    head: ['messages', 'messages/s from start', 'CPU seconds per 10,000 messages', 'memory MB'],
+    rows,
   };
 }
 
