@@ -28,8 +28,7 @@ export function resume(
   if (stored.stream !== begin.stream || unread) {
     return { kind: 'recreated', position: firstPosition(begin.stream, answer.identity, stored.from) };
   }
-  const identity = answer.identity ?? stored.identity;
-  return { kind: 'continue', position: { ...stored, identity, consumerSequence: 0 } };
+  return { kind: 'continue', position: { ...stored, consumerSequence: 0 } };
 }
 
 /** Whether two identities may be those of one stream. A server before 2.15 reports none. */

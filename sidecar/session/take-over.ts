@@ -134,7 +134,8 @@ async function goOn(
   }
   // The next message of an empty stream may have any sequence, and must be seen whatever it is.
   const { pending } = await resetTo(stream, answer.identity, finding === 'empty' ? 0 : position.sequence);
-  return { position, chain: new Chain(0), pending, begin: false, recreated: false };
+  const identity = answer.identity ?? position.identity;
+  return { position: { ...position, identity }, chain: new Chain(0), pending, begin: false, recreated: false };
 }
 
 async function beginAnew(stream: PeerStream, answer: ResetAnswer, position: Position): Promise<Resumed> {

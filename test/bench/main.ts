@@ -20,6 +20,8 @@ import { type Turn, turn } from './throughput.ts';
  *
  *   node test/bench/main.ts [--write] [part …]     parts: throughput limits backlog size latency peers
  *
+ * `make bench` gives this process a large young generation: it publishes and reads, so its pauses would count as the contenders' latency.
+ *
  * `--write` writes docs/benchmarks.md and its picture. It needs all parts, since the page has a table of each.
  *
  * Of the environment: BENCH_COMMAND names one more program to measure. BENCH_MESSAGES, BENCH_ROUNDS and BENCH_LATENCY_ROUNDS say how

@@ -166,6 +166,17 @@ describe('a take-over of a stream that is not what it was', () => {
     assert.equal((await sidecar.peer(a)).streamRecreated, 0);
   });
 
+  it('asks a person where a backup was restored, and the message at the position is not there to prove it', async () => {
+    const { a, sidecar, sent } = await newPeer();
+    const later = await send(a, 5);
+    await arrived([...sent, ...later]);
+    await a.restoreStream();
+    await a.deleteMessage(10);
+    const fresh = await send(a, 3);
+    await diverged(sidecar, a);
+    assert.deepEqual(await replayed(fresh), []);
+  });
+
   it('goes on when the message at the position has expired, with later ones and with none', async () => {
     const { a, sidecar, sent } = await newPeer();
     await sidecar.stop();

@@ -135,6 +135,20 @@ describe('a take-over', () => {
     await allOnce(origin);
   });
 
+  it('tells that a stream was recreated before it has a message', async () => {
+    const origin = await newOrigin('recreated-empty');
+    await send(origin, 5);
+    const first = await start(origin);
+    await allOnce(origin);
+    await stop(first);
+    await origin.recreateStream();
+    const second = await start(origin);
+    await second.waitForPeer(origin, 'has noticed', ({ streamRecreated }) => streamRecreated === 1);
+    await send(origin, 5);
+    await allOnce(origin);
+    assert.equal((await second.peer(origin)).streamRecreated, 1);
+  });
+
   it('goes on from the position when the durable was recreated', async () => {
     const origin = await newOrigin('durable');
     await send(origin, 20);

@@ -51,9 +51,9 @@ describe('the start of a replay', () => {
     );
   });
 
-  it('keeps the identity in the position from when a server reports one', () => {
-    const found = resume({ ...stored, identity: null }, { floor: 100, identity: 'one', pending: 0 }, begin);
-    assert.equal(found.kind === 'continue' && found.position.identity, 'one');
+  it('keeps the identity that was replayed, with which the proof compares the one that the server reports', () => {
+    const found = resume(stored, { floor: 100, identity: 'two', pending: 0 }, begin);
+    assert.equal(found.kind === 'continue' && found.position.identity, stored.identity);
   });
 });
 
