@@ -187,6 +187,12 @@ export interface OwnersPort {
 /** A message that was looked at. */
 export type Peeked = Place & Pick<Delivered, 'payload' | 'size'>;
 
+/** A delivery that can be handed back. */
+export interface Received extends Delivered {
+  /** The subject on which it is answered. */
+  readonly reply: string;
+}
+
 /** The connection to one peer's durable on one of its servers. Closed for good after any error. */
 export interface PeerStream {
   /** `host:port` of the server connected to. */
@@ -229,7 +235,13 @@ export interface PeerStream {
    */
   available(timeoutMs: number): Promise<void>;
   /** Removes up to `limits` from the buffer, at least one message when there is one. */
-  take(limits: { messages: number; bytes: number }): Delivered[];
+  take(limits: { messages: number; bytes: number }): Received[];
+  /**
+   * Hands deliveries back, so that the server delivers their messages again, before any other and in this order. Resolves when they
+   * should be due. Matters only for servers that cannot reset.
+   * @param replies see {@link Received}
+   */
+  handBack(replies: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 

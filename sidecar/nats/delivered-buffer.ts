@@ -1,9 +1,9 @@
-import type { Delivered } from '../replay/delivered.ts';
+import type { Received } from '../ports.ts';
 import type { Amount } from './pull-plan.ts';
 
 /** Messages that were received and not taken yet, in order. */
 export class DeliveredBuffer {
-  #messages: Delivered[] = [];
+  #messages: Received[] = [];
   #taken = 0;
   #bytes = 0;
 
@@ -19,17 +19,17 @@ export class DeliveredBuffer {
     return this.#bytes;
   }
 
-  push(delivered: Delivered): void {
+  push(delivered: Received): void {
     this.#messages.push(delivered);
     this.#bytes += delivered.payload.byteLength;
   }
 
   /** Removes messages up to `limits`, but at least one if there is one, so that a large message cannot stop everything. */
-  take(limits: Amount): Delivered[] {
+  take(limits: Amount): Received[] {
     const first = this.#taken;
     let bytes = 0;
     while (this.#taken < this.#messages.length) {
-      const size = (this.#messages[this.#taken] as Delivered).payload.byteLength;
+      const size = (this.#messages[this.#taken] as Received).payload.byteLength;
       const count = this.#taken - first;
       if (count > 0 && (count >= limits.messages || bytes + size > limits.bytes)) break;
       bytes += size;

@@ -1,8 +1,8 @@
 import { DURABLE, pullSubject } from '../../common/contract/durable.ts';
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Peeked, PeerStream } from '../ports.ts';
-import type { Delivered, ResetAnswer } from '../replay/delivered.ts';
+import type { Peeked, PeerStream, Received } from '../ports.ts';
+import type { ResetAnswer } from '../replay/delivered.ts';
 import { type AckSubject, ackSubjectParser } from './ack-subject.ts';
 import { connectPeer, type PeerConnected, type PeerOptions } from './connect-peer.ts';
 import { connectWithCurrentKey, KEY_RETRY_MS } from './current-key.ts';
@@ -41,6 +41,14 @@ export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABL
 const ONE: Amount = { messages: 1, bytes: 1 };
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = '+ACK';
+/**
+ * How long the server is asked to wait before it delivers again what is handed back. Without a wait it leaves a message where it is
+ * in its queue of redeliveries, if it is there already; with one, it puts those that are due together in the stream's order.
+ */
+const HANDED_BACK_FOR_MS = 1_000;
+const NAK = `-NAK {"delay": ${HANDED_BACK_FOR_MS * 1_000_000}}`;
+/** Fewer than the pieces after which a connection counts as stuck. */
+const HANDED_BACK_AT_ONCE = 500;
 
 /**
  * Connects to one of a peer's servers, for one durable of its stream.
@@ -161,7 +169,7 @@ class DurablePull implements OpenPeerStream {
     });
   }
 
-  take(limits: Amount): Delivered[] {
+  take(limits: Amount): Received[] {
     const taken = this.#buffer.take(limits);
     if (taken.length > 0) this.#pulls?.refill();
     return taken;
@@ -211,6 +219,16 @@ class DurablePull implements OpenPeerStream {
     if (!this.#failure) this.#connected.connection.publish(reply, ACK);
   }
 
+  async handBack(replies: readonly string[]): Promise<void> {
+    const { connection } = this.#connected;
+    for (let first = 0; first < replies.length; first += HANDED_BACK_AT_ONCE) {
+      for (const reply of replies.slice(first, first + HANDED_BACK_AT_ONCE)) connection.publish(reply, NAK);
+      await connection.flush();
+      this.#throwIfFailed();
+    }
+    await pause(HANDED_BACK_FOR_MS * 2);
+  }
+
   #drop(): void {
     this.#dropped += 1;
     this.#log.warn({ server: this.server, count: 1 }, 'dropped messages that are not from our durable');
@@ -249,7 +267,7 @@ class DurablePull implements OpenPeerStream {
   }
 }
 
-class DeliveredMessage implements Delivered {
+class DeliveredMessage implements Received {
   readonly payload: Uint8Array;
   readonly size: number;
   readonly streamSequence: number;
@@ -258,7 +276,7 @@ class DeliveredMessage implements Delivered {
   readonly time: number;
   readonly pending: number;
   readonly cutOff: boolean;
-  readonly #reply: string;
+  readonly reply: string;
   readonly #stream: DurablePull;
 
   constructor({ size, reply }: Incoming, payload: Uint8Array, ack: AckSubject, cutOff: boolean, stream: DurablePull) {
@@ -270,12 +288,12 @@ class DeliveredMessage implements Delivered {
     this.time = ack.time;
     this.pending = ack.pending;
     this.cutOff = cutOff;
-    this.#reply = reply;
+    this.reply = reply;
     this.#stream = stream;
   }
 
   ack(): void {
-    this.#stream.acknowledge(this.#reply);
+    this.#stream.acknowledge(this.reply);
   }
 }
 

@@ -38,8 +38,8 @@ export class PullPace {
   #calm = 0;
 
   /**
-   * @param gradual false to begin with pulls as large as there is room for. A server that cannot reset needs that: it hands out
-   *   again in the stream's order only what was handed out at the same time, and a sweep relies on this order (ADR 0008)
+   * @param gradual false to begin with pulls as large as there is room for. So it is with a server that cannot reset: a sweep
+   *   (ADR 0008) has to look at all that is outstanding before any of it is due again
    */
   constructor(gradual = true) {
     this.#messages = gradual ? 1 : Number.MAX_SAFE_INTEGER;

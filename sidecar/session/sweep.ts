@@ -23,9 +23,13 @@ export const LOOK_DEADLINE_MS = 120_000;
  *
  * Such messages come back `ack_wait` after they were handed out; if we went on at once, that would be behind newer ones. So
  * nothing is pulled until all of them are due. Then they are delivered first, and are looked at, without acknowledging any,
- * up to the first message that was never delivered before, or until the server says that it has nothing more. Now we know what is outstanding, and that only we have it.
- * After another `ack_wait` they come again, and the chain returned here demands exactly these, in the stream's order,
- * before anything newer is taken. If another client is handed a message meanwhile, the chain breaks and a new sweep starts.
+ * up to the first message that was never delivered before, or until the server says that it has nothing more. Now we know what is
+ * outstanding, and that only we have it.
+ *
+ * All of it is handed back in the stream's order. By itself a server delivers again in the order in which it delivered: what an
+ * attempt had taken before its chain broke would come behind the rest, and break the next chain, for ever. The chain returned
+ * here demands exactly these messages, in the stream's order, before anything newer is taken. If another client is handed one of
+ * them meanwhile, the chain breaks and a new sweep starts.
  *
  * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
  * @throws TransientError `ChainBroken` when more comes back than {@link MAX_OUTSTANDING}, or for longer than
@@ -33,14 +37,15 @@ export const LOOK_DEADLINE_MS = 120_000;
  */
 export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortSignal): Promise<Chain> {
   await sleep(stream.ackWaitMs, signal);
-  const outstanding = new Set<number>();
+  /** By stream sequence, how the last delivery of each is answered. */
+  const outstanding = new Map<number, string>();
   let deadline = performance.now() + LOOK_DEADLINE_MS;
   let last = lastSeen;
   const look = (): readonly Delivered[] => {
     const known = outstanding.size;
     const deliveries = stream.take(SWEEP_LIMITS);
-    for (const { streamSequence, consumerSequence } of deliveries) {
-      outstanding.add(streamSequence);
+    for (const { streamSequence, consumerSequence, reply } of deliveries) {
+      outstanding.set(streamSequence, reply);
       last = consumerSequence;
     }
     if (outstanding.size > known) deadline = performance.now() + LOOK_DEADLINE_MS;
@@ -54,22 +59,23 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   do await stream.available(LOOK_MS);
   while (mayBeMore(look()) && !signal.aborted);
   // What was asked for and is delivered after this look would be outstanding as well.
-  if (!(await stopped(stream, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
+  if (!(await isDone(stream.stop(), deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
   while (look().length > 0);
-  await stream.close();
-  await sleep(stream.ackWaitMs, signal);
+  const inOrder = [...outstanding].sort(([a], [b]) => a - b);
+  const handedBack = stream.handBack(inOrder.map(([, reply]) => reply));
+  if (!(await isDone(handedBack, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
   return new Chain(
     last,
-    [...outstanding].sort((a, b) => a - b),
+    inOrder.map(([sequence]) => sequence),
   );
 }
 
-/** Whether all that was asked for has come or expired by the deadline. A server may never let it end. */
-async function stopped(stream: PeerStream, deadline: number, signal: AbortSignal): Promise<boolean> {
+/** Whether something is done by the deadline. A server may never let it end. */
+async function isDone(work: Promise<void>, deadline: number, signal: AbortSignal): Promise<boolean> {
   const over = new AbortController();
   try {
     const late = sleep(deadline - performance.now(), AbortSignal.any([signal, over.signal])).then(() => false);
-    return await Promise.race([stream.stop().then(() => true), late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     over.abort();
   }

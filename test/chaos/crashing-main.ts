@@ -4,10 +4,10 @@ import type {
   AnnounceLogPort,
   KafkaPort,
   PeerStream,
+  Received,
   RedriveLog,
   ReplayWriter,
 } from '../../sidecar/ports.ts';
-import type { Delivered } from '../../sidecar/replay/delivered.ts';
 import { run } from '../../sidecar/run.ts';
 
 /**
@@ -128,19 +128,20 @@ function crashingStream(stream: PeerStream): PeerStream {
     stop: () => stream.stop(),
     available: (timeoutMs) => stream.available(timeoutMs),
     take: (limits) => stream.take(limits).map(crashingDelivery),
+    handBack: (replies) => stream.handBack(replies),
     close: () => stream.close(),
   };
 }
 
-function crashingDelivery(delivered: Delivered): Delivered {
-  const { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff } = delivered;
+function crashingDelivery(delivered: Received): Received {
+  const { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff, reply } = delivered;
   const ack = (): void => {
     reach('before-ack');
     delivered.ack();
     // The acknowledgement leaves the process with the next turn of the event loop.
     setImmediate(() => setImmediate(() => reach('after-ack')));
   };
-  return { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff, ack };
+  return { payload, size, streamSequence, consumerSequence, deliveryCount, time, pending, cutOff, reply, ack };
 }
 
 if (import.meta.main) {

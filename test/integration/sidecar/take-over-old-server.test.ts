@@ -71,6 +71,17 @@ describe('a peer whose nats-server cannot reset (2.12)', () => {
     assert.ok((await sidecar.peer(a)).gaps > 0);
   });
 
+  it('is replayed once and in order after an attempt took some of what was outstanding, which comes behind the rest', async () => {
+    await ledger.acknowledged(a, b);
+    await running.splice(0)[0]?.stop();
+    await ledger.send(a, 4_000);
+    await handOut(a, 4_000);
+    // There are no newer ones, so these are the first of them, as soon as they are due again.
+    await handOut(a, 30);
+    await start();
+    await ledger.arrivedOnce(b, 60_000);
+  });
+
   it('is replayed from the start when its stream was recreated, which the time stamps show', async () => {
     const c = await Site.start('hospital-c', { kafka: false, natsVersion: 'beforeReset' });
     try {

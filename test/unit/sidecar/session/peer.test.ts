@@ -94,6 +94,7 @@ describe('the replay of a peer', () => {
     stop: async () => undefined,
     available: async () => undefined,
     take: () => [],
+    handBack: async () => undefined,
     close: async () => void closed.push('stream'),
     ...over,
   });

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import fc from 'fast-check';
 import { TransientError } from '../../../../common/errors.ts';
-import type { PeerStream } from '../../../../sidecar/ports.ts';
-import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
+import type { PeerStream, Received } from '../../../../sidecar/ports.ts';
 import { LOOK_DEADLINE_MS, MAX_OUTSTANDING, sweep } from '../../../../sidecar/session/sweep.ts';
 
-function delivered(streamSequence: number, consumerSequence: number, deliveryCount: number): Delivered {
+function delivered(streamSequence: number, consumerSequence: number, deliveryCount: number): Received {
   return {
     payload: new Uint8Array(),
     size: 0,
@@ -16,6 +15,7 @@ function delivered(streamSequence: number, consumerSequence: number, deliveryCou
     time: 0,
     pending: 0,
     cutOff: false,
+    reply: `answer to ${streamSequence}`,
     ack: () => assert.fail('a sweep acknowledges nothing'),
   };
 }
@@ -28,12 +28,13 @@ class ScriptedStream implements PeerStream {
   readonly ackWaitMs = 0;
   readonly superseded = new AbortController().signal;
   taken = 0;
+  readonly handedBack: string[] = [];
   idle = true;
-  readonly #next: () => Delivered | undefined;
+  readonly #next: () => Received | undefined;
   readonly #wait: () => void;
   #stopped = false;
 
-  constructor(next: () => Delivered | undefined, wait: () => void = () => undefined) {
+  constructor(next: () => Received | undefined, wait: () => void = () => undefined) {
     this.#next = next;
     this.#wait = wait;
   }
@@ -58,8 +59,8 @@ class ScriptedStream implements PeerStream {
     this.#wait();
   }
 
-  take({ messages }: { readonly messages: number }): Delivered[] {
-    const found: Delivered[] = [];
+  take({ messages }: { readonly messages: number }): Received[] {
+    const found: Received[] = [];
     while (!this.#stopped && found.length < messages) {
       const each = this.#next();
       if (each === undefined) break;
@@ -68,6 +69,11 @@ class ScriptedStream implements PeerStream {
     }
     this.taken += found.length;
     return found;
+  }
+
+  async handBack(replies: readonly string[]): Promise<void> {
+    assert.ok(this.#stopped, 'what is handed back while something is pulled comes to this sweep again');
+    this.handedBack.push(...replies);
   }
 
   async close(): Promise<void> {
@@ -89,7 +95,7 @@ describe('a sweep', () => {
 
   afterEach(() => mock.restoreAll());
 
-  it('demands exactly what came again, in the order of the stream, in whatever order it came', async () => {
+  it('hands back and demands exactly what came again, in the order of the stream, in whatever order it came', async () => {
     const sequences = fc.uniqueArray(fc.integer({ min: 1, max: 100_000 }), { maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(sequences, fc.boolean(), async (outstanding, isNewer) => {
@@ -97,8 +103,13 @@ describe('a sweep', () => {
         if (isNewer) script.push(delivered(100_001, script.length + 1, 1));
         const last = script.length;
         const demanded = script.map(({ streamSequence }) => streamSequence).sort((a, b) => a - b);
-        const chain = await sweep(new ScriptedStream(() => script.shift()), 0, signal);
+        const stream = new ScriptedStream(() => script.shift());
+        const chain = await sweep(stream, 0, signal);
         assert.equal(chain.last, last);
+        assert.deepEqual(
+          stream.handedBack,
+          demanded.map((sequence) => `answer to ${sequence}`),
+        );
         for (const [nth, sequence] of demanded.entries()) {
           assert.ok(chain.accept(delivered(sequence, last + nth + 1, 3)), `${sequence} is not accepted`);
         }
@@ -108,7 +119,7 @@ describe('a sweep', () => {
 
   it('does not take the silence of a slow line for the end of what is outstanding', async () => {
     let seconds = 0;
-    const next = (): Delivered | undefined => {
+    const next = (): Received | undefined => {
       if (seconds !== 9) return undefined;
       seconds += 1;
       return delivered(7, 1, 2);
@@ -124,7 +135,7 @@ describe('a sweep', () => {
 
   it('takes as many as a durable may have outstanding', async () => {
     let count = 0;
-    const next = (): Delivered | undefined => {
+    const next = (): Received | undefined => {
       count += 1;
       return count > MAX_OUTSTANDING ? undefined : delivered(count, count, 2);
     };
@@ -146,7 +157,7 @@ describe('a sweep', () => {
     mock.method(performance, 'now', () => now);
     let count = 0;
     let isFresh = true;
-    const next = (): Delivered | undefined => {
+    const next = (): Received | undefined => {
       isFresh = !isFresh;
       if (isFresh) return undefined;
       count += 1;
