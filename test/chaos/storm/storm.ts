@@ -236,6 +236,13 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
   // What was forgotten is allowed from now on. What earlier redrives have replayed is not replayed again.
   for (const site of stage.all) await site.askForRedrive('last');
   const redriven = await Promise.allSettled(WAYS.map((way) => redrivenAll(stage, way, patience)));
+  // The sidecars are asked first: to look at all that has arrived takes this process seconds, and the FHIR server is in it. What
+  // is not transmitted by then is named by the check.
+  const nothingLeft = ({ lag, pending }: TransmitStatus): boolean => lag === 0 && pending === 0;
+  await stage
+    .site(TRANSMITTING)
+    .waitForTransmission('has nothing left', nothingLeft, patience)
+    .catch(() => undefined);
   // Each stream is asked, and not the sidecars: what a sidecar says of its lag is as old as its last look at Kafka.
   const arrived = async (): Promise<boolean> => {
     for (const name of SITES) await stage.origin(name).readStored();
