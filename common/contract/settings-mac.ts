@@ -20,14 +20,14 @@ export const SEED_FILE = 'nats-server.nk';
 export const PREVIOUS_SEED_FILE = 'previous.nk';
 export const KAFKA_PASSWORD_FILE = 'kafka-password';
 
-/** Texts by the name of their entry in the ConfigMap, and of their file where it is mounted. */
+/** Texts by the name of their entry in its ConfigMap, and of their file where it is mounted. */
 type Entries = Readonly<Record<string, string>>;
 
 /**
  * The text of {@link SETTINGS_MAC}: one HMAC-SHA256 for each seed, in hexadecimal. During a rotation there are two, since a ConfigMap and
  * a Secret do not reach a pod at the same time: whichever comes first, one of the sidecar's seeds fits.
  *
- * @param entries all of the ConfigMap, CAs included
+ * @param entries all of the ConfigMaps together, CAs included
  * @param seeds of the node, the one in force first; the same text each time
  */
 export function settingsMac(entries: Entries, seeds: readonly (string | Uint8Array)[]): string {

@@ -36,12 +36,12 @@ export class KnownCapabilities {
 
   async #read(body: Buffer): Promise<Capabilities> {
     const capabilities = await inTurns(readCapabilities(body));
-    if (capabilities === undefined) this.#log.warn({ bytes: body.length }, UNREADABLE);
+    if (capabilities === undefined) this.#log.warn({ bytesRead: body.length }, UNREADABLE);
     return capabilities ?? NO_CAPABILITIES;
   }
 }
 
 const UNREADABLE =
-  'what the FHIR server answers at /metadata is not read: it is not JSON, or has more than ' +
+  'what the FHIR server answers at /metadata is not read: it is no JSON object, is nested too deeply, or has more than ' +
   `${MAX_METADATA / 1024 / 1024} MiB. So no resource is created conditionally, and a POST that is repeated after a crash makes a ` +
   'second one. Let the server answer a CapabilityStatement in JSON of at most that size';

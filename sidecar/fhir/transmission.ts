@@ -63,7 +63,7 @@ export function transmit(transmission: Transmission, signal: AbortSignal): Promi
           await runRounds(transmission, transmitLog, signal);
         } finally {
           await transmitLog.close();
-          // The last round has told of them once more, also where another sidecar has the transmission by now.
+          // The last round has reported the lag once more, also where another sidecar has the transmission by now. It would stay for ever.
           report.released();
         }
       },
@@ -95,8 +95,8 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
   const capabilities = new KnownCapabilities(client, transmission.log);
   // By the time that it is confirmed, it may have been lost and given back, and another sidecar has transmitted meanwhile.
   let wasLost = false;
-  const end = (): void => void (wasLost = !owners.held.has(partition));
-  signal.addEventListener('abort', end, { once: true });
+  const noteLoss = (): void => void (wasLost = !owners.held.has(partition));
+  signal.addEventListener('abort', noteLoss, { once: true });
   const sender: Sender = {
     server,
     client,
@@ -122,6 +122,7 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
       report.progress(log.lag, log.pending, log.expired);
     }
   } finally {
+    signal.removeEventListener('abort', noteLoss);
     client.close();
   }
 }

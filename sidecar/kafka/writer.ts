@@ -30,8 +30,8 @@ const END_KEY = 'end';
 
 /** Of all writers together: what one has sent, the next can use. */
 const POOL = new BufferPool();
-/** Of all writers together as well. */
-const LARGE = new LargeTransactions();
+/** Of all writers together: they share one Kafka. */
+const LARGE_TRANSACTIONS = new LargeTransactions();
 
 export interface WriterParts {
   /** The writer's own client, which ends with it. */
@@ -56,6 +56,7 @@ export class TransactionalWriter {
   #by: ProducerIdentity | undefined;
   #encoding: OutgoingBatch | undefined;
   #isOpen = false;
+  /** Lets the next large transaction go. */
   #leave: Leave = () => undefined;
 
   constructor(parts: WriterParts) {
@@ -119,7 +120,7 @@ export class TransactionalWriter {
     this.#encoding = undefined;
     const headers = { [PARTITIONS_HEADER]: JSON.stringify(encoding.partitions) };
     const batches = encoding.finish(this.#positions(), { ...positionRecord(position), headers });
-    this.#leave = await LARGE.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    this.#leave = await LARGE_TRANSACTIONS.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
     await this.#step('send a batch to Kafka', async (by) => {
       this.#isOpen = true;
       await this.#coordinator.addPartitions(by, batches);

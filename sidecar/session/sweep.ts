@@ -12,7 +12,7 @@ const LOOK_MS = 1_000;
 /**
  * More cannot be outstanding: what a durable hands out before it is acknowledged is bounded (`max_ack_pending`), and it may come
  * once more with one pull. Without a bound, a peer's server that says that it is too old to reset could make us remember
- * sequences until the memory is full.
+ * sequences and ack subjects until the memory is full.
  */
 export const MAX_OUTSTANDING = DURABLE.maxAckPending + DURABLE.maxBatch;
 /** How long the next one that was not seen yet may take. A server can hand out the same ones for ever, and a slow line takes its time. */

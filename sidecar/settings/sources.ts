@@ -41,10 +41,10 @@ export async function filesOf(directory: string | undefined): Promise<Source> {
 }
 
 /**
- * The settings of an operator: those of a mounted ConfigMap, and only if the operator has written all of it. Who may write ConfigMaps
+ * The settings of an operator: those of the mounted ConfigMaps, and only if the operator has written all of them. Who may write ConfigMaps
  * could otherwise have the seed sent to a Kafka of theirs, or anybody's messages written into ours (ADR 25).
  *
- * So the settings say nothing about where the keys are, a CA is an entry of the same ConfigMap, and a password or token is a file in
+ * So the settings say nothing about where the keys are, a CA is an entry of the same ConfigMaps, and a password or token is a file in
  * `secrets`.
  *
  * @param secrets a directory into which no ConfigMap is mounted
@@ -98,7 +98,8 @@ function secretSeeds({ seed, previousSeed, publicKeys: [publicKey, previousKey] 
 }
 
 /**
- * The entries of a mounted ConfigMap, all of one version. The kubelet turns the link `..data` to a new directory, and then removes the
+ * The entries of the mounted ConfigMaps, all from one version of the volume. One ConfigMap in it may be older than another, which
+ * {@link SETTINGS_MAC} tells. The kubelet turns the link `..data` to a new directory, and then removes the
  * one before it, which may be the one that is being read.
  */
 async function readMounted(directory: string): Promise<Readonly<Record<string, string>>> {

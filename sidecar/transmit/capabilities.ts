@@ -25,8 +25,8 @@ const FIELDS: ReadonlySet<string> = new Set(['rest', 'mode', 'searchParam', 'res
 const END = Buffer.from('\0');
 
 /**
- * Reads a CapabilityStatement, one resource type at a time. It yields wherever it has worked for some milliseconds, since the
- * server chooses how much it says, and all peers and servers share one thread.
+ * Reads a CapabilityStatement, one resource type at a time. It yields after each pass over the text, and after
+ * each {@link READ_AT_ONCE} bytes of a list: the server chooses how much it says, and all peers and servers share one thread.
  *
  * A server may ignore a search parameter that it does not know. It would then take any resource for the one that was looked for,
  * and create nothing. So a server that lists its parameters must list `_tag`, for all types or for this one.
@@ -59,7 +59,7 @@ function* readRest(text: Buffer, rest: Member, allowed: Set<string>): Generator<
   const common = fields.get('searchParam');
   // A list that is too long to be looked at counts as one without `_tag`.
   const hasLongList = common !== undefined && isLong(common);
-  const parameters = listIn({ list: valueOf(text, common) }, 'list');
+  const parameters = objectsIn(valueOf(text, common));
   const isCommon = parameters.some(isTag);
   for (const member of membersIn(text, fields.get('resource'), OPENING_BRACKET)) {
     if (member === undefined) {
@@ -68,7 +68,7 @@ function* readRest(text: Buffer, rest: Member, allowed: Set<string>): Generator<
     }
     const resource = valueOf(text, member);
     const type = fieldOf(resource, 'type');
-    const own = listIn(resource, 'searchParam');
+    const own = objectsIn(fieldOf(resource, 'searchParam'));
     const listsNone = parameters.length === 0 && own.length === 0 && !hasLongList;
     const canSearch = isCommon || own.some(isTag) || listsNone;
     if (typeof type === 'string' && fieldOf(resource, 'conditionalCreate') === true && canSearch) allowed.add(type);
@@ -83,8 +83,7 @@ function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-function listIn(value: unknown, name: string): readonly object[] {
-  const list = fieldOf(value, name);
+function objectsIn(list: unknown): readonly object[] {
   return Array.isArray(list) ? list.filter((each): each is object => typeof each === 'object' && each !== null) : [];
 }
 

@@ -159,16 +159,19 @@ class Mesh {
     const found = new Map(this.#origins.map((origin) => [origin, [] as string[]]));
     const fetcher = new Fetcher(this.#receiver.kafka.client());
     await fetcher.connect();
-    for (let partition = 0; partition < PARTITIONS; partition += 1) {
-      const end = await fetcher.lastOffset(SYNC_TOPIC, partition);
-      for (const { value } of await fetcher.read(SYNC_TOPIC, partition, 0n, end)) {
-        const uuid = uuidOf(value);
-        const origin = origins.get(uuid);
-        if (origin === undefined) throw new Error(`${SYNC_TOPIC} has a message that nobody sent`);
-        found.get(origin)?.push(uuid);
+    try {
+      for (let partition = 0; partition < PARTITIONS; partition += 1) {
+        const end = await fetcher.lastOffset(SYNC_TOPIC, partition);
+        for (const { value } of await fetcher.read(SYNC_TOPIC, partition, 0n, end)) {
+          const uuid = uuidOf(value);
+          const origin = origins.get(uuid);
+          if (origin === undefined) throw new Error(`${SYNC_TOPIC} has a message that nobody sent`);
+          found.get(origin)?.push(uuid);
+        }
       }
+    } finally {
+      await fetcher.disconnect();
     }
-    await fetcher.disconnect();
     for (const [origin, uuids] of found) {
       const sent = this.#sent.get(origin) ?? [];
       if (uuids.length === sent.length && uuids.every((uuid, index) => uuid === sent[index])) continue;

@@ -283,13 +283,15 @@ function canaryUser(key: string): string {
   return `    { nkey: ${key}, permissions: { publish: { deny: [">"] }, subscribe: { deny: [">"] } } } ${CANARY_MARK}`;
 }
 
-/** What a peer is in an account that it shares with others. */
+/** The users of a peer that has no account of its own. */
 function usersOf(stream: string, { account, keys }: Peer): string[] {
   return pullUsers(stream, account, account, keys);
 }
 
 /**
- * The lines of the users as which a sidecar receives from a stream. Without an operator an administrator writes them.
+ * The lines of the users as which a sidecar receives from a stream. Without an operator an administrator writes them. They are in
+ * the long form, as before ADR 36, so that the text of a node with `Users` stays as it is. The short form of {@link user} is for the
+ * accounts of all peers, which share one ConfigMap.
  *
  * @param own the sync name of the node that receives
  */

@@ -31,7 +31,7 @@ export interface PlannedFhirServers {
   readonly problems: readonly FhirServerProblem[];
 }
 
-/** Characters of all their CAs together. They are in one ConfigMap with the peers', which must have room. */
+/** Characters of all their CAs together. They share the sidecars' ConfigMaps with the peers' CAs, which must have room. */
 const MAX_CAS = 131_072;
 /** As much as the CRD allows inline. */
 const MAX_CA = 16_384;

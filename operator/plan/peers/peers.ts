@@ -74,7 +74,7 @@ function planOne(
   let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
   let caSize = bundle(ca?.authorities ?? []).length;
   if (caSize > left.cas) {
-    const problem = { reason: 'CertificateInvalid', message: caTooLarge(caSize) } as const;
+    const problem = { reason: 'CertificateInvalid', message: caTooLarge(caSize, left.cas) } as const;
     ca = { authorities: [], problems: [problem], expires: undefined };
     caSize = 0;
   }

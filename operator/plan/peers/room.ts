@@ -2,15 +2,18 @@ import { CONFIG_MAP_BYTES } from '../../api/objects.ts';
 import { MAX_PEER_CA } from '../trust/certificates.ts';
 
 /**
- * How many peers fit to a node. If they took more, nothing could be written any more, and so nobody's access could be taken back
- * either.
+ * How much room a node has for its peers. If they took more, nothing could be written any more, and so nobody's access could be
+ * taken back either.
  */
 
-/** What nats-server includes is one ConfigMap, with the node's own users in it. Those take some 6 KB. */
+/** What nats-server includes is one ConfigMap. Some 6 KB of it are the node's own users, and the rest of these 16 KiB is to spare. */
 const NATS_BYTES = CONFIG_MAP_BYTES - 16_384;
 /** The setting that lists the peers is one entry, and the other settings are in the same ConfigMap. */
 const SETTINGS_BYTES = 890_000;
-/** All CAs of peers. They are spread over what the settings leave of three ConfigMaps, in which the node's own CAs are as well. */
+/**
+ * All CAs of peers. They are spread over what the settings leave of three ConfigMaps, in which the node's own CAs are as well. All
+ * together that is 2.5 MB of 3 MiB, since a CA is never split.
+ */
 const CA_BYTES = 1_500_000;
 /** How much the node's own CAs may take before they take the room of peers. */
 const OWN_CA_BYTES = 2 * MAX_PEER_CA;
@@ -66,10 +69,10 @@ function tooMuch(what: string, takes: number, left: number, all: number, less: s
 }
 
 /** What is wrong with a CA for which the older peers leave no room. */
-export function caTooLarge(size: number): string {
+export function caTooLarge(size: number, left: number): string {
   return (
-    `spec.ca holds ${Math.ceil(size / 1024)} KiB, and all peers of a node have room for ${Math.ceil(CA_BYTES / 1024)} KiB: ` +
-    "give only the peer's own CA"
+    `spec.ca takes ${kib(size)}, and of the ${kib(CA_BYTES)} that all peers of a node have for their CAs the older ones leave ` +
+    `${kib(left)}: give only the peer's own CA, or delete peers that are not needed`
   );
 }
 

@@ -14,7 +14,7 @@ import { NATS_VERSIONS, NatsServer, type NatsVersion } from '../../kit/servers/n
 const PEERS = ['hospital-b', 'hospital-c'] as const;
 const [B, C] = [syncName(PEERS[0]), syncName(PEERS[1])];
 
-/** Four exports serve all peers (ADR 36). A server of before has four for each of them. */
+/** Four exports serve all peers (ADR 36). An operator of before wrote four for each of them. */
 for (const version of Object.keys(NATS_VERSIONS) as NatsVersion[]) {
   describe(`the exports that all peers of nats-server ${NATS_VERSIONS[version]} share`, function () {
     this.timeout(60_000);
