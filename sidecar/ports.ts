@@ -237,11 +237,12 @@ export interface PeerStream {
   /** Removes up to `limits` from the buffer, at least one message when there is one. */
   take(limits: { messages: number; bytes: number }): Received[];
   /**
-   * Hands deliveries back, so that the server delivers their messages again, before any other and in this order. Resolves when they
-   * should be due. Matters only for servers that cannot reset.
+   * Hands deliveries back, so that the server delivers their messages again after a while, in this order. Resolves when the server has
+   * read that. Matters only for servers that cannot reset.
    * @param replies see {@link Received}
+   * @param delayMs not 0: without a delay a server leaves a message where it is in its queue of redeliveries, if it is there already
    */
-  handBack(replies: readonly string[]): Promise<void>;
+  handBack(replies: readonly string[], delayMs: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -37,7 +37,7 @@ export class KnownCapabilities {
   async #read(body: Buffer): Promise<Capabilities> {
     const capabilities = await inTurns(readCapabilities(body));
     if (capabilities === undefined) this.#log.warn({ bytesRead: body.length }, UNREADABLE);
-    return capabilities ?? NO_CAPABILITIES;
+    return capabilities ?? this.#known ?? NO_CAPABILITIES;
   }
 }
 

@@ -41,12 +41,6 @@ export const PULL: PullOptions = { maxBatch: DURABLE.maxBatch, expiresMs: DURABL
 const ONE: Amount = { messages: 1, bytes: 1 };
 const FLUSH_TIMEOUT_MS = 1000;
 const ACK = '+ACK';
-/**
- * How long the server is asked to wait before it delivers again what is handed back. Without a wait it leaves a message where it is
- * in its queue of redeliveries, if it is there already; with one, it puts those that are due together in the stream's order.
- */
-const HANDED_BACK_FOR_MS = 1_000;
-const NAK = `-NAK {"delay": ${HANDED_BACK_FOR_MS * 1_000_000}}`;
 /** Fewer than the pieces after which a connection counts as stuck. */
 const HANDED_BACK_AT_ONCE = 500;
 
@@ -219,14 +213,14 @@ class DurablePull implements OpenPeerStream {
     if (!this.#failure) this.#connected.connection.publish(reply, ACK);
   }
 
-  async handBack(replies: readonly string[]): Promise<void> {
+  async handBack(replies: readonly string[], delayMs: number): Promise<void> {
     const { connection } = this.#connected;
+    const nak = `-NAK {"delay": ${delayMs * 1_000_000}}`;
     for (let first = 0; first < replies.length; first += HANDED_BACK_AT_ONCE) {
-      for (const reply of replies.slice(first, first + HANDED_BACK_AT_ONCE)) connection.publish(reply, NAK);
+      for (const reply of replies.slice(first, first + HANDED_BACK_AT_ONCE)) connection.publish(reply, nak);
       await connection.flush();
       this.#throwIfFailed();
     }
-    await pause(HANDED_BACK_FOR_MS * 2);
   }
 
   #drop(): void {

@@ -30,7 +30,7 @@ interface Memory extends RedriveMemory {
   swept: Chain | undefined;
   /**
    * The consumer sequence that was last seen when the chain broke on such a server. A sweep follows: it looks at what the durable
-   * has handed out and nobody has acknowledged, hands that back, and replays nothing; see {@link sweep}.
+   * has handed out and nobody has acknowledged, and replays nothing; see {@link sweep}.
    */
   sweepFrom: number | undefined;
 }

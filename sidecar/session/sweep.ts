@@ -7,6 +7,8 @@ import type { Delivered } from '../replay/delivered.ts';
 
 /** As many as may be looked at together; their payloads are dropped at once. */
 const SWEEP_LIMITS = { messages: 5_000, bytes: 8 * 1024 * 1024 };
+/** What is handed back is due so long before it is asked for. What was not seen is due before it, so that it breaks the chain at once. */
+const DUE_BEFORE_MS = 500;
 /** How often to look. */
 const LOOK_MS = 1_000;
 /**
@@ -26,10 +28,13 @@ export const LOOK_DEADLINE_MS = 120_000;
  * up to the first message that was never delivered before, or until the server says that it has nothing more. Now we know what is
  * outstanding, and that only we have it.
  *
- * All of it is handed back in the stream's order. By itself a server delivers again in the order in which it delivered: what an
- * attempt had taken before its chain broke would come behind the rest, and break the next chain, for ever. The chain returned
- * here demands exactly these messages, in the stream's order, before anything newer is taken. If another client is handed one of
- * them meanwhile, the chain breaks and a new sweep starts.
+ * By itself a server delivers again in the order in which it delivered: what an attempt had taken before its chain broke comes behind
+ * the rest, and would break the next chain, for ever. Where that shows, all of it is handed back in the stream's order.
+ *
+ * It is due again after another `ack_wait`, and no sooner, also where it is handed back. By then everything is due that the server has handed out up to the look
+ * and that did not reach us, behind an empty message or at another client. Otherwise that would come behind newer messages, and
+ * count as replayed when those are acknowledged. The chain returned here demands exactly what was seen, in the stream's order,
+ * before anything newer is taken. What was not seen breaks it, and so does another client: a new sweep starts.
  *
  * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
  * @throws TransientError `ChainBroken` when more comes back than {@link MAX_OUTSTANDING}, or for longer than
@@ -41,10 +46,14 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   const outstanding = new Map<number, string>();
   let deadline = performance.now() + LOOK_DEADLINE_MS;
   let last = lastSeen;
+  let newest = 0;
+  let isInOrder = true;
   const look = (): readonly Delivered[] => {
     const known = outstanding.size;
     const deliveries = stream.take(SWEEP_LIMITS);
     for (const { streamSequence, consumerSequence, reply } of deliveries) {
+      isInOrder &&= streamSequence > newest;
+      newest = streamSequence;
       outstanding.set(streamSequence, reply);
       last = consumerSequence;
     }
@@ -62,8 +71,11 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   if (!(await isDone(stream.stop(), deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
   while (look().length > 0);
   const inOrder = [...outstanding].sort(([a], [b]) => a - b);
-  const handedBack = stream.handBack(inOrder.map(([, reply]) => reply));
+  const replies = inOrder.map(([, reply]) => reply);
+  const handedBack = isInOrder ? Promise.resolve() : stream.handBack(replies, stream.ackWaitMs - DUE_BEFORE_MS);
   if (!(await isDone(handedBack, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
+  await stream.close();
+  await sleep(stream.ackWaitMs, signal);
   return new Chain(
     last,
     inOrder.map(([sequence]) => sequence),

@@ -128,7 +128,7 @@ function crashingStream(stream: PeerStream): PeerStream {
     stop: () => stream.stop(),
     available: (timeoutMs) => stream.available(timeoutMs),
     take: (limits) => stream.take(limits).map(crashingDelivery),
-    handBack: (replies) => stream.handBack(replies),
+    handBack: (replies, delayMs) => stream.handBack(replies, delayMs),
     close: () => stream.close(),
   };
 }

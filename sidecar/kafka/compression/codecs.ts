@@ -3,7 +3,10 @@ import { zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { nextTurn } from '../../../common/turns.ts';
 import { decompressLz4 } from './lz4.ts';
+import { MOST_BYTES } from './output.ts';
 import { decompressSnappy } from './snappy.ts';
+
+const decompressZstd = promisify(zstdDecompress);
 
 /**
  * What kafkajs lacks to read compressed records: it has gzip alone. We write none, but `compression.type` of a topic or of the
@@ -12,7 +15,9 @@ import { decompressSnappy } from './snappy.ts';
 export function readAllCompressions(): void {
   const { CompressionCodecs, CompressionTypes } = kafkajs;
   Object.assign(CompressionCodecs, {
-    [CompressionTypes.ZSTD]: () => ({ decompress: promisify(zstdDecompress) }),
+    [CompressionTypes.ZSTD]: () => ({
+      decompress: (bytes: Buffer) => decompressZstd(bytes, { maxOutputLength: MOST_BYTES }),
+    }),
     [CompressionTypes.LZ4]: () => ({ decompress: inATurn(decompressLz4) }),
     [CompressionTypes.Snappy]: () => ({ decompress: inATurn(decompressSnappy) }),
   });

@@ -29,9 +29,15 @@ const KIND = { plain: 0, near: 1, far: 2 };
 const LONG = 60;
 
 function decompressChunk(chunk: Buffer, output: Output): void {
+  const before = output.bytes.length;
   let at = 0;
-  // The length comes first, in groups of seven bits. It is known when all is decompressed.
-  while ((chunk[at] ?? 0) & 0x80) at += 1;
+  let size = 0;
+  // The length comes first, in groups of seven bits, the lowest first.
+  for (let shift = 0; ; shift += 7, at += 1) {
+    const group = chunk[at] ?? 0;
+    size += (group & 0x7f) * 2 ** shift;
+    if (!(group & 0x80)) break;
+  }
   at += 1;
   while (at < chunk.length) {
     const first = chunk[at] as number;
@@ -47,11 +53,13 @@ function decompressChunk(chunk: Buffer, output: Output): void {
       output.repeat(((upper >> 3) << 8) | readNumber(chunk, at, 1), (upper & 7) + 4);
       at += 1;
     } else {
-      const size = kind === KIND.far ? 2 : 4;
-      output.repeat(readNumber(chunk, at, size), upper + 1);
-      at += size;
+      const bytes = kind === KIND.far ? 2 : 4;
+      output.repeat(readNumber(chunk, at, bytes), upper + 1);
+      at += bytes;
     }
   }
+  // Of a chunk that is too short, kafkajs would drop the last record without a word.
+  if (output.bytes.length - before !== size) throw new CorruptBatchError('a compressed record batch ends too soon');
 }
 
 function readNumber(chunk: Buffer, at: number, size: number): number {
