@@ -46,16 +46,31 @@ export class ConfigMaps {
    * anew: otherwise no access could be taken back any more.
    *
    * @param revocations what to write in place of an object that is refused
+   * @param together names of objects that count only all together, as the sidecars' settings do: one MAC authenticates all of them.
+   *   What has to be made comes first, since a quota may refuse it. Where one is refused, all of them stay as they were
    * @throws KubeError where the API does not answer
    */
-  async write(objects: readonly ConfigMap[], seen: ByName, revocations: readonly ConfigMap[] = []): Promise<Outcome> {
+  async write(
+    objects: readonly ConfigMap[],
+    seen: ByName,
+    revocations: readonly ConfigMap[] = [],
+    together: readonly string[] = [],
+  ): Promise<Outcome> {
     const outcomes: Outcome[] = [];
-    for (const object of objects) {
+    const done = new Set<string>();
+    const there = this.current(seen);
+    const isMade = ({ metadata: { name } }: ConfigMap): boolean => together.includes(name) && !there.has(name);
+    for (const object of [...objects].sort((one, other) => Number(isMade(other)) - Number(isMade(one)))) {
+      const { name } = object.metadata;
+      if (done.has(name)) continue;
       const outcome = await this.#writeOne(object, seen);
       outcomes.push(outcome);
       if (outcome.refused === undefined) continue;
-      const revocation = revocations.find(({ metadata }) => metadata.name === object.metadata.name);
-      if (revocation) outcomes.push(await this.#writeOne(revocation, seen));
+      const refused = together.includes(name) ? together : [name];
+      for (const instead of inPlaceOf(refused, objects, revocations, this.current(seen))) {
+        outcomes.push(await this.#writeOne(instead, seen));
+      }
+      for (const each of refused) done.add(each);
     }
     const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
     const replaced = outcomes.flatMap((outcome) => outcome.replaced);
@@ -128,4 +143,20 @@ function foreignIn(found: ConfigMap | undefined, wanted: ConfigMap): object | un
 
 function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
+}
+
+/** @returns what to write where these are refused. What was made meanwhile, and has no revocation, is emptied, which is as if it were not there */
+function inPlaceOf(
+  names: readonly string[],
+  objects: readonly ConfigMap[],
+  revocations: readonly ConfigMap[],
+  current: ByName,
+): ConfigMap[] {
+  return names.flatMap((name) => {
+    const isOfIt = ({ metadata }: ConfigMap): boolean => metadata.name === name;
+    const revocation = revocations.find(isOfIt);
+    if (revocation) return [revocation];
+    const object = objects.find(isOfIt);
+    return names.length > 1 && object && current.has(name) ? [{ ...object, data: {} }] : [];
+  });
 }

@@ -194,7 +194,9 @@ export class NodeController {
 
   /** Writes the ConfigMaps, keeps the sidecar in its workload, and has pods take up what was written for them. */
   async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, { configMaps, memory }: KeptNode): Promise<Applied> {
-    const { wrote, replaced, refused } = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations);
+    const together = NAMES.sidecars(snapshot.node.metadata.name);
+    const seen = snapshot.configMaps;
+    const { wrote, replaced, refused } = await configMaps.write(plan.objects, seen, plan.revocations, together);
     if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
     const canStart = key.seed !== undefined && refused === undefined;
     const injection = await this.#injector.reconcileSidecar(snapshot, plan, canStart);

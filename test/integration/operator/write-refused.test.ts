@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { isAuthentic } from '../../../common/contract/settings-mac.ts';
 import { type ConfigMap, KINDS, type KubeObject } from '../../../operator/api/objects.ts';
 import type { LfhSyncPeer } from '../../../operator/api/types.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
-import { PEERS_FILE } from '../../../operator/plan/observed/names.ts';
+import { NAMES, PEERS_FILE } from '../../../operator/plan/observed/names.ts';
 import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
+import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
@@ -61,8 +63,15 @@ describe('an operator whose writes the API server refuses', function () {
     );
   }
 
-  /** As a cluster's administrator may: what nats-server includes must not be larger than this in the site's namespace. */
+  /** What nats-server includes must not be larger than this in the site's namespace. */
   async function allowAtMost(bytes: number): Promise<void> {
+    const file = `object.data[?'${PEERS_FILE}'].orValue('')`;
+    const larger = { metadata: { name: 'mine' }, data: { [PEERS_FILE]: 'x'.repeat(bytes + 1) } };
+    await allowOnly(`!has(object.data) || size(${file}) <= ${bytes}`, larger);
+  }
+
+  /** As a cluster's administrator may. @param refused a ConfigMap for which the expression is false */
+  async function allowOnly(expression: string, refused: object): Promise<void> {
     const named = (kind: string, spec: object): object => ({
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind,
@@ -75,11 +84,10 @@ describe('an operator whose writes the API server refuses', function () {
       operations: ['CREATE', 'UPDATE'],
       resources: ['configmaps'],
     };
-    const file = `object.data[?'${PEERS_FILE}'].orValue('')`;
     const policy = named('ValidatingAdmissionPolicy', {
       failurePolicy: 'Fail',
       matchConstraints: { resourceRules: [resource] },
-      validations: [{ expression: `!has(object.data) || size(${file}) <= ${bytes}`, message: 'too large for us' }],
+      validations: [{ expression, message: 'too large for us' }],
     });
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': site.namespace } };
     const binding = named('ValidatingAdmissionPolicyBinding', {
@@ -88,12 +96,7 @@ describe('an operator whose writes the API server refuses', function () {
       matchResources: { namespaceSelector },
     });
     for (const each of [policy, binding]) await plane.kubectl(['apply', '-f', '-'], JSON.stringify(each));
-    const larger = {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'mine' },
-      data: { [PEERS_FILE]: 'x'.repeat(bytes + 1) },
-    };
+    const larger = { apiVersion: 'v1', kind: 'ConfigMap', ...refused };
     await until('the policy counts', () =>
       plane.kubectl(['-n', site.namespace, 'create', '--dry-run=server', '-f', '-'], JSON.stringify(larger)).then(
         () => false,
@@ -125,6 +128,39 @@ describe('an operator whose writes the API server refuses', function () {
     await removePolicy();
     for (const { lfhId } of [c, d, e]) await site.waitForReason('lfhpeer', lfhId, 'SendReady', 'AwaitingPeer', 60_000);
     assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [false, true, true, true]);
+  });
+
+  it('leaves the settings of sidecars as they were while one of their ConfigMaps is refused', async () => {
+    const ca = await createCertificateAuthority('one of many');
+    const spec = { servers: ['tls://192.0.2.1:4222'], ca: { inline: ca.ca } };
+    await site.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', ...spec } });
+    const textsOf = async (name: string): Promise<Readonly<Record<string, string>> | undefined> =>
+      (await site.get<ConfigMap>(KINDS.configMap, name))?.data;
+    const [first, second] = NAMES.sidecars('local') as [string, string, string];
+    await until('it is told', async () => (await textsOf(first))?.['ca-lfh-sync-hospital-b.crt'] === ca.ca);
+    const before = await textsOf(first);
+
+    await allowOnly(`object.metadata.name != '${second}'`, { metadata: { name: second }, data: {} });
+    const all = await Promise.all(Array.from({ length: 60 }, () => createCertificateAuthority('one of many')));
+    const inline = all.map((each) => each.ca).join('');
+    await site.apply(KINDS.configMap, 'many-cas', { data: { 'ca.crt': inline } });
+    const { apiVersion, kind } = KINDS.peer;
+    const names = Array.from({ length: Math.ceil(1_100_000 / inline.length) }, (_, index) => `hospital-${index + 10}`);
+    const many = { ...spec, ca: { configMapRef: { name: 'many-cas' } } };
+    const peers = names.map((name) => ({ apiVersion, kind, metadata: { name }, spec: { lfhId: name, ...many } }));
+    await plane.apply(peers, site.namespace);
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
+    const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
+    const now = (await textsOf(first)) ?? {};
+    assert.ok(isAuthentic(now, [seed]), 'a sidecar that starts now would take no settings');
+    assert.equal(now['ca-lfh-sync-hospital-b.crt'], before?.['ca-lfh-sync-hospital-b.crt']);
+
+    await removePolicy();
+    const last = `ca-lfh-sync-${names.at(-1)}.crt`;
+    await until('all are told', async () => (await textsOf(second))?.[last] === inline, 60_000);
+    await until('and as a whole', async () =>
+      isAuthentic({ ...(await textsOf(first)), ...(await textsOf(second)) }, [seed]),
+    );
   });
 
   it('takes access back that somebody has made immutable while no operator ran, finalizer and all, and says so', async () => {
