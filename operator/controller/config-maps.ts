@@ -145,7 +145,10 @@ function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record
   return Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
 }
 
-/** @returns what to write where these are refused. What was made meanwhile, and has no revocation, is emptied, which is as if it were not there */
+/**
+ * What to write where some objects are refused: their revocations. One that was made just now has none, and is emptied, which to a
+ * sidecar is as if it were not there.
+ */
 function inPlaceOf(
   names: readonly string[],
   objects: readonly ConfigMap[],

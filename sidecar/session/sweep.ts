@@ -70,15 +70,17 @@ export async function sweep(stream: PeerStream, lastSeen: number, signal: AbortS
   // What was asked for and is delivered after this look would be outstanding as well.
   if (!(await isDone(stream.stop(), deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
   while (look().length > 0);
-  const inOrder = [...outstanding].sort(([a], [b]) => a - b);
-  const replies = inOrder.map(([, reply]) => reply);
-  const handedBack = isInOrder ? Promise.resolve() : stream.handBack(replies, stream.ackWaitMs - DUE_BEFORE_MS);
-  if (!(await isDone(handedBack, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
+  const sorted = [...outstanding].sort(([a], [b]) => a - b);
+  if (!isInOrder) {
+    const replies = sorted.map(([, reply]) => reply);
+    const handedBack = stream.handBack(replies, stream.ackWaitMs - DUE_BEFORE_MS);
+    if (!(await isDone(handedBack, deadline, signal)) && !signal.aborted) throw tooMuchOutstanding(stream.server);
+  }
   await stream.close();
   await sleep(stream.ackWaitMs, signal);
   return new Chain(
     last,
-    inOrder.map(([sequence]) => sequence),
+    sorted.map(([sequence]) => sequence),
   );
 }
 

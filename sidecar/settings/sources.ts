@@ -99,8 +99,8 @@ function secretSeeds({ seed, previousSeed, publicKeys: [publicKey, previousKey] 
 
 /**
  * The entries of the mounted ConfigMaps, all from one version of the volume. One ConfigMap in it may be older than another, which
- * {@link SETTINGS_MAC} tells. The kubelet turns the link `..data` to a new directory, and then removes the
- * one before it, which may be the one that is being read.
+ * {@link SETTINGS_MAC} shows. The kubelet turns the link `..data` to a new directory, and then removes the one before it, which may
+ * be the one that is being read.
  */
 async function readMounted(directory: string): Promise<Readonly<Record<string, string>>> {
   for (let read = 1; ; read += 1) {

@@ -15,12 +15,14 @@ import { type Turn, turn } from './throughput.ts';
 
 /**
  * Throughput, latency, processor time and memory of the sidecar beside bridges that do the same without any care. It is one run with
- * the same messages, the same peer and the same Kafka, in turns. Beside a bridge, and with many peers, a figure counts only where every message is there
- * once, in order. It refuses to report from a machine that does other work. Bounded in messages and rounds; all of it on 127.0.0.1.
+ * the same messages, the same peer and the same Kafka, in turns. Beside a bridge, and with many peers, a figure counts only where
+ * every message is there once, in order. It refuses to report from a machine that does other work. Bounded in messages and rounds;
+ * all of it on 127.0.0.1.
  *
  *   node test/bench/main.ts [--write] [part …]     parts: throughput limits backlog size latency peers
  *
- * `make bench` gives this process a large young generation: it publishes and reads, so its pauses would count as the contenders' latency.
+ * `make bench` gives this process a large young generation: it publishes and reads, so its pauses would count as the contenders'
+ * latency.
  *
  * `--write` writes docs/benchmarks.md and its picture. It needs all parts, since the page has a table of each.
  *
