@@ -147,6 +147,7 @@ describe('lfh-sync run with a directory', function () {
     const wanted = async () => (await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.data?.['lfh-sync.conf'];
     await writeFile(file, '');
     await until('it is back', async () => (await readFile(file, 'utf8')) === (await wanted()));
+    await until('nats-server has read it', async () => (await outcome()) === 'Accepted');
   });
 
   it('takes the access of a peer back whose file is removed', async () => {

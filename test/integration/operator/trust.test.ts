@@ -81,12 +81,15 @@ describe("the operator's handling of CAs", function () {
       const found = NAMES.sidecars('local').map((each) => site.get<ConfigMap>(KINDS.configMap, each));
       return (await Promise.all(found)).map((each) => each && (each.data ?? {}));
     };
-    const last = `ca-lfh-sync-${names.at(-1)}.crt`;
-    await until('the last CA is there', async () => (await parts()).some((part) => part?.[last]));
+    // They are applied one after the other, and each ConfigMap is written for itself.
+    const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
+    await until('the CA of each peer is there, in settings that are a whole', async () => {
+      const settings: Record<string, string> = Object.assign({}, ...(await parts()));
+      return names.every((name) => settings[`ca-lfh-sync-${name}.crt`]) && isAuthentic(settings, [seed]);
+    });
     const [first, second, third] = await parts();
     assert.ok(first?.LFH_SYNC_PEERS && second && third === undefined);
     for (const name of names) assert.equal({ ...first, ...second }[`ca-lfh-sync-${name}.crt`], inline);
-    const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
     assert.equal(isAuthentic({ ...first, ...second }, [seed]), true);
     assert.equal(isAuthentic(first, [seed]), false);
     // What somebody else puts into the third would be mounted, too.

@@ -1,5 +1,6 @@
-import type { Kafka } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 import { Fetcher } from '../../../sidecar/kafka/fetch.ts';
+import { until } from '../processes/process.ts';
 
 /** A Kafka of this machine or of a cluster. */
 export interface KafkaClients {
@@ -23,7 +24,7 @@ export async function readTopic(kafka: KafkaClients, topic: string): Promise<Rea
   try {
     if (!(await admin.listTopics()).includes(topic)) return [];
     const records: ReadRecord[] = [];
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+    for (const { partition, low, high } of await offsetsOf(admin, topic)) {
       records.push(...(await readPartition(fetcher, topic, partition, BigInt(low), BigInt(high))));
     }
     return records;
@@ -36,6 +37,17 @@ export async function readTopic(kafka: KafkaClients, topic: string): Promise<Rea
 export async function replayedUuids(kafka: KafkaClients, topic = 'LFH_SYNC'): Promise<string[]> {
   const records = await readTopic(kafka, topic);
   return records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid);
+}
+
+/** kafkajs gives up at the first broker that has not heard yet who leads, as one that has just been started may not have. */
+async function offsetsOf(admin: Admin, topic: string): Promise<Awaited<ReturnType<Admin['fetchTopicOffsets']>>> {
+  let offsets: Awaited<ReturnType<Admin['fetchTopicOffsets']>> = [];
+  const found = async (): Promise<boolean> => {
+    offsets = await admin.fetchTopicOffsets(topic);
+    return true;
+  };
+  await until(`the offsets of ${topic} are known`, found);
+  return offsets;
 }
 
 async function readPartition(
