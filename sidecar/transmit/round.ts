@@ -49,14 +49,20 @@ export interface Task {
 }
 
 /**
- * Those of the pending that are tried now: none before its time, and none before an earlier one with the same key. While the
- * server fails, that is the one that was tried least often, so that one resource alone cannot make a server look dead, and those
- * that are to be given up if it still fails.
+ * Those of the pending that are tried now: none before its time, and none without the earlier ones with the same key. The first
+ * of each key come first, so that a resource that changes often keeps no other one waiting.
+ *
+ * While the server fails, that is the one that was tried least often, so that one resource alone cannot make a server look dead,
+ * and those that are to be given up if it still fails.
  */
 export function dueNow(pending: readonly Pending[], circuit: Circuit, retry: RetrySettings, now: number): Pending[] {
   if (now < circuit.notBefore) return [];
+  if (circuit.failures === 0) {
+    const due = allDue(pending, now);
+    const firstDue = new Set(firstOfEachKey(due));
+    return [...firstDue, ...due.filter((each) => !firstDue.has(each))].slice(0, ROUND_RESOURCES);
+  }
   const first = firstOfEachKey(pending);
-  if (circuit.failures === 0) return first.filter(({ notBefore }) => notBefore <= now).slice(0, ROUND_RESOURCES);
   const [probe] = [...first].sort((one, other) => one.attempts - other.attempts);
   const overaged = first.filter((each) => each !== probe && isOveraged(each.since, retry, now));
   return [...(probe ? [probe] : []), ...overaged.slice(0, ROUND_OVERAGED)];
@@ -66,6 +72,16 @@ export function dueNow(pending: readonly Pending[], circuit: Circuit, retry: Ret
 export function nextDue(pending: readonly Pending[], circuit: Circuit): number | undefined {
   if (pending.length === 0) return undefined;
   return Math.max(circuit.notBefore, Math.min(...firstOfEachKey(pending).map(({ notBefore }) => notBefore)));
+}
+
+/** None before its time, and none behind one with the same key that is not due. */
+function allDue(pending: readonly Pending[], now: number): Pending[] {
+  const blocked = new Set<string>();
+  return pending.filter(({ key, notBefore }) => {
+    const isDue = notBefore <= now && (key === null || !blocked.has(key));
+    if (!isDue && key !== null) blocked.add(key);
+    return isDue;
+  });
 }
 
 function firstOfEachKey(pending: readonly Pending[]): Pending[] {

@@ -81,18 +81,39 @@ function settleRound(
 }
 
 describe('a round of the transmission', () => {
-  it('tries of those with one key the first alone, and none before its time', () => {
+  it('tries none before its time, and none before an earlier one with the same key, which come behind all others', () => {
     const waiting = [
       pending(1, { key: 'k' }),
       pending(2, { key: 'k' }),
-      pending(3, { notBefore: NOW + 1 }),
-      pending(4, { key: null }),
+      pending(3, { key: 'waits', notBefore: NOW + 1 }),
+      pending(4, { key: 'waits' }),
       pending(5, { key: null }),
+      pending(6, { key: null }),
     ];
     assert.deepEqual(
       dueNow(waiting, CLOSED, RETRY, NOW).map(({ offset }) => offset),
-      ['1', '4', '5'],
+      ['1', '5', '6', '2'],
     );
+    const hot = Array.from({ length: 100 }, (_, index) => pending(index, { key: 'hot' }));
+    const due = dueNow([...hot, pending(200, { key: 'other' })], CLOSED, RETRY, NOW);
+    assert.deepEqual(
+      due.map(({ offset }) => offset),
+      ['0', '200', ...hot.slice(1, 31).map(({ offset }) => offset)],
+    );
+  });
+
+  it('keeps what follows one that fails as it is', () => {
+    const waiting = [pending(1, { key: 'k', attempts: 1 }), pending(2, { key: 'k' })];
+    const tasks = waiting.map((each) => taskOf(incoming(Number(each.offset), 'k'), each));
+    const settled = settleRound({ tasks, verdicts: new Map([[tasks[0] as Task, answered(500)]]) }, waiting);
+    assert.deepEqual(
+      settled.pending.map((each) => [each.attempts, each.notBefore > NOW]),
+      [
+        [2, true],
+        [1, false],
+      ],
+    );
+    assert.equal(settled.pending[1], waiting[1]);
   });
 
   it('asks a server that fails with one of each kind, and not before its time', () => {
