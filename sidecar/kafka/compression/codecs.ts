@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
-import { nextTurn } from '../../../common/turns.ts';
+import { inTurns, nextTurn } from '../../../common/turns.ts';
 import { decompressLz4 } from './lz4.ts';
 import { MOST_BYTES } from './output.ts';
 import { decompressSnappy } from './snappy.ts';
@@ -18,15 +18,15 @@ export function readAllCompressions(): void {
     [CompressionTypes.ZSTD]: () => ({
       decompress: (bytes: Buffer) => decompressZstd(bytes, { maxOutputLength: MOST_BYTES }),
     }),
-    [CompressionTypes.LZ4]: () => ({ decompress: inATurn(decompressLz4) }),
-    [CompressionTypes.Snappy]: () => ({ decompress: inATurn(decompressSnappy) }),
+    [CompressionTypes.LZ4]: () => ({ decompress: withTurns(decompressLz4) }),
+    [CompressionTypes.Snappy]: () => ({ decompress: withTurns(decompressSnappy) }),
   });
 }
 
-/** A fetch may have many batches, and all peers share one thread. */
-function inATurn(decompress: (bytes: Buffer) => Buffer): (bytes: Buffer) => Promise<Buffer> {
+/** A fetch may have many batches, a batch may have megabytes, and all peers share one thread. */
+function withTurns(decompress: (bytes: Buffer) => Generator<void, Buffer>): (bytes: Buffer) => Promise<Buffer> {
   return async (bytes) => {
     await nextTurn();
-    return decompress(bytes);
+    return inTurns(decompress(bytes));
   };
 }

@@ -10,11 +10,12 @@ const GOES_ON = 15;
 const SHORTEST_REPEAT = 4;
 
 /**
- * Decompresses a frame of LZ4 (the frame format of github.com/lz4/lz4). Checksums are not looked at: TCP and Kafka have their own.
+ * Decompresses a frame of LZ4 (the frame format of github.com/lz4/lz4), in pieces: others have a turn at each `yield`. Checksums
+ * are not looked at: TCP and Kafka have their own.
  *
  * @throws CorruptBatchError where it is none
  */
-export function decompressLz4(frame: Buffer): Buffer {
+export function* decompressLz4(frame: Buffer): Generator<void, Buffer> {
   if (frame.length < 7 || frame.readUInt32LE(0) !== MAGIC) throw new CorruptBatchError('a record batch is not LZ4');
   const flags = frame[4] as number;
   const output = new Output(frame.length * 4);
@@ -26,13 +27,14 @@ export function decompressLz4(frame: Buffer): Buffer {
     if (size === 0) return output.bytes;
     const length = size % IS_PLAIN;
     if (size >= IS_PLAIN) output.append(frame, at, length);
-    else decompressBlock(frame.subarray(at, at + length), output);
+    else yield* decompressBlock(frame.subarray(at, at + length), output);
     at += length + (flags & FLAGS.hasBlockChecksums ? 4 : 0);
+    if (output.endsPiece()) yield;
   }
 }
 
 /** A block has sequences: some bytes as they are, and then something to repeat. The last has no repeat. */
-function decompressBlock(block: Buffer, output: Output): void {
+function* decompressBlock(block: Buffer, output: Output): Generator<void, void> {
   for (let at = 0; at < block.length; ) {
     const token = block[at] as number;
     const plain = readLength(block, at + 1, token >> 4);
@@ -44,6 +46,7 @@ function decompressBlock(block: Buffer, output: Output): void {
     const repeated = readLength(block, at + 2, token & 0x0f);
     output.repeat(distance, repeated.length + SHORTEST_REPEAT);
     at = repeated.end;
+    if (output.endsPiece()) yield;
   }
 }
 

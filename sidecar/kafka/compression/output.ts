@@ -9,10 +9,14 @@ export const MOST_BYTES = 256 * 1024 * 1024;
 /** Up to here a loop over the bytes takes less time than a call that copies them. Compressed text has millions of such pieces. */
 const SHORT_BYTES = 32;
 
+/** The worst that is hostile takes about 5 ms for it. */
+const PIECE_BYTES = 256 * 1024;
+
 /** What is decompressed, which grows, and of which a part may be repeated. */
 export class Output {
   #bytes: Buffer;
   #length = 0;
+  #pieceBegan = 0;
 
   /** @param bytes how many are expected; there may be more */
   constructor(bytes: number) {
@@ -21,6 +25,13 @@ export class Output {
 
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Whether a piece is complete, after which others should have a turn. With it, the next piece begins. */
+  endsPiece(): boolean {
+    const isComplete = this.#length - this.#pieceBegan >= PIECE_BYTES;
+    if (isComplete) this.#pieceBegan = this.#length;
+    return isComplete;
   }
 
   /** Appends a part of another text. */

@@ -6,17 +6,17 @@ const JAVA_HEADER_BYTES = 16;
 
 /**
  * Decompresses Snappy (github.com/google/snappy, format_description.txt), as Kafka's Java writes it, in chunks with their lengths in
- * front, or as others do, as one.
+ * front, or as others do, as one. It does so in pieces: others have a turn at each `yield`.
  *
  * @throws CorruptBatchError where it is none
  */
-export function decompressSnappy(bytes: Buffer): Buffer {
+export function* decompressSnappy(bytes: Buffer): Generator<void, Buffer> {
   const output = new Output(bytes.length * 4);
-  if (!bytes.subarray(0, JAVA.length).equals(JAVA)) decompressChunk(bytes, output);
+  if (!bytes.subarray(0, JAVA.length).equals(JAVA)) yield* decompressChunk(bytes, output);
   else {
     for (let at = JAVA_HEADER_BYTES; at + 4 <= bytes.length; ) {
       const length = bytes.readUInt32BE(at);
-      decompressChunk(bytes.subarray(at + 4, at + 4 + length), output);
+      yield* decompressChunk(bytes.subarray(at + 4, at + 4 + length), output);
       at += 4 + length;
     }
   }
@@ -28,7 +28,7 @@ const KIND = { plain: 0, near: 1, far: 2 };
 /** Lengths of plain bytes from here on are in the bytes behind the first. */
 const LONG = 60;
 
-function decompressChunk(chunk: Buffer, output: Output): void {
+function* decompressChunk(chunk: Buffer, output: Output): Generator<void, void> {
   const before = output.bytes.length;
   let at = 0;
   let size = 0;
@@ -57,6 +57,7 @@ function decompressChunk(chunk: Buffer, output: Output): void {
       output.repeat(readNumber(chunk, at, bytes), upper + 1);
       at += bytes;
     }
+    if (output.endsPiece()) yield;
   }
   // Of a chunk that is too short, kafkajs would drop the last record without a word.
   if (output.bytes.length - before !== size) throw new CorruptBatchError('a compressed record batch ends too soon');

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { decompressLz4 } from '../../../../../sidecar/kafka/compression/lz4.ts';
 import { CorruptBatchError } from '../../../../../sidecar/kafka/compression/output.ts';
 import { decompressSnappy } from '../../../../../sidecar/kafka/compression/snappy.ts';
+import { allAtOnce } from '../../replay/messages.ts';
 
 /** What Kafka itself compresses is read in test/integration/sidecar/kafka-compression.test.ts. These are what it does not write. */
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -10,7 +11,8 @@ const SNAPPY_OF_JAVA = '82 534e41505059 00 00000001 00000001';
 const LZ4_FRAME = '04224d18 60 40 82';
 
 describe('what is compressed', () => {
-  const cases: readonly [what: string, decompress: (bytes: Buffer) => Buffer, bytes: string, text: string][] = [
+  type Decompress = (bytes: Buffer) => Generator<void, Buffer>;
+  const cases: readonly [what: string, decompress: Decompress, bytes: string, text: string][] = [
     ['by Snappy, nothing', decompressSnappy, '00', ''],
     ['by Snappy as one', decompressSnappy, '05 10 68656c6c6f', 'hello'],
     [
@@ -40,9 +42,32 @@ describe('what is compressed', () => {
   ];
   for (const [what, decompress, bytes, text] of cases) {
     it(`${what}, is read`, () => {
-      assert.equal(decompress(hex(bytes)).toString(), text);
+      assert.equal(allAtOnce(decompress(hex(bytes))).toString(), text);
     });
   }
+
+  it('is read in pieces of about 256 KiB', () => {
+    const count = 100_000;
+    // Each repeats 64 bytes.
+    const repeats = Buffer.concat([hex('04 6162'), Buffer.alloc(3 * count, hex('fe 0200'))]);
+    const size = 2 + 64 * count;
+    const length = Buffer.from([
+      0x80 | (size & 0x7f),
+      0x80 | ((size >> 7) & 0x7f),
+      0x80 | ((size >> 14) & 0x7f),
+      size >> 21,
+    ]);
+    const work = decompressSnappy(Buffer.concat([length, repeats]));
+    let turns = 0;
+    for (let next = work.next(); ; next = work.next()) {
+      if (next.done) {
+        assert.equal(next.value.length, size);
+        break;
+      }
+      turns += 1;
+    }
+    assert.equal(turns, Math.floor(size / (256 * 1024)));
+  });
 
   for (const [name, decompress, begin] of [
     ['Snappy', decompressSnappy, ''],
@@ -53,7 +78,7 @@ describe('what is compressed', () => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), (rest) => {
           try {
-            decompress(Buffer.concat([hex(begin), rest]));
+            allAtOnce(decompress(Buffer.concat([hex(begin), rest])));
           } catch (error) {
             assert.ok(error instanceof CorruptBatchError, String(error));
           }
