@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fc from 'fast-check';
 import { joinPlans, judgeBatch, planBatch, type SlicePlan } from '../../../../sidecar/replay/batch-plan.ts';
 import type { Rules } from '../../../../sidecar/replay/decide.ts';
 import type { Delivered } from '../../../../sidecar/replay/delivered.ts';
 import type { Position } from '../../../../sidecar/replay/position.ts';
 import { type Planning, planInSlices, SLICE_BYTES, slicesOf } from '../../../../sidecar/session/slices.ts';
-import { busyMs, longestStretch } from '../../../kit/event-loop.ts';
+import { assertShortStretch, busyMs, longestStretch } from '../../../kit/event-loop.ts';
 import { allAtOnce, base64, messageBytes } from '../replay/messages.ts';
 
 const RULES: Rules = {
@@ -153,20 +152,13 @@ describe('a batch in slices', () => {
   }
 });
 
-/** On a machine on which others keep the caches and the processor busy, everything takes longer, as hashing the batch does. */
+/** On a busy machine everything takes longer, as hashing the batch does. */
 function keepsTheEventLoop(lessThan: number, what: string, payloads: () => Uint8Array[]): void {
   it(`keeps the event loop for less than ${lessThan} ms at a stretch with ${what}`, async function () {
     this.timeout(60_000);
     const batch = deliveries(payloads());
-    const tried: string[] = [];
-    // The best of several: the first runs of the code, before it is compiled, only add to a stretch.
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      const hashed = hashingMs(batch);
-      const stretch = await longestStretchOf(batch);
-      if (stretch < Math.max(lessThan, hashed * 4)) return;
-      tried.push(`${Math.round(stretch)} ms (hashing: ${Math.round(hashed)} ms)`);
-    }
-    assert.fail(tried.join(', '));
+    const limit = (): number => Math.max(lessThan, hashingMs(batch) * 4);
+    await assertShortStretch(limit, () => longestStretch(async () => void (await plansOf(batch))));
   });
 }
 
@@ -175,16 +167,4 @@ function hashingMs(batch: readonly Delivered[]): number {
   const before = busyMs();
   for (const { payload } of batch) createHash('sha256').update(payload).digest();
   return busyMs() - before;
-}
-
-/** As {@link longestStretch}. With LFH_SYNC_FIGURES the time on the clock is printed, too. */
-async function longestStretchOf(batch: readonly Delivered[]): Promise<number> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  const longest = await longestStretch(async () => void (await plansOf(batch)));
-  delay.disable();
-  if (process.env.LFH_SYNC_FIGURES) {
-    process.stderr.write(`longest: ${longest.toFixed(1)} ms, on the clock ${(delay.max / 1e6).toFixed(1)} ms\n`);
-  }
-  return longest;
 }
