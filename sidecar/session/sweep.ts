@@ -31,10 +31,11 @@ export const LOOK_DEADLINE_MS = 120_000;
  * By itself a server delivers again in the order in which it delivered: what an attempt had taken before its chain broke comes behind
  * the rest, and would break the next chain, for ever. Where that shows, all of it is handed back in the stream's order.
  *
- * It is due again after another `ack_wait`, and no sooner, also where it is handed back. By then everything is due that the server has handed out up to the look
- * and that did not reach us, behind an empty message or at another client. Otherwise that would come behind newer messages, and
- * count as replayed when those are acknowledged. The chain returned here demands exactly what was seen, in the stream's order,
- * before anything newer is taken. What was not seen breaks it, and so does another client: a new sweep starts.
+ * It is due again after another `ack_wait`, and no sooner, also where it is handed back. By then everything is due that the server
+ * has handed out up to the look and that did not reach us, behind an empty message or at another client. Otherwise that would come
+ * behind newer messages, and count as replayed when those are acknowledged. The chain returned here demands exactly what was seen,
+ * in the stream's order, before anything newer is taken. What was not seen breaks it, and so does another client: a new sweep
+ * starts.
  *
  * @param lastSeen consumer sequence of the newest delivery known, for when nothing turns out to be outstanding
  * @throws TransientError `ChainBroken` when more comes back than {@link MAX_OUTSTANDING}, or for longer than
