@@ -1,5 +1,4 @@
 import { partitionOf, SYNC_TOPIC, syncName } from '../../common/contract/names.ts';
-import { Fetcher } from '../../sidecar/kafka/fetch.ts';
 import { until } from '../kit/processes/process.ts';
 import { SidecarProcess } from '../kit/processes/sidecar.ts';
 import type { ConnectMessage } from '../kit/sites/connect-message.ts';
@@ -7,7 +6,7 @@ import { Site } from '../kit/sites/site.ts';
 import { AS_IN_KUBERNETES, SIDECAR } from './contenders.ts';
 import { steadily } from './latency.ts';
 import { cpuSeconds, peakMemory, untilQuiet } from './machine.ts';
-import { messagesOf, uuidOf } from './stage.ts';
+import { messagesOf, uuidsIn } from './stage.ts';
 
 /** How the sidecar does with many peers, and several sidecars with a few. */
 export interface Growth {
@@ -157,20 +156,12 @@ class Mesh {
     await this.#acknowledged();
     const origins = new Map([...this.#sent].flatMap(([origin, uuids]) => uuids.map((uuid) => [uuid, origin] as const)));
     const found = new Map(this.#origins.map((origin) => [origin, [] as string[]]));
-    const fetcher = new Fetcher(this.#receiver.kafka.client());
-    await fetcher.connect();
-    try {
-      for (let partition = 0; partition < PARTITIONS; partition += 1) {
-        const end = await fetcher.lastOffset(SYNC_TOPIC, partition);
-        for (const { value } of await fetcher.read(SYNC_TOPIC, partition, 0n, end)) {
-          const uuid = uuidOf(value);
-          const origin = origins.get(uuid);
-          if (origin === undefined) throw new Error(`${SYNC_TOPIC} has a message that nobody sent`);
-          found.get(origin)?.push(uuid);
-        }
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      for await (const uuid of uuidsIn(this.#receiver, SYNC_TOPIC, partition)) {
+        const origin = origins.get(uuid);
+        if (origin === undefined) throw new Error(`${SYNC_TOPIC} has a message that nobody sent`);
+        found.get(origin)?.push(uuid);
       }
-    } finally {
-      await fetcher.disconnect();
     }
     for (const [origin, uuids] of found) {
       const sent = this.#sent.get(origin) ?? [];

@@ -117,7 +117,7 @@ export class Stage {
   /** A figure counts only if the work was done. @throws when a message is missing, is there twice, or is not in its order */
   async verify(name: string, topic: string): Promise<void> {
     let found = 0;
-    for await (const uuid of this.#uuidsIn(topic)) {
+    for await (const uuid of uuidsIn(this.receiver, topic)) {
       const expected = this.#sent[found];
       if (uuid !== expected) {
         throw new Error(
@@ -129,26 +129,26 @@ export class Stage {
     if (found < this.#sent.length) throw new Error(`${name} has ${found} of ${this.#sent.length} messages in ${topic}`);
   }
 
-  /** A page at a time: a million messages at once would need more memory than a machine may have. */
-  async *#uuidsIn(topic: string): AsyncGenerator<string> {
-    const fetcher = new Fetcher(this.receiver.kafka.client());
-    await fetcher.connect();
-    try {
-      const end = await fetcher.lastOffset(topic, 0);
-      let next = await fetcher.firstOffset(topic, 0);
-      for (let hasMore = next < end; hasMore; ) {
-        const fetched = await fetcher.fetch(topic, 0, next, 1000);
-        for (const { value } of fetched.records) yield uuidOf(value);
-        hasMore = fetched.next > next && fetched.next < end;
-        next = fetched.next;
-      }
-    } finally {
-      await fetcher.disconnect();
-    }
-  }
-
   async stop(): Promise<void> {
     await Promise.all([this.origin.stop(), this.receiver.stop()]);
+  }
+}
+
+/** What is in a partition, a page at a time: a million messages at once would need more memory than a machine may have. */
+export async function* uuidsIn({ kafka }: Site, topic: string, partition = 0): AsyncGenerator<string> {
+  const fetcher = new Fetcher(kafka.client());
+  await fetcher.connect();
+  try {
+    const end = await fetcher.lastOffset(topic, partition);
+    let next = await fetcher.firstOffset(topic, partition);
+    for (let hasMore = next < end; hasMore; ) {
+      const fetched = await fetcher.fetch(topic, partition, next, 1000);
+      for (const { value } of fetched.records) yield uuidOf(value);
+      hasMore = fetched.next > next && fetched.next < end;
+      next = fetched.next;
+    }
+  } finally {
+    await fetcher.disconnect();
   }
 }
 
