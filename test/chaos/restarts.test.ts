@@ -28,9 +28,9 @@ describe('a replay in full swing', function () {
 
   /** Kafka is back: from here on it is up to us. */
   async function goesOn(what: string): Promise<void> {
+    const { replayed } = await sidecar.peer(a);
     // So that there is something to replay, even if all the rest is through.
     await ledger.send(a, 10);
-    const { replayed } = await sidecar.peer(a);
     const more = sidecar.waitForPeer(a, 'goes on', (status) => status.replayed > replayed, 60_000);
     await promptly(GOES_ON_MS, `replays on after ${what}`, more);
   }

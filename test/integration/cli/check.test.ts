@@ -150,6 +150,8 @@ describe('lfh-sync check --pre', function () {
     };
     await plane.apply([reader, binding], namespace);
     const api = new KubeClient(await plane.kubeConfigOf(namespace, 'default'));
+    // kube-apiserver learns of a Role by a watch.
+    await until('it may look at workloads', () => api.get(KINDS.deployment, namespace, 'connect').then(() => true));
     const findings = await checkWith(site.values, api);
     const rights = findings.find((each) => each.check === 'install-rights');
     assert.match(rights?.message ?? '', /you may not create deployments\.apps, services, .*customresourcedefinitions/);

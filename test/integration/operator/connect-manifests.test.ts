@@ -82,7 +82,9 @@ describe("connect's own manifests", function () {
   /** What connect does when it starts: its stream. */
   async function makeStream(site: InstalledSite): Promise<void> {
     const connection = await site.connect();
-    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM));
+    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM), {
+      timeout: 20_000,
+    });
     assert.equal(answer.json<{ error?: object }>().error, undefined);
     await connection.close();
   }
@@ -145,7 +147,10 @@ describe("connect's own manifests", function () {
     await a.waitForReason('lfhnode/local', 'NatsConfigLive', 'Live');
     assert.match(await a.waitForReason('lfhnode/local', 'KeyReady', 'PublishedKey'), /spec\.nats\.connect\.publicKey/);
     const connection = await a.connect();
-    await assert.rejects(connection.request('$JS.API.STREAM.DELETE.EVENTS'), /Permissions Violation/);
+    await assert.rejects(
+      connection.request('$JS.API.STREAM.DELETE.EVENTS', '', { timeout: 20_000 }),
+      /Permissions Violation/,
+    );
     await connection.close();
   });
 

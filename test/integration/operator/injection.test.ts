@@ -197,9 +197,13 @@ describe("the operator's injection", function () {
 
   it('comes back after a rollout is undone and after the whole workload is replaced', async () => {
     const at = await injected();
+    const sets = async (): Promise<string[]> => (await at.kubectl('get replicasets -o name')).trim().split('\n');
+    await until('there is a ReplicaSet without the sidecar and one with it', async () => (await sets()).length === 2);
     await at.kubectl('rollout undo deployment/connect');
     await at.waitForInjection();
-    await at.kubectl('replace -f -', connectManifest({ image: 'connect:9' }));
+    const replacement = connectManifest({ image: 'connect:9' });
+    // The controllers write to it as well, and then the replace has to be tried again.
+    await until('it is replaced', () => at.kubectl('replace -f -', replacement).then(() => true));
     await at.waitForInjection();
     const [connect] = (await at.workload()).spec.template.spec.containers as readonly { readonly image?: string }[];
     assert.equal(connect?.image, 'connect:9');

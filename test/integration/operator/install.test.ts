@@ -70,7 +70,9 @@ describe('docs/install.md', function () {
   /** What connect does when it starts, with the key that is in its pods: its stream. */
   async function startConnect(site: InstalledSite): Promise<void> {
     const connection = await site.connect();
-    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM));
+    const answer = await connection.request('$JS.API.STREAM.CREATE.EVENTS', JSON.stringify(EVENTS_STREAM), {
+      timeout: 20_000,
+    });
     assert.equal(answer.json<{ error?: object }>().error, undefined);
     await connection.close();
     const injected = '--for=jsonpath={.spec.template.spec.initContainers[?(@.name=="lfh-sync")].name}=lfh-sync';

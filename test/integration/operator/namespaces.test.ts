@@ -107,9 +107,9 @@ describe('an operator of several namespaces', function () {
       for (let round = 0; round < 2; round += 1) {
         const spec = { lfhId: 'hospital-b', publicKeys: [publicKey] };
         await at.apply({ apiVersion, kind, metadata: { name: 'hospital-b' }, spec });
-        await until('the peer is let in', isLetIn, 6_000);
+        await until('the peer is let in', isLetIn, 12_000);
         await at.kubectl('delete lfhpeer hospital-b');
-        await until('its access is taken back', async () => !(await isLetIn()), 6_000);
+        await until('its access is taken back', async () => !(await isLetIn()), 12_000);
       }
       assert.ok(sockets.size > 0, 'the others still wait');
     });

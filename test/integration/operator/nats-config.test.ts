@@ -115,6 +115,7 @@ describe("the operator's NATS configuration", function () {
     await writeFile(join(site.site.directory, 'nats', 'nats-server.conf'), 'nonsense {{{');
     await admit(site, 'hospital-c', undefined, 'hospital-c');
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
+    await until('the server refuses to reload', () => site.site.nats.process.output().includes('Failed to reload'));
     await connection.flush();
     assert.ok(!connection.isClosed());
     await site.site.nats.reload({});

@@ -277,7 +277,12 @@ describe('what the operator asks over NATS', () => {
       ];
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
       await serve(JSON.stringify(status));
-      assert.deepEqual(await askSidecars(own.connected, 'local', 3000), {
+      let found: Awaited<ReturnType<typeof askSidecars>> | undefined;
+      await until('all answer in time', async () => {
+        found = await askSidecars(own.connected, 'local', 3000);
+        return found.statuses.length + found.unreadable === wrong.length + 1;
+      });
+      assert.deepEqual(found, {
         statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null, redrive: null }] }],
         unreadable: wrong.length,
       });
@@ -329,7 +334,9 @@ describe('what the operator asks over NATS', () => {
     }
 
     beforeEach(async () => {
-      await own.connected.connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(EVENTS_STREAM));
+      await own.connected.connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(EVENTS_STREAM), {
+        timeout: 20_000,
+      });
       await own.ensureDurable(STREAM, durableConfig(peer.lfhId));
     });
 
@@ -355,7 +362,9 @@ describe('what the operator asks over NATS', () => {
       assert.deepEqual(await openKeys(), [newKey.publicKey]);
       await signIn(oldKey);
       assert.deepEqual(new Set(await openKeys()), new Set([newKey.publicKey, oldKey.publicKey]));
-      const info = await own.connected.connection.request(`$JS.API.CONSUMER.INFO.${STREAM}.${name}`);
+      const info = await own.connected.connection.request(`$JS.API.CONSUMER.INFO.${STREAM}.${name}`, '', {
+        timeout: 20_000,
+      });
       const { delivered, num_waiting } = info.json<{ delivered: { stream_seq: number }; num_waiting: number }>();
       assert.deepEqual([delivered.stream_seq, num_waiting], [0, 0]);
     });
@@ -375,8 +384,11 @@ describe('what the operator asks over NATS', () => {
         seed: new TextEncoder().encode(newKey.seed),
       });
       try {
-        const open = (await lookAt()).connections?.filter((each) => each.open).map(({ key }) => key);
-        assert.deepEqual(open, [newKey.publicKey]);
+        // The server may not have noticed yet that the connections of the test before are closed.
+        await until('it alone is shown', async () => {
+          const open = (await lookAt()).connections?.filter((each) => each.open).map(({ key }) => key);
+          return open?.join() === newKey.publicKey;
+        });
       } finally {
         await upstream.close();
       }

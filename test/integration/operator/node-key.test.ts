@@ -123,7 +123,7 @@ describe('the key of a node', function () {
   });
 
   it('that was replaced ends with spec.key.overlapMax, though a peer says that it accepts no other', async () => {
-    const at = await start({ overlap: '1s', overlapMax: '10s' });
+    const at = await start({ overlap: '1s', overlapMax: '30s' });
     await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     const [before = ''] = (await at.node()).status?.publicKeys ?? [];
     const user = (await at.ownUser()).publicKey;

@@ -36,7 +36,9 @@ describe('the access of a peer with an account of its own', () => {
     );
     connection.publish(first[1]?.subject ?? '');
     await until('two are acknowledged', async () => (await a.durableInfo(B.lfhId)).ack_floor.stream_seq === 2);
-    const answer = await connection.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 3}');
+    const answer = await connection.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 3}', {
+      timeout: 20_000,
+    });
     assert.equal(answer.json<{ error?: unknown }>().error, undefined);
     const again = await pullAs(connection, B.durable, 3);
     assert.deepEqual(
@@ -165,9 +167,9 @@ describe('the access of a peer as a user of the default account', () => {
     await manager.consumers.add('EVENTS', { durable_name: B.durable, filter_subject: 'EVENTS.sync' });
     for (const payload of numbered(1, 2, 3)) await ours.jetstream().publish('EVENTS.sync', payload);
     assert.equal((await pullAs(theirs, B.durable, 3)).length, 3);
-    await theirs.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 1}');
+    await theirs.request(`$JS.API.CONSUMER.RESET.EVENTS.${B.durable}`, '{"seq": 1}', { timeout: 20_000 });
     for (const subject of ['EVENTS.sync', `$JS.API.CONSUMER.INFO.EVENTS.${B.durable}`]) {
-      await assert.rejects(theirs.request(subject), { code: 'PERMISSIONS_VIOLATION' });
+      await assert.rejects(theirs.request(subject, '', { timeout: 20_000 }), { code: 'PERMISSIONS_VIOLATION' });
     }
     await misdirect(theirs);
     // Why accounts are the default; also shows that the same request of a peer in its own account would be seen.

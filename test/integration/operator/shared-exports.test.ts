@@ -77,7 +77,7 @@ for (const version of Object.keys(NATS_VERSIONS) as NatsVersion[]) {
       await until('two are acknowledged', async () => (await floorOf(B)) === 2);
       assert.equal(await floorOf(C), 0);
       if (version === 'current') {
-        const answer = await theirs.request(`$JS.API.CONSUMER.RESET.EVENTS.${B}`, '{"seq": 2}');
+        const answer = await theirs.request(`$JS.API.CONSUMER.RESET.EVENTS.${B}`, '{"seq": 2}', { timeout: 20_000 });
         assert.equal(answer.json<{ error?: unknown }>().error, undefined);
         assert.equal((await pullAs(theirs, B, 1))[0]?.text, 'message 2');
       }
@@ -88,7 +88,7 @@ for (const version of Object.keys(NATS_VERSIONS) as NatsVersion[]) {
     it('serve each peer its own durable only', async () => {
       const theirs = await signIn(keys.get('hospital-c'), C);
       assert.equal((await pullAs(theirs, C, 1))[0]?.text, 'message 1');
-      await assert.rejects(theirs.request(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${B}`, '1'), {
+      await assert.rejects(theirs.request(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${B}`, '1', { timeout: 20_000 }), {
         code: 'PERMISSIONS_VIOLATION',
       });
       await theirs.close();

@@ -176,8 +176,10 @@ describe('an operator whose writes the API server refuses', function () {
     await until('the deleted peer has no access', async () => !(await hasAccess(b)));
     assert.ok(await hasAccess(c));
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
-    const events = await site.kubectl('get', 'events.events.k8s.io', '-o', 'json');
-    assert.match(events, /"note": "the ConfigMap local-nats had been made immutable.*kubectl rollout restart"/);
+    const note = /"note": "the ConfigMap local-nats had been made immutable.*kubectl rollout restart"/;
+    await until('an event says so', async () =>
+      note.test(await site.kubectl('get', 'events.events.k8s.io', '-o', 'json')),
+    );
     assert.equal((await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.metadata.finalizers, undefined);
   });
 

@@ -3,7 +3,7 @@ import type { AnnounceStatus } from '../../../common/contract/announce-status.ts
 import { ANNOUNCE_STATE_TOPIC, announceGroup, SYNC_TOPIC } from '../../../common/contract/names.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess } from '../../kit/processes/sidecar.ts';
-import { readTopic } from '../../kit/servers/topic-reader.ts';
+import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
 import { MessageLedger } from '../../kit/sites/message-ledger.ts';
 import { Site } from '../../kit/sites/site.ts';
@@ -156,15 +156,19 @@ describe('the announcements on the local EVENTS.app_sync', function () {
     assert.deepEqual(lost, { Expired: 0, TooLarge: 1 });
     assert.match(await sidecar.log(), /larger than max_payload of this node's NATS/);
     assert.equal(await metric(sidecar, 'lfh_sync_announcements_lost_total{reason="TooLarge"}'), 1);
+    await until('the other is announced', async () => (await b.appSync()).length > before);
     assert.equal((await b.appSync()).length, before + 1);
 
     await b.nats.stop();
     await a.announce([small, small, small]);
     await waitFor(sidecar, 'wait', ({ reason }) => reason === 'LocalNatsFails');
+    const isSmall = ({ value }: ReadRecord): boolean => value.equals(small);
+    const replayed = async (): Promise<number> => (await readTopic(b.kafka, SYNC_TOPIC)).filter(isSmall).length;
+    await until('they are all replayed, as the one before', async () => (await replayed()) === 4);
     const doomed = running.pop();
     await doomed?.stop();
     const records = await readTopic(b.kafka, SYNC_TOPIC);
-    const newest = records.findLast(({ value }) => value.equals(small));
+    const newest = records.findLast(isSmall);
     assert.ok(newest);
     const admin = b.kafka.client().admin();
     await admin.connect();

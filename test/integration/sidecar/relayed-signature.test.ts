@@ -133,7 +133,7 @@ describe("a peer's server that has our sidecar sign the number of our local NATS
     const connecting = connect(options).catch(() => undefined);
     await until('an attempt with that signature', () => attempt() !== undefined, 60_000);
     assert.equal(attempt()?.answer, 'PONG');
-    assert.equal(await site.site.streamMessages(), 1);
+    await until('its message is stored', async () => (await site.site.streamMessages()) === 1);
     relay.stop();
     await connecting;
   });

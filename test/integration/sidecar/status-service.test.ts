@@ -215,7 +215,8 @@ describe('the status service of sidecars', () => {
           authenticator: nkeyAuthenticator(stranger.getSeed()),
         });
         connections.push(connection);
-        for (const subject of subjects()) await assert.rejects(connection.request(subject), { code: '503' }, subject);
+        for (const subject of subjects())
+          await assert.rejects(connection.request(subject, '', { timeout: 20_000 }), { code: '503' }, subject);
       } finally {
         await b.setSidecarKeys([]);
       }

@@ -184,7 +184,7 @@ describe('a take-over', () => {
     await send(origin, 5);
     const sidecar = await start(origin, { startFrom: { policy: 'Time', time } });
     await allOnce(origin);
-    assert.equal((await sidecar.peer(origin)).skipped.BeforeStart, 10);
+    await sidecar.waitForPeer(origin, 'has counted the older ones', ({ skipped }) => skipped.BeforeStart === 10);
   });
 
   it('waits while the peer is paused', async () => {

@@ -124,6 +124,7 @@ describe('the transmission to FHIR servers', function () {
     await waitFor(plain.url, 'has them', ({ delivered }) => delivered >= fhir.length);
     await waitFor(plain.url, 'has looked at all', ({ lag }) => lag === 0);
     assert.deepEqual([...plain.bodies].sort(), [...fhir].sort());
+    await waitFor(main.url, 'has them', ({ delivered }) => delivered >= fhir.length);
     await waitFor(main.url, 'has looked at all', ({ lag, pending }) => lag === 0 && pending === 0);
     assert.equal(main.requests.length, fhir.length);
     const { skipped } = await server(plain.url);

@@ -25,7 +25,8 @@ export async function readTopic(kafka: KafkaClients, topic: string): Promise<Rea
     if (!(await admin.listTopics()).includes(topic)) return [];
     const records: ReadRecord[] = [];
     for (const { partition, low, high } of await offsetsOf(admin, topic)) {
-      records.push(...(await readPartition(fetcher, topic, partition, BigInt(low), BigInt(high))));
+      const end = await committedEnd(fetcher, topic, partition, BigInt(high));
+      records.push(...(await readPartition(fetcher, topic, partition, BigInt(low), end)));
     }
     return records;
   } finally {
@@ -37,6 +38,26 @@ export async function readTopic(kafka: KafkaClients, topic: string): Promise<Rea
 export async function replayedUuids(kafka: KafkaClients, topic = 'LFH_SYNC'): Promise<string[]> {
   const records = await readTopic(kafka, topic);
   return records.map(({ value }) => (JSON.parse(value.toString('utf8')) as { uuid: string }).uuid);
+}
+
+/** A transaction that stays open for longer is not about to be ended. */
+const ENDED_MS = 2_000;
+
+/**
+ * Kafka answers a commit before it has ended the transaction in every partition.
+ *
+ * @param known an offset up to the partition's end
+ * @returns the end of what was committed at the call
+ */
+async function committedEnd(fetcher: Fetcher, topic: string, partition: number, known: bigint): Promise<bigint> {
+  const { highWatermark, ...atCall } = await fetcher.fetch(topic, partition, known);
+  let end = atCall.lastStable;
+  const isEnded = async (): Promise<boolean> => {
+    end = (await fetcher.fetch(topic, partition, end)).lastStable;
+    return end >= highWatermark;
+  };
+  if (end < highWatermark) await until('every transaction is ended', isEnded, ENDED_MS).catch(() => undefined);
+  return end;
 }
 
 /** kafkajs gives up at the first broker that has not heard yet who leads, as one that has just been started may not have. */
