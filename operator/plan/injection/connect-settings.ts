@@ -5,8 +5,10 @@ import type { References, Texts } from '../observed/observed.ts';
 export interface ConnectSetting {
   /** Where it is set, for a message. */
   readonly where: string;
-  /** undefined where only the kubelet knows it, or where the object that it refers to is not there. */
+  /** undefined where only the kubelet knows it, or where {@link isMissing}. */
   readonly value: string | undefined;
+  /** Whether the object or the entry that it refers to is not there. The watch may not have delivered it yet. */
+  readonly isMissing: boolean;
   /** Whether it is an entry of exactly this name in `env`, with which an entry that is applied would be merged. */
   readonly isEntry: boolean;
   /** Whether the value stands in a Secret and must not be repeated. */
@@ -44,6 +46,7 @@ export function settingsNamed(
       .map(([, value]) => ({
         where: `envFrom (${kind} ${name})`,
         value,
+        isMissing: false,
         isEntry: false,
         isSecret: kind === 'Secret',
       })),
@@ -52,19 +55,22 @@ export function settingsNamed(
 }
 
 function valueOf({ value, valueFrom }: Environment, references: References): Omit<ConnectSetting, 'isEntry'> {
-  if (valueFrom === undefined) return { where: 'env', value: value ?? '', isSecret: false };
+  if (valueFrom === undefined) return { where: 'env', value: value ?? '', isMissing: false, isSecret: false };
   const { configMapKeyRef, secretKeyRef, fieldRef } = valueFrom;
   if (configMapKeyRef) {
     const { name, key } = configMapKeyRef;
-    const texts = textsOf('configMap', name, references);
-    return { where: `env (ConfigMap ${name}, entry ${key})`, value: texts[key], isSecret: false };
+    const found = textsOf('configMap', name, references)[key];
+    const where = `env (ConfigMap ${name}, entry ${key})`;
+    return { where, value: found, isMissing: found === undefined, isSecret: false };
   }
   if (secretKeyRef) {
     const { name, key } = secretKeyRef;
-    const texts = textsOf('secret', name, references);
-    return { where: `env (Secret ${name}, entry ${key})`, value: texts[key], isSecret: true };
+    const found = textsOf('secret', name, references)[key];
+    const where = `env (Secret ${name}, entry ${key})`;
+    return { where, value: found, isMissing: found === undefined, isSecret: true };
   }
-  return { where: `env (${fieldRef?.fieldPath ?? 'a reference'} of each pod)`, value: undefined, isSecret: false };
+  const where = `env (${fieldRef?.fieldPath ?? 'a reference'} of each pod)`;
+  return { where, value: undefined, isMissing: false, isSecret: false };
 }
 
 function textsOf(kind: keyof References, name: string | undefined, references: References): Texts {

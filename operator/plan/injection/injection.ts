@@ -27,6 +27,8 @@ export interface InjectionRefusal {
     | 'NoImage'
     | 'PodsRefused';
   readonly message: string;
+  /** Whether a sidecar that is there stays all the same: nothing is known that speaks against it. */
+  readonly keepsSidecar?: true;
 }
 
 /** What decides whether the sidecar is injected, and how. */
@@ -117,14 +119,25 @@ function foreignSetting(
   { node: { spec }, references }: InjectionInput,
   name: string,
 ): InjectionRefusal | undefined {
-  const subscribers = settingsNamed(connect, references, SUBSCRIBERS).find((found) => !isNone(found));
+  const unlike = (setting: string, isFine: (found: ConnectSetting) => boolean): ConnectSetting | undefined => {
+    const wrong = settingsNamed(connect, references, setting).filter((found) => !isFine(found));
+    // What is known to be wrong comes first.
+    return wrong.find(({ isMissing }) => !isMissing) ?? wrong[0];
+  };
+  const missing = ({ where }: ConnectSetting, setting: string): string =>
+    `${name}: ${where}, from which the container ${connect.name} has ${setting}, is not there; create it, or take that out`;
+  const subscribers = unlike(SUBSCRIBERS, isNone);
+  if (subscribers?.isMissing) {
+    return { reason: 'ConnectAlsoSubscribes', message: missing(subscribers, SUBSCRIBERS), keepsSidecar: true };
+  }
   if (subscribers) {
     // The value is not repeated, since there are passwords in it.
     const message = `${name}: ${subscribers.where} of the container ${connect.name} sets ${SUBSCRIBERS}; remove it there`;
     return { reason: 'ConnectAlsoSubscribes', message };
   }
-  const id = settingsNamed(connect, references, LFH_ID).find(({ value }) => value !== spec.lfhId);
+  const id = unlike(LFH_ID, ({ value }) => value === spec.lfhId);
   if (!id) return undefined;
+  if (id.isMissing) return { reason: 'LfhIdMismatch', message: missing(id, LFH_ID), keepsSidecar: true };
   const { value, where, isSecret } = id;
   const other = value !== undefined && !isSecret && isPlainOrigin(value) ? value : 'another id';
   const message =

@@ -53,7 +53,8 @@ export function injectionStep(input: StepInput): Step {
   // A sidecar stays that was injected by an operator whose settings did name the image.
   if (image === undefined) return waiting({ workload: current, refusal: NO_IMAGE });
   const injected = injectionOf({ node, image, workload, references: input.references });
-  if (injected.refusal) return removed(current, injected.refusal);
+  const { refusal } = injected;
+  if (refusal) return refusal.keepsSidecar ? waiting({ workload: current, refusal }) : removed(current, refusal);
   if (!prerequisitesMet) return waiting({ workload: current });
   if (current === undefined) {
     return waiting({ workload: desired, awaited: `the sidecar is being put into ${desired}` });

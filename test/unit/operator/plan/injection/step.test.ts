@@ -10,7 +10,7 @@ import {
 } from '../../../../../operator/plan/injection/step.ts';
 import { NODE_LABEL, WORKLOAD_NOTE } from '../../../../../operator/plan/observed/names.ts';
 import { NO_REFERENCES, type NodeObject } from '../../../../../operator/plan/observed/observed.ts';
-import { node, SUBSCRIBERS, workload } from './fixtures.ts';
+import { LFH_ID, node, SUBSCRIBERS, workload } from './fixtures.ts';
 
 describe('injectionStep', () => {
   const CONNECT = 'Deployment/connect';
@@ -31,6 +31,8 @@ describe('injectionStep', () => {
   };
   const elsewhere = node({ workloadRef: { kind: 'StatefulSet', name: 'connect' } }, CONNECT);
   const subscribing = workload({ containers: [{ name: 'connect', env: [{ name: SUBSCRIBERS, value: 'x' }] }] });
+  const valueFrom = { configMapKeyRef: { name: 'settings-new', key: 'id' } };
+  const referring = workload({ containers: [{ name: 'connect', env: [{ name: LFH_ID, valueFrom }] }] });
   const younger = node(undefined, undefined, { name: 'other', age: 2 });
   const older = node(undefined, undefined, { name: 'other', age: 0 });
   const holder = node(null, CONNECT, { name: 'other', age: 2 });
@@ -50,6 +52,12 @@ describe('injectionStep', () => {
       'connect subscribes itself after the injection',
       `remove from ${CONNECT}, - ConnectAlsoSubscribes`,
       { node: node(undefined, CONNECT), workload: subscribing },
+    ],
+    ['connect has its id from what is not there', '- LfhIdMismatch', { workload: referring }],
+    [
+      'connect has its id from what is not there, or not any more, after the injection',
+      `${CONNECT} LfhIdMismatch`,
+      { node: node(undefined, CONNECT), workload: referring },
     ],
     ['the spec names another workload', `remove from ${CONNECT}, -`, { node: elsewhere }],
     ['the spec asks for no injection any more', `remove from ${CONNECT}, -`, { node: node(null, CONNECT) }],
