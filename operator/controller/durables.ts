@@ -15,6 +15,14 @@ type Found = Pick<
   'streamFirst' | 'streamFirstTime' | 'streamMaxAge' | 'streamLast' | 'durables' | 'problem' | 'durableAttempts'
 >;
 
+/** What is planned for the durables of a node's stream. */
+interface PlannedDurables {
+  /** Those that are made. */
+  readonly durables: readonly DurableConfig[];
+  /** Names of those that are neither made nor removed. */
+  readonly keptDurables: readonly string[];
+}
+
 /**
  * Makes the durables that peers need, and removes those that no peer needs.
  *
@@ -32,7 +40,7 @@ type Found = Pick<
  */
 export async function reconcileDurables(
   jetStream: JetStream,
-  wanted: readonly DurableConfig[],
+  planned: PlannedDurables,
   before: DurableAttempts,
   now: number,
   live: boolean,
@@ -42,9 +50,9 @@ export async function reconcileDurables(
     const bounds = await jetStream.bounds(STREAM);
     if (bounds === undefined) return { ...found, durables: [] };
     found = { ...found, streamFirst: bounds.first, streamFirstTime: bounds.firstTime, streamMaxAge: bounds.maxAge };
-    const durables = await jetStream.durables(STREAM, wanted.length);
+    const durables = await jetStream.durables(STREAM, planned.durables.length);
     found = { ...found, durables };
-    found = { ...found, ...(await writeDurables(jetStream, wanted, durables, before, now, live)) };
+    found = { ...found, ...(await writeDurables(jetStream, planned, durables, before, now, live)) };
     // Asked for last, because a message that comes in between may be read and acknowledged at once.
     return { ...found, streamLast: (await jetStream.bounds(STREAM))?.last };
   } catch (error) {
@@ -55,7 +63,7 @@ export async function reconcileDurables(
 
 async function writeDurables(
   jetStream: JetStream,
-  wanted: readonly DurableConfig[],
+  { durables: wanted, keptDurables }: PlannedDurables,
   durables: readonly Consumer[],
   before: DurableAttempts,
   now: number,
@@ -63,14 +71,15 @@ async function writeDurables(
 ): Promise<Pick<Found, 'durables' | 'durableAttempts' | 'problem'>> {
   const names = new Set(wanted.map(({ durable_name }) => durable_name));
   const byName = new Map(durables.map((each) => [each.name, each]));
+  const kept = new Set(keptDurables.flatMap((name) => [name, otherDurable(name)]));
   const isNeeded = (name: string): boolean => names.has(name) && byName.get(name)?.isUsed !== true;
-  const unwanted = durables.filter(({ name }) => !names.has(name) && !isNeeded(otherDurable(name)));
+  const unwanted = durables.filter(({ name }) => !names.has(name) && !kept.has(name) && !isNeeded(otherDurable(name)));
   // First, since each may stand in the way of a new one, where the stream has a limit.
   const problem = await removeAll(jetStream, unwanted);
 
   const outdated = outdatedIn(wanted, durables);
-  const kept = outdated.flatMap((each) => before.get(each.durable_name) ?? []);
-  const attempts = new Map(kept.map((attempt) => [attempt.wanted.durable_name, attempt]));
+  const earlier = outdated.flatMap((each) => before.get(each.durable_name) ?? []);
+  const attempts = new Map(earlier.map((attempt) => [attempt.wanted.durable_name, attempt]));
   const predecessorOf = ({ durable_name }: DurableConfig): Consumer | undefined =>
     byName.get(otherDurable(durable_name));
   const due = outdated.filter((each) => {

@@ -96,7 +96,7 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
     // Whatever is being asked then fails at once.
     const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const consumers = await reconcileDurables(jetStream, plan.durables, input.durableAttempts, input.now, live);
+      const consumers = await reconcileDurables(jetStream, plan, input.durableAttempts, input.now, live);
       const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
       const sidecars = await sidecarsOf(jetStream, node.metadata.name);
       return {

@@ -16,12 +16,12 @@ import { revocationsOf } from './node/revocations.ts';
 import type { AddressProblem } from './observed/advertised.ts';
 import { CA_FILE } from './observed/names.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
-import { nodeSpec, peerSpec } from './observed/spec.ts';
+import { nodeSpec, peerDurable, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
 import { invitation } from './peers/invitation.ts';
 import { type ManualAccess, manualAccess } from './peers/manual-access.ts';
 import { natsAccess } from './peers/nats-access.ts';
-import { hasDurable, isGranted, type PlannedPeer, plannedPeers } from './peers/peers.ts';
+import { isGranted, keepsDurable, needsDurable, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
 import { caRemarks, type ResolvedCa, resolveCa } from './trust/ca-source.ts';
 import { bundle, bundleWithin, MAX_OWN_CA } from './trust/certificates.ts';
@@ -41,6 +41,8 @@ export interface Plan {
   readonly granted: readonly PeerObject[];
   /** Durables that peers need. Any other one whose name begins with `lfh-sync-` is left over. */
   readonly durables: readonly DurableConfig[];
+  /** Names of durables that stay where they are there: of peers that are not let in because of a conflict. */
+  readonly keptDurables: readonly string[];
   /** undefined while there is a {@link problem}. */
   readonly files: PlannedNatsFiles | undefined;
   /** The CA that clients of the node's local NATS trust; undefined where the system's roots count. */
@@ -101,7 +103,8 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
       }),
     ),
     granted: peers.filter(isGranted).map(({ peer }) => peer),
-    durables: peers.filter(hasDurable).map(({ peer }) => durableOf(peer)),
+    durables: peers.filter(needsDurable).map(({ peer }) => durableOf(peer)),
+    keptDurables: peers.filter(keepsDurable).map(({ peer }) => peerDurable(peer)),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
     addressProblem: observed.advertised.problem,

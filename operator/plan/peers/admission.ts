@@ -8,6 +8,8 @@ export interface Admission {
   readonly peer: PeerObject;
   /** Why it does not: the peer claims an id or a key that belongs to somebody else. */
   readonly conflict: string | undefined;
+  /** Whether the id is what belongs to somebody else, and with it the durable of that name. */
+  readonly hasForeignId: boolean;
 }
 
 /**
@@ -21,13 +23,14 @@ export function admit(node: NodeObject, ownKeys: readonly string[], peers: reado
   const ids = new Map<string, string>([[node.spec.lfhId, "this node's own"]]);
   const keys = new Map<string, string>(ownKeys.map((key) => [key, "this node's own"]));
   return [...peers].sort(byAge).map((peer) => {
-    const conflict = conflictOf(peer, ids, keys) ?? accountConflict(node, peer);
+    const idConflict = idConflictOf(peer, ids);
+    const conflict = idConflict ?? keyConflictOf(peer, keys) ?? accountConflict(node, peer);
     if (conflict === undefined) {
       const owner = `that of the older peer ${peer.metadata.name}`;
       ids.set(peer.spec.lfhId, owner);
       for (const key of peerKeys(peer).usable) keys.set(key, owner);
     }
-    return { peer, conflict };
+    return { peer, conflict, hasForeignId: idConflict !== undefined };
   });
 }
 
@@ -36,10 +39,14 @@ export function peerKeys(peer: PeerObject): CheckedKeys {
   return checkKeys(peerSpec(peer).publicKeys, 'spec.publicKeys');
 }
 
-/** @param ids and `keys` that are taken, with their owners as a message names them */
-function conflictOf(peer: PeerObject, ids: Map<string, string>, keys: Map<string, string>): string | undefined {
+/** @param ids that are taken, with their owners as a message names them */
+function idConflictOf(peer: PeerObject, ids: ReadonlyMap<string, string>): string | undefined {
   const id = ids.get(peer.spec.lfhId);
-  if (id !== undefined) return `spec.lfhId is ${id}; every node has its own`;
+  return id === undefined ? undefined : `spec.lfhId is ${id}; every node has its own`;
+}
+
+/** @param keys that are taken, with their owners as a message names them */
+function keyConflictOf(peer: PeerObject, keys: ReadonlyMap<string, string>): string | undefined {
   const taken = peerKeys(peer).usable.find((key) => keys.has(key));
   if (taken === undefined) return undefined;
   const index = peerSpec(peer).publicKeys.indexOf(taken);

@@ -108,9 +108,17 @@ function settingsBytes(settings: PeerSettings): number {
   return Buffer.byteLength(peerList.encode([settings]));
 }
 
-/** Whether the peer has a durable, and so a position in our stream. */
-export function hasDurable({ peer, conflict }: PlannedPeer): boolean {
+/** Whether the peer needs a durable, and so a position in our stream. */
+export function needsDurable({ peer, conflict }: PlannedPeer): boolean {
   return conflict === undefined && peerSpec(peer).publicKeys.length > 0;
+}
+
+/**
+ * Whether a durable that the peer has stays though it is not let in: it is the only place where a peer with the client `Connect` has
+ * its position, and a conflict may be the mistake of another peer's author.
+ */
+export function keepsDurable({ peer, conflict, hasForeignId }: PlannedPeer): boolean {
+  return conflict !== undefined && !hasForeignId && peerSpec(peer).publicKeys.length > 0;
 }
 
 /** What connect asks for can only be mapped in an account of its own. */
@@ -126,7 +134,7 @@ export function isGranted(planned: PlannedPeer): boolean {
   const { peer } = planned;
   return (
     planned.failure === undefined &&
-    hasDurable(planned) &&
+    needsDurable(planned) &&
     planned.clientSupported &&
     !peerSpec(peer).send.paused &&
     peerKeys(peer).usable.length > 0

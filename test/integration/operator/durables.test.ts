@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Msg, NatsConnection } from 'nats';
 import { type DurableConfig, durableConfig, pushDurableConfig } from '../../../common/contract/durable.ts';
+import { syncName } from '../../../common/contract/names.ts';
 import { reconcileDurables } from '../../../operator/controller/durables.ts';
 import { type JetStream, openJetStream } from '../../../operator/nats/consumers.ts';
 import type { DurableAttempts } from '../../../operator/plan/observed/observed.ts';
@@ -52,7 +53,7 @@ describe('the durables of all peers', () => {
   const namesIn = ({ durables }: Awaited<ReturnType<typeof reconcileDurables>>): string[] =>
     (durables ?? []).map(({ name }) => name);
   const reconcile = (durables: readonly DurableConfig[], before = NONE, now = Date.now(), live = true) =>
-    reconcileDurables(own, durables, before, now, live);
+    reconcileDurables(own, { durables, keptDurables: [] }, before, now, live);
 
   it('are made but for one that a limit refuses, which is said in the words of the server and tried once a minute', async () => {
     await streamWith({ max_consumers: 2 });
@@ -80,6 +81,16 @@ describe('the durables of all peers', () => {
     const later = await reconcile(without, again.durableAttempts, now + 61_000);
     assert.deepEqual(new Set(namesIn(later)), new Set([made[1], refused]));
     assert.equal(later.durableAttempts?.size, 0);
+  });
+
+  it('stay, and are not made, where the peer is not let in for a conflict, with either client', async () => {
+    await streamWith({});
+    const connect = pushDurableConfig('c');
+    await reconcile([durableConfig('b'), connect]);
+    const keptDurables = [b, syncName('c'), d];
+    const found = await reconcileDurables(own, { durables: [], keptDurables }, NONE, Date.now(), true);
+    assert.deepEqual(new Set(namesIn(found)), new Set([b, connect.durable_name]));
+    assert.deepEqual(namesIn(await reconcile([])), []);
   });
 
   it('are all refused, each for itself, where the stream has a lower limit than they need', async () => {

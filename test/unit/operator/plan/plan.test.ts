@@ -178,6 +178,24 @@ describe('planNode', () => {
     assert.ok(!files?.files[MAIN_FILE].includes(userKey('c')));
   });
 
+  it('neither makes nor removes the durable of a peer whose key an older one has claimed, and lets it in no more', () => {
+    const [older, younger] = [aPeer('b', { spec: { publicKeys: [userKey('b'), userKey('c')] } }), aPeer('c')];
+    const plan = planOf(observedOf([older, younger]));
+    assert.deepEqual(
+      [plan.durables.map(({ durable_name }) => durable_name), plan.keptDurables],
+      [['lfh-sync-b'], ['lfh-sync-c']],
+    );
+    assert.deepEqual(
+      plan.granted.map(({ metadata }) => metadata.name),
+      ['b'],
+    );
+  });
+
+  it('does not keep a durable for a peer whose id belongs to an older one', () => {
+    const claims = aPeer('c', { spec: { lfhId: 'b' } });
+    assert.deepEqual(planOf(observedOf([aPeer('b'), claims])).keptDurables, []);
+  });
+
   it('keeps the durables of a peer that is paused and of one whose key is damaged, and lets neither in', () => {
     const { granted, durables } = planOf(
       observedOf([
