@@ -62,6 +62,10 @@ const EITHER_DIRECTION = {
   ),
   NodeMissing: bad('we', 'There is no LfhSyncNode with the name in `spec.nodeRef`. Make it, or correct the name.'),
   NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem. Look at the conditions of that.'),
+  Deleting: bad(
+    'we',
+    'The peer is being deleted, and has no access any more, but a finalizer of somebody else keeps it. `metadata.finalizers` says whose.',
+  ),
   AwaitingPeer: bad(
     'peer',
     "The other side has not applied our invitation yet. Send it the syncpeer.yaml of the ConfigMap in the node's " +

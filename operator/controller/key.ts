@@ -6,8 +6,8 @@ import { KubeError } from '../cluster/errors.ts';
 import { derivedKeys } from '../nats/keys.ts';
 import { type DerivedKeys, NO_DERIVED_KEYS, type NodeObject, type ObservedKey } from '../plan/observed/observed.ts';
 import { nodeSpec } from '../plan/observed/spec.ts';
-import { previousKeyUsers } from '../plan/status/status.ts';
-import { type KeyStep, keyRefused, keyStep } from '../plan/trust/node-key.ts';
+import { previousKeyUsers, unseenPeers } from '../plan/status/status.ts';
+import { type KeyStep, keyRefused, keyStep, overlapMs, publicKeysOf } from '../plan/trust/node-key.ts';
 import { keySecretOf } from './concerns.ts';
 import { createKey, dropPreviousKey, fillKey, isEmpty, readKey, rotateKey, type StoredKey } from './key-store.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -24,12 +24,17 @@ export interface NodeKey {
   readonly seed: string | undefined;
   /** The seed before a rotation, as long as it may be used. */
   readonly previousSeed: string | undefined;
+  /** Why a step could not be taken now, where that may pass. The key before it is in force meanwhile. */
+  readonly failure?: KubeError;
 }
 
 /**
  * Makes, rotates or drops a node's key, as {@link keyStep} decides, until there is nothing left to do.
  *
- * @throws KubeError where the API does not answer; what it refuses becomes a step that says so
+ * Where a Secret cannot be written, the key that is there stays in force, so that everything else is done: above all, access that
+ * is to be taken back.
+ *
+ * @throws KubeError where the API does not answer and there is no key yet; what it refuses becomes a step that says so
  */
 export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
   const { node, peers, keySecret } = snapshot;
@@ -40,19 +45,36 @@ export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger
   for (;;) {
     const stored = keyIn(secret, node);
     const key = stored?.observed;
-    const next = keyStep(node, key, previousKeyUsers({ key, peers }), now);
+    const users = { inUse: previousKeyUsers({ key, peers }), unseen: unseenPeers(peers, overlapMs(node), now) };
+    const next = keyStep(node, key, users, now);
     const change = changeOf(next, node, secret, now);
     if (!change) return nodeKeyOf(next, stored, node);
     try {
       secret = await change(api);
       log.info({ node: name, namespace, step: next.step }, "the node's key");
     } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal !== undefined) return nodeKeyOf(keyRefused(node, key, secret !== undefined, refusal), stored, node);
+      const unchanged = unchangedKey(error, stored, secret !== undefined, node);
+      if (unchanged) return unchanged;
       // A conflict: the Secret was changed after it was read.
       secret = await read();
     }
   }
+}
+
+/** @returns the key as it was before a step that failed; undefined for a conflict. @throws the error itself where there is no key */
+function unchangedKey(
+  error: unknown,
+  stored: StoredKey | undefined,
+  hasSecret: boolean,
+  node: NodeObject,
+): NodeKey | undefined {
+  if (!(error instanceof KubeError)) throw error;
+  if (error.isConflict) return undefined;
+  const key = stored?.observed;
+  const isUsable = key !== undefined && publicKeysOf(key).length > 0;
+  if (!error.isRefusal && !isUsable) throw error;
+  const step = keyRefused(node, key, hasSecret, messageOf(error));
+  return { ...nodeKeyOf(step, stored, node), ...(!error.isRefusal && { failure: error }) };
 }
 
 /** An empty Secret has no key yet, unless a person should have brought one. */
@@ -97,12 +119,4 @@ function nodeKeyOf(step: KeyStep, stored: StoredKey | undefined, { status }: Nod
     return { step, observed, publicKeys: status?.publicKeys ?? [], seed: undefined, previousSeed: undefined };
   }
   return { step, observed, publicKeys: step.publicKeys, seed: stored?.seed, previousSeed: stored?.previousSeed };
-}
-
-/** @returns undefined for a conflict. @throws the error itself where it may pass */
-function refusalOf(error: unknown): string | undefined {
-  if (!(error instanceof KubeError)) throw error;
-  if (error.isConflict) return undefined;
-  if (error.isRefusal) return messageOf(error);
-  throw error;
 }

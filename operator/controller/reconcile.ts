@@ -11,7 +11,7 @@ import { NAMES } from '../plan/observed/names.ts';
 import type { NodeObject, Observed } from '../plan/observed/observed.ts';
 import { workloadText } from '../plan/observed/workload-ref.ts';
 import { type Plan, planNode } from '../plan/plan.ts';
-import { failedNodeStatus, failedPeerStatus } from '../plan/status/failed.ts';
+import { deletedPeerStatus, failedNodeStatus, failedPeerStatus } from '../plan/status/failed.ts';
 import { nodeAndPeerStatuses, type Statuses } from '../plan/status/status.ts';
 import { cleanUpAfter } from './clean-up.ts';
 import { peersOf } from './concerns.ts';
@@ -133,11 +133,12 @@ export class NodeController {
       refused: applied.refused,
       injection: applied.injection,
     });
-    const changed = await this.#publish(snapshot.node, plan, statuses);
+    const changed = await this.#publish(snapshot, plan, statuses);
     kept.published = true;
     const access = accessChanges(liveAccessBefore(before, written), kept.memory.liveAccess ?? new Map());
     await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
     if (bug) throw bug.error;
+    if (key.failure) throw key.failure;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
     return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory, Date.now()) };
   }
@@ -247,12 +248,14 @@ export class NodeController {
   }
 
   /** @returns whether a person would notice a difference */
-  async #publish(node: NodeObject, { peers }: Plan, statuses: Statuses): Promise<boolean> {
+  async #publish({ node, peers: all }: Snapshot, { peers }: Plan, statuses: Statuses): Promise<boolean> {
     // The node's first: it records that there was a key.
     const changed = await this.#publisher.publishStatus(node, statuses.node);
-    const changedPeers = await this.#publisher.publishStatuses(
-      peers.flatMap(({ peer }, index) => ({ object: peer, status: statuses.peers[index] ?? {} })),
-    );
+    const deleted = all.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    const changedPeers = await this.#publisher.publishStatuses([
+      ...peers.flatMap(({ peer }, index) => ({ object: peer, status: statuses.peers[index] ?? {} })),
+      ...deleted.map((peer) => ({ object: peer, status: deletedPeerStatus(peer, Date.now()) })),
+    ]);
     return changed || changedPeers;
   }
 }

@@ -3,7 +3,7 @@ import type { PeerObject, StoredNode } from '../observed/observed.ts';
 import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
 
 /**
- * The statuses of a node and its peers whose reconciles fail again and again, so that nothing newer is known. Without them the
+ * Statuses that come from no plan. Those of a node and its peers whose reconciles fail again and again, so that nothing newer is known. Without them the
  * conditions would stay as they were, and say that all is well of a day that is over. `status.observedGeneration` stays, because
  * the spec was not acted on.
  */
@@ -17,6 +17,17 @@ export function failedNodeStatus(node: StoredNode, problem: string, now: number)
     (type): ConditionDraft => ({ type, status: 'Unknown', reason: 'ReconcileFailed', message }),
   );
   return { ...node.status, conditions: conditionsOf(node.status?.conditions, drafts, node, now) };
+}
+
+/** Of a peer that is being deleted: a finalizer of somebody else keeps it, and nothing is done for it any more. */
+export function deletedPeerStatus(peer: PeerObject, now: number): PeerStatusOf {
+  const message =
+    'it is being deleted: nothing is received from it, and its access is taken back; metadata.finalizers says who keeps it';
+  const drafts = (['ReceiveReady', 'SendReady'] as const).map(
+    (type): ConditionDraft => ({ type, status: 'False', reason: 'Deleting', message }),
+  );
+  const observedGeneration = peer.metadata.generation ?? 0;
+  return { ...peer.status, observedGeneration, conditions: conditionsOf(peer.status?.conditions, drafts, peer, now) };
 }
 
 /** @param problem what the error says */

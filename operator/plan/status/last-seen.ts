@@ -99,10 +99,7 @@ function lastPullOf(durable: ObservedDurable, before: string | undefined, now: n
   return isThere(durable) && !isRecent ? statusTime(now) : latest;
 }
 
-/**
- * @param before what was seen last. The key that the peer was seen to accept stays while there is no connection: a peer that is
- *   down while our key is replaced may accept only the previous one, which must be kept for it.
- */
+/** @param before what was seen last */
 function receiveOf(
   report: PeerStatus | undefined,
   before: PeerStatusOf['receive'],
@@ -110,21 +107,28 @@ function receiveOf(
 ): Pick<PeerStatusOf, 'receive'> {
   const byHand = manual && { manual };
   if (!report) return before || byHand ? { receive: { ...before, ...byHand } } : {};
-  const { position, lag, lastReplayTime, replayed, skipped, rejected, server, key: acceptedNow } = report;
-  const key = acceptedNow ?? before?.key;
+  const { lag, lastReplayTime, replayed, skipped, rejected, server } = report;
   return {
     receive: {
-      ...(position && { position: position.sequence }),
+      ...keptOf(report, before),
       ...(lag !== null && { lag }),
       ...(lastReplayTime !== null && { lastReplayTime }),
       replayed,
       skipped: sum(skipped),
       rejected: sum(rejected),
       ...(server !== null && { server }),
-      ...(key !== undefined && { key }),
       ...byHand,
     },
   };
+}
+
+/**
+ * What stays while a sidecar does not know it. That is the key that the peer was seen to accept: a peer that is down while our key is
+ * replaced may accept only the previous one, which must be kept for it. And it is the position: it tells a peer that has given us
+ * access before from one that never did.
+ */
+function keptOf({ position, key }: PeerStatus, before: PeerStatusOf['receive']): PeerStatusOf['receive'] {
+  return known({ position: position?.sequence ?? before?.position, key: key ?? before?.key });
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

@@ -17,7 +17,7 @@ import {
   type StoredNode,
 } from '../observed/observed.ts';
 import { nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
-import { statusTime } from '../observed/times.ts';
+import { parseTime, statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
 import { peerKeys } from '../peers/admission.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
@@ -246,6 +246,18 @@ export function previousKeyUsers({ key, peers }: Pick<Observed, 'key' | 'peers'>
   if (previous === undefined) return [];
   const using = receivedFrom(peers).filter(({ status }) => status?.receive?.key === previous);
   return using.map(({ metadata }) => metadata.name);
+}
+
+/**
+ * Peers that may accept only the previous key, since it is not known which one they accept: after a backup was put back, or a node
+ * was moved, nothing is known of any peer. One of which still nothing is known after so long is not waited for.
+ *
+ * @param longestMs from when a peer was made, in milliseconds
+ */
+export function unseenPeers(peers: readonly PeerObject[], longestMs: number, now: number): string[] {
+  const isNew = ({ metadata }: PeerObject): boolean => now < (parseTime(metadata.creationTimestamp) ?? 0) + longestMs;
+  const unseen = receivedFrom(peers).filter((peer) => peer.status?.receive?.key === undefined && isNew(peer));
+  return unseen.map(({ metadata }) => metadata.name);
 }
 
 /** Peers that were last seen to accept neither the key in force nor the previous one: the one that they accept has ended. */

@@ -29,6 +29,14 @@ export type KeyStep =
 
 export type UsableKey = 'KeyMade' | 'KeyBrought' | 'Rotating';
 
+/** Names of the peers that may need the previous key. */
+export interface PreviousKeyUsers {
+  /** Those that were seen to accept only that. */
+  readonly inUse: readonly string[];
+  /** Those of which it is not known, and not for long. */
+  readonly unseen: readonly string[];
+}
+
 const DEFAULT_OVERLAP_MS = 24 * 60 * 60 * 1000;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -37,15 +45,10 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
  * So if a key is gone that peers know, a person decides: restore it, or raise `spec.key.rotation`.
  *
  * @param key undefined where there is no Secret for it, or an empty one for the operator to fill
- * @param inUse names of the peers that still accept only the previous key
+ * @param users of the previous key
  * @param now in milliseconds since 1970
  */
-export function keyStep(
-  node: NodeObject,
-  key: ObservedKey | undefined,
-  inUse: readonly string[],
-  now: number,
-): KeyStep {
+export function keyStep(node: NodeObject, key: ObservedKey | undefined, users: PreviousKeyUsers, now: number): KeyStep {
   const brought = node.spec.key?.secretRef?.name;
   const { rotation } = nodeSpec(node);
   if (key === undefined) return missingKey(node, brought, rotation);
@@ -63,24 +66,34 @@ export function keyStep(
   });
   if (brought !== undefined) return use('KeyBrought', `the key of the Secret ${secret}`);
   if (previous !== undefined)
-    return overlapping(node, key, inUse, now) ?? use('Rotating', rotatingMessage(node, key, inUse, now));
+    return overlapping(node, key, users, now) ?? use('Rotating', rotatingMessage(node, key, users, now));
   return rotation > key.rotation ? { step: 'rotate' } : use('KeyMade', `the key of the Secret ${secret}`);
 }
 
 /**
- * The overlap is a minimum: the previous key stays while a peer accepts only that. A peer's server says so itself, so a hostile one
+ * The overlap is a minimum: the previous key stays while a peer accepts only that, or may accept only that. A peer's server says so itself, so a hostile one
  * could keep the key in force for ever. Only where an administrator has set a maximum does it end: a peer that is merely slow must
  * not be cut off without anybody's wish.
  */
-function overlapping(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): KeyStep | undefined {
-  const isUnused = now >= overlapEnd(node, key) && inUse.length === 0;
+function overlapping(
+  node: NodeObject,
+  key: ObservedKey,
+  { inUse, unseen }: PreviousKeyUsers,
+  now: number,
+): KeyStep | undefined {
+  const isUnused = now >= overlapEnd(node, key) && inUse.length + unseen.length === 0;
   return isUnused || now >= overlapMaxEnd(node, key) ? { step: 'dropPrevious' } : undefined;
 }
 
 /** In milliseconds since 1970; 0 where the Secret does not say when the overlap began, so that it is over. */
-function overlapEnd({ spec }: NodeObject, { rotatedAt = '' }: ObservedKey): number {
+function overlapEnd(node: NodeObject, { rotatedAt = '' }: ObservedKey): number {
   const began = Date.parse(rotatedAt);
-  return Number.isNaN(began) ? 0 : began + (durationMs(spec.key?.overlap) ?? DEFAULT_OVERLAP_MS);
+  return Number.isNaN(began) ? 0 : began + overlapMs(node);
+}
+
+/** How long a previous key is kept at least. */
+export function overlapMs({ spec }: Pick<NodeObject, 'spec'>): number {
+  return durationMs(spec.key?.overlap) ?? DEFAULT_OVERLAP_MS;
 }
 
 /** In milliseconds since 1970; infinite where there is no maximum, or the Secret does not say when the overlap began. */
@@ -148,10 +161,13 @@ function publishedMessage(secret: string, brought: boolean): string {
   return `the key in the Secret ${secret} is one that LinuxForHealth publishes with its seed, so that anybody can use it: ${how}`;
 }
 
-function rotatingMessage(node: NodeObject, key: ObservedKey, inUse: readonly string[], now: number): string {
+function rotatingMessage(node: NodeObject, key: ObservedKey, { inUse, unseen }: PreviousKeyUsers, now: number): string {
   const [end, most] = [overlapEnd(node, key), overlapMaxEnd(node, key)];
   const told = Number.isFinite(most) ? `; it ends at ${new Date(most).toISOString()}, whatever peers accept` : '';
   if (now < Math.min(end, most))
     return `the previous key is accepted until ${new Date(end).toISOString()} at least${told}`;
-  return `these peers still accept only the previous key, and need the new invitation: ${inUse.join(', ')}${told}`;
+  const needed = 'these peers still accept only the previous key, and need the new invitation';
+  const unknown = 'it is not known yet of these peers whether they accept only the previous key';
+  const who = inUse.length > 0 ? `${needed}: ${inUse.join(', ')}` : `${unknown}: ${unseen.join(', ')}`;
+  return `${who}${told}`;
 }

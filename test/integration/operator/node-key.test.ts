@@ -58,6 +58,20 @@ describe('the key of a node', function () {
     return objects.stdout + operator.process.output();
   }
 
+  /** As where Secrets are encrypted by a service that fails: kube-apiserver answers 500 where a webhook cannot be called. */
+  async function answerSecretsWith500(): Promise<void> {
+    const webhook = {
+      name: 'nobody.example.org',
+      clientConfig: { url: `https://127.0.0.1:${await freePort()}/` },
+      rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['secrets'] }],
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    };
+    const [apiVersion, kind] = ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'];
+    await plane.apply([{ apiVersion, kind, metadata: { name: namespace }, webhooks: [webhook] }], namespace);
+  }
+
   it('is made where there is none, given to those who need its public half, and kept when everything else is deleted', async () => {
     const at = await start();
     const message = await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade');
@@ -120,6 +134,30 @@ describe('the key of a node', function () {
       const keys = (await at.node()).status?.publicKeys ?? [];
       return keys.length === 1 && keys[0] !== before;
     });
+  });
+
+  it('stays in force while its Secret cannot be written, and access is taken back all the same', async () => {
+    const at = await start();
+    const { publicKey } = makeKey();
+    await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [publicKey] } });
+    await until('the peer is let in', async () => (await natsFilesOf(at)).includes(publicKey));
+    const before = (await at.node()).status?.publicKeys;
+    await answerSecretsWith500();
+    try {
+      await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+      await until('it is said', async () =>
+        /cannot be changed: .*failed calling webhook/.test(
+          await at.waitForReason('lfhnode', 'local', 'KeyReady', 'KeyMade'),
+        ),
+      );
+      await at.kubectl('delete', 'lfhpeer', 'hospital-b');
+      await until('its access is taken back', async () => !(await natsFilesOf(at)).includes(publicKey));
+      assert.deepEqual((await at.node()).status?.publicKeys, before);
+    } finally {
+      await plane.kubectl(['delete', 'validatingwebhookconfiguration', namespace]);
+    }
+    // Nobody has to do anything else.
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
   });
 
   it('that was replaced ends with spec.key.overlapMax, though a peer says that it accepts no other', async () => {

@@ -294,7 +294,7 @@ describe("a peer's Ready", () => {
         const { dataPlane, known } = wellFor([peer]);
         const now = { ...dataPlane, sidecars };
         const progress = advanceProgress(new Map(), plan.peers, now, NOW);
-        const step = keyStep(aNode(), aKey(), [], NOW);
+        const step = keyStep(aNode(), aKey(), { inUse: [], unseen: [] }, NOW);
         const { conditions } = peerStatus(planned, {
           plan,
           keyStep: step,
@@ -380,7 +380,7 @@ describe('a secret', () => {
         const key = at.keySecret === undefined ? aKey() : undefined;
         const observed = observedOf([peer], { node, key, references: found });
         const plan = planOf(observed);
-        const step = keyStep(node, key, [], NOW);
+        const step = keyStep(node, key, { inUse: [], unseen: [] }, NOW);
         const nothing = { nats: undefined, sidecars: undefined };
         const known = knownOf({ missing: new Set([`StatefulSet/${at.workload}`]) });
         const input = { plan, keyStep: step, dataPlane: nothing, ...known, now: NOW };

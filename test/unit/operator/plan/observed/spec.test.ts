@@ -71,7 +71,9 @@ describe('the defaults of the operator', () => {
     for (const hours of [23.9, 24.1]) {
       const rotatedAt = new Date(NOW - hours * HOUR_MS).toISOString();
       const key = aKey({ previous: { publicKey: userKey('before'), published: false }, rotatedAt });
-      const steps = [aNode(), defaultedNode(aNode())].map((node) => keyStep(node, key, [], NOW).step);
+      const steps = [aNode(), defaultedNode(aNode())].map(
+        (node) => keyStep(node, key, { inUse: [], unseen: [] }, NOW).step,
+      );
       assert.deepEqual(steps, hours > 24 ? ['dropPrevious', 'dropPrevious'] : ['use', 'use']);
     }
   });

@@ -5,7 +5,7 @@ import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts'
 import type { Condition } from '../../../../../operator/api/types.ts';
 import { AWAITED_RELOAD_ROWS } from './awaited-reload-rows.ts';
 import type { ConditionRow } from './condition-rows.ts';
-import { failedPeerRow } from './failed-peer-condition-rows.ts';
+import { deletedPeerRow, failedPeerRow } from './failed-peer-condition-rows.ts';
 import { KEY_ROWS, NATS_ROWS, NODE_READY_ROWS, STREAM_ROWS } from './node-condition-rows.ts';
 import { RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 import { PEER_READY_ROWS } from './peer-ready-rows.ts';
@@ -15,9 +15,21 @@ import { TRANSMIT_ROWS } from './transmit-condition-rows.ts';
 import { UPSTREAM_RECEIVE_ROWS, UPSTREAM_SEND_ROWS } from './upstream-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
-  "a peer's ReceiveReady": [...RECEIVE_ROWS, ...REJECTED_ROWS, ...UPSTREAM_RECEIVE_ROWS, failedPeerRow('ReceiveReady')],
-  "a peer's SendReady": [...SEND_ROWS, ...AWAITED_RELOAD_ROWS, ...UPSTREAM_SEND_ROWS, failedPeerRow('SendReady')],
-  "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready')],
+  "a peer's ReceiveReady": [
+    ...RECEIVE_ROWS,
+    ...REJECTED_ROWS,
+    ...UPSTREAM_RECEIVE_ROWS,
+    failedPeerRow('ReceiveReady'),
+    deletedPeerRow('ReceiveReady'),
+  ],
+  "a peer's SendReady": [
+    ...SEND_ROWS,
+    ...AWAITED_RELOAD_ROWS,
+    ...UPSTREAM_SEND_ROWS,
+    failedPeerRow('SendReady'),
+    deletedPeerRow('SendReady'),
+  ],
+  "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready'), deletedPeerRow('Ready')],
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,
   "a node's StreamReady": STREAM_ROWS,

@@ -103,7 +103,7 @@ export const absent = {
 export const withKey = (node: NodeObject, key: Observed['key'], inUse: readonly string[] = []): Situation => ({
   node,
   observed: { key },
-  step: keyStep(node, key, inUse, NOW),
+  step: keyStep(node, key, { inUse, unseen: [] }, NOW),
 });
 export const accepting = (name: string, key: string): PeerObject => aPeer(name, { status: { receive: { key } } });
 export const reading = (publicKey: string): KeyReading => ({ publicKey, published: publicKey === PUBLISHED_KEY });

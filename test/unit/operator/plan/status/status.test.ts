@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Condition, LfhSyncNode, LfhSyncPeer } from '../../../../../operator/api/types.ts';
 import type { DataPlane, NodeObject, Observed, PeerObject } from '../../../../../operator/plan/observed/observed.ts';
-import { nodeStatus, orphanStatus, peerStatus, previousKeyUsers } from '../../../../../operator/plan/status/status.ts';
+import {
+  nodeStatus,
+  orphanStatus,
+  peerStatus,
+  previousKeyUsers,
+  unseenPeers,
+} from '../../../../../operator/plan/status/status.ts';
 import type { KeyStep } from '../../../../../operator/plan/trust/node-key.ts';
 import {
   aKey,
@@ -9,6 +15,7 @@ import {
   aPeer,
   certificate,
   durableOf,
+  HOUR_MS,
   type Known,
   knownOf,
   NOW,
@@ -99,6 +106,15 @@ describe("a peer's status", () => {
     const report = peerReport('b', { position: null, lag: null, lastReplayTime: null, server: null, key: null });
     const { receive } = statusOf(aPeer('b'), { sidecars: [sidecarOf([report])] });
     assert.deepEqual(receive, { replayed: 30, skipped: 0, rejected: 0 });
+  });
+
+  it('has the position that was seen last while a sidecar that was started has not read it', () => {
+    const sidecars = [sidecarOf([peerReport('b', { reason: 'KeyRefused', position: null })])];
+    const before = aPeer('b', { status: { receive: { position: 7 } } });
+    const first = statusOf(before, { sidecars });
+    assert.equal(first.receive?.position, 7);
+    const second = statusOf(aPeer('b', { status: first }), { sidecars });
+    assert.equal(second.conditions?.find(({ type }) => type === 'ReceiveReady')?.reason, 'KeyRefused');
   });
 
   it('has what a site without lfh-sync needs as long as the spec asks for it, whatever is reported', () => {
@@ -367,6 +383,24 @@ describe('previousKeyUsers', () => {
       assert.deepEqual(previousKeyUsers({ peers, key: others.length > 0 ? others[0] : key }), found);
     });
   }
+});
+
+describe('unseenPeers', () => {
+  const made = (name: string, hours: number, accepted?: string): PeerObject =>
+    aPeer(name, {
+      metadata: { creationTimestamp: new Date(NOW - hours * HOUR_MS).toISOString() },
+      status: accepted === undefined ? {} : { receive: { key: accepted } },
+    });
+
+  it('gives the peers of which it is not known which key they accept, for so long after they were made', () => {
+    const peers = [made('c', 1), made('b', 23), made('old', 25), made('seen', 1, OWN_KEY)];
+    assert.deepEqual(unseenPeers(peers, 24 * HOUR_MS, NOW), ['b', 'c']);
+  });
+
+  it('leaves out peers that nothing is received from', () => {
+    const peer = aPeer('b', { ...made('b', 1), spec: { servers: [] } });
+    assert.deepEqual(unseenPeers([peer], 24 * HOUR_MS, NOW), []);
+  });
 });
 
 describe('the previous key of a node', () => {

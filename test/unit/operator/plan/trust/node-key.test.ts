@@ -26,6 +26,7 @@ interface Row {
   readonly node: NodeObject;
   readonly key?: ObservedKey;
   readonly inUse?: readonly string[];
+  readonly unseen?: readonly string[];
   readonly now?: number;
   readonly step: KeyStep['step'];
   readonly reason?: string;
@@ -153,6 +154,22 @@ const ROWS: readonly Row[] = [
     says: /invitation: b$/,
   },
   {
+    what: 'an overlap that is over, and a new peer of which it is not known which key it accepts',
+    node: asksFor(1),
+    key: rotating(25),
+    unseen: ['b', 'c'],
+    step: 'use',
+    reason: 'Rotating',
+    says: /^it is not known yet of these peers whether they accept only the previous key: b, c$/,
+  },
+  {
+    what: 'a maximum that is over, and a new peer of which it is not known which key it accepts',
+    node: asksFor(1, '24h', '72h'),
+    key: rotating(72),
+    unseen: ['b'],
+    step: 'dropPrevious',
+  },
+  {
     what: 'a maximum that is not over while a peer accepts only the previous key',
     node: asksFor(1, '24h', '72h'),
     key: rotating(71),
@@ -238,9 +255,9 @@ const ROWS: readonly Row[] = [
 ];
 
 describe('keyStep', () => {
-  for (const { what, node, key, inUse = [], now = NOW, step, reason, says } of ROWS) {
+  for (const { what, node, key, inUse = [], unseen = [], now = NOW, step, reason, says } of ROWS) {
     it(`gives ${step}${reason ? ` (${reason})` : ''} for ${what}`, () => {
-      const found = keyStep(node, key, inUse, now);
+      const found = keyStep(node, key, { inUse, unseen }, now);
       assert.equal(found.step, step);
       if (reason !== undefined) assert.equal('reason' in found ? found.reason : undefined, reason);
       if (says) assert.match('message' in found ? found.message : '', says);
@@ -268,7 +285,7 @@ describe('keyStep', () => {
         let key: ObservedKey | undefined = first;
         const steps: string[] = [];
         for (;;) {
-          const found = keyStep(node, key, inUse, NOW);
+          const found = keyStep(node, key, { inUse, unseen: [] }, NOW);
           if (found.step === 'use') assert.ok(!found.publicKeys.includes(PUBLISHED_KEY));
           if (found.step === 'use' || found.step === 'stop') return;
           steps.push(found.step);
