@@ -48,6 +48,11 @@ export class RunningWork {
     return this.#running.has(key);
   }
 
+  /** Whether what runs under a key was started with just this. */
+  runsAs(key: string, fingerprint: string): boolean {
+    return this.#running.get(key)?.fingerprint === fingerprint;
+  }
+
   /** pino's children have copies of their parent's level. */
   setLogLevel(level: string): void {
     for (const { log } of this.#running.values()) log.level = level;

@@ -60,6 +60,8 @@ export interface LoadedPeer extends PeerSettings {
   readonly ca?: string;
   /** Why this peer cannot be replayed with these settings; the other peers are not affected. */
   readonly problem?: string;
+  /** Of what was written for it; absent where it has a {@link problem}. See settings-digest.ts. */
+  readonly digest?: string;
 }
 
 /** The formats that connect takes in: by its routes /fhir and /x12, under older nodes' names, and by its route /ingress. */
@@ -153,6 +155,15 @@ export const peerList: Shape<readonly PeerSettings[]> = {
     return peers;
   },
 };
+
+/**
+ * Each entry of a list of peers as it was written, in the order of {@link peerList}.
+ *
+ * @param text that `peerList` decodes
+ */
+export function peerEntries(text: string): string[] {
+  return (JSON.parse(text) as unknown[]).map((entry) => JSON.stringify(entry));
+}
 
 function decodePeer(entry: unknown, path: string): PeerSettings {
   const fields = objectAt(entry, path, Object.keys(PEER_FIELDS));

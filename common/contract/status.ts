@@ -70,6 +70,11 @@ export interface PeerStatus {
    */
   readonly certificateExpires: string | null;
   readonly position: PositionStatus | null;
+  /**
+   * Which settings of this peer are in force here: 12 hexadecimal digits that change with them. The operator compares them with what
+   * it has written. null where none are, since a file that they name cannot be used.
+   */
+  readonly digest: string | null;
   /** Messages that the peer has for us and that are not replayed yet; null while not known. */
   readonly lag: number | null;
   readonly replayed: number;
@@ -94,6 +99,8 @@ export interface SidecarStatus {
     /** Refused: the newest settings do not parse, and the last good settings are in force. */
     readonly state: 'Current' | 'Refused' | 'RestartNeeded';
     readonly message: string;
+    /** Which settings were taken up last: 12 hexadecimal digits that change with them; null where no operator has written them. */
+    readonly digest: string | null;
   };
   /** The keys for peers, in the order in which they are tried: the current one, and during a rotation the previous one. */
   readonly publicKeys: readonly string[];

@@ -1,6 +1,7 @@
 import { canonicalFhirUrl } from '../../common/contract/fhir-servers.ts';
 import { statusSubject } from '../../common/contract/names.ts';
 import { REASONS, REJECT_REASONS } from '../../common/contract/reasons.ts';
+import { isSettingsDigest } from '../../common/contract/settings-digest.ts';
 import {
   isPlainOrigin,
   type PeerStatus,
@@ -45,20 +46,30 @@ function readStatus(answer: string): SidecarStatus | undefined {
 }
 
 /** What older sidecars do not report. */
-type Newer = 'rejectedRun' | 'certificateExpires' | 'redrive';
-type ReadStatus = Omit<SidecarStatus, 'peers' | 'kafka' | 'transmit'> & {
+type Newer = 'rejectedRun' | 'certificateExpires' | 'redrive' | 'digest';
+type ReadStatus = Omit<SidecarStatus, 'peers' | 'settings' | 'kafka' | 'transmit'> & {
+  readonly settings: Omit<SidecarStatus['settings'], 'digest'> & Partial<SidecarStatus['settings']>;
   readonly kafka: Omit<SidecarStatus['kafka'], 'remark'> & Partial<SidecarStatus['kafka']>;
   readonly transmit?: unknown;
   readonly peers: readonly (Omit<PeerStatus, Newer> & Partial<Pick<PeerStatus, Newer>>)[];
 };
 
 function completed(status: ReadStatus): SidecarStatus {
-  const peers = status.peers.map(({ rejectedRun = null, certificateExpires = null, redrive = null, ...peer }) => {
-    return { ...peer, rejectedRun, certificateExpires, redrive };
-  });
+  const peers = status.peers.map(
+    ({ rejectedRun = null, certificateExpires = null, redrive = null, digest = null, ...peer }) => {
+      return { ...peer, rejectedRun, certificateExpires, redrive, digest };
+    },
+  );
   const { transmit, ...others } = status;
+  const settings = { ...status.settings, digest: status.settings.digest ?? null };
   const kafka = { ...status.kafka, remark: status.kafka.remark ?? null };
-  return { ...others, kafka, peers, ...(Array.isArray(transmit) && { transmit: transmit.filter(isTransmitStatus) }) };
+  return {
+    ...others,
+    settings,
+    kafka,
+    peers,
+    ...(Array.isArray(transmit) && { transmit: transmit.filter(isTransmitStatus) }),
+  };
 }
 
 /** A report about one FHIR server that cannot be read, as from a newer sidecar, does not spoil the rest. */
@@ -121,6 +132,7 @@ const PEER: Fields<PeerStatus> = {
   key: orNull(isText),
   certificateExpires: orAbsent(orNull(isTime)),
   position: orNull((value) => isObject(value) && isCount(value.sequence)),
+  digest: orAbsent(orNull(isSettingsDigest)),
   lag: orNull(isCount),
   replayed: isCount,
   skipped: isCounts,
@@ -149,7 +161,8 @@ const TRANSMIT: Fields<TransmitStatus> = {
 const STATUS: Fields<SidecarStatus> = {
   lfhId: isText,
   node: isText,
-  settings: (value) => isObject(value) && isText(value.state) && isText(value.message),
+  settings: (value) =>
+    isObject(value) && isText(value.state) && isText(value.message) && orAbsent(orNull(isSettingsDigest))(value.digest),
   publicKeys: isTexts,
   kafka: (value) => isObject(value) && isFlag(value.joined) && orNull(isText)(value.remark ?? null),
   peers: (value) => Array.isArray(value) && value.every((peer) => isObject(peer) && hasAll(peer, PEER)),

@@ -26,6 +26,7 @@ export class PeerReport {
       key: null,
       certificateExpires: null,
       position: null,
+      digest: null,
       lag: null,
       replayed: 0,
       skipped: zeroes(SKIP_REASONS),
@@ -56,6 +57,11 @@ export class PeerReport {
       this.#metrics.released();
     }
     this.#update({ owned });
+  }
+
+  /** Sets which settings of the peer are in force. @param digest undefined where none are */
+  settings(digest: string | undefined): void {
+    this.#update({ digest: digest ?? null });
   }
 
   /** Says which server is replayed from, and with which key. When its certificate expires is kept after the connection. */

@@ -98,10 +98,13 @@ export class Supervisor {
     const owned = this.#ports.owners.held.has(ownersPartitionOf(peer));
     report.owned(owned);
     if (this.#running.has(peer.name)) {
+      // One that was asked to end goes on with the settings before these until it has.
+      if (this.#running.runsAs(peer.name, fingerprintOf(this.#settings, peer))) report.settings(peer.digest);
       // It was asked to end, but with a Kafka that does not answer that takes time, and the outcome of its last batch is unknown.
       if (!this.#ports.owners.joined) this.#reportNotJoined(report);
       return;
     }
+    report.settings(peer.digest);
     if (peer.paused) report.state('Paused', 'paused in the settings');
     else if (peer.problem !== undefined) report.state('InvalidSettings', peer.problem);
     else if (!this.#ports.owners.joined) this.#reportNotJoined(report);
@@ -168,5 +171,6 @@ function ownersPartitionOf(peer: LoadedPeer): number {
 /** Everything that a running replay of the peer was started with: when it changes, the replay has to be restarted. */
 function fingerprintOf(settings: LoadedSettings, peer: LoadedPeer): string {
   const { lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, publicKeys } = settings;
-  return JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, publicKeys, peer]);
+  const { digest: _, ...replayed } = peer;
+  return JSON.stringify([lfhId, maxMessageBytes, batchMaxMessages, batchMaxBytes, batchMaxAgeMs, publicKeys, replayed]);
 }

@@ -7,7 +7,7 @@ export class SettingsInForce implements SettingsWatch {
   readonly #log: Logger;
   readonly #apply: (settings: LoadedSettings) => void;
   #settings: LoadedSettings;
-  #status: SidecarStatus['settings'] = { state: 'Current', message: '' };
+  #status: Omit<SidecarStatus['settings'], 'digest'> = { state: 'Current', message: '' };
 
   /** @param apply passes new settings on to those who work with them */
   constructor(started: LoadedSettings, log: Logger, apply: (settings: LoadedSettings) => void) {
@@ -21,7 +21,7 @@ export class SettingsInForce implements SettingsWatch {
   }
 
   get status(): SidecarStatus['settings'] {
-    return this.#status;
+    return { ...this.#status, digest: this.#settings.digest };
   }
 
   onChange(settings: LoadedSettings, restartNeeded: readonly string[]): void {

@@ -1,7 +1,8 @@
 import { sleep } from '../../common/backoff.ts';
 import { type LoadedFhirServer, serversOfConnect } from '../../common/contract/fhir-servers.ts';
-import type { LoadedPeer, PeerSettings } from '../../common/contract/peers.ts';
+import { type LoadedPeer, type PeerSettings, peerEntries } from '../../common/contract/peers.ts';
 import { decodeSettings, SETTINGS, type Settings, settingText } from '../../common/contract/settings.ts';
+import { peerDigest } from '../../common/contract/settings-digest.ts';
 import { SECRETS_DIR } from '../../common/contract/settings-mac.ts';
 import { messageOf } from '../../common/errors.ts';
 import { requireCertificates } from '../../common/pem.ts';
@@ -17,6 +18,8 @@ export interface LoadedSettings extends Omit<Settings, 'peers' | 'fhirServers'>,
   readonly localCa?: string;
   readonly kafkaCa?: string;
   readonly kafkaPassword?: string;
+  /** Which settings of the operator these are; null where a person has written them. */
+  readonly digest: string | null;
 }
 
 const POLL_MS = 1000;
@@ -37,7 +40,9 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
   const { LFH_SYNC_SETTINGS_DIR: directory, [SECRETS_DIR]: secrets } = env;
   const source = await (secrets === undefined ? filesOf(directory) : filesOfOperator(directory ?? '.', secrets));
   const environment = new Map(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]));
-  const settings = decodeSettings((name) => source.setting(name) ?? environment.get(name));
+  const textOf = (name: string): string | undefined => source.setting(name) ?? environment.get(name);
+  const settings = decodeSettings(textOf);
+  const entries = peerEntries(textOf(SETTINGS.peers.name) ?? '[]');
   const { caFile, kafkaCaFile, kafkaSaslPasswordFile } = settings;
   const localCa = caFile && (await source.certificates(settingText('caFile'), caFile));
   const kafkaCa = kafkaCaFile && (await source.certificates(settingText('kafkaCaFile'), kafkaCaFile));
@@ -49,7 +54,8 @@ export async function loadSettings(env: NodeJS.ProcessEnv): Promise<LoadedSettin
     fhirServers: settings.fhirServers
       ? await Promise.all(settings.fhirServers.map((server) => loadFhirServer(server, source)))
       : serversOfConnect(settings.externalFhirServers, settings.generateFhirServerUrl),
-    peers: await Promise.all(settings.peers.map((peer) => loadPeer(peer, source))),
+    peers: await Promise.all(settings.peers.map((peer, index) => loadPeer(peer, entries[index] ?? '', source))),
+    digest: source.digest,
     ...(localCa !== undefined && { localCa: requireCertificates(localCa, settingText('caFile')) }),
     ...(kafkaCa !== undefined && { kafkaCa: requireCertificates(kafkaCa, settingText('kafkaCaFile')) }),
     ...(kafkaPassword !== undefined && { kafkaPassword }),
@@ -122,11 +128,13 @@ function fingerprint(settings: LoadedSettings): string {
   return JSON.stringify({ ...settings, seed: undefined, previousSeed: undefined });
 }
 
-async function loadPeer(peer: PeerSettings, source: Source): Promise<LoadedPeer> {
-  if (peer.caFile === undefined) return peer;
+/** @param entry what was written for it */
+async function loadPeer(peer: PeerSettings, entry: string, source: Source): Promise<LoadedPeer> {
+  if (peer.caFile === undefined) return { ...peer, digest: peerDigest(entry, undefined) };
   try {
     const name = `the CA of ${peer.name}`;
-    return { ...peer, ca: requireCertificates(await source.certificates(name, peer.caFile), name) };
+    const ca = await source.certificates(name, peer.caFile);
+    return { ...peer, ca: requireCertificates(ca, name), digest: peerDigest(entry, ca) };
   } catch (error) {
     return { ...peer, problem: messageOf(error) };
   }

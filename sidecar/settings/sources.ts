@@ -2,6 +2,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { isPublished } from '../../common/contract/nkeys.ts';
 import { SETTINGS, type Settings } from '../../common/contract/settings.ts';
+import { settingsDigest } from '../../common/contract/settings-digest.ts';
 import { isAuthentic, PREVIOUS_SEED_FILE, SEED_FILE, SETTINGS_MAC } from '../../common/contract/settings-mac.ts';
 import { InvalidInputError, MissingReferenceError } from '../../common/errors.ts';
 import { loadKeys, type NodeKeys } from './node-keys.ts';
@@ -9,6 +10,8 @@ import { MOST_READS, readReferenced } from './referenced-file.ts';
 
 /** Where the texts of settings come from, and those of the files that they name. */
 export interface Source {
+  /** Of all settings as the operator has written them; null where they are a person's. */
+  readonly digest: string | null;
   /** The text of a setting's file, without its line end; undefined where there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly keys: (settings: Settings) => Promise<NodeKeys>;
@@ -32,6 +35,7 @@ export async function filesOf(directory: string | undefined): Promise<Source> {
   const resolve = (file: string): string => (isAbsolute(file) ? file : join(directory ?? '.', file));
   const read = (setting: string, file: string): Promise<string> => readReferenced(setting, resolve(file));
   return {
+    digest: null,
     setting: (name) => files.get(name),
     keys: ({ natsKeyFile, previousNatsKeyFile: previous }) =>
       loadKeys(resolve(natsKeyFile), previous === undefined ? undefined : resolve(previous)),
@@ -61,6 +65,7 @@ export async function filesOfOperator(directory: string, secrets: string): Promi
     );
   }
   return {
+    digest: settingsDigest(entries[SETTINGS_MAC] ?? ''),
     setting: (name) => entries[name]?.replace(/\r?\n$/, ''),
     keys: () => Promise.resolve(keys),
     certificates: async (setting, file) => {

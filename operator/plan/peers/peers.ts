@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { type PeerSettings, peerList } from '../../../common/contract/peers.ts';
+import { peerDigest } from '../../../common/contract/settings-digest.ts';
 import { ShapeError } from '../../../common/contract/shapes.ts';
 import { bytesOf } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
@@ -15,6 +16,8 @@ export interface PlannedPeer extends Admission {
   readonly ca: ResolvedCa | undefined;
   /** What the sidecars need to receive from it; undefined where nothing is received from it. */
   readonly settings: PeerSettings | undefined;
+  /** What a sidecar reports of this peer that runs with these {@link settings}; undefined where there are none. */
+  readonly digest: string | undefined;
   /** Why no sidecar could take its settings. */
   readonly invalid: string | undefined;
   /** See {@link isClientSupported}. */
@@ -52,12 +55,12 @@ export function plannedPeers(
     const planned = probe && 'failure' in probe ? probe : attempt(() => planOne(admission, observed, left, now));
     if ('failure' in planned) {
       const clientSupported = isClientSupported(node, admission.peer);
-      const nothing = { ca: undefined, settings: undefined, invalid: undefined, clientSupported };
+      const nothing = { ca: undefined, settings: undefined, digest: undefined, invalid: undefined, clientSupported };
       return { ...admission, ...nothing, failure: planned.failure };
     }
     const { takes, ...peer } = planned.value;
     const conflict = peer.conflict ?? noRoom(takes, left, all);
-    if (conflict !== undefined) return { ...peer, conflict, settings: undefined };
+    if (conflict !== undefined) return { ...peer, conflict, settings: undefined, digest: undefined };
     left = minus(left, takes);
     return peer;
   });
@@ -72,17 +75,18 @@ function planOne(
 ): PlannedPeer & { readonly takes: Room } {
   const { peer } = admission;
   let ca = resolveCa(peer.spec.ca, 'spec.ca', observed, now);
-  let caSize = bundle(ca?.authorities ?? []).length;
-  if (caSize > left.cas) {
-    const problem = { reason: 'CertificateInvalid', message: caTooLarge(caSize, left.cas) } as const;
+  let caText = bundle(ca?.authorities ?? []);
+  if (caText.length > left.cas) {
+    const problem = { reason: 'CertificateInvalid', message: caTooLarge(caText.length, left.cas) } as const;
     ca = { authorities: [], problems: [problem], expires: undefined };
-    caSize = 0;
+    caText = '';
   }
   const { settings, invalid } = settingsOf(peer, ca);
   const clientSupported = isClientSupported(observed.node, peer);
-  const planned = { ...admission, ca, invalid, settings, clientSupported, failure: undefined };
+  const digest = settings && peerDigest(JSON.stringify(settings), ca && caText);
+  const planned = { ...admission, ca, invalid, settings, digest, clientSupported, failure: undefined };
   const nats = natsBytes(observed.node, planned);
-  return { ...planned, takes: { nats, settings: settings ? settingsBytes(settings) : 0, cas: caSize } };
+  return { ...planned, takes: { nats, settings: settings ? settingsBytes(settings) : 0, cas: caText.length } };
 }
 
 type Attempt<Value> = { readonly value: Value } | { readonly failure: Error };

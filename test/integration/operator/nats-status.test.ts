@@ -128,7 +128,7 @@ describe('what the operator asks over NATS', () => {
   describe('of the sidecars', () => {
     /** As much of a status as is looked at on arrival. */
     function statusOf(lfhId: string, peers: readonly unknown[] = []): SidecarStatus {
-      const settings = { state: 'Current', message: '' };
+      const settings = { state: 'Current', message: '', digest: null };
       const status = { lfhId, node: 'local', settings, publicKeys: [], kafka: { joined: true, remark: null }, peers };
       return status as unknown as SidecarStatus;
     }
@@ -260,6 +260,7 @@ describe('what the operator asks over NATS', () => {
         withoutPeers,
         { ...status, peers: [null] },
         { ...status, settings: 1 },
+        { ...status, settings: { ...status.settings, digest: 'ABCDEF012345' } },
         { ...status, kafka: {} },
         statusOf('x', [{ ...ofPeer, reason: 'Invented' }]),
         statusOf('x', [{ ...ofPeer, lag: 1.5 }]),
@@ -272,18 +273,26 @@ describe('what the operator asks over NATS', () => {
         statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'Invented', origin: null } }]),
         statusOf('x', [{ ...ofPeer, certificateExpires: 'never' }]),
         statusOf('x', [{ ...ofPeer, certificateExpires: 0 }]),
+        statusOf('x', [{ ...ofPeer, digest: '0123456789ab\n' }]),
+        statusOf('x', [{ ...ofPeer, digest: '0123456789abc' }]),
         statusOf('x', [{ ...ofPeer, rejectedRun: { count: 3, reason: 'ForeignOrigin', origin: 'two words' } }]),
         `{"peers":[{"__proto__":${JSON.stringify(ofPeer)}}]}`,
       ];
       for (const answer of wrong) await serve(typeof answer === 'string' ? answer : JSON.stringify(answer));
-      await serve(JSON.stringify(status));
+      const older = { ...status, settings: { state: 'Current', message: '' } };
+      await serve(JSON.stringify(older));
       let found: Awaited<ReturnType<typeof askSidecars>> | undefined;
       await until('all answer in time', async () => {
         found = await askSidecars(own.connected, 'local', 3000);
         return found.statuses.length + found.unreadable === wrong.length + 1;
       });
       assert.deepEqual(found, {
-        statuses: [{ ...status, peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null, redrive: null }] }],
+        statuses: [
+          {
+            ...status,
+            peers: [{ ...ofPeer, rejectedRun: null, certificateExpires: null, redrive: null, digest: null }],
+          },
+        ],
         unreadable: wrong.length,
       });
     });

@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { createUser } from 'nkeys.js';
 import { settingText } from '../../../../common/contract/settings.ts';
+import { settingsDigest } from '../../../../common/contract/settings-digest.ts';
 import { settingsMac } from '../../../../common/contract/settings-mac.ts';
 import { writeMounted } from '../../../../operator/directory/mounted-files.ts';
+import type { Observed } from '../../../../operator/plan/observed/observed.ts';
 import { type LoadedSettings, loadSettings, watchSettings } from '../../../../sidecar/settings/settings.ts';
 import { until } from '../../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../../kit/servers/certificates.ts';
+import { aPeer, certificate, observedOf, planOf } from '../../operator/plan/fixtures.ts';
 
 /** From the document that the project began with. */
 const PUBLISHED_SEED = 'SUAIT6XNSPT2JZXX2XCPQPQO6F3BZ3VUGDP73WMEXUEBBVBMXMIJHUQHWE';
@@ -54,6 +57,10 @@ describe('the settings of a sidecar', () => {
     const loaded = (await loadSettings(env)).peers;
     assert.equal(loaded[0]?.ca, ca);
     assert.match(loaded[1]?.problem ?? '', /cannot read the file .*ca-b\.crt/);
+    assert.deepEqual(
+      loaded.map(({ digest }) => digest !== undefined),
+      [true, false, false],
+    );
     assert.match(loaded[2]?.problem ?? '', /holds a private key/);
   });
 
@@ -110,6 +117,39 @@ describe('the settings of a sidecar', () => {
         const loaded = await loadSettings(env);
         assert.deepEqual([loaded.peers[0]?.ca, loaded.publicKeys.length], [ca, 2]);
       }
+    });
+
+    it('are told by the digests that the operator makes of what it has written, of each peer for itself', async () => {
+      const of = (name: string, lfhId: string) => aPeer(name, { spec: { lfhId } });
+      const digestsOf = async (observed: Observed) => {
+        const plan = planOf(observed);
+        entries = { ...plan.objects.find(({ metadata }) => metadata.name === 'local-sidecar')?.data };
+        authenticate(seed);
+        await mount();
+        const { peers: loaded, digest } = await loadSettings(env);
+        const sorted = [...plan.peers].sort((one, other) =>
+          one.peer.metadata.name < other.peer.metadata.name ? -1 : 1,
+        );
+        assert.deepEqual(
+          loaded.map((peer) => peer.digest),
+          sorted.map((peer) => peer.digest),
+        );
+        assert.equal(digest, settingsDigest(entries.LFH_SYNC_SETTINGS_MAC ?? ''));
+        return { all: digest, b: loaded[0]?.digest, c: loaded[1]?.digest };
+      };
+      const before = await digestsOf(observedOf([of('c', 'hospital "c" ü'), of('b', 'b')]));
+      assert.match(before.b ?? '', /^[0-9a-f]{12}$/);
+      const paused = aPeer('b', { spec: { receive: { paused: true } } });
+      const otherCa = aPeer('b', { spec: { ca: { inline: certificate('ca-c') } } });
+      const noCa = aPeer('b', { spec: { ca: undefined } });
+      const seen = new Set([before.b]);
+      for (const changed of [paused, otherCa, noCa]) {
+        const now = await digestsOf(observedOf([of('c', 'hospital "c" ü'), changed]));
+        assert.equal(now.c, before.c);
+        assert.notEqual(now.all, before.all);
+        seen.add(now.b);
+      }
+      assert.equal(seen.size, 4);
     });
 
     it('do not count where any of them was changed, added or removed, or is not authenticated at all', async () => {

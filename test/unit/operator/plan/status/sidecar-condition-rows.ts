@@ -68,14 +68,14 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
       'a sidecar refuses its settings',
       'False',
       'SettingsNotLive',
-      sidecars({}, { settings: { state: 'Refused', message: 'why' } }),
+      sidecars({}, { settings: { state: 'Refused', message: 'why', digest: null } }),
       /^why$/,
     ],
     [
       'a sidecar needs a restart',
       'False',
       'SettingsNotLive',
-      sidecars({ settings: { state: 'RestartNeeded', message: 'why' } }),
+      sidecars({ settings: { state: 'RestartNeeded', message: 'why', digest: null } }),
     ],
     ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false, remark: null } })],
     [
