@@ -141,7 +141,8 @@ export const STREAM_REASONS = {
 /** The reasons of SidecarReady. */
 export const SIDECAR = {
   Reporting: fine(
-    'The sidecars report, and run with their newest settings. The message may have a remark: something to think about, although all is well.',
+    'The sidecars report, and none has run with earlier settings for over two minutes. The message may have a remark: something to think ' +
+      'about, although all is well.',
   ),
   NotRequested: fine('`spec.connect` is absent, so no sidecar is injected.'),
   Injected: unknown(
@@ -154,7 +155,8 @@ export const SIDECAR = {
   ),
   SettingsNotLive: bad(
     'we',
-    'A sidecar has refused its newest settings, or needs a restart to take them up; the message says which and why.',
+    'A sidecar has refused its newest settings, needs a restart to take them up, or has not got them for over two minutes; the message ' +
+      'says which and what to do.',
   ),
   KafkaUnavailable: bad('passes', REASON_TEXTS.KafkaUnavailable),
   ConnectAlsoSubscribes: bad(

@@ -95,6 +95,12 @@ export const RECEIVE = {
     'No sidecar has reported on this peer lately. Passes within seconds if a sidecar is taking it over. If it stays, look at the ' +
       'condition SidecarReady of the node.',
   ),
+  SettingsNotLive: unknown(
+    'passes',
+    'The sidecar that has the replay of this peer does not run with the newest settings of it, so nothing that it does is known to be as ' +
+      '`spec` asks. A mounted ConfigMap takes up to a minute. It is `Stalled` after two: then look at the conditions SidecarReady and ' +
+      'NatsConfigLive of the node.',
+  ),
   ...TRUST,
   ...sidecarReasons(),
 } as const;

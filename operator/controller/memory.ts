@@ -3,6 +3,7 @@ import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/probes.t
 import type { DataPlane, DurableAttempts, Texts } from '../plan/observed/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';
+import { advanceStale, type StaleSettings } from '../plan/status/settings-live.ts';
 
 /**
  * What the operator remembers of a node from one reconcile to the next. Pure: the time is given, in milliseconds since
@@ -34,6 +35,7 @@ export interface NodeMemory {
   readonly rolledOut: RolledOut;
   /** How far each direction of each peer had got when it last moved. */
   readonly progress: Progresses;
+  readonly staleSettings: StaleSettings;
   /** What was last seen of each peer's account. */
   readonly accesses: Accesses;
   /** When each server that runs our configuration was last seen to refuse a stranger's key. */
@@ -69,6 +71,7 @@ export function emptyMemory(now: number): NodeMemory {
     writtenAt: now,
     rolledOut: new Map(),
     progress: new Map(),
+    staleSettings: new Map(),
     accesses: new Map(),
     refusals: new Map(),
     durableAttempts: new Map(),
@@ -93,6 +96,7 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
     writtenAt,
     rolledOut,
     progress: advanceProgress(before.progress, plan.peers, dataPlane, now),
+    staleSettings: advanceStale(before.staleSettings, plan, dataPlane.sidecars, now),
     accesses,
     refusals: nextRefusals(before.refusals, dataPlane, now),
     durableAttempts: dataPlane.nats?.durableAttempts ?? before.durableAttempts,

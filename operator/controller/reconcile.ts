@@ -127,6 +127,7 @@ export class NodeController {
       now: probedAt,
       writtenAt: kept.memory.writtenAt,
       progress: kept.memory.progress,
+      staleSettings: kept.memory.staleSettings,
       accesses: kept.memory.accesses,
       liveAccess: kept.memory.liveAccess,
       missing: missingWorkloads(applied.rolledOut),

@@ -51,6 +51,7 @@ export const OF_REASON: { readonly [Type in Looked]?: Readonly<Record<string, Ch
     CertificateNotYetValid: 'peer-trust',
     ClientCertificateRequired: 'peer-trust',
     MessagesRejected: 'peer-rejected',
+    SettingsNotLive: 'settings-live',
     KafkaUnavailable: 'kafka',
     KafkaRefused: 'kafka-rights',
     TopicNotCompacted: 'position-topic',

@@ -4,7 +4,9 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import type { ReasonOf } from '../../api/reasons.ts';
 import type { Phase } from '../nats/files.ts';
 import type { ObservedNats, ServerReport } from '../observed/observed.ts';
+import { statusTime } from '../observed/times.ts';
 import type { KeyStep } from '../trust/node-key.ts';
+import { MOUNTED_AFTER_MS } from './verdict.ts';
 
 /**
  * @param publishedUser what is wrong with a user of the node's local NATS whose seed is published
@@ -25,9 +27,6 @@ export function keyReady(
   return { type, status: 'Unknown', reason: 'Reconciling', message: 'the key is being made' };
 }
 
-/** A mounted ConfigMap is late by a minute at most, and then a server reloads within seconds. */
-export const REFUSED_AFTER_MS = 120_000;
-
 /**
  * Whether every nats-server runs the configuration that was written last. Only signing in shows that; having written it does not.
  *
@@ -47,7 +46,7 @@ export function natsConfigLive(
     const message = `no nats-server is found at spec.nats.servers${why}`;
     return { type, status: 'False', reason: 'NatsUnreachable', message };
   }
-  if (worst.outcome === 'ConfigNotLive' && waitedMs > REFUSED_AFTER_MS) {
+  if (worst.outcome === 'ConfigNotLive' && waitedMs > MOUNTED_AFTER_MS) {
     const minutes = Math.floor(waitedMs / 60_000);
     const message = `${worst.message}. This has lasted for ${minutes} minutes`;
     return { type, status: 'False', reason: 'NatsRefusedConfig', message };
@@ -82,13 +81,16 @@ export function streamReady(nats: ObservedNats | undefined, wanted: boolean): Co
 }
 
 /**
- * Whether the node's sidecars are there and run with their newest settings.
+ * Whether the node's sidecars are there and take up their settings.
  *
  * @param requested whether the operator is to inject them
+ * @param late since when the first of those was seen with earlier settings that should have taken up the newest by now, in
+ *   milliseconds since 1970; undefined where there is none
  */
 export function sidecarReady(
   sidecars: readonly SidecarStatus[] | undefined,
   requested: boolean,
+  late?: number,
 ): ConditionDraft<'SidecarReady'> {
   const type = 'SidecarReady';
   if (sidecars?.length === 0 && !requested) {
@@ -102,6 +104,10 @@ export function sidecarReady(
   if (refusing) {
     return { type, status: 'False', reason: 'SettingsNotLive', message: refusing.settings.message };
   }
+  if (late !== undefined) {
+    const message = `a sidecar was first seen with earlier settings at ${statusTime(late)}, and still runs with them: ${STAYS}`;
+    return { type, status: 'False', reason: 'SettingsNotLive', message };
+  }
   const apart = sidecars.find(({ kafka }) => !kafka.joined);
   if (apart) {
     const message = "a sidecar is not in contact with this node's Kafka; its log says why";
@@ -111,6 +117,10 @@ export function sidecarReady(
   const message = [`${sidecars.length} sidecar(s) report`, ...[...remarks].map((remark) => `Remark: ${remark}`)];
   return { type, status: 'True', reason: 'Reporting', message: message.join('. ') };
 }
+
+const STAYS =
+  "is the kubelet of its pod's machine running? A kubelet does not look again at a ConfigMap that was immutable. Restart connect's " +
+  'pods, which then mount the newest settings';
 
 type NotLive = Exclude<ServerReport['outcome'], 'Live'>;
 

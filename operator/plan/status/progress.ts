@@ -3,6 +3,7 @@ import { type DataPlane, isThere, type ObservedDurable, type PeerObject, reportO
 import { peerDurable } from '../observed/spec.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { advanceFetched, type Fetched } from './fetched.ts';
+import { isStale } from './settings-live.ts';
 import { type Progress, STANDSTILL_MS } from './verdict.ts';
 
 /** How far each direction of each peer had got when it last moved, by the peer's name. */
@@ -13,6 +14,8 @@ export interface PeerProgress {
   readonly sent: Progress;
   /** undefined where it is not known. */
   readonly fetched?: Fetched | undefined;
+  /** Since when the peer was seen to be replayed by other settings than those that are planned; undefined where it is not. */
+  readonly staleSince?: number | undefined;
 }
 
 /**
@@ -26,7 +29,8 @@ export function advanceProgress(
   now: number,
 ): Progresses {
   return new Map(
-    peers.map(({ peer }) => {
+    peers.map((planned) => {
+      const { peer } = planned;
       const { name } = peer.metadata;
       const report = sidecars && reportOf(peer, sidecars);
       const durable = nats?.durables?.find((each) => each.name === peerDurable(peer));
@@ -37,6 +41,7 @@ export function advanceProgress(
           received: received(known?.received ?? stoodStill(peer, 'ReceiveReady', now), report, now),
           sent: sent(known?.sent ?? stoodStill(peer, 'SendReady', now), durable, now),
           fetched: advanceFetched(known?.fetched, peer, durable, nats, now),
+          staleSince: staleSince(known?.staleSince, planned, report, now),
         },
       ];
     }),
@@ -55,6 +60,17 @@ const STANDSTILLS: ReadonlySet<string> = new Set(['Lagging', 'NoPull', 'NotSubsc
 
 function received(known: Progress | undefined, report: PeerStatus | undefined, now: number): Progress {
   return advance(known, report?.position?.sequence ?? 0, report?.lag === 0, now);
+}
+
+/** Where no sidecar reports on the peer, nothing is known that is newer. */
+function staleSince(
+  before: number | undefined,
+  planned: PlannedPeer,
+  report: PeerStatus | undefined,
+  now: number,
+): number | undefined {
+  if (!report) return before;
+  return isStale(planned, report) ? (before ?? now) : undefined;
 }
 
 /** A peer that is there and has nothing left to fetch is not behind. */

@@ -3,20 +3,20 @@ import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { type PeerObject, reportOf } from '../observed/observed.ts';
 import { peerSpec } from '../observed/spec.ts';
-import { parseTime } from '../observed/times.ts';
-import { caRemarks, type ResolvedCa } from '../trust/ca-source.ts';
+import { parseTime, statusTime } from '../observed/times.ts';
+import type { PlannedPeer } from '../peers/peers.ts';
+import { caRemarks } from '../trust/ca-source.ts';
 import { expiryRemarks } from '../trust/expiry.ts';
 import { rejected } from './rejected.ts';
+import { isLate, isStale } from './settings-live.ts';
 import { no, ok, type Progress, STANDSTILL_MS, since, unknown } from './verdict.ts';
 
 export interface ReceiveInputs {
-  readonly peer: PeerObject;
-  readonly conflict: string | undefined;
-  readonly ca: ResolvedCa | undefined;
-  /** Why no sidecar could take the peer's settings. */
-  readonly invalid: string | undefined;
+  readonly planned: Pick<PlannedPeer, 'peer' | 'conflict' | 'ca' | 'invalid' | 'digest'>;
   readonly sidecars: readonly SidecarStatus[] | undefined;
   readonly received: Progress | undefined;
+  /** Since when it was seen to be replayed by other settings than those that are planned. */
+  readonly staleSince: number | undefined;
   readonly now: number;
 }
 
@@ -27,12 +27,13 @@ export function receiveReady(inputs: ReceiveInputs): ConditionDraft<'ReceiveRead
   return { type: 'ReceiveReady', ...(withoutAsking(inputs) ?? asked(inputs)) };
 }
 
-/** What can be said without asking a sidecar. */
-function withoutAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict | undefined {
+/** What can be said without a sidecar that replays the peer. That nothing is to be replayed is true only if none does so still. */
+function withoutAsking(inputs: ReceiveInputs): Verdict | undefined {
+  const { peer, conflict, ca, invalid } = inputs.planned;
   const { servers, receive } = peerSpec(peer);
-  if (servers.length === 0) return ok('NotRequested', 'spec.servers is empty: nothing is received');
+  if (servers.length === 0) return stale(inputs) ?? ok('NotRequested', 'spec.servers is empty: nothing is received');
   if (conflict !== undefined) return no('Conflict', conflict);
-  if (receive.paused) return ok('Paused', 'paused by spec.receive.paused');
+  if (receive.paused) return stale(inputs) ?? ok('Paused', 'paused by spec.receive.paused');
   if (invalid !== undefined) return no('InvalidSpec', invalid);
   const problems = ca?.problems ?? [];
   const [first] = problems;
@@ -41,11 +42,28 @@ function withoutAsking({ peer, conflict, ca, invalid }: ReceiveInputs): Verdict 
 }
 
 /**
+ * What is said while the sidecar that has the peer's replay runs with other settings of this peer than those that are planned:
+ * whatever it reports is about those.
+ */
+function stale({ planned, sidecars, staleSince, now }: ReceiveInputs): Verdict | undefined {
+  const report = sidecars && reportOf(planned.peer, sidecars);
+  if (!report || !isStale(planned, report)) return undefined;
+  const first = staleSince === undefined ? '' : `, as was first seen at ${statusTime(staleSince)}`;
+  const message =
+    `the sidecar does not run with the newest settings of this peer yet${first}, and may replay it by the earlier ones. ` +
+    'They mostly arrive within a minute';
+  if (!isLate(staleSince, now)) return unknown('SettingsNotLive', message);
+  const late = `${message}. These have not: SidecarReady or NatsConfigLive of the node says why`;
+  return { ...unknown('SettingsNotLive', late), endedBy: 'we' };
+}
+
+/**
  * Adds the problems with the peer's CA to the message: an authority that does not count any more is often the cause. And adds which
  * certificate will be the next cause.
  */
 function asked(inputs: ReceiveInputs): Verdict {
-  const { peer, ca, sidecars = [], now } = inputs;
+  const { planned, sidecars = [], now } = inputs;
+  const { peer, ca } = planned;
   const verdict = answered(inputs);
   const expires = parseTime(reportOf(peer, sidecars)?.certificateExpires);
   const problems = [
@@ -58,13 +76,14 @@ function asked(inputs: ReceiveInputs): Verdict {
 }
 
 function answered(inputs: ReceiveInputs): Verdict {
-  const { peer, sidecars = [] } = inputs;
+  const { planned, sidecars = [] } = inputs;
   if (sidecars.length === 0) return unknown('NoReport', 'no sidecar of this node reports');
-  const report = reportOf(peer, sidecars);
-  return report ? reported(inputs, report) : unknown('NoReport', 'no sidecar has taken up this peer yet');
+  const report = reportOf(planned.peer, sidecars);
+  if (!report) return unknown('NoReport', 'no sidecar has taken up this peer yet');
+  return stale(inputs) ?? reported(inputs, report);
 }
 
-function reported({ peer, received, now }: ReceiveInputs, report: PeerStatus): Verdict {
+function reported({ planned: { peer }, received, now }: ReceiveInputs, report: PeerStatus): Verdict {
   const { reason, message, lag } = report;
   if (reason === 'Replaying') {
     const rejection = rejected(peer, report);

@@ -26,12 +26,14 @@ import { earliest, expiryRemarks } from '../trust/expiry.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { anyKnown, known } from './known.ts';
 import { lastSeenOf } from './last-seen.ts';
-import { keyReady, natsConfigLive, REFUSED_AFTER_MS, sidecarReady, streamReady } from './node-conditions.ts';
+import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
 import { redriveStatus } from './redrive.ts';
 import { sendReady } from './send-condition.ts';
+import { isLate, type StaleSettings } from './settings-live.ts';
 import { transmitReady, transmitStatus } from './transmit-condition.ts';
+import { MOUNTED_AFTER_MS } from './verdict.ts';
 
 export type NodeStatus = NonNullable<LfhSyncNode['status']>;
 export type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
@@ -46,6 +48,7 @@ export interface StatusInput {
   /** Since when the planned configuration has been written, in milliseconds since 1970. */
   readonly writtenAt: number;
   readonly progress: Progresses;
+  readonly staleSettings: StaleSettings;
   readonly accesses: Accesses;
   /** Whom every server was last seen to let in; undefined where that was not seen yet. */
   readonly liveAccess: Access | undefined;
@@ -72,7 +75,7 @@ export function nodeAndPeerStatuses(observed: Observed, input: StatusInput): Sta
 /** The status of a peer after a reconcile of its node. */
 export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatusOf {
   const { plan, keyStep, dataPlane, progress, accesses, now } = input;
-  const { peer, conflict, ca, invalid, clientSupported, failure } = planned;
+  const { peer, conflict, ca, clientSupported, failure } = planned;
   const {
     receive: _receive,
     send: _send,
@@ -81,13 +84,13 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     ...before
   } = peer.status ?? {};
   const { nats, sidecars } = dataPlane;
-  const { received, sent, fetched }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
+  const { received, sent, fetched, staleSince }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
   const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True' || isStillLetIn(peer, input);
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
-      receiveReady({ peer, conflict, ca, invalid, sidecars, received, now }),
+      receiveReady({ planned, sidecars, received, staleSince, now }),
       sendReady({ peer, conflict, clientSupported, nats, configLive, access, sent, fetched, now }),
     ];
   return {
@@ -114,7 +117,7 @@ function isStillLetIn(peer: PeerObject, { dataPlane: { nats }, liveAccess, writt
   const servers = nats?.servers ?? [];
   const awaited = servers.every(({ outcome }) => outcome === 'Live' || outcome === 'ConfigNotLive');
   const keys = liveAccess?.get(peerDurable(peer));
-  if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > REFUSED_AFTER_MS) return false;
+  if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > MOUNTED_AFTER_MS) return false;
   return peerKeys(peer).usable.every((key) => keys.has(key));
 }
 
@@ -133,7 +136,7 @@ export function nodeStatus(observed: Observed, peers: readonly PeerStatusOf[], i
     keyReady(keyStep, publishedUserProblem(node), cutOffPeers(observed)),
     config,
     streamReady(dataPlane.nats, plan.durables.length > 0),
-    sidecarDraft(node, plan, dataPlane, injection),
+    sidecarDraft(node, input),
     transmitReady(node, plan, dataPlane.sidecars),
   ];
   const ready = peers.filter(({ conditions }) => conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
@@ -203,22 +206,30 @@ function natsDraft(node: NodeObject, input: StatusInput): ConditionDraft<'NatsCo
 /** Without an image the sidecars may be run by something else, and where new pods are refused the old ones go on. */
 const MAY_REPORT: ReadonlySet<InjectionRefusal['reason']> = new Set(['NoImage', 'PodsRefused']);
 
-function sidecarDraft(
-  node: NodeObject,
-  { kafkaProblem, kafkaRemarks }: Plan,
-  { sidecars }: DataPlane,
-  injection: Injection | undefined,
-): ConditionDraft<'SidecarReady'> {
+function sidecarDraft(node: NodeObject, input: StatusInput): ConditionDraft<'SidecarReady'> {
+  const { plan, dataPlane, injection } = input;
+  const { kafkaProblem, kafkaRemarks } = plan;
   const type = 'SidecarReady';
   if (kafkaProblem) return { type, status: 'False', ...kafkaProblem };
   const { refusal, awaited } = injection ?? {};
-  const found = sidecarReady(sidecars, node.spec.connect !== undefined);
+  const found = sidecarReady(dataPlane.sidecars, node.spec.connect !== undefined, lateSince(node, input));
   const draft = { ...found, message: [found.message, ...kafkaRemarks].join('; ') };
   if (refusal && (!MAY_REPORT.has(refusal.reason) || draft.reason === 'NoReport')) {
     return { type, status: 'False', ...refusal };
   }
   if (awaited === undefined || draft.reason !== 'NoReport') return draft;
   return { type, status: 'Unknown', reason: 'Injected', message: awaited };
+}
+
+/**
+ * Since when the first sidecar that is late was seen with earlier settings. After a start of the operator it is late at once where
+ * the status says so. Where the newest settings could not be written there is nothing that it could have taken up.
+ */
+function lateSince({ status }: NodeObject, { staleSettings, refused, now }: StatusInput): number | undefined {
+  if (refused !== undefined) return undefined;
+  const before = status?.conditions?.find(({ type }) => type === 'SidecarReady');
+  const wasLate = before?.reason === 'SettingsNotLive';
+  return earliest([...staleSettings.values()].filter((since) => wasLate || isLate(since, now)));
 }
 
 /** The status of a peer that names a node that does not exist. */

@@ -17,6 +17,12 @@ export interface Progress {
  */
 export const STANDSTILL_MS = 60_000;
 
+/**
+ * Whoever has not taken up by then what was written for it does not do so by itself. A mounted ConfigMap is late by a minute at
+ * most, and then it takes a server or a sidecar seconds.
+ */
+export const MOUNTED_AFTER_MS = 120_000;
+
 export function ok<Reason extends string>(reason: Reason, message: string): Verdict<'True', Reason> {
   return { status: 'True', reason, message };
 }

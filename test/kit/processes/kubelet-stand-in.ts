@@ -49,6 +49,7 @@ export class KubeletStandIn {
   /** Why it does not hold what the API has. */
   #problem: unknown;
   #writing: Promise<void>;
+  #standsStill = false;
 
   private constructor(options: MountOptions) {
     const { kubeConfig, namespace } = options;
@@ -90,6 +91,17 @@ export class KubeletStandIn {
     }
   }
 
+  /** From now on the files stay as they are, as where the kubelet is down, until {@link goOn}. */
+  standStill(): void {
+    this.#standsStill = true;
+  }
+
+  /** Follows what has changed meanwhile, and what changes from now on. */
+  goOn(): void {
+    this.#standsStill = false;
+    this.#writing = this.#writing.then(() => this.#write());
+  }
+
   /** Leaves the files as they are. @throws what kept it from writing them */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -100,6 +112,7 @@ export class KubeletStandIn {
 
   /** Never throws: {@link mount} and {@link stop} report errors. */
   async #write(): Promise<void> {
+    if (this.#standsStill) return;
     const { directory, sources, onChange } = this.#options;
     try {
       const files = filesOf(sources, (source) => this.#contentOf(source));

@@ -26,7 +26,9 @@ export const SIDECAR_SOURCES: readonly VolumeSource[] = [
 export class OperatedSite extends PeeredSite {
   override readonly namespace: string;
   readonly #plane: ControlPlane;
-  readonly #mounts: KubeletStandIn[];
+  readonly #natsMount: KubeletStandIn;
+  /** What the sidecars have mounted. */
+  readonly mounts: KubeletStandIn[] = [];
   readonly #directory: string;
   readonly #node: object;
 
@@ -43,7 +45,7 @@ export class OperatedSite extends PeeredSite {
     this.#plane = plane;
     this.namespace = namespace;
     this.#directory = directory;
-    this.#mounts = [mount];
+    this.#natsMount = mount;
   }
 
   /** Makes the LfhSyncNode `local`, and starts the servers once the operator has written what they include. */
@@ -100,7 +102,7 @@ export class OperatedSite extends PeeredSite {
     const directory = join(this.site.directory, `sidecar-${this.sidecars.length + 1}`);
     const { namespace } = this;
     const kubeConfig = this.#plane.kubeConfig();
-    this.#mounts.push(
+    this.mounts.push(
       await KubeletStandIn.mount({ kubeConfig, namespace, directory: join(directory, 'settings'), sources }),
     );
     const sidecar = await SidecarProcess.startMounted(this.site, directory, main);
@@ -164,7 +166,7 @@ export class OperatedSite extends PeeredSite {
   /** Stops everything that runs. The namespace stays. */
   override async stop(): Promise<void> {
     for (const sidecar of this.sidecars) await sidecar.stop();
-    for (const mount of this.#mounts) await mount.stop();
+    for (const mount of [...this.mounts, this.#natsMount]) await mount.stop();
     await this.site.stop();
     await rm(this.#directory, { recursive: true, force: true });
   }

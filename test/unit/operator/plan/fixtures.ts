@@ -257,7 +257,7 @@ export function natsOf(durables: readonly ObservedDurable[] = [], changes: Parti
 /** What is known of a node, besides its plan and its data plane, when its status is made. */
 export type Known = Pick<
   StatusInput,
-  'writtenAt' | 'missing' | 'progress' | 'accesses' | 'liveAccess' | 'refused' | 'injection'
+  'writtenAt' | 'missing' | 'progress' | 'staleSettings' | 'accesses' | 'liveAccess' | 'refused' | 'injection'
 >;
 
 export function knownOf(changes: Partial<Known> = {}): Known {
@@ -265,6 +265,7 @@ export function knownOf(changes: Partial<Known> = {}): Known {
     writtenAt: NOW,
     missing: new Set(),
     progress: new Map(),
+    staleSettings: new Map(),
     accesses: new Map(),
     liveAccess: undefined,
     refused: undefined,

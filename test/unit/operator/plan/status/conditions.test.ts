@@ -11,12 +11,14 @@ import { RECEIVE_ROWS, SEND_ROWS } from './peer-condition-rows.ts';
 import { PEER_READY_ROWS } from './peer-ready-rows.ts';
 import { REJECTED_ROWS } from './rejected-condition-rows.ts';
 import { SIDECAR_ROWS } from './sidecar-condition-rows.ts';
+import { STALE_RECONCILING_ROWS, STALE_ROWS, STALE_STALLED_ROWS } from './stale-condition-rows.ts';
 import { TRANSMIT_ROWS } from './transmit-condition-rows.ts';
 import { UPSTREAM_RECEIVE_ROWS, UPSTREAM_SEND_ROWS } from './upstream-condition-rows.ts';
 
 const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's ReceiveReady": [
     ...RECEIVE_ROWS,
+    ...STALE_ROWS,
     ...REJECTED_ROWS,
     ...UPSTREAM_RECEIVE_ROWS,
     failedPeerRow('ReceiveReady'),
@@ -29,6 +31,8 @@ const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
     failedPeerRow('SendReady'),
     deletedPeerRow('SendReady'),
   ],
+  "a peer's Reconciling": STALE_RECONCILING_ROWS,
+  "a peer's Stalled": STALE_STALLED_ROWS,
   "a peer's Ready": [...PEER_READY_ROWS, failedPeerRow('Ready'), deletedPeerRow('Ready')],
   "a node's KeyReady": KEY_ROWS,
   "a node's NatsConfigLive": NATS_ROWS,

@@ -1,5 +1,5 @@
 import type { InjectionRefusal } from '../../../../../operator/plan/injection/injection.ts';
-import { aNode, certificate, references, sidecarOf } from '../fixtures.ts';
+import { aNode, certificate, NOW, references, sidecarOf } from '../fixtures.ts';
 import { type ConditionRow } from './condition-rows.ts';
 import { failing, kafka, rows, type Situation, withKafkaCa } from './node-situations.ts';
 
@@ -13,6 +13,23 @@ const REMARK = { joined: true, remark: 'one replica' };
 const sidecars = (...found: readonly Parameters<typeof sidecarOf>[1][]): Situation => ({
   dataPlane: { sidecars: found.map((changes) => sidecarOf([], changes)) },
 });
+
+/** One of two was first seen with earlier settings so long ago. */
+const withEarlier = (ms: number): Situation => {
+  const digest = 'aaaaaaaaaaaa';
+  return {
+    ...sidecars({}, { settings: { state: 'Current', message: '', digest } }),
+    known: { staleSettings: new Map([[digest, NOW - ms]]) },
+  };
+};
+const WAS_LATE = {
+  type: 'SidecarReady',
+  status: 'False',
+  reason: 'SettingsNotLive',
+  message: '',
+  observedGeneration: 3,
+  lastTransitionTime: '2026-11-25T10:00:00Z',
+} as const;
 
 /** An outcome of the injection; step.test.ts shows when each comes about. */
 const refused = (reason: InjectionRefusal['reason']): Situation => ({
@@ -76,6 +93,26 @@ export const SIDECAR_ROWS: readonly ConditionRow[] = [
       'False',
       'SettingsNotLive',
       sidecars({ settings: { state: 'RestartNeeded', message: 'why', digest: null } }),
+    ],
+    ['a sidecar has had earlier settings for a moment', 'True', 'Reporting', withEarlier(119_000)],
+    [
+      'a sidecar has had earlier settings for long',
+      'False',
+      'SettingsNotLive',
+      withEarlier(121_000),
+      /^a sidecar was first seen with earlier settings at 2026-11-25T11:57:59.000Z.*kubelet/,
+    ],
+    [
+      'a sidecar had earlier settings for long before the operator was started, and has them still',
+      'False',
+      'SettingsNotLive',
+      { ...withEarlier(0), node: aNode({ status: { conditions: [WAS_LATE] } }) },
+    ],
+    [
+      'the newest settings could not be written, so that no sidecar can have them',
+      'True',
+      'Reporting',
+      { ...withEarlier(121_000), known: { ...withEarlier(121_000).known, refused: 'no rights' } },
     ],
     ['a sidecar has lost Kafka', 'False', 'KafkaUnavailable', sidecars({}, { kafka: { joined: false, remark: null } })],
     [
