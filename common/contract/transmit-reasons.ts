@@ -8,7 +8,8 @@ export const TRANSMIT_REASON_TEXTS = {
   Unreachable:
     'No connection to the server, or it does not answer in time. Tried again with a growing delay; nothing is lost.',
   Busy: 'The server says that it is busy (429, 503). Tried again when it says, or with a growing delay.',
-  ServerError: 'The server fails (5xx). Tried again with a growing delay.',
+  ServerError:
+    'The server fails (5xx). Tried again with a growing delay. Where it fails for single resources, and so many of them wait that nothing more is sent, the message says of whom they are: the log of the server should say why.',
   Unauthorized:
     'The server does not accept our user and password, or our token (401, 407). Correct them; what waits is then transmitted.',
   Redirected:
@@ -45,7 +46,7 @@ export type TransmitSkipReason = keyof typeof TRANSMIT_SKIP_REASONS;
 export const TRANSMIT_FAILURE_REASONS = {
   TransmitRefused: 'The server refused it (4xx); error_msg has the status and its OperationOutcome.',
   TransmitGivenUp:
-    'It could not be delivered before its time or its attempts were used up; error_msg has the last answer.',
+    'It could not be delivered before its time or its attempts were used up, or while too many others of its sender, or newer versions of it, waited as well; error_msg says which, and has the last answer.',
   NotAResource: 'data is not a FHIR resource whose type and id can be in a URL. Nothing was sent.',
 } as const;
 export type TransmitFailureReason = keyof typeof TRANSMIT_FAILURE_REASONS;

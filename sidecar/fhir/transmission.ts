@@ -8,6 +8,7 @@ import type { Logger } from '../../common/log.ts';
 import { inTurns, nextTurn } from '../../common/turns.ts';
 import type { OwnersPort, SyncRecord, TransmitLog, TransmitPort } from '../ports.ts';
 import { takeOverAgain } from '../take-over-again.ts';
+import { fullText, NO_CROWD } from '../transmit/crowd.ts';
 import { targetUrl } from '../transmit/request.ts';
 import { readResource } from '../transmit/resource.ts';
 import {
@@ -39,6 +40,9 @@ export interface Transmission {
   readonly report: ServerReport;
   readonly log: Logger;
 }
+
+/** What is remembered from one round to the next, and begun anew by a take-over. */
+type Memory = Pick<Settled, 'circuit' | 'crowd'>;
 
 /** How long to wait for something to transmit before everything else is looked at again. */
 const IDLE_MS = 1_000;
@@ -107,17 +111,17 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
     },
     onRequest: (seconds) => report.metrics.request(seconds),
   };
-  let circuit = CLOSED;
-  report.state('Transmitting', `transmitting to ${server.url}`);
+  let memory: Memory = { circuit: CLOSED, crowd: NO_CROWD };
+  reportAnswering(transmission, log.pending);
   report.progress(log.lag, log.pending, log.expired);
   try {
     while (!signal.aborted) {
-      const settled = await runRound(transmission, sender, log, circuit, signal);
+      const settled = await runRound(transmission, sender, log, memory, signal);
       if (settled === undefined) {
-        await wait(log, circuit, signal);
+        await wait(log, memory.circuit, signal);
       } else {
-        tell(transmission, circuit, settled);
-        circuit = settled.circuit;
+        tell(transmission, memory, settled);
+        memory = settled;
       }
       report.progress(log.lag, log.pending, log.expired);
     }
@@ -132,7 +136,7 @@ async function runRound(
   { server, ownLfhId }: Transmission,
   sender: Sender,
   log: TransmitLog,
-  circuit: Circuit,
+  { circuit, crowd }: Memory,
   signal: AbortSignal,
 ): Promise<Settled | undefined> {
   const { retry } = server;
@@ -166,7 +170,7 @@ async function runRound(
       random: Math.random(),
       now: Date.now(),
     },
-    { pending: log.pending, circuit },
+    { pending: log.pending, circuit, crowd },
     round,
   );
   await log.commit(taken.length, settled.records, settled.pending);
@@ -235,18 +239,31 @@ async function wait(log: TransmitLog, circuit: Circuit, signal: AbortSignal): Pr
 }
 
 /** Logs what a person has to know, and reports. One line for a server that fails, and one when it answers again. */
-function tell({ report, log, server }: Transmission, before: Circuit, settled: Settled): void {
-  const { circuit, failure, undelivered, delivered, failed } = settled;
+function tell(transmission: Transmission, before: Memory, settled: Settled): void {
+  const { report, log, server } = transmission;
+  const { circuit, crowd, failure, undelivered, delivered, failed } = settled;
   report.settled(settled, Date.now());
   if (circuit.failures > 0 && failure) {
     report.state(failure.reason, `${server.url}: ${failure.detail}; tried ${circuit.failures} times, and tried again`);
-    if (before.failures === 0) log.warn({ reason: failure.reason, problem: failure.detail }, 'the FHIR server fails');
+    if (before.circuit.failures === 0)
+      log.warn({ reason: failure.reason, problem: failure.detail }, 'the FHIR server fails');
   } else {
-    report.state('Transmitting', `transmitting to ${server.url}`);
-    if (before.failures > 0) log.info({ failures: before.failures }, 'the FHIR server answers again');
+    const problem = reportAnswering(transmission, settled.pending);
+    if (before.circuit.failures > 0) log.info({ failures: before.circuit.failures }, 'the FHIR server answers again');
+    if (problem !== undefined && before.crowd.fullSince === undefined && crowd.fullSince !== undefined) {
+      log.warn({ problem }, 'nothing more is sent to the FHIR server, because as many resources wait for it as may');
+    }
   }
   const counts: Record<string, number> = {};
   for (const { reason } of undelivered) counts[reason] = (counts[reason] ?? 0) + 1;
   if (undelivered.length > 0) log.warn({ counts }, 'resources were not delivered; they are in LFH_EXCEPTION');
   if (delivered + failed > 0) log.debug({ delivered, failed }, 'transmitted');
+}
+
+/** Reports on a server that answers. @returns what is wrong with it all the same */
+function reportAnswering({ report, server }: Transmission, pending: Settled['pending']): string | undefined {
+  const problem = fullText(pending);
+  if (problem === undefined) report.state('Transmitting', `transmitting to ${server.url}`);
+  else report.state('ServerError', `${server.url} fails for single resources: ${problem}`);
+  return problem;
 }

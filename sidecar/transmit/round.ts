@@ -1,9 +1,10 @@
 import type { RetrySettings } from '../../common/contract/fhir-servers.ts';
-import { RETRANSMIT_TOPIC } from '../../common/contract/names.ts';
+import { RETRANSMIT_TOPIC, syncName } from '../../common/contract/names.ts';
 import type { TransmitReason, TransmitSkipReason } from '../../common/contract/transmit-reasons.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import { RECORD_OVERHEAD_BYTES } from '../replay/record.ts';
 import type { Failure, Verdict } from './answer.ts';
+import { type Crowd, crowdAfter, Places, type Shown, VERSIONS } from './crowd.ts';
 import { retransmitRecord, type Undelivered, undeliveredRecord } from './records.ts';
 import type { Reading, Resource } from './resource.ts';
 import { isUsedUp, retryDelay } from './schedule.ts';
@@ -71,17 +72,25 @@ export function dueNow(pending: readonly Pending[], circuit: Circuit, retry: Ret
 /** When the next of the pending is due, in milliseconds since 1970; undefined where none is. */
 export function nextDue(pending: readonly Pending[], circuit: Circuit): number | undefined {
   if (pending.length === 0) return undefined;
-  return Math.max(circuit.notBefore, Math.min(...firstOfEachKey(pending).map(({ notBefore }) => notBefore)));
+  const places = new Places(pending);
+  return Math.max(circuit.notBefore, Math.min(...firstOfEachKey(pending).map((each) => timeOf(each, places))));
 }
 
 /** None before its time, and none behind one with the same key that is not due. */
 function allDue(pending: readonly Pending[], now: number): Pending[] {
+  const places = new Places(pending);
   const blocked = new Set<string>();
-  return pending.filter(({ key, notBefore }) => {
-    const isDue = notBefore <= now && (key === null || !blocked.has(key));
+  return pending.filter((each) => {
+    const { key } = each;
+    const isDue = timeOf(each, places) <= now && (key === null || !blocked.has(key));
     if (!isDue && key !== null) blocked.add(key);
     return isDue;
   });
+}
+
+/** When one is tried that nothing precedes. It does not wait for its time where too many newer versions of it wait behind it. */
+function timeOf({ key, notBefore }: Pending, places: Places): number {
+  return places.versionsOf(key) > VERSIONS ? 0 : notBefore;
 }
 
 function firstOfEachKey(pending: readonly Pending[]): Pending[] {
@@ -161,6 +170,7 @@ export interface Settled {
   /** The pending after the round. A new one names the record, among `records`, that it is at. */
   readonly pending: readonly (Pending | NewPending)[];
   readonly circuit: Circuit;
+  readonly crowd: Crowd;
   readonly delivered: number;
   /** Attempts that failed, and that are or were to be followed by another. */
   readonly failed: number;
@@ -188,15 +198,19 @@ export interface RoundContext {
   readonly now: number;
 }
 
-/** What a round leads to. @param before the pending and the circuit before it */
-export function settle(
-  context: RoundContext,
-  before: { readonly pending: readonly Pending[]; readonly circuit: Circuit },
-  round: Round,
-): Settled {
+/** What is known before a round. */
+export interface Before {
+  readonly pending: readonly Pending[];
+  readonly circuit: Circuit;
+  readonly crowd: Crowd;
+}
+
+/** What a round leads to. */
+export function settle(context: RoundContext, before: Before, round: Round): Settled {
   const { taken, tasks, verdicts, lost } = round;
   const circuit = circuitAfter(before.circuit, [...verdicts.values()], context);
-  const ledger = new Ledger(context, circuit);
+  const crowd = crowdAfter(before.crowd, shownBy(verdicts, circuit), before.pending.length, context.now);
+  const ledger = new Ledger(context, before.pending, circuit, crowd);
   for (const each of taken) ledger.noteReading(each);
   for (const each of lost) ledger.noteLost(each);
   for (const task of tasks) ledger.note(task, verdicts.get(task));
@@ -206,11 +220,22 @@ export function settle(
     records,
     pending: ledger.pendingAfter(before.pending),
     circuit,
+    crowd,
     delivered,
     failed,
     undelivered,
     skipped,
     failure: failures.at(-1),
+  };
+}
+
+function shownBy(verdicts: Round['verdicts'], { failures }: Circuit): Shown {
+  const all = [...verdicts];
+  return {
+    // One that is refused here is not sent.
+    isTaking: all.some(([, answer]) => answer.kind === 'done' || (answer.kind === 'refused' && answer.status !== null)),
+    isFailing: failures > 0,
+    failedNew: all.filter(([{ pending }, { kind }]) => pending === undefined && kind === 'failed').length,
   };
 }
 
@@ -223,13 +248,17 @@ class Ledger {
   failed = 0;
   readonly #context: RoundContext;
   readonly #circuit: Circuit;
+  readonly #crowd: Crowd;
+  readonly #places: Places;
   /** What became of those that were tried; undefined where they wait no more. */
   readonly #changed = new Map<Pending, Pending | undefined>();
   readonly #added: NewPending[] = [];
 
-  constructor(context: RoundContext, circuit: Circuit) {
+  constructor(context: RoundContext, pending: readonly Pending[], circuit: Circuit, crowd: Crowd) {
     this.#context = context;
     this.#circuit = circuit;
+    this.#crowd = crowd;
+    this.#places = new Places(pending);
   }
 
   noteReading({ reading, value, place }: Incoming): void {
@@ -239,7 +268,7 @@ class Ledger {
   }
 
   noteLost(pending: Pending): void {
-    this.#changed.set(pending, undefined);
+    this.#drop(pending);
     const { uuid, partition, offset } = pending;
     const place = { topic: RETRANSMIT_TOPIC, partition, offset };
     const detail = 'it was waiting, and RETRANSMIT does not have it any more: see retention.ms of that topic';
@@ -249,7 +278,7 @@ class Ledger {
   note(task: Task, verdict: Verdict | undefined): void {
     const { value, place, pending } = task;
     if (pending && verdict === undefined) return;
-    if (pending) this.#changed.set(pending, undefined);
+    if (pending) this.#drop(pending);
     if (verdict?.kind === 'done') {
       this.delivered += 1;
     } else if (verdict?.kind === 'refused') {
@@ -272,29 +301,54 @@ class Ledger {
   }
 
   /** @param failure undefined for a new one that was not tried */
-  #wait({ resource, value, place, since, pending }: Task, failure: Failure | undefined): void {
-    const { retry, now, targetOf, limits } = this.#context;
-    const { message, key, type } = resource;
+  #wait(task: Task, failure: Failure | undefined): void {
+    const { resource, value, place, since, pending } = task;
+    const { message, key } = resource;
     const attempts = (pending?.attempts ?? 0) + (failure ? 1 : 0);
-    const waiting = { uuid: message.uuid, key, attempts, since, notBefore: this.#notBefore(failure, attempts) };
-    if (failure) this.failed += 1;
-    if (failure && isUsedUp(waiting, retry, now)) {
-      const detail = `it could not be delivered, and was tried ${attempts} times; at last: ${failure.detail}`;
-      this.#giveUp(value, place, { reason: 'TransmitGivenUp', status: failure.status, detail });
-      return;
+    const notBefore = this.#notBefore(failure, attempts);
+    const waiting = { uuid: message.uuid, key, sender: syncName(message.lfh_id), attempts, since, notBefore };
+    if (failure) {
+      this.failed += 1;
+      const refusal = this.#refusal(waiting);
+      if (refusal !== undefined) {
+        const detail = `${refusal}; it was tried ${attempts} times, at last: ${failure.detail}`;
+        this.#giveUp(value, place, { reason: 'TransmitGivenUp', status: failure.status, detail });
+        return;
+      }
     }
     if (pending) {
+      this.#places.enter(waiting);
       this.#changed.set(pending, { ...pending, ...waiting });
-      return;
+    } else {
+      this.#add(task, waiting, failure?.status ?? null);
     }
-    const record = retransmitRecord(message, place, targetOf(type), now);
+  }
+
+  /** Puts a new one into RETRANSMIT. */
+  #add({ resource, value, place }: Task, waiting: Omit<NewPending, 'record'>, status: number | null): void {
+    const { now, targetOf, limits } = this.#context;
+    const record = retransmitRecord(resource.message, place, targetOf(resource.type), now);
     if (record.value.length + RECORD_OVERHEAD_BYTES > limits.retransmit) {
       const detail = 'it cannot wait, because it is larger than max.message.bytes of RETRANSMIT';
-      this.#giveUp(value, place, { reason: 'TransmitGivenUp', status: failure?.status ?? null, detail });
+      this.#giveUp(value, place, { reason: 'TransmitGivenUp', status, detail });
       return;
     }
+    this.#places.enter(waiting);
     this.#added.push({ ...waiting, record: this.records.length });
     this.records.push(record);
+  }
+
+  /** It waits no more, unless it is put back. */
+  #drop(pending: Pending): void {
+    this.#places.leave(pending);
+    this.#changed.set(pending, undefined);
+  }
+
+  /** @returns why one that failed is not tried again; undefined where it is */
+  #refusal(waiting: Omit<NewPending, 'record'>): string | undefined {
+    const { retry, now } = this.#context;
+    if (isUsedUp(waiting, retry, now)) return 'it could not be delivered in time';
+    return this.#circuit.failures > 0 ? undefined : this.#places.refusal(waiting, this.#crowd);
   }
 
   /** What waits for the server, or behind another, has no time of its own. */

@@ -17,6 +17,8 @@ export interface Pending {
   readonly uuid: string;
   /** `Patient/1`: what has the same key stays in order. null: nothing has. */
   readonly key: string | null;
+  /** The sync name of the node that the message is from. Absent where an earlier version has written it. */
+  readonly sender?: string;
   /** How often it was tried. */
   readonly attempts: number;
   /** When it was replayed, in milliseconds since 1970. */
@@ -29,7 +31,7 @@ export interface Pending {
  * So many wait for one server at most; beyond that nothing more is read from LFH_SYNC for it, where everything is kept as well.
  * So a server that is down for long needs no more memory than one that is up.
  */
-export const MAX_PENDING = 200;
+export const MAX_PENDING = 400;
 
 /** The record's value. JSON, so that an administrator can read it with any Kafka tool. */
 export function encodeState(state: TransmitState): string {
@@ -64,12 +66,13 @@ function isState(value: unknown): value is TransmitState {
 
 function isPending(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { offset, uuid, key, ...numbers } = value as Record<string, unknown>;
+  const { offset, uuid, key, sender, ...numbers } = value as Record<string, unknown>;
   const { partition, attempts, since, notBefore } = numbers;
   return (
     isOffset(offset) &&
     typeof uuid === 'string' &&
     (key === null || typeof key === 'string') &&
+    (sender === undefined || typeof sender === 'string') &&
     [partition, attempts, since, notBefore].every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
   );
 }

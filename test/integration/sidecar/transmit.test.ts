@@ -313,6 +313,54 @@ describe('the transmission to FHIR servers', function () {
     assert.ok(main.stored.some(({ id }) => id === 'waiting'));
   });
 
+  it('sends what others have sent while it fails for many of one sender, and gives up of that one alone', async () => {
+    plain.always.set('"bad-', { status: 500 });
+    const before = await server(plain.url);
+    const put = (lfhId: string, id: string): Buffer =>
+      connectMessage({ lfhId, content: { resourceType: 'Patient', id }, overrides: { operation: 'PUT' } }).payload;
+    const messages = Array.from({ length: 500 }, (_, n) => [
+      put(a.lfhId, `bad-${n}`),
+      ...(n % 25 === 24 ? [put('lfh-node-a', `between-${n}`)] : []),
+    ]).flat();
+    await a.announce([put('lfh-node-a', 'bad-of-another'), ...messages]);
+    const between = (): number => plain.stored.filter(({ id }) => id.startsWith('between-')).length;
+    await until("the other one's have arrived", () => between() === 20);
+    await waitFor(
+      plain.url,
+      'has given up some',
+      ({ givenUp, pending }) => givenUp > before.givenUp && pending === 200,
+    );
+    assert.equal((await exceptionsAbout('bad-of-another')).length, 0);
+    plain.always.clear();
+    await waitFor(plain.url, 'has none that waits', ({ pending }) => pending === 0);
+    assert.ok(plain.stored.some(({ id }) => id === 'bad-of-another'));
+    assert.equal((await server(plain.url)).reason, 'Transmitting');
+  });
+
+  it('gives up nothing where a server answers 500 to everything, says so, and delivers all afterwards', async () => {
+    plain.always.set('"all-bad-', { status: 500 });
+    const before = await server(plain.url);
+    const messages = Array.from({ length: 450 }, (_, n) =>
+      connectMessage({
+        lfhId: a.lfhId,
+        content: { resourceType: 'Patient', id: `all-bad-${n}` },
+        overrides: { operation: 'PUT' },
+      }),
+    );
+    await a.announce(messages.map(({ payload }) => payload));
+    await waitFor(
+      plain.url,
+      'says so',
+      ({ reason, message }) => reason === 'ServerError' && /400 of lfh-sync-/.test(message),
+    );
+    assert.match(await sidecar.metrics(), new RegExp(`lfh_sync_transmit_up\\{[^}]*server="${plain.url}"\\} 0\n`));
+    plain.always.clear();
+    await waitFor(plain.url, 'has delivered all', ({ pending, lag }) => pending === 0 && lag === 0);
+    const { givenUp, reason } = await server(plain.url);
+    assert.deepEqual([givenUp, reason], [before.givenUp, 'Transmitting']);
+    assert.equal(new Set(plain.stored.filter(({ id }) => id.startsWith('all-bad-')).map(({ id }) => id)).size, 450);
+  });
+
   it('gives nothing up that it cannot read because an older transaction of somebody else is open', async () => {
     main.always.set('"hidden"', { status: 500 });
     const before = await server(main.url);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { RETRY_DEFAULTS } from '../../../../common/contract/fhir-servers.ts';
 import { bytesOf } from '../../../../sidecar/replay/record-value.ts';
 import { judge, type Verdict } from '../../../../sidecar/transmit/answer.ts';
+import { NO_CROWD } from '../../../../sidecar/transmit/crowd.ts';
 import { readResource } from '../../../../sidecar/transmit/resource.ts';
 import {
   type Circuit,
@@ -75,7 +76,7 @@ function settleRound(
   };
   return settle(
     context,
-    { pending: waiting, circuit },
+    { pending: waiting, circuit, crowd: NO_CROWD },
     { taken: [], tasks: [], verdicts: new Map(), lost: [], ...round },
   );
 }
