@@ -1,5 +1,5 @@
 import { sleep } from '../../common/backoff.ts';
-import type { LoadedFhirServer } from '../../common/contract/fhir-servers.ts';
+import type { LoadedFhirServer, RetrySettings } from '../../common/contract/fhir-servers.ts';
 import { fhirServerId, RETRANSMIT_TOPIC, transmitOwnersPartition } from '../../common/contract/names.ts';
 import { READ_AT_ONCE } from '../../common/contract/object-reader.ts';
 import { TRANSMIT_REASON_TEXTS, type TransmitReason } from '../../common/contract/transmit-reasons.ts';
@@ -18,6 +18,7 @@ import {
   type Incoming,
   nextDue,
   type Round,
+  restsUntil,
   roomFor,
   type Settled,
   settle,
@@ -118,7 +119,7 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
     while (!signal.aborted) {
       const settled = await runRound(transmission, sender, log, memory, signal);
       if (settled === undefined) {
-        await wait(log, memory.circuit, signal);
+        await wait(log, memory.circuit, server.retry, signal);
       } else {
         tell(transmission, memory, settled);
         memory = settled;
@@ -141,8 +142,8 @@ async function runRound(
 ): Promise<Settled | undefined> {
   const { retry } = server;
   const due = dueNow(log.pending, circuit, retry, Date.now());
-  const isWaiting = Date.now() < circuit.notBefore;
-  const records = isWaiting ? [] : await log.next(due.length > 0 ? 0 : waitFor(log, circuit));
+  const isWaiting = Date.now() < restsUntil(circuit, retry, Date.now());
+  const records = isWaiting ? [] : await log.next(due.length > 0 ? 0 : waitFor(log, circuit, retry));
   const incoming = await readIncoming(records, ownLfhId, roomFor(circuit));
   const taken = incoming.slice(0, takeIncoming(incoming, log.pending.length, circuit, retry, Date.now()));
   if (due.length === 0 && taken.length === 0) return undefined;
@@ -220,20 +221,20 @@ async function readWaiting(
 }
 
 /** How long LFH_SYNC may be waited for before one of the pending is due. */
-function waitFor({ pending }: TransmitLog, circuit: Circuit): number {
-  const due = nextDue(pending, circuit);
+function waitFor({ pending }: TransmitLog, circuit: Circuit, retry: RetrySettings): number {
+  const due = nextDue(pending, circuit, retry, Date.now());
   return due === undefined ? IDLE_MS : Math.max(0, Math.min(IDLE_MS, due - Date.now()));
 }
 
 /** After a round in which there was nothing to do. Where LFH_SYNC was not waited for, time has to pass here. */
-async function wait(log: TransmitLog, circuit: Circuit, signal: AbortSignal): Promise<void> {
-  const untilAnswer = circuit.notBefore - Date.now();
+async function wait(log: TransmitLog, circuit: Circuit, retry: RetrySettings, signal: AbortSignal): Promise<void> {
+  const untilAnswer = restsUntil(circuit, retry, Date.now()) - Date.now();
   if (untilAnswer > 0) {
     await sleep(Math.min(IDLE_MS, untilAnswer), signal);
     if (!signal.aborted) await log.measure();
   } else if (log.lag > 0) {
     // There is something to read, and no room for it.
-    await sleep(Math.max(50, waitFor(log, circuit)), signal);
+    await sleep(Math.max(50, waitFor(log, circuit, retry)), signal);
     if (!signal.aborted) await log.measure();
   }
 }

@@ -7,7 +7,7 @@ import type { Failure, Verdict } from './answer.ts';
 import { type Crowd, crowdAfter, Places, type Shown, VERSIONS } from './crowd.ts';
 import { retransmitRecord, type Undelivered, undeliveredRecord } from './records.ts';
 import type { Reading, Resource } from './resource.ts';
-import { isUsedUp, retryDelay } from './schedule.ts';
+import { isUsedUp, retryDelay, timeFor } from './schedule.ts';
 import { MAX_PENDING, type Pending } from './state.ts';
 
 /**
@@ -57,9 +57,9 @@ export interface Task {
  * and those that are to be given up if it still fails.
  */
 export function dueNow(pending: readonly Pending[], circuit: Circuit, retry: RetrySettings, now: number): Pending[] {
-  if (now < circuit.notBefore) return [];
+  if (now < restsUntil(circuit, retry, now)) return [];
   if (circuit.failures === 0) {
-    const due = allDue(pending, now);
+    const due = allDue(pending, retry, now);
     const firstDue = new Set(firstOfEachKey(due));
     return [...firstDue, ...due.filter((each) => !firstDue.has(each))].slice(0, ROUND_RESOURCES);
   }
@@ -69,28 +69,39 @@ export function dueNow(pending: readonly Pending[], circuit: Circuit, retry: Ret
   return [...(probe ? [probe] : []), ...overaged.slice(0, ROUND_OVERAGED)];
 }
 
+/** Until when a server is left alone, in milliseconds since 1970. */
+export function restsUntil({ notBefore }: Circuit, retry: RetrySettings, now: number): number {
+  return timeFor(notBefore, retry, now);
+}
+
 /** When the next of the pending is due, in milliseconds since 1970; undefined where none is. */
-export function nextDue(pending: readonly Pending[], circuit: Circuit): number | undefined {
+export function nextDue(
+  pending: readonly Pending[],
+  circuit: Circuit,
+  retry: RetrySettings,
+  now: number,
+): number | undefined {
   if (pending.length === 0) return undefined;
   const places = new Places(pending);
-  return Math.max(circuit.notBefore, Math.min(...firstOfEachKey(pending).map((each) => timeOf(each, places))));
+  const times = firstOfEachKey(pending).map((each) => timeOf(each, places, retry, now));
+  return Math.max(restsUntil(circuit, retry, now), Math.min(...times));
 }
 
 /** None before its time, and none behind one with the same key that is not due. */
-function allDue(pending: readonly Pending[], now: number): Pending[] {
+function allDue(pending: readonly Pending[], retry: RetrySettings, now: number): Pending[] {
   const places = new Places(pending);
   const blocked = new Set<string>();
   return pending.filter((each) => {
     const { key } = each;
-    const isDue = timeOf(each, places) <= now && (key === null || !blocked.has(key));
+    const isDue = timeOf(each, places, retry, now) <= now && (key === null || !blocked.has(key));
     if (!isDue && key !== null) blocked.add(key);
     return isDue;
   });
 }
 
 /** When one is tried that nothing precedes. It does not wait for its time where too many newer versions of it wait behind it. */
-function timeOf({ key, notBefore }: Pending, places: Places): number {
-  return places.versionsOf(key) > VERSIONS ? 0 : notBefore;
+function timeOf({ key, notBefore }: Pending, places: Places, retry: RetrySettings, now: number): number {
+  return places.versionsOf(key) > VERSIONS ? 0 : timeFor(notBefore, retry, now);
 }
 
 function firstOfEachKey(pending: readonly Pending[]): Pending[] {
@@ -116,7 +127,7 @@ export function takeIncoming(
   retry: RetrySettings,
   now: number,
 ): number {
-  if (now < circuit.notBefore) return 0;
+  if (now < restsUntil(circuit, retry, now)) return 0;
   const isFailing = circuit.failures > 0;
   let taken = 0;
   let resources = 0;

@@ -32,6 +32,17 @@ export function retryAfterMs(value: string | undefined, now: number): number | u
   return Number.isFinite(ms) ? Math.min(MOST_RETRY_AFTER_MS, Math.max(0, ms)) : undefined;
 }
 
+/**
+ * When something may be tried again that was to wait until a time. No delay is longer than an hour, so a time further ahead was
+ * written while a clock was wrong: it counts as over.
+ *
+ * @param notBefore milliseconds since 1970
+ * @param now milliseconds since 1970
+ */
+export function timeFor(notBefore: number, { maxDelaySeconds }: RetrySettings, now: number): number {
+  return notBefore - now > Math.max(MOST_RETRY_AFTER_MS, maxDelaySeconds * 1000) ? 0 : notBefore;
+}
+
 /** Whether a resource that has failed again is given up. */
 export function isUsedUp(
   { attempts, since }: { readonly attempts: number; readonly since: number },

@@ -148,8 +148,23 @@ describe('a round of the transmission', () => {
 
   it('does not wait for what is behind another', () => {
     const waiting = [pending(1, { key: 'k', notBefore: NOW + 500 }), pending(2, { key: 'k' })];
-    assert.equal(nextDue(waiting, CLOSED), NOW + 500);
-    assert.equal(nextDue([], CLOSED), undefined);
+    assert.equal(nextDue(waiting, CLOSED, RETRY, NOW), NOW + 500);
+    assert.equal(nextDue([], CLOSED, RETRY, NOW), undefined);
+  });
+
+  it('does not wait for a time further ahead than any delay, which a wrong clock has written', () => {
+    const hour = 3_600_000;
+    const waiting = [pending(1, { notBefore: NOW + hour }), pending(2, { notBefore: NOW + hour + 1 })];
+    assert.deepEqual(
+      dueNow(waiting, CLOSED, RETRY, NOW).map(({ offset }) => offset),
+      ['2'],
+    );
+    assert.ok((nextDue(waiting, CLOSED, RETRY, NOW) ?? NOW) < NOW);
+    assert.equal(nextDue(waiting.slice(0, 1), CLOSED, RETRY, NOW), NOW + hour);
+    const wrong = { failures: 3, notBefore: NOW + hour + 1 };
+    assert.equal(dueNow(waiting, wrong, RETRY, NOW).length, 1);
+    assert.equal(takeIncoming([incoming(1, 'a')], 0, wrong, RETRY, NOW), 1);
+    assert.ok((nextDue(waiting, wrong, RETRY, NOW) ?? NOW) < NOW);
   });
 
   it('sends those with one key one after the other, and those behind one that waits not at all', () => {
