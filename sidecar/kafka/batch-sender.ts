@@ -43,14 +43,15 @@ export class BatchSender {
    *
    * @param batches in the order of their sequence numbers
    * @param transactionalId null outside of a transaction
+   * @param onAnswer called for each request that Kafka has answered
    * @throws what kafkajs throws, with the topic; UncertainCommitError when an answer is missing
    */
-  async send(batches: readonly RecordBatch[], transactionalId: string | null): Promise<void> {
+  async send(batches: readonly RecordBatch[], transactionalId: string | null, onAnswer?: () => void): Promise<void> {
     await repeat(this.#client, async () => {
       const open = batches.filter(({ baseOffset }) => baseOffset === undefined);
       const shares = await this.#shareByLeader(open);
       const failures = await Promise.all(
-        shares.map(([leader, theirs]) => this.#sendTo(leader, theirs, transactionalId)),
+        shares.map(([leader, theirs]) => this.#sendTo(leader, theirs, transactionalId, onAnswer)),
       );
       const cause = causeOf(failures.flat());
       if (cause === undefined) return;
@@ -85,6 +86,7 @@ export class BatchSender {
     leader: Broker,
     batches: readonly RecordBatch[],
     transactionalId: string | null,
+    onAnswer?: () => void,
   ): Promise<readonly Failure[]> {
     const failures: Failure[] = [];
     const inFlight = new Set<Promise<void>>();
@@ -93,7 +95,10 @@ export class BatchSender {
       if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
       if (failures.length > 0) break;
       const answered: Promise<void> = this.#request(connection, together, transactionalId)
-        .then((answer) => failures.push(...settle(together, answer)))
+        .then((answer) => {
+          onAnswer?.();
+          failures.push(...settle(together, answer));
+        })
         .catch((error: unknown) => failures.push(...together.map((batch) => ({ batch, error }))))
         .then(() => void inFlight.delete(answered));
       inFlight.add(answered);

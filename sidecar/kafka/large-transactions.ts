@@ -6,13 +6,22 @@ const AT_ONCE = 2;
 /** What is smaller waits for nobody. */
 const LARGE_BYTES = 64 * 1024;
 /**
- * So long a large transaction keeps others waiting. One that Kafka does not answer must not stop them: the leader of one of its
- * topics may be gone.
+ * So long a large transaction keeps others waiting after Kafka has last answered it. One that Kafka does not answer must not stop
+ * them: the leader of one of its topics may be gone. One that it does answer keeps its place, however slow Kafka is: if all went
+ * at once, each would take longer than Kafka lets a transaction last, and all would be aborted.
  */
 const KEEPS_MS = 1_000;
 
-/** Ends a transaction's share. Done twice it is done once. */
-export type Leave = () => void;
+/** A transaction's place among the large ones. */
+export interface LargePlace {
+  /** Kafka has answered something of the transaction: it keeps the place for longer. A place that is lost stays so. */
+  answered(): void;
+  /** Ends it. Done twice it is done once. */
+  leave(): void;
+}
+
+/** Of a transaction that keeps nobody waiting. */
+export const NO_PLACE: LargePlace = { answered: () => undefined, leave: () => undefined };
 
 /**
  * Lets large transactions go in the order in which they come, a few at a time. All peers of a sidecar share one Kafka: when ten of
@@ -23,17 +32,16 @@ export class LargeTransactions {
   readonly #waiting: (() => void)[] = [];
   #underWay = 0;
 
-  /** @param keepsMs after which the next one goes although this one has not ended */
+  /** @param keepsMs after which, without an answer of Kafka, the next one goes although this one has not ended */
   constructor(keepsMs = KEEPS_MS) {
     this.#keepsMs = keepsMs;
   }
 
   /** Resolves when a transaction may begin: at once for a small one. @param bytes of all its records */
-  async enter(bytes: number): Promise<Leave> {
-    if (bytes < LARGE_BYTES) return () => undefined;
+  async enter(bytes: number): Promise<LargePlace> {
+    if (bytes < LARGE_BYTES) return NO_PLACE;
     if (this.#underWay < AT_ONCE) this.#underWay += 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const timer = setTimeout(() => leave(), this.#keepsMs).unref();
     let hasLeft = false;
     const leave = (): void => {
       if (hasLeft) return;
@@ -41,7 +49,8 @@ export class LargeTransactions {
       clearTimeout(timer);
       this.#letNextGo();
     };
-    return leave;
+    const timer = setTimeout(leave, this.#keepsMs).unref();
+    return { answered: () => void timer.refresh(), leave };
   }
 
   /** The next one takes the place of the one that has left. */

@@ -10,7 +10,7 @@ import type { Client } from './connections.ts';
 import { TransactionCoordinator } from './coordinator.ts';
 import { translateInTransaction } from './errors.ts';
 import { PARTITIONS_HEADER } from './hanging-transaction.ts';
-import { LargeTransactions, type Leave } from './large-transactions.ts';
+import { LargeTransactions, NO_PLACE } from './large-transactions.ts';
 import { OutgoingBatch, type Target } from './outgoing-batch.ts';
 import { type BatchRecord, type Place, type ProducerIdentity, RecordBatch } from './record-batch.ts';
 import { Sequences } from './sequences.ts';
@@ -56,8 +56,8 @@ export class TransactionalWriter {
   #by: ProducerIdentity | undefined;
   #encoding: OutgoingBatch | undefined;
   #isOpen = false;
-  /** Lets the next large transaction go. */
-  #leave: Leave = () => undefined;
+  /** Of the open transaction among the large ones. */
+  #place = NO_PLACE;
 
   constructor(parts: WriterParts) {
     const { client, transactionalId } = parts;
@@ -120,11 +120,11 @@ export class TransactionalWriter {
     this.#encoding = undefined;
     const headers = { [PARTITIONS_HEADER]: JSON.stringify(encoding.partitions) };
     const batches = encoding.finish(this.#positions(), { ...positionRecord(position), headers });
-    this.#leave = await LARGE_TRANSACTIONS.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    this.#place = await LARGE_TRANSACTIONS.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
     await this.#step('send a batch to Kafka', async (by) => {
       this.#isOpen = true;
       await this.#coordinator.addPartitions(by, batches);
-      await this.#sender.send(batches, this.#parts.transactionalId);
+      await this.#sender.send(batches, this.#parts.transactionalId, () => this.#place.answered());
     });
   }
 
@@ -154,13 +154,13 @@ export class TransactionalWriter {
     if (!this.#isOpen) throw new Error('nothing was sent that could be committed');
     await this.#step('commit a batch in Kafka', (by) => this.#coordinator.end(by, 'commit'));
     this.#isOpen = false;
-    this.#leave();
+    this.#place.leave();
   }
 
   /** Aborts the open transaction, if there is one; never throws. */
   async close(): Promise<void> {
     const { client } = this.#parts;
-    this.#leave();
+    this.#place.leave();
     // Where it is not, or fails, the next take-over aborts the transaction, or Kafka does when it is too old. What Kafka has not
     // answered it may write later, and nothing would end that but a newer producer.
     if (this.#isOpen && this.#by && this.#sender.isSettled) await closed(this.#coordinator.end(this.#by, 'abort'));
