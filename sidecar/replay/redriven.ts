@@ -30,8 +30,16 @@ export const REDRIVEN_PREFIX = 'redriven/';
 const CHUNK_OFFSETS = 8_192;
 
 interface Chunk {
-  /** The first record with a bit. One with another time is at its place where LFH_EXCEPTION was deleted and made again. */
+  /**
+   * The first record with a bit. One with another time is at its place where LFH_EXCEPTION was deleted and made again, but it may
+   * be another peer's, which is never looked at.
+   */
   first: { readonly offset: number; readonly time: number };
+  /**
+   * The newest time of all that have a bit, in milliseconds since 1970. Undefined where an earlier version has written the chunk:
+   * then nothing is known of the times of all others but the first.
+   */
+  newest: number | undefined;
   readonly bits: Uint8Array;
 }
 
@@ -57,16 +65,19 @@ export class Redriven {
     return new Redriven(chunks);
   }
 
+  /**
+   * Ask it of each record of the peer, before others are added: it finds out where LFH_EXCEPTION was made again, and nothing that
+   * was marked before that counts any more.
+   */
   has(place: Place): boolean {
     const key = keyOf(place);
     const chunk = this.#chunks.get(key);
     if (chunk === undefined) return false;
-    if (isAnotherTopic(chunk, place)) {
-      this.#chunks.delete(key);
-      return false;
-    }
     const { byte, bit } = bitOf(place);
-    return ((chunk.bits[byte] ?? 0) & bit) !== 0;
+    const isMarked = ((chunk.bits[byte] ?? 0) & bit) !== 0;
+    if (!isMarked || !isAnotherTopic(chunk, place)) return isMarked;
+    this.#chunks.delete(key);
+    return false;
   }
 
   /** Adds records. @returns what has to be written with them, in the same transaction */
@@ -75,8 +86,13 @@ export class Redriven {
     for (const place of places) {
       const key = keyOf(place);
       const first = { offset: place.offset, time: place.time };
-      const chunk = this.#chunks.get(key) ?? { first, bits: new Uint8Array(CHUNK_OFFSETS / 8) };
+      const chunk = this.#chunks.get(key) ?? {
+        first,
+        newest: place.time,
+        bits: new Uint8Array(CHUNK_OFFSETS / 8),
+      };
       if (place.offset < chunk.first.offset) chunk.first = first;
+      if (chunk.newest !== undefined) chunk.newest = Math.max(chunk.newest, place.time);
       const { byte, bit } = bitOf(place);
       chunk.bits[byte] = (chunk.bits[byte] ?? 0) | bit;
       this.#chunks.set(key, chunk);
@@ -108,18 +124,21 @@ function bitOf({ offset }: Place): { readonly byte: number; readonly bit: number
   return { byte: Math.floor(at / 8), bit: 1 << (at % 8) };
 }
 
-function isAnotherTopic({ first }: Chunk, place: Place): boolean {
-  return place.offset === first.offset && place.time !== first.time;
+/** Whether the record at a marked place is not the one that was marked. */
+function isAnotherTopic({ first, newest }: Chunk, { offset, time }: Place): boolean {
+  return (offset === first.offset && time !== first.time) || (newest !== undefined && time > newest);
 }
 
-function encodeChunk({ first, bits }: Chunk): string {
-  return JSON.stringify({ first, bits: Buffer.from(bits).toString('base64') });
+function encodeChunk({ first, newest, bits }: Chunk): string {
+  return JSON.stringify({ first, newest, bits: Buffer.from(bits).toString('base64') });
 }
 
 function decodeChunk(value: string): Chunk | undefined {
-  const { first, bits } = asObject(value) ?? {};
+  const { first, newest, bits } = asObject(value) ?? {};
   const { offset, time } = (first ?? {}) as Record<string, unknown>;
   if (!isCount(offset) || !isCount(time) || typeof bits !== 'string') return undefined;
+  if (newest !== undefined && !isCount(newest)) return undefined;
   const bytes = Buffer.from(bits, 'base64');
-  return bytes.length === CHUNK_OFFSETS / 8 ? { first: { offset, time }, bits: Uint8Array.from(bytes) } : undefined;
+  if (bytes.length !== CHUNK_OFFSETS / 8) return undefined;
+  return { first: { offset, time }, newest, bits: Uint8Array.from(bytes) };
 }

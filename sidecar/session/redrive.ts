@@ -209,7 +209,7 @@ class Running {
   /** @returns undefined for a record that this run is not about, or that was replayed */
   #readAskedFor(record: ExceptionRecord): Rejected | undefined {
     const rejected = readException(record, this.#parts.context.peer);
-    const isOurs = rejected !== undefined && isAskedFor(this.#run, rejected) && !this.#redriven.has(rejected);
+    const isOurs = rejected !== undefined && !this.#redriven.has(rejected) && isAskedFor(this.#run, rejected);
     return isOurs ? rejected : undefined;
   }
 

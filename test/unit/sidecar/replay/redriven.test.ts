@@ -74,11 +74,42 @@ describe('the set of what was redriven', () => {
     assert.equal(found.has(at(30, 0, 5_002)), false);
   });
 
+  it("says nothing of a topic that was made again, where the first place in it is another peer's", () => {
+    const kept = new Map<string, string>();
+    const before = read(kept);
+    // Of two the clock that wrote the later one was behind.
+    keep(kept, before.add([at(0), at(1, 0, 1_500), at(2), at(3)]));
+    for (const found of [before, read(kept)]) {
+      assert.equal(found.has(at(1, 0, 1_500)), true);
+      assert.equal(found.has(at(5, 0, 9_000)), false);
+      assert.equal(found.has(at(2, 0, 9_001)), false);
+      assert.equal(found.has(at(3)), false);
+    }
+    keep(kept, before.add([at(2, 0, 9_001)]));
+    assert.equal(read(kept).has(at(2, 0, 9_001)), true);
+    assert.equal(read(kept).has(at(3, 0, 9_002)), false);
+  });
+
+  it('goes on with a chunk of an earlier version, of which no more than the first time is known', () => {
+    const bits = Buffer.alloc(1_024);
+    bits[0] = 0b1110;
+    const kept = new Map([
+      ['redriven/0/0', JSON.stringify({ first: { offset: 1, time: 1_001 }, bits: bits.toString('base64') })],
+    ]);
+    assert.equal(read(kept).has(at(3, 0, 9_000)), true);
+    keep(kept, read(kept).add([at(4)]));
+    assert.equal(read(kept).has(at(3, 0, 9_000)), true);
+    assert.equal(read(kept).has(at(1, 0, 9_000)), false);
+  });
+
   it('is not read from what somebody else has written', () => {
     const [{ key, value }] = read(new Map()).add([at(1)]) as [Mark];
     assert.ok(Redriven.read(new Map([[key, value as string]])));
     assert.equal(Redriven.read(new Map([[key, '{}']])), undefined);
     assert.equal(Redriven.read(new Map([[key, '{"first":{"offset":1,"time":1},"bits":"AAAA"}']])), undefined);
     assert.equal(Redriven.read(new Map([['redriven/x', value as string]])), undefined);
+    const { first, bits } = JSON.parse(value as string) as Record<string, unknown>;
+    assert.ok(Redriven.read(new Map([[key, JSON.stringify({ first, bits })]])));
+    assert.equal(Redriven.read(new Map([[key, JSON.stringify({ first, newest: 'x', bits })]])), undefined);
   });
 });
