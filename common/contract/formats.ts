@@ -6,9 +6,10 @@ import { readObject } from './object-reader.ts';
 const LEGAL_TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 /**
  * Our own topics, connect's own, and those that Kafka and its tools keep for themselves (`__consumer_offsets`, `_schemas`).
- * A peer that could write there could forge positions or retries.
+ * A peer that could write there could forge positions or retries. Kafka takes no topic beside one that differs from it by `.` and `_`
+ * alone. So a name that has a dot there is forbidden as well: its topic would keep one of these from ever being made.
  */
-const FORBIDDEN_TOPIC = /^(?:lfh_|_|retransmit$)/i;
+const FORBIDDEN_TOPIC = /^(?:lfh[._]|[._]|retransmit$)/i;
 
 /** Whether Kafka accepts the name for a topic. */
 export function isLegalTopic(name: string): boolean {

@@ -75,7 +75,8 @@ export const REJECT_REASONS = {
   BadBase64: 'data is not base64.',
   ContentMismatch: 'data is not what data_format says.',
   IllegalTopic: 'data_format is not a name that Kafka allows for a topic.',
-  ForbiddenTopic: "data_format names one of our own, connect's or Kafka's topics. Ask the peer's administrator why.",
+  ForbiddenTopic:
+    "data_format names one of our own, connect's or Kafka's topics, or one that Kafka takes for the same, since it has a dot for a `_` there. Ask the peer's administrator why.",
   FormatNotAllowed: 'data_format is not in allowFormats. Add it there if it is wanted.',
   TopicRefused: 'No topic can have the name in data_format here: it differs from another only by . and _.',
 } as const;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatMatcher } from '../../../../common/contract/formats.ts';
+import { ANNOUNCE_STATE_TOPIC, redriveTopic, syncName } from '../../../../common/contract/names.ts';
 import { DEFAULT_FORMATS } from '../../../../common/contract/peers.ts';
 import type { RejectReason } from '../../../../common/contract/reasons.ts';
 import { type Candidate, type Decision, decide as deciding, type Rules } from '../../../../sidecar/replay/decide.ts';
@@ -111,7 +112,18 @@ describe('a delivered message', () => {
   });
 
   describe('is rejected when its format is a topic that no peer may write to:', () => {
-    const names = [...Object.getOwnPropertyNames(Object.prototype), '_schemas', '__proto__', 'Retransmit', 'LFH_X'];
+    const colliding = [
+      'LFH.SYNC',
+      `LFH.SYNC_POSITION_${syncName('hospital-c')}`,
+      `LFH_SYNC.POSITION_${syncName('hospital-c')}`,
+      redriveTopic(syncName('hospital-b')).replaceAll('_', '.'),
+      ANNOUNCE_STATE_TOPIC.replace('_', '.'),
+      '._share_group_state',
+      '..consumer_offsets',
+      '_.transaction_state',
+    ];
+    const ours = ['_schemas', '__proto__', 'Retransmit', 'LFH_X'];
+    const names = [...Object.getOwnPropertyNames(Object.prototype), ...ours, ...colliding];
     for (const name of names) {
       it(name, () => {
         const decision = decide(candidate(messageBytes({ data_format: name })), beginning, rules);
@@ -254,7 +266,7 @@ describe('a delivered message', () => {
         const decision = decide(candidate(messageBytes({ data_format: format })), beginning, rules);
         if (decision.kind !== 'replay') return;
         assert.match(decision.message.data_format, /^[A-Za-z0-9._-]{1,249}$/);
-        assert.doesNotMatch(decision.message.data_format, /^(lfh_|__|retransmit$)/i);
+        assert.doesNotMatch(decision.message.data_format, /^(lfh[._]|[._]|retransmit$)/i);
       }),
     );
   });
