@@ -257,7 +257,7 @@ export interface Announcement {
 export interface Announced {
   /** So many of the first are done: the stream has confirmed each, or it is among {@link tooLarge}. */
   readonly done: number;
-  /** Indexes of those that the server can never take. */
+  /** Indexes of those that the server or its stream can never take, in order. */
   readonly tooLarge: readonly number[];
   /** Why the others are not done; undefined where all are. */
   readonly problem?: TransientError;

@@ -24,7 +24,8 @@ export type AnnounceReason = keyof typeof ANNOUNCE_REASON_TEXTS;
 /** Why a replayed message is never announced, each with what to do about it. The message itself was replayed. */
 export const ANNOUNCE_LOSSES = {
   Expired: 'LFH_SYNC did not have it any more when it was its turn. Raise retention.ms of the topic.',
-  TooLarge: "It is larger than max_payload of this node's NATS. Raise that to what the peers' NATS servers have.",
+  TooLarge:
+    "It is larger than max_payload of this node's NATS, which is to be what the peers' NATS servers have, or than max_msg_size of its stream EVENTS, which connect leaves at -1.",
 } as const;
 export type AnnounceLoss = keyof typeof ANNOUNCE_LOSSES;
 

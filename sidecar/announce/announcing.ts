@@ -98,8 +98,8 @@ async function announceFrom(announcing: Announcing, announceLog: AnnounceLog, si
 }
 
 const TOO_LARGE =
-  "a replayed message is larger than max_payload of this node's NATS, and is never announced; it is in Kafka. Raise max_payload to " +
-  "what the peers' NATS servers have";
+  "a replayed message is larger than max_payload of this node's NATS, or than max_msg_size of its stream EVENTS, and is never " +
+  "announced; it is in Kafka. Raise max_payload to what the peers' NATS servers have, and max_msg_size to -1";
 
 function batchOf(records: readonly SyncRecord[]): readonly SyncRecord[] {
   let bytes = 0;

@@ -8,12 +8,15 @@ import { ask } from './request.ts';
 
 /** How much is sent before its confirmations are waited for. What is sent and not confirmed may be announced again. */
 const CHUNK = { bytes: 1024 * 1024, messages: 128 };
+/** JetStream's code for a message that is larger than max_msg_size of the stream. */
+const MESSAGE_TOO_LARGE = 10054;
 /** How long the confirmations before the last one may come after it. */
 const LATE_MS = 5_000;
 
 /**
  * Publishes each message on its own, and has JetStream confirm each: one that is refused between others that are stored, as while
- * a stream changes its leader, would otherwise be lost in silence.
+ * a stream changes its leader, would otherwise be lost in silence. One that is too large for the server or for the stream would be
+ * refused for ever: it is left out, so that others are announced.
  *
  * @param inboxPrefix where the connection's user may receive confirmations
  */
@@ -29,18 +32,25 @@ export async function announce(
   for (const [index, message] of messages.entries()) (sizeOf(message) > limit ? tooLarge : fitting).push(index);
   for (const chunk of chunks(messages, fitting)) {
     const announcements = chunk.map((index) => messages[index] as Announcement);
-    const { confirmed, problem } = await send(connected, subject, inboxPrefix, announcements);
+    const { settled, refused, problem } = await send(connected, subject, inboxPrefix, announcements);
+    tooLarge.push(...refused.map((index) => chunk[index] as number));
     if (problem) {
-      const done = chunk[confirmed] as number;
-      return { done, tooLarge: tooLarge.filter((index) => index < done), problem };
+      const done = chunk[settled] as number;
+      return { done, tooLarge: ascending(tooLarge.filter((index) => index < done)), problem };
     }
   }
-  return { done: messages.length, tooLarge };
+  return { done: messages.length, tooLarge: ascending(tooLarge) };
 }
 
-interface Confirmed {
-  /** How many of the first the stream has confirmed. */
-  readonly confirmed: number;
+function ascending(indexes: readonly number[]): number[] {
+  return indexes.toSorted((one, other) => one - other);
+}
+
+interface Sent {
+  /** How many of the first the stream has confirmed, or refused for their size. */
+  readonly settled: number;
+  /** Indexes of those that it has refused for their size. */
+  readonly refused: readonly number[];
   readonly problem?: TransientError;
 }
 
@@ -49,7 +59,7 @@ async function send(
   subject: string,
   inboxPrefix: string,
   messages: readonly Announcement[],
-): Promise<Confirmed> {
+): Promise<Sent> {
   const before = messages.slice(0, -1);
   const last = messages.at(-1) as Announcement;
   const confirmations = new Confirmations(connected, subject, inboxPrefix, before.length);
@@ -58,11 +68,12 @@ async function send(
     const confirmation = await ask(connected, subject, last.payload, withId(last.id));
     if (!confirmation) throw new TransientError('Unreachable', noStream(subject));
     await confirmations.complete();
-    throwIfRefused(confirmation, subject);
-    return { confirmed: messages.length };
+    const isStored = readConfirmation(confirmation, subject) === 'stored';
+    const refused = isStored ? confirmations.refused : [...confirmations.refused, before.length];
+    return { settled: messages.length, refused };
   } catch (error) {
     const problem = error instanceof TransientError ? error : translate(error, connected.remote);
-    return { confirmed: confirmations.inOrder, problem };
+    return { settled: confirmations.inOrder, refused: confirmations.refused, problem };
   } finally {
     confirmations.end();
   }
@@ -75,7 +86,7 @@ class Confirmations {
   readonly #inbox: string;
   readonly #expected: number;
   readonly #subscription: Subscription;
-  readonly #confirmed = new Set<number>();
+  readonly #settled = new Map<number, Outcome>();
   readonly #all = Promise.withResolvers<void>();
 
   constructor({ connection, remote }: LocalConnected, subject: string, inboxPrefix: string, expected: number) {
@@ -94,11 +105,16 @@ class Confirmations {
     if (expected === 0) this.#all.resolve();
   }
 
-  /** How many of the first are confirmed. */
+  /** How many of the first are confirmed, or too large. */
   get inOrder(): number {
     let count = 0;
-    while (this.#confirmed.has(count)) count += 1;
+    while (this.#settled.has(count)) count += 1;
     return count;
+  }
+
+  /** Indexes of those that are too large for the stream. */
+  get refused(): number[] {
+    return [...this.#settled].filter(([, outcome]) => outcome === 'too large').map(([index]) => index);
   }
 
   publish(index: number, payload: Uint8Array, fields: MsgHdrs): void {
@@ -120,18 +136,19 @@ class Confirmations {
   }
 
   #received(message: Msg): void {
+    let outcome: Outcome;
     try {
-      throwIfRefused(message, this.#subject);
+      outcome = readConfirmation(message, this.#subject);
     } catch (error) {
       this.#all.reject(error);
       return;
     }
-    this.#confirmed.add(Number(message.subject.slice(this.#inbox.length + 1)));
-    if (this.#confirmed.size === this.#expected) this.#all.resolve();
+    this.#settled.set(Number(message.subject.slice(this.#inbox.length + 1)), outcome);
+    if (this.#settled.size === this.#expected) this.#all.resolve();
   }
 
   #missing(): TransientError {
-    const missing = this.#expected - this.#confirmed.size;
+    const missing = this.#expected - this.#settled.size;
     return new TransientError(
       'Unreachable',
       `${LOCAL_NATS} has not confirmed ${missing} message(s) on ${this.#subject}`,
@@ -169,19 +186,24 @@ function withId(id: string): MsgHdrs {
   return fields;
 }
 
-function throwIfRefused(confirmation: Msg, subject: string): void {
-  let error: { description?: unknown } | undefined;
+type Outcome = 'stored' | 'too large';
+
+/** @throws TransientError where the stream has refused the message for another reason than its size */
+function readConfirmation(confirmation: Msg, subject: string): Outcome {
+  let error: { readonly err_code?: unknown; readonly description?: unknown } | undefined;
   try {
     // Where nothing listens on the subject, the server's answer is empty.
-    ({ error } = JSON.parse(confirmation.string()) as { error?: { description?: unknown } });
+    ({ error } = JSON.parse(confirmation.string()) as { error?: typeof error });
   } catch {
     throw new TransientError('Unreachable', noStream(subject));
   }
+  if (error?.err_code === MESSAGE_TOO_LARGE) return 'too large';
   if (error)
     throw new TransientError(
       'Unreachable',
       `${LOCAL_NATS} does not store ${subject}: ${clean(String(error.description))}`,
     );
+  return 'stored';
 }
 
 function noStream(subject: string): string {

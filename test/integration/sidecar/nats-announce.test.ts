@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { connect, DiscardPolicy, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { createUser } from 'nkeys.js';
 import { pino } from 'pino';
 import { APP_SYNC_SUBJECT, statusSubject, syncName } from '../../../common/contract/names.ts';
@@ -121,10 +121,27 @@ describe("announcing on the node's local NATS", function () {
     await connected(made);
     const connection = await site.connect();
     const streams = (await connection.jetstreamManager()).streams;
+    await streams.update('EVENTS', { max_bytes: 200_000, discard: DiscardPolicy.New });
+    const all = [...messages(1, 2), ...messages(3, 3, 300_000), ...messages(4, 300)];
+    const { done, tooLarge, problem } = await made.announce(all);
+    assert.deepEqual([done, tooLarge, problem?.reason], [2, [], 'Unreachable']);
+    assert.match(problem?.message ?? '', /does not store EVENTS\.app_sync: maximum bytes exceeded/);
+    await connection.close();
+  });
+
+  it('reports which messages are larger than the stream accepts, and announces the others', async () => {
+    const made = announcer();
+    await connected(made);
+    const connection = await site.connect();
+    const streams = (await connection.jetstreamManager()).streams;
     await streams.update('EVENTS', { max_msg_size: 1_000 });
-    const { done, problem } = await made.announce([...messages(1, 2), ...messages(3, 3, 2_000), ...messages(4, 300)]);
-    assert.deepEqual([done, problem?.reason], [2, 'Unreachable']);
-    assert.match(problem?.message ?? '', /does not store EVENTS\.app_sync: message size exceeds maximum allowed/);
+    const huge = { id: 'huge', payload: Buffer.alloc(2_000_000) };
+    const large = (nth: number) => messages(nth, nth, 2_000);
+    const all = [...large(1), ...messages(2, 3), huge, ...large(5), ...messages(6, 300), ...large(301)];
+    assert.deepEqual(await made.announce(all), { done: 301, tooLarge: [0, 3, 4, 300] });
+    assert.deepEqual(await made.announce(large(302)), { done: 1, tooLarge: [0] });
+    const expected = [...messages(2, 3), ...messages(6, 300)].map(({ payload }) => String(payload));
+    assert.deepEqual(await stored(), expected);
     await streams.update('EVENTS', { max_msg_size: -1 });
     await connection.close();
   });
