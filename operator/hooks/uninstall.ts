@@ -2,7 +2,7 @@ import type { Logger } from '../../common/log.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject } from '../api/objects.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
-import { isTakenBack } from '../plan/node/config-maps.ts';
+import { isTakenBack, letsNobodyIn } from '../plan/node/config-maps.ts';
 import { NAMES } from '../plan/observed/names.ts';
 import { nodeNameOf, type PeerObject, type StoredNode } from '../plan/observed/observed.ts';
 import { readUninstallConfig, type UninstallConfig } from './config.ts';
@@ -35,11 +35,12 @@ await runHook('lfh-sync-uninstall', async (log) => {
   if (node && deletePeers) {
     // The peers first: their consumers are removed from NATS only while their node exists.
     await deleteAll(api, KINDS.peer, await peersOf(api, namespace), log);
-    await waitUntilCleanedUp(api, config, deadline);
+    // Only for that: the sidecar stays in its workload for as long as the node exists.
+    await waitUntil(letsNobodyIn, api, config, deadline);
   }
   if (node) await deleteAll(api, KINDS.node, [node], log);
   // Also where an earlier attempt of this Job has deleted the node.
-  await waitUntilCleanedUp(api, config, deadline);
+  await waitUntil(isTakenBack, api, config, deadline);
   log.info({ namespace, node: CHART_NODE }, 'done; Secrets with keys are still there');
 });
 
@@ -67,11 +68,13 @@ async function deleteAll(api: KubeClient, kind: Kind, objects: readonly KubeObje
 }
 
 /**
- * Waits until the operator has revoked the access of the node's peers, and has removed the sidecar from its workload.
+ * Waits until the operator has cleaned up. A node that has no ConfigMap for NATS has let nobody in.
  *
- * @throws Error saying what a person can do, where it has not done so in time
+ * @param isDone judges that ConfigMap
+ * @throws Error saying what a person can do, where the operator has not done so in time
  */
-async function waitUntilCleanedUp(
+async function waitUntil(
+  isDone: (natsConfig: ConfigMap) => boolean,
   api: KubeClient,
   { namespace, timeoutMs }: UninstallConfig,
   deadline: number,
@@ -84,6 +87,6 @@ async function waitUntilCleanedUp(
     'the sidecar as docs/injection.md says, then run helm uninstall --no-hooks';
   await retryUntil(deadline, advice, async () => {
     const found = await api.get<ConfigMap>(KINDS.configMap, namespace, configMap);
-    return found === undefined || isTakenBack(found);
+    return found === undefined || isDone(found);
   });
 }

@@ -59,11 +59,18 @@ export function invitationConfigMap(node: NodeObject, invitation: string): Confi
   return owned(node, NAMES.invitation(node.metadata.name), { [INVITATION_FILE]: invitation });
 }
 
-/** Whether a node's ConfigMap for NATS lets in no peer and notes no workload that has the sidecar: all was taken back. */
-export function isTakenBack({ metadata, data = {} }: ConfigMap): boolean {
+/** Whether a node's ConfigMap for NATS lets in no peer. */
+export function letsNobodyIn({ data = {} }: ConfigMap): boolean {
   const without: Texts = withoutRevoked(data, []);
-  const isEmpty = Object.entries(without).every(([file, text]) => text === (data[file] ?? ''));
-  return isEmpty && metadata.annotations?.[WORKLOAD_NOTE] === undefined;
+  return Object.entries(without).every(([file, text]) => text === (data[file] ?? ''));
+}
+
+/**
+ * Whether all was taken back after a node was deleted: its ConfigMap for NATS lets in no peer, and notes no workload that has the
+ * sidecar. While the node exists, the ConfigMap notes that workload for as long as the sidecar is in it.
+ */
+export function isTakenBack(configMap: ConfigMap): boolean {
+  return letsNobodyIn(configMap) && configMap.metadata.annotations?.[WORKLOAD_NOTE] === undefined;
 }
 
 /** A ConfigMap that Kubernetes deletes with its node. */

@@ -403,33 +403,39 @@ describe('the chart on a real API server', function () {
       assert.ok(await key());
     });
 
-    it('injects the sidecar into connect with the rights of the chart, and removes it when it is uninstalled', async () => {
-      const connect = { name: 'connect', image: 'connect' };
-      const labels = { app: 'connect' };
-      const spec = {
-        selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: { containers: [connect] } },
-      };
-      await plane.apply(
-        [{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'connect' }, spec }],
-        namespace,
-      );
-      const sidecars = async (): Promise<string> => {
-        const { stdout } = await plane.kubectl([
-          'get',
-          'deployment',
-          'connect',
-          '-n',
+    describe('with a Deployment of connect', () => {
+      beforeEach(async () => {
+        const connect = { name: 'connect', image: 'connect' };
+        const labels = { app: 'connect' };
+        const spec = {
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: [connect] } },
+        };
+        await plane.apply(
+          [{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'connect' }, spec }],
           namespace,
-          '-o',
-          'jsonpath={.spec.template.spec.initContainers[*].name}',
-        ]);
+        );
+      });
+
+      async function sidecars(): Promise<string> {
+        const names = 'jsonpath={.spec.template.spec.initContainers[*].name}';
+        const { stdout } = await plane.kubectl(['get', 'deployment', 'connect', '-n', namespace, '-o', names]);
         return stdout;
-      };
-      await peered({ node: NODE });
-      await until('it is in', async () => (await sidecars()) === 'lfh-sync');
-      await uninstall();
-      assert.equal(await sidecars(), '');
+      }
+
+      it('injects the sidecar with the rights of the chart, and removes it when it is uninstalled', async () => {
+        await peered({ node: NODE });
+        await until('it is in', async () => (await sidecars()) === 'lfh-sync');
+        await uninstall();
+        assert.equal(await sidecars(), '');
+      });
+
+      it('removes the sidecar and deletes the peers when it is uninstalled with uninstall.deletePeers', async () => {
+        await peered({ node: NODE, uninstall: { deletePeers: true, timeoutSeconds: 30 } });
+        await until('it is in', async () => (await sidecars()) === 'lfh-sync');
+        await uninstall();
+        assert.deepEqual([await sidecars(), await node(), await peer()], ['', undefined, undefined]);
+      });
     });
 
     it('leaves alone a node that somebody else has made', async () => {

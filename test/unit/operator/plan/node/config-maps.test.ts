@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import type { ConfigMap } from '../../../../../operator/api/objects.ts';
 import { plannedRollouts } from '../../../../../operator/plan/nats/config-rollout.ts';
-import { sidecarConfigMaps } from '../../../../../operator/plan/node/config-maps.ts';
+import {
+  isTakenBack,
+  letsNobodyIn,
+  natsConfigMap,
+  sidecarConfigMaps,
+} from '../../../../../operator/plan/node/config-maps.ts';
 import { CA_FILE } from '../../../../../operator/plan/observed/names.ts';
-import { type Texts, textsOfAll } from '../../../../../operator/plan/observed/observed.ts';
+import { type NodeObject, type Texts, textsOfAll } from '../../../../../operator/plan/observed/observed.ts';
 import type { Plan } from '../../../../../operator/plan/plan.ts';
 import { type Authority, bundleWithin } from '../../../../../operator/plan/trust/certificates.ts';
 import { createCertificateAuthority } from '../../../../kit/servers/certificates.ts';
@@ -47,6 +52,25 @@ describe('sidecarConfigMaps', () => {
     for (const { metadata } of sidecarConfigMaps(aNode(), {}, ['local-sidecar-2', 'local-sidecar-3'])) {
       assert.equal(metadata.ownerReferences?.[0]?.name, 'local', metadata.name);
     }
+  });
+});
+
+describe("what a node's ConfigMap for NATS says of its end", () => {
+  const injected = aNode({ status: { workload: 'Deployment/connect' } });
+  const configMapOf = (node: NodeObject, peers: Parameters<typeof observedOf>[0]): ConfigMap => {
+    const { files } = planOf(observedOf(peers, { node })).files ?? assert.fail('nothing was planned');
+    return natsConfigMap(node, files);
+  };
+
+  it('is that it lets nobody in as soon as the peers are gone, though the sidecar is still in its workload', () => {
+    assert.equal(letsNobodyIn(configMapOf(injected, [aPeer('b')])), false);
+    assert.equal(letsNobodyIn(configMapOf(injected, [])), true);
+    assert.equal(isTakenBack(configMapOf(injected, [])), false);
+  });
+
+  it('is that all was taken back when the sidecar is out of its workload as well', () => {
+    assert.equal(isTakenBack(configMapOf(aNode(), [])), true);
+    assert.equal(isTakenBack(configMapOf(aNode(), [aPeer('b')])), false);
   });
 });
 
