@@ -50,7 +50,8 @@ export const KEY = {
 /** The reasons of NatsConfigLive. */
 export const NATS_CONFIG = {
   Live: fine(
-    'Every nats-server runs the configuration that was written last. The operator has checked that by signing in.',
+    'Every nats-server runs the configuration that was written last. The operator has checked that by signing in. The message ' +
+      'names servers that are not ready and do not answer, if there are any: they are not among those that were checked.',
   ),
   Reconciling: unknown('passes', 'No nats-server was asked yet.'),
   ConfigNotLive: bad(

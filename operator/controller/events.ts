@@ -72,8 +72,8 @@ export function replacedNotice(configMap: string): Notice {
 }
 
 /**
- * A notice for each key of a peer that all nats-servers let in now, or do not let in any more. An auditor asks who could read what,
- * and when that ended; it is about the node, because a peer that was deleted has no object any more.
+ * A notice for each key of a peer that all nats-servers let in now, or do not let in any more; there is no such change while one of
+ * them does not answer. An auditor asks who could read what, and when that ended; it is about the node, because a peer that was deleted has no object any more.
  */
 export function noticesOfAccess(changes: readonly AccessChange[], { peers }: Plan, { nats }: DataPlane): Notice[] {
   const names = new Map<string, string>(peers.map(({ peer }) => [peerDurable(peer), peer.metadata.name]));

@@ -40,6 +40,8 @@ export interface NodeMemory {
   readonly accesses: Accesses;
   /** When each server that runs our configuration was last seen to refuse a stranger's key. */
   readonly refusals: ReadonlyMap<string, number>;
+  /** When each server that is not ready and did not answer was last asked. */
+  readonly silentSince: ReadonlyMap<string, number>;
   /** The durables that JetStream does not have as they should be, though it was asked. */
   readonly durableAttempts: DurableAttempts;
   /** How many answers on the sidecars' subject could not be read, when they were last asked. */
@@ -74,6 +76,7 @@ export function emptyMemory(now: number): NodeMemory {
     staleSettings: new Map(),
     accesses: new Map(),
     refusals: new Map(),
+    silentSince: new Map(),
     durableAttempts: new Map(),
     unreadableAnswers: 0,
     activeAt: now,
@@ -99,6 +102,7 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
     staleSettings: advanceStale(before.staleSettings, plan, dataPlane.sidecars, now),
     accesses,
     refusals: nextRefusals(before.refusals, dataPlane, now),
+    silentSince: silentSinceOf(dataPlane) ?? before.silentSince,
     durableAttempts: dataPlane.nats?.durableAttempts ?? before.durableAttempts,
     unreadableAnswers,
     activeAt: before.activeAt,
@@ -125,6 +129,13 @@ function nextRefusals(before: NodeMemory['refusals'], { nats }: DataPlane, now: 
   return refusals;
 }
 
+/** undefined: no server was asked. */
+function silentSinceOf({ nats }: DataPlane): NodeMemory['silentSince'] | undefined {
+  return (
+    nats && new Map(nats.silent.flatMap(({ server, askedAt }) => (askedAt === undefined ? [] : [[server, askedAt]])))
+  );
+}
+
 /** The outcomes of a server that was asked; any other is a reason why it could not be. */
 const ASKED: ReadonlySet<string> = new Set(['Live', 'NoAuthorization', 'ConfigNotLive', 'IncludeMissing']);
 
@@ -141,10 +152,13 @@ export function liveAccessBefore({ liveAccess }: NodeMemory, written: Texts | un
   return liveAccess ?? accessIn(written);
 }
 
-/** Whom the planned files let in, where every server runs them: one that does not answer may let in others. */
+/**
+ * Whom the planned files let in, where every server runs them: one that does not answer may let in others, whatever Kubernetes says
+ * of its pod.
+ */
 function liveAccessOf({ files }: Plan, { nats }: DataPlane): Access | undefined {
-  const servers = nats?.servers ?? [];
-  const live = servers.length > 0 && servers.every(({ outcome }) => outcome === 'Live');
+  const { servers = [], silent = [] } = nats ?? {};
+  const live = servers.length > 0 && silent.length === 0 && servers.every(({ outcome }) => outcome === 'Live');
   return live && files ? accessIn(files.files) : undefined;
 }
 

@@ -38,6 +38,8 @@ export interface ProbeInput {
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   /** Servers that need not be tried with a stranger's key. */
   readonly refusing: ReadonlySet<string>;
+  /** When each server that is not ready and did not answer was last asked. */
+  readonly silentSince: ReadonlyMap<string, number>;
   /** Peers whose accounts are to be probed. */
   readonly peersToProbe: readonly Probe[];
   /** What became of earlier attempts to make the durables. */
@@ -81,26 +83,29 @@ export async function probeOutcome(probe: Promise<Probed>): Promise<ProbeOutcome
  * @throws only what nothing was prepared for, which is a bug
  */
 export async function probeNats(input: ProbeInput): Promise<Probed> {
-  const { node, plan, seed, previousSeed, endpoints, refusing } = input;
+  const { node, plan, seed, previousSeed, endpoints, refusing, silentSince, now } = input;
   if (!plan.files || seed === undefined) return NOT_PROBED;
   const signed: SignedInput = { ...input, seed };
   try {
-    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing };
-    const { live, servers } = await whichConfig(node.spec.nats.servers, wanted);
+    const asking = { silentSince, now };
+    const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing, asking };
+    const answers = await whichConfig(node.spec.nats.servers, wanted);
+    const { live, servers, silent } = answers;
     if (!servers.some(({ outcome }) => MAY_ACCEPT.has(outcome))) {
-      return notAsked(servers, servers.map(({ message }) => message).join('; '));
+      return notAsked(answers, servers.map(({ message }) => message).join('; '));
     }
     const signIn = await signInAsNode(signed);
-    if ('problem' in signIn) return notAsked(servers, signIn.problem);
+    if ('problem' in signIn) return notAsked(answers, signIn.problem);
     const { jetStream } = signIn;
     // Whatever is being asked then fails at once.
     const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const consumers = await reconcileDurables(jetStream, plan, input.durableAttempts, input.now, live);
+      const everywhere = live && silent.length === 0;
+      const consumers = await reconcileDurables(jetStream, plan, input.durableAttempts, now, everywhere);
       const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
       const sidecars = await sidecarsOf(jetStream, node.metadata.name);
       return {
-        dataPlane: { nats: { servers, ...consumers, access }, sidecars: sidecars?.statuses },
+        dataPlane: { nats: { servers, silent, ...consumers, access }, sidecars: sidecars?.statuses },
         unreadableAnswers: sidecars?.unreadable,
       };
     } finally {
@@ -108,7 +113,7 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
       await jetStream.close();
     }
   } catch (error) {
-    return notAsked([], problemOf(error));
+    return notAsked({ servers: [], silent: [] }, problemOf(error));
   }
 }
 
@@ -190,9 +195,9 @@ async function sidecarsOf(jetStream: JetStream, node: string): Promise<SidecarAn
   }
 }
 
-function notAsked(servers: ObservedNats['servers'], problem: string): Probed {
+function notAsked({ servers, silent }: Pick<ObservedNats, 'servers' | 'silent'>, problem: string): Probed {
   const [streamFirst, streamLast, durables] = [undefined, undefined, undefined];
-  const nats = { servers, streamFirst, streamLast, durables, problem, access: new Map() };
+  const nats = { servers, silent, streamFirst, streamLast, durables, problem, access: new Map() };
   return { dataPlane: { nats, sidecars: undefined }, unreadableAnswers: undefined };
 }
 

@@ -225,9 +225,20 @@ export class NodeController {
     const { seed, previousSeed } = key;
     const refusing = refusingStrangers(memory, now);
     const probes = peersToProbe({ granted: plan.granted, phase: plan.files?.phase }, memory.accesses, now);
-    const { durableAttempts } = memory;
+    const { durableAttempts, silentSince } = memory;
     return probeOutcome(
-      probeNats({ node, plan, seed, previousSeed, endpoints, refusing, peersToProbe: probes, durableAttempts, now }),
+      probeNats({
+        node,
+        plan,
+        seed,
+        previousSeed,
+        endpoints,
+        refusing,
+        peersToProbe: probes,
+        durableAttempts,
+        silentSince,
+        now,
+      }),
     );
   }
 

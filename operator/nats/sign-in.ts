@@ -1,8 +1,8 @@
 import type { Reason } from '../../common/contract/reasons.ts';
 import { messageOf, TransientError } from '../../common/errors.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
-import type { Endpoint } from '../plan/observed/endpoints.ts';
-import type { ServerReport } from '../plan/observed/observed.ts';
+import { type Endpoint, endpointsToAsk, serverAt } from '../plan/observed/endpoints.ts';
+import type { ServerReport, SilentServer } from '../plan/observed/observed.ts';
 import { addressesOf } from './addresses.ts';
 import { connectOnce, type ServerTrust } from './connection.ts';
 import { canaryKey, localNatsKey, makeKey, type UserKey } from './keys.ts';
@@ -20,10 +20,23 @@ export interface SignIn {
   readonly certificateExpires?: number | undefined;
 }
 
-export interface LiveReport {
-  /** Whether there is a server, and every server runs this configuration. */
-  readonly live: boolean;
+/** What became of asking servers. */
+export interface Answers {
   readonly servers: readonly ServerReport[];
+  /** Those that are not ready and did not answer. They are not among the others, since they may only be starting. */
+  readonly silent: readonly SilentServer[];
+}
+
+export interface LiveReport extends Answers {
+  /** Whether there is a server, and every server runs this configuration, but for those that are {@link Answers.silent}. */
+  readonly live: boolean;
+}
+
+/** When servers are asked that are not ready and did not answer before; see {@link endpointsToAsk}. */
+export interface Asking {
+  readonly silentSince: ReadonlyMap<string, number>;
+  /** In milliseconds since 1970. */
+  readonly now: number;
 }
 
 export interface WhichConfig extends ServerTrust {
@@ -40,6 +53,8 @@ export interface WhichConfig extends ServerTrust {
   readonly refusing?: ReadonlySet<string>;
   /** The addresses behind a server's URL, by that URL, where Kubernetes knows them better than DNS does. */
   readonly endpoints?: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Absent: each of them is asked. */
+  readonly asking?: Asking;
 }
 
 /**
@@ -67,27 +82,53 @@ export async function trySignIn(server: string, key: UserKey, trust: ServerTrust
  * @throws InvalidInputError where a server's URL, the CA or a seed cannot be read
  */
 export async function whichConfig(servers: readonly string[], wanted: WhichConfig): Promise<LiveReport> {
-  const reports = await Promise.all(servers.map((server) => reportsOf(server, wanted)));
-  const all = reports.flat();
-  return { live: all.length > 0 && all.every(({ outcome }) => outcome === 'Live'), servers: all };
+  const answers = await Promise.all(servers.map((server) => answersOf(server, wanted)));
+  const all = answers.flatMap((each) => each.servers);
+  const live = all.length > 0 && all.every(({ outcome }) => outcome === 'Live');
+  return { live, servers: all, silent: answers.flatMap(({ silent }) => silent) };
 }
 
-async function reportsOf(server: string, wanted: WhichConfig): Promise<ServerReport[]> {
+async function answersOf(server: string, wanted: WhichConfig): Promise<Answers> {
   const { secure, host, port } = requireServerUrl(server);
-  let families: readonly (readonly Endpoint[])[];
+  const name = hostAndPort({ host, port });
+  const trust = { ...wanted, tlsServerName: wanted.tlsServerName ?? host };
+  const ask = (endpoint: Endpoint): Promise<ServerReport> =>
+    reportOf(secure ? 'tls' : 'nats', serverAt(endpoint), trust);
+  const known = wanted.endpoints?.get(server);
+  if (known) return askEndpoints(name, known, ask, wanted.asking ?? { silentSince: new Map(), now: Date.now() });
   try {
-    const known = wanted.endpoints?.get(server);
-    families = known
-      ? [known]
-      : (await addressesOf(host)).map((addresses) => addresses.map((address) => ({ address, port })));
+    const families = (await addressesOf(host)).map((addresses) => addresses.map((address) => ({ address, port })));
+    return { servers: await askOneFamily(families, ask), silent: [] };
   } catch (error) {
     if (!(error instanceof TransientError)) throw error;
-    return [{ server: hostAndPort({ host, port }), outcome: error.reason, message: messageOf(error) }];
+    return { servers: [{ server: name, outcome: error.reason, message: messageOf(error) }], silent: [] };
   }
-  const trust = { ...wanted, tlsServerName: wanted.tlsServerName ?? host };
-  const ask = ({ address, port: at }: Endpoint): Promise<ServerReport> =>
-    reportOf(secure ? 'tls' : 'nats', hostAndPort({ host: address, port: at }), trust);
-  return askOneFamily(families, ask);
+}
+
+/**
+ * Asks the servers behind a Service. One that is not ready counts as any other if it answers. Where nothing is left that counts, there
+ * is one report that says so.
+ *
+ * @param service as that report names it
+ */
+export async function askEndpoints(
+  service: string,
+  endpoints: readonly Endpoint[],
+  ask: (endpoint: Endpoint) => Promise<ServerReport>,
+  { silentSince, now }: Asking,
+): Promise<Answers> {
+  const due = [...endpointsToAsk(endpoints, silentSince, now)];
+  const asked = new Map(await Promise.all(due.map(async (endpoint) => [endpoint, await ask(endpoint)] as const)));
+  const servers: ServerReport[] = [];
+  const silent: SilentServer[] = [];
+  for (const endpoint of endpoints) {
+    const [server, report] = [serverAt(endpoint), asked.get(endpoint)];
+    if (report && (!endpoint.notReady || report.outcome !== 'Unreachable')) servers.push(report);
+    else silent.push({ server, askedAt: report ? now : silentSince.get(server) });
+  }
+  if (servers.length === 0)
+    servers.push({ server: service, outcome: 'Unreachable', message: noneReady(service, silent) });
+  return { servers, silent };
 }
 
 /**
@@ -134,6 +175,11 @@ async function reportOf(scheme: string, server: string, wanted: WhichConfig): Pr
     if (outcome !== 'KeyRefused' && outcome !== 'Accepted') return report(outcome, message);
   }
   return report('IncludeMissing', includeMissing(server, localNatsKey(wanted.nodeSeed)));
+}
+
+function noneReady(service: string, silent: readonly SilentServer[]): string {
+  const pods = silent.map(({ server }) => server).join(', ');
+  return `none of the pods behind ${service} is ready, and no nats-server answers at ${pods}: is one running? Its log says why not`;
 }
 
 const REFUSED: SignIn = { outcome: 'KeyRefused', message: '' };

@@ -1,10 +1,20 @@
-import { parseServerUrl } from '../../../common/server-url.ts';
+import { hostAndPort, parseServerUrl } from '../../../common/server-url.ts';
 import type { EndpointSlice, Service } from '../../api/objects.ts';
 
 /** Where one nats-server listens. */
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
+  /**
+   * Set where Kubernetes calls its pod not ready. It may be starting, or have ended. It may also run on as it was, where its machine
+   * has lost its kubelet: then it never gets a new configuration, and lets in whoever had access before.
+   */
+  readonly notReady?: true;
+}
+
+/** As reports name the server. */
+export function serverAt({ address, port }: Endpoint): string {
+  return hostAndPort({ host: address, port });
 }
 
 /**
@@ -39,8 +49,7 @@ function ofOneFamily({ spec }: Service, slices: readonly EndpointSlice[]): reado
 }
 
 /**
- * Every ready pod behind a Service, at one address. DNS may give one address for all of them, and each server must be asked by itself. Pods that
- * are not ready are left out: they read their configuration when they start.
+ * Every pod behind a Service, at one address. DNS may give one address for all of them, and each server must be asked by itself.
  *
  * @param port of the Service
  * @returns undefined where there is no such Service, it has no such port, or Kubernetes knows no endpoints of it
@@ -55,10 +64,41 @@ export function endpointsBehind(
   const found = ofOneFamily(service, slices).flatMap((slice) => {
     const { port: target } = slice.ports?.find(({ name = '' }) => (name ?? '') === (servicePort.name ?? '')) ?? {};
     if (target === undefined) return [];
-    const ready = (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
-    // What further addresses of an endpoint would mean is not defined.
-    return ready.flatMap(({ addresses }) => addresses.slice(0, 1).map((address) => ({ address, port: target })));
+    return (slice.endpoints ?? []).flatMap(({ addresses, conditions }): Endpoint[] => {
+      const state = conditions?.ready === false ? { notReady: true as const } : {};
+      // What further addresses of an endpoint would mean is not defined.
+      return addresses.slice(0, 1).map((address) => ({ address, port: target, ...state }));
+    });
   });
-  const once = new Map(found.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
+  // While an endpoint moves to another slice it is in both. The one that is ready counts.
+  const readyLast = found.sort((a, b) => Number(b.notReady ?? false) - Number(a.notReady ?? false));
+  const once = new Map(readyLast.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
   return once.size === 0 ? undefined : [...once.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+}
+
+/** Each attempt at a machine that is gone takes seconds, and the whole reconcile waits for it. */
+const ASK_SILENT_AGAIN_MS = 60_000;
+/** A Service has a few nats-servers. Whoever writes a slice with hundreds must not have us knock at all of them. */
+const MOST_NOT_READY = 16;
+
+/**
+ * Those to ask now: all that are ready, and of the others those that answered the last time, or that were silent and were not asked
+ * for a while; the ones that were asked longest ago come first.
+ *
+ * @param silentSince when each server that is not ready and did not answer was last asked, in milliseconds since 1970
+ * @param now in milliseconds since 1970
+ */
+export function endpointsToAsk(
+  endpoints: readonly Endpoint[],
+  silentSince: ReadonlyMap<string, number>,
+  now: number,
+): ReadonlySet<Endpoint> {
+  const askedAt = (endpoint: Endpoint): number => silentSince.get(serverAt(endpoint)) ?? 0;
+  const others = endpoints
+    .filter(({ notReady }) => notReady)
+    // Absolute, because the clock may have been set back since.
+    .filter((endpoint) => Math.abs(now - askedAt(endpoint)) >= ASK_SILENT_AGAIN_MS)
+    .sort((a, b) => askedAt(a) - askedAt(b))
+    .slice(0, MOST_NOT_READY);
+  return new Set([...endpoints.filter(({ notReady }) => !notReady), ...others]);
 }

@@ -100,6 +100,14 @@ export interface ServerReport {
   readonly certificateExpires?: number | undefined;
 }
 
+/** A nats-server whose pod Kubernetes calls not ready, and that does not answer: whether its process still runs is not known. */
+export interface SilentServer {
+  /** As a {@link ServerReport} would name it. */
+  readonly server: string;
+  /** When it was last asked, in milliseconds since 1970; undefined: not yet, since there are many of its kind. */
+  readonly askedAt: number | undefined;
+}
+
 /** The state of a peer's durable consumer. */
 export interface ObservedDurable {
   readonly name: string;
@@ -165,6 +173,8 @@ export interface PeerConnection {
 /** What was found out about the node's local NATS. */
 export interface ObservedNats {
   readonly servers: readonly ServerReport[];
+  /** Servers that are not among {@link servers}: mostly they are starting, but one may still let in whoever had access before. */
+  readonly silent: readonly SilentServer[];
   /** The stream's first sequence; undefined where there is no stream, or it could not be asked. */
   readonly streamFirst: number | undefined;
   /** When the stream's oldest message was stored, in milliseconds since 1970; undefined where there is none, or it is not known. */

@@ -29,6 +29,7 @@ export function keyReady(
 
 /**
  * Whether every nats-server runs the configuration that was written last. Only signing in shows that; having written it does not.
+ * A server that is not ready and does not answer may only be starting, and makes it false for none of the others.
  *
  * @param phase of the configuration that was written last
  * @param waitedMs how long ago that was written, in milliseconds
@@ -57,8 +58,18 @@ export function natsConfigLive(
     const message = 'the first of two reloads is live; the second was not written yet';
     return { type, status: 'False', reason: 'ConfigNotLive', message };
   }
-  const message = `${nats.servers.length} of ${nats.servers.length} nats-servers run the configuration`;
+  const count = nats.servers.length;
+  const message = `${count} of ${count} nats-servers run the configuration${silentRemark(nats.silent)}`;
   return { type, status: 'True', reason: 'Live', message };
+}
+
+function silentRemark(silent: ObservedNats['silent']): string {
+  if (silent.length === 0) return '';
+  const which = silent.map(({ server }) => server).join(', ');
+  return (
+    `; not among them is what is not ready and does not answer: ${which}. If its process still runs, it lets in whoever had access ` +
+    'when it last reloaded. So no event tells of access that begins or ends before it answers, or its pod is gone'
+  );
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   whichConfig,
 } from '../../../operator/nats/sign-in.ts';
 import { natsIncludes } from '../../../operator/plan/nats/permissions.ts';
+import type { Endpoint } from '../../../operator/plan/observed/endpoints.ts';
 import { freePort, soonerThan, until } from '../../kit/processes/process.ts';
 import {
   type CertificateAuthority,
@@ -111,6 +112,27 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
       const endpoints = new Map([['tls://localhost:4222', behind]]);
       isReported(await ask('tls://localhost:4222', 'one', { endpoints }), 'Live', /NATS server \[::1\]:/);
       isReported(await ask(server, 'one', { ca: (await createCertificateAuthority('b')).ca }), 'NotTrusted', /\[::1\]/);
+    });
+
+    it('asks a server whose pod is not ready as well, and sets it apart only if it does not answer', async () => {
+      const [current, older] = await Promise.all([serve(included('two')), serve(included('one'))]);
+      const at = (port: number): Endpoint => ({ address: '127.0.0.1', port });
+      const lost: Endpoint = { ...at(older.port), notReady: true };
+      const gone: Endpoint = { ...at(await freePort()), notReady: true };
+      const url = 'tls://localhost:4222';
+      const found = async (...endpoints: readonly Endpoint[]): Promise<LiveReport> =>
+        ask(url, 'two', { endpoints: new Map([[url, endpoints]]) });
+      const report = await found(at(current.port), lost, gone);
+      assert.deepEqual(
+        [report.live, ...report.servers.map(({ server, outcome }) => `${server} ${outcome}`)],
+        [false, `${current.host} Live`, `${older.host} ConfigNotLive`],
+      );
+      assert.deepEqual(
+        report.silent.map(({ server }) => server),
+        [`127.0.0.1:${gone.port}`],
+      );
+      assert.equal((await found(at(current.port), gone)).live, true);
+      isReported(await found(gone), 'Unreachable', /none of the pods behind localhost:4222 is ready/);
     });
 
     it('reports NoAuthorization for a server without any users, also when our own key is accepted there', async () => {
@@ -248,7 +270,11 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
     });
 
     it('is never live where there is no server', async () => {
-      assert.deepEqual(await whichConfig([], { nodeSeed: node.seed, hash: 'one' }), { live: false, servers: [] });
+      assert.deepEqual(await whichConfig([], { nodeSeed: node.seed, hash: 'one' }), {
+        live: false,
+        servers: [],
+        silent: [],
+      });
     });
   });
 

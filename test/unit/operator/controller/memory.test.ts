@@ -76,6 +76,16 @@ describe('whom the servers were seen to let in', () => {
     assert.deepEqual(accounts(next(first, { plan: otherPlan, dataPlane: servers() })), ['lfh-sync-b']);
   });
 
+  it('stays as it was while a server that is not ready does not answer: it may run on, and let in a key that was taken out', () => {
+    const first = next(emptyMemory(NOW), { plan: otherPlan, written, dataPlane: servers('Live') });
+    const silent = [{ server: '10.0.0.9:4222', askedAt: NOW }];
+    const dataPlane = { nats: natsOf([], { silent }), sidecars: [] };
+    const held = next(first, { dataPlane });
+    assert.deepEqual(accounts(held), ['lfh-sync-b', 'lfh-sync-c']);
+    assert.equal(held.liveHash, hash, 'the others run it, and the second reload need not wait');
+    assert.deepEqual(accounts(next(held, { dataPlane: servers('Live', 'Live') })), ['lfh-sync-b']);
+  });
+
   it('is nobody where nothing was written yet', () => {
     assert.deepEqual(accounts(next(emptyMemory(NOW))), []);
   });
@@ -127,6 +137,21 @@ describe('servers that refuse a stranger', () => {
 
   it('are tried again after the clock was set back', () => {
     assert.equal(refusingStrangers(seen, NOW - 2 * MINUTE_MS).size, 0);
+  });
+});
+
+describe('servers that are not ready and did not answer', () => {
+  const silentAt = (askedAt: number | undefined): DataPlane => ({
+    nats: natsOf([], { silent: [{ server: '10.0.0.9:4222', askedAt }] }),
+    sidecars: [],
+  });
+
+  it('are remembered with when they were asked, until they answer or their pod is gone', () => {
+    const seen = next(emptyMemory(NOW), { dataPlane: silentAt(NOW) });
+    assert.deepEqual([...seen.silentSince], [['10.0.0.9:4222', NOW]]);
+    assert.deepEqual([...next(seen, { dataPlane: UNKNOWN }).silentSince.keys()], ['10.0.0.9:4222']);
+    assert.equal(next(seen, { dataPlane: servers('Live') }).silentSince.size, 0);
+    assert.equal(next(seen, { dataPlane: silentAt(undefined) }).silentSince.size, 0);
   });
 });
 

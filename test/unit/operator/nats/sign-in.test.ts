@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { askOneFamily } from '../../../../operator/nats/sign-in.ts';
+import { type Answers, askEndpoints, askOneFamily } from '../../../../operator/nats/sign-in.ts';
+import { type Endpoint, serverAt } from '../../../../operator/plan/observed/endpoints.ts';
 import type { ServerReport } from '../../../../operator/plan/observed/observed.ts';
 
 describe('servers behind a name that has addresses of both IP families', () => {
@@ -36,5 +37,55 @@ describe('servers behind a name that has addresses of both IP families', () => {
     const one = { 'fd00::2': 'Live', '10.0.0.3': 'Live' } as const;
     assert.deepEqual(await reported([IPV6, IPV4], one), ['fd00::2 Live', 'fd00::3 Unreachable']);
     assert.deepEqual(await reported([], {}), []);
+  });
+});
+
+describe('servers behind a Service', () => {
+  const NOW = 1_800_000_000_000;
+  const endpoint = (last: number, state: Pick<Endpoint, 'notReady'> = {}): Endpoint => {
+    return { address: `10.0.0.${last}`, port: 4222, ...state };
+  };
+  const [ready, down, starting] = [endpoint(1), endpoint(2), endpoint(3, { notReady: true })];
+  const SILENT = '10.0.0.3:4222';
+
+  async function answersOf(
+    endpoints: readonly Endpoint[],
+    answering: Record<string, ServerReport['outcome']>,
+    silentSince: ReadonlyMap<string, number> = new Map(),
+  ): Promise<Answers & { readonly asked: readonly string[] }> {
+    const asked: string[] = [];
+    const ask = async (at: Endpoint): Promise<ServerReport> => {
+      const server = serverAt(at);
+      asked.push(server);
+      return { server, outcome: answering[server] ?? 'Unreachable', message: '' };
+    };
+    return { ...(await askEndpoints('nats:4222', endpoints, ask, { silentSince, now: NOW })), asked };
+  }
+  const outcomesOf = ({ servers }: Answers): string[] => servers.map(({ server, outcome }) => `${server} ${outcome}`);
+
+  it('count also where they are not ready and answer: nobody has told such a process that it has ended', async () => {
+    for (const outcome of ['Live', 'ConfigNotLive', 'NotTrusted'] as const) {
+      const found = await answersOf([ready, starting], { '10.0.0.1:4222': 'Live', [SILENT]: outcome });
+      assert.deepEqual([outcomesOf(found), found.silent], [['10.0.0.1:4222 Live', `${SILENT} ${outcome}`], []]);
+    }
+  });
+
+  it('are set apart where they are not ready and do not answer, unlike those that should', async () => {
+    const found = await answersOf([ready, down, starting], { '10.0.0.1:4222': 'Live' });
+    assert.deepEqual(outcomesOf(found), ['10.0.0.1:4222 Live', '10.0.0.2:4222 Unreachable']);
+    assert.deepEqual(found.silent, [{ server: SILENT, askedAt: NOW }]);
+  });
+
+  it('are still known as silent while they are not asked again', async () => {
+    const silentSince = new Map([[SILENT, NOW - 1_000]]);
+    const found = await answersOf([ready, starting], { '10.0.0.1:4222': 'Live', [SILENT]: 'Live' }, silentSince);
+    assert.deepEqual(found.asked, ['10.0.0.1:4222']);
+    assert.deepEqual(found.silent, [{ server: SILENT, askedAt: NOW - 1_000 }]);
+  });
+
+  it('are one that is down where none is ready and none answers', async () => {
+    const found = await answersOf([starting], {});
+    assert.deepEqual(outcomesOf(found), ['nats:4222 Unreachable']);
+    assert.match(found.servers[0]?.message ?? '', /none of the pods behind nats:4222 is ready.* at 10\.0\.0\.3:4222/);
   });
 });

@@ -245,6 +245,7 @@ export function durableOf(
 export function natsOf(durables: readonly ObservedDurable[] = [], changes: Partial<ObservedNats> = {}): ObservedNats {
   return {
     servers: [{ server: '10.0.0.1:4222', outcome: 'Live', message: '10.0.0.1:4222 runs it' }],
+    silent: [],
     streamFirst: 1,
     streamLast: 70,
     durables,

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import type { EndpointSlice, Service } from '../../../../../operator/api/objects.ts';
-import { endpointsBehind, listensAt, serviceNamed } from '../../../../../operator/plan/observed/endpoints.ts';
+import {
+  type Endpoint,
+  endpointsBehind,
+  endpointsToAsk,
+  listensAt,
+  serverAt,
+  serviceNamed,
+} from '../../../../../operator/plan/observed/endpoints.ts';
 
 describe("the endpoints of a node's NATS", () => {
   it('are looked up by the Service that the URL names, however it is written, in its own namespace only', () => {
@@ -47,11 +54,19 @@ describe("the endpoints of a node's NATS", () => {
     };
   }
 
-  it('are the ready pods, each once, with the port that it listens on', () => {
-    const slices = [slice(['10.0.0.3', '10.0.0.2']), slice(['10.0.0.2'], true), slice(['10.0.0.9'], false)];
+  it('are the pods, each once, with the port that it listens on', () => {
+    const slices = [slice(['10.0.0.3', '10.0.0.2']), slice(['10.0.0.2'], true)];
     assert.deepEqual(endpointsBehind(service, slices, 4222), [
       { address: '10.0.0.2', port: 14_222 },
       { address: '10.0.0.3', port: 14_222 },
+    ]);
+  });
+
+  it('are also the pods that are not ready, marked as such: the process of one may run on', () => {
+    const slices = [slice(['10.0.0.2']), slice(['10.0.0.9', '10.0.0.2'], false)];
+    assert.deepEqual(endpointsBehind(service, slices, 4222), [
+      { address: '10.0.0.2', port: 14_222 },
+      { address: '10.0.0.9', port: 14_222, notReady: true },
     ]);
   });
 
@@ -75,5 +90,36 @@ describe("the endpoints of a node's NATS", () => {
     assert.equal(endpointsBehind(service, [slice(['10.0.0.2'])], 5222), undefined);
     assert.equal(endpointsBehind(service, [], 4222), undefined);
     assert.equal(endpointsBehind(service, [{ ...slice([]), ports: null, endpoints: null }], 4222), undefined);
+  });
+});
+
+describe('the endpoints that are asked in a reconcile', () => {
+  const NOW = 1_800_000_000_000;
+  const ready: Endpoint = { address: '10.0.0.1', port: 4222 };
+  const notReady = (last: number): Endpoint => ({ address: `10.0.1.${last}`, port: 4222, notReady: true });
+  const asked = (endpoints: readonly Endpoint[], silentSince: Readonly<Record<string, number>> = {}): string[] =>
+    [...endpointsToAsk(endpoints, new Map(Object.entries(silentSince)), NOW)].map(serverAt);
+
+  it('are all that are ready, and one that is not and was not silent before', () => {
+    assert.deepEqual(asked([notReady(2), ready]), ['10.0.0.1:4222', '10.0.1.2:4222']);
+    assert.deepEqual(asked([ready], { '10.0.0.1:4222': NOW }), ['10.0.0.1:4222']);
+  });
+
+  it('are one that was silent only once a minute: a machine that is gone would hold up each of them', () => {
+    const silentAt = (at: number): string[] => asked([ready, notReady(2)], { '10.0.1.2:4222': at });
+    assert.deepEqual(silentAt(NOW - 59_999), ['10.0.0.1:4222']);
+    assert.deepEqual(silentAt(NOW - 60_000), ['10.0.0.1:4222', '10.0.1.2:4222']);
+    assert.deepEqual(silentAt(NOW + 60_000), ['10.0.0.1:4222', '10.0.1.2:4222'], 'the clock was set back');
+  });
+
+  it('are no more than a few that are not ready, and each of them in its turn', () => {
+    const many = Array.from({ length: 40 }, (_, index) => notReady(index));
+    const silentSince: Record<string, number> = {};
+    for (let turn = 1; turn <= 3; turn += 1) {
+      const found = asked(many, silentSince);
+      assert.equal(found.length, turn < 3 ? 16 : 8);
+      for (const server of found) silentSince[server] = NOW - 60_000 + turn;
+    }
+    assert.equal(Object.keys(silentSince).length, 40);
   });
 });

@@ -103,6 +103,13 @@ export const NATS_ROWS: readonly ConditionRow[] = [
       certificates(40, 20),
       /^2 of 2 nats-servers run.*; the certificate of a nats-server of this node, .* expires on 2026-12-15T12/,
     ],
+    [
+      'another one is not ready and does not answer',
+      'True',
+      'Live',
+      asked({ silent: [{ server: 'n2:4222', askedAt: undefined }] }),
+      /^1 of 1 nats-servers run the configuration; not among them is .*: n2:4222\. If its process still runs, it lets in/,
+    ],
     ['their certificates expire later', 'True', 'Live', certificates(31, 40), /^[^;]*$/],
     [
       'the load balancer for the peers has no address yet',
