@@ -21,6 +21,8 @@ export class ConfigMaps {
   readonly #log: Logger;
   /** What an apply returned, and the version that the watch had delivered before it. */
   readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
+  /** Of the objects that count only all together, the one that was refused last. */
+  #refusedLast: string | undefined;
 
   constructor(api: Cluster, log: Logger) {
     this.#api = api;
@@ -47,7 +49,7 @@ export class ConfigMaps {
    *
    * @param revocations what to write in place of an object that is refused
    * @param together names of objects that count only all together, as the sidecars' settings do: one MAC authenticates all of them.
-   *   What has to be made comes first, since a quota may refuse it. Where one is refused, all of them stay as they were
+   *   Where one is refused, all of them stay as they were
    * @throws KubeError where the API does not answer
    */
   async write(
@@ -58,14 +60,16 @@ export class ConfigMaps {
   ): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     const done = new Set<string>();
-    const there = this.current(seen);
-    const isMade = ({ metadata: { name } }: ConfigMap): boolean => together.includes(name) && !there.has(name);
-    for (const object of [...objects].sort((one, other) => Number(isMade(other)) - Number(isMade(one)))) {
+    for (const object of inOrder(objects, together, this.current(seen), this.#refusedLast)) {
       const { name } = object.metadata;
       if (done.has(name)) continue;
       const outcome = await this.#writeOne(object, seen);
       outcomes.push(outcome);
-      if (outcome.refused === undefined) continue;
+      if (outcome.refused === undefined) {
+        if (name === this.#refusedLast) this.#refusedLast = undefined;
+        continue;
+      }
+      if (together.includes(name)) this.#refusedLast = name;
       const refused = together.includes(name) ? together : [name];
       for (const instead of inPlaceOf(refused, objects, revocations, this.current(seen))) {
         outcomes.push(await this.#writeOne(instead, seen));
@@ -107,6 +111,25 @@ export class ConfigMaps {
     if (finalizers.length > 0) await this.#api.remove(found, { metadata: { finalizers: null } });
     await this.#api.delete(KINDS.configMap, namespace, name);
   }
+}
+
+/**
+ * In which order objects are written of which some count only all together. Whatever is likely to be refused comes first, so that
+ * nothing has to be put back: the one that was refused last, and then what has to be made, which a quota may refuse. Otherwise each
+ * reconcile would write the others and put them back, and the watch of these changes would begin the next one at once.
+ */
+export function inOrder(
+  objects: readonly ConfigMap[],
+  together: readonly string[],
+  there: ByName,
+  refusedLast: string | undefined,
+): ConfigMap[] {
+  const rank = ({ metadata: { name } }: ConfigMap): number => {
+    if (!together.includes(name)) return 2;
+    if (name === refusedLast) return 0;
+    return there.has(name) ? 2 : 1;
+  };
+  return [...objects].sort((one, other) => rank(one) - rank(other));
 }
 
 /** Whether an apply would change nothing. */

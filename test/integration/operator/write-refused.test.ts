@@ -130,17 +130,17 @@ describe('an operator whose writes the API server refuses', function () {
     assert.deepEqual(await Promise.all([b, c, d, e].map(hasAccess)), [false, true, true, true]);
   });
 
-  it('leaves the settings of sidecars as they were while one of their ConfigMaps is refused', async () => {
-    const ca = await createCertificateAuthority('one of many');
-    const spec = { servers: ['tls://192.0.2.1:4222'], ca: { inline: ca.ca } };
-    await site.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', ...spec } });
-    const textsOf = async (name: string): Promise<Readonly<Record<string, string>> | undefined> =>
-      (await site.get<ConfigMap>(KINDS.configMap, name))?.data;
-    const [first, second] = NAMES.sidecars('local') as [string, string, string];
-    await until('it is told', async () => (await textsOf(first))?.['ca-lfh-sync-hospital-b.crt'] === ca.ca);
-    const before = await textsOf(first);
+  const [first, second] = NAMES.sidecars('local') as [string, string, string];
 
-    await allowOnly(`object.metadata.name != '${second}'`, { metadata: { name: second }, data: {} });
+  async function textsOf(name: string): Promise<Readonly<Record<string, string>> | undefined> {
+    return (await site.get<ConfigMap>(KINDS.configMap, name))?.data;
+  }
+
+  const refuse = (name: string): Promise<void> =>
+    allowOnly(`object.metadata.name != '${name}'`, { metadata: { name }, data: {} });
+
+  /** Peers that are received from, with so many CAs that the settings do not fit into one ConfigMap. */
+  async function manyPeers(spec: object): Promise<{ readonly names: readonly string[]; readonly inline: string }> {
     const all = await Promise.all(Array.from({ length: 60 }, () => createCertificateAuthority('one of many')));
     const inline = all.map((each) => each.ca).join('');
     await site.apply(KINDS.configMap, 'many-cas', { data: { 'ca.crt': inline } });
@@ -149,6 +149,18 @@ describe('an operator whose writes the API server refuses', function () {
     const many = { ...spec, ca: { configMapRef: { name: 'many-cas' } } };
     const peers = names.map((name) => ({ apiVersion, kind, metadata: { name }, spec: { lfhId: name, ...many } }));
     await plane.apply(peers, site.namespace);
+    return { names, inline };
+  }
+
+  it('leaves the settings of sidecars as they were while one of their ConfigMaps is refused', async () => {
+    const ca = await createCertificateAuthority('one of many');
+    const spec = { servers: ['tls://192.0.2.1:4222'], ca: { inline: ca.ca } };
+    await site.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', ...spec } });
+    await until('it is told', async () => (await textsOf(first))?.['ca-lfh-sync-hospital-b.crt'] === ca.ca);
+    const before = await textsOf(first);
+
+    await refuse(second);
+    const { names, inline } = await manyPeers(spec);
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
     const seed = Buffer.from((await site.keySecret()).data?.['nats-server.nk'] ?? '', 'base64');
     const now = (await textsOf(first)) ?? {};
@@ -161,6 +173,31 @@ describe('an operator whose writes the API server refuses', function () {
     await until('and as a whole', async () =>
       isAuthentic({ ...(await textsOf(first)), ...(await textsOf(second)) }, [seed]),
     );
+  });
+
+  it('writes none of the settings of sidecars again and again while a change of one of their ConfigMaps is refused', async () => {
+    const spec = { servers: ['tls://192.0.2.1:4222'] };
+    const { names } = await manyPeers(spec);
+    const [last = ''] = names.slice(-1);
+    await until(
+      'there are two',
+      async () => (await textsOf(second))?.[`ca-lfh-sync-${last}.crt`] !== undefined,
+      60_000,
+    );
+    await refuse(second);
+    // Both would change: the first names it, and the second has its CA.
+    const { ca } = await createCertificateAuthority('another');
+    await site.apply(KINDS.peer, 'hospital-z', { spec: { lfhId: 'hospital-z', ...spec, ca: { inline: ca } } });
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'WriteRefused');
+    const version = async (): Promise<string | undefined> =>
+      (await site.get<ConfigMap>(KINDS.configMap, first))?.metadata.resourceVersion;
+    // What was begun before the refusal was known may still put something back.
+    await operator.reconciled(2);
+    const before = await version();
+    await operator.reconciled(3);
+    assert.equal(await version(), before);
+    await removePolicy();
+    await until('it is told', async () => (await textsOf(second))?.['ca-lfh-sync-hospital-z.crt'] === ca, 60_000);
   });
 
   it('takes access back that somebody has made immutable while no operator ran, finalizer and all, and says so', async () => {
