@@ -82,8 +82,9 @@ async function waitUntil(
   const configMap = NAMES.nats(CHART_NODE);
   const advice =
     `the ConfigMap ${namespace}/${configMap}, which nats-server includes, still lets peers in ${timeoutMs / 1000} s after they or their node were ` +
-    'deleted, or the sidecar is still in its workload: the operator has to remove both. Is one running and ready? Its log says what ' +
-    'it waits for. Try again when it works. If it never will, remove the accounts of the peers from that ConfigMap by hand, and ' +
+    'deleted, or the nats-servers were not restarted since where spec.nats.reload is Restart, or the sidecar is still in its ' +
+    'workload: the operator has to do all of it. Is one running and ready? Its log says what it waits for. Try again when it ' +
+    'works. If it never will, remove the accounts of the peers from that ConfigMap by hand, restart the nats-servers, and remove ' +
     'the sidecar as docs/injection.md says, then run helm uninstall --no-hooks';
   await retryUntil(deadline, advice, async () => {
     const found = await api.get<ConfigMap>(KINDS.configMap, namespace, configMap);

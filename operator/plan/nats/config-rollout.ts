@@ -75,6 +75,16 @@ export function readRolloutNote({ metadata, data }: ConfigMap, note: string | un
   return { workload, hash: short(hashOf(data) ?? ''), how: how as ConfigRollout['how'], mounting: metadata.name };
 }
 
+/**
+ * Whether a ConfigMap comes into force without another attempt at its rollout. A mounted one arrives by itself where the pods were not
+ * annotated, but a nats-server that nobody restarts never reads it.
+ *
+ * @param outcome whether the workload is there and was rolled out; undefined where that was refused or had no answer
+ */
+export function isInForceAfter({ how }: Pick<ConfigRollout, 'how'>, outcome: boolean | undefined): boolean {
+  return how === 'NudgeKubelet' || outcome !== undefined;
+}
+
 function short(hash: string): string {
   return hash.slice(0, 12);
 }

@@ -66,11 +66,13 @@ export function letsNobodyIn({ data = {} }: ConfigMap): boolean {
 }
 
 /**
- * Whether all was taken back after a node was deleted: its ConfigMap for NATS lets in no peer, and notes no workload that has the
- * sidecar. While the node exists, the ConfigMap notes that workload for as long as the sidecar is in it.
+ * Whether all was taken back after a node was deleted: its ConfigMap for NATS lets in no peer, and notes neither a workload that has
+ * the sidecar nor one that has to take the ConfigMap up. While the node exists, the ConfigMap notes both.
  */
 export function isTakenBack(configMap: ConfigMap): boolean {
-  return letsNobodyIn(configMap) && configMap.metadata.annotations?.[WORKLOAD_NOTE] === undefined;
+  const { annotations = {} } = configMap.metadata;
+  const isNoted = [WORKLOAD_NOTE, ROLLOUT_NOTE].some((note) => annotations[note] !== undefined);
+  return letsNobodyIn(configMap) && !isNoted;
 }
 
 /** A ConfigMap that Kubernetes deletes with its node. */

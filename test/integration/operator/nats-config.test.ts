@@ -6,6 +6,7 @@ import { statusSubject, syncName } from '../../../common/contract/names.ts';
 import { type ConfigMap, KINDS, type KubeObject, type Workload } from '../../../operator/api/objects.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
 import { trySignIn } from '../../../operator/nats/sign-in.ts';
+import { ROLLOUT_NOTE } from '../../../operator/plan/observed/names.ts';
 import { type OperatorOptions, OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
@@ -273,6 +274,44 @@ describe("the operator's NATS configuration", function () {
       await plane.apply([{ apiVersion, kind, metadata: { name: 'nats' }, spec }], site.namespace);
     }
 
+    /** What the template was annotated with for the restart that was ordered last. */
+    async function ordered(site: OperatedSite): Promise<string | undefined> {
+      const { spec } = (await site.get<Workload>(KINDS.statefulSet, 'nats')) ?? {};
+      return spec?.template.metadata?.annotations?.['sync.linuxforhealth.io/config'];
+    }
+
+    /** As a cluster's administrator may. @returns what takes it back */
+    async function refuseRestarts(namespace: string): Promise<() => Promise<unknown>> {
+      const named = (kind: string, spec: object): object => ({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind,
+        metadata: { name: 'lfh-sync-test-restarts' },
+        spec,
+      });
+      const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['statefulsets'] };
+      const policy = named('ValidatingAdmissionPolicy', {
+        failurePolicy: 'Fail',
+        matchConstraints: { resourceRules: [rule] },
+        validations: [{ expression: 'false', message: 'no restarts today' }],
+      });
+      const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
+      const binding = named('ValidatingAdmissionPolicyBinding', {
+        policyName: 'lfh-sync-test-restarts',
+        validationActions: ['Deny'],
+        matchResources: { namespaceSelector },
+      });
+      for (const each of [policy, binding]) await plane.kubectl(['apply', '-f', '-'], JSON.stringify(each));
+      const annotate = ['-n', namespace, 'annotate', 'statefulset', 'nats', 'x=y', '--dry-run=server'];
+      await until('the policy counts', () =>
+        plane.kubectl(annotate).then(
+          () => false,
+          (error: Error) => /no restarts today/.test(error.message),
+        ),
+      );
+      const kinds = 'validatingadmissionpolicybinding,validatingadmissionpolicy';
+      return () => plane.kubectl(['delete', kinds, 'lfh-sync-test-restarts']);
+    }
+
     it('by an annotation on each pod for each change, which makes the kubelet update the mounted files', async () => {
       const site = await start({ spec: { nats: { workloadRef: { name: 'nats' } } } });
       const { apiVersion, kind } = KINDS.pod;
@@ -301,10 +340,7 @@ describe("the operator's NATS configuration", function () {
     it('by a rolling restart where nothing reloads the server', async () => {
       const site = await start({ spec: { nats: { reload: 'Restart', workloadRef: { name: 'nats' } } } });
       await statefulSet(site);
-      const annotation = async (): Promise<string | undefined> => {
-        const { spec } = (await site.get<Workload>(KINDS.statefulSet, 'nats')) ?? {};
-        return spec?.template.metadata?.annotations?.['sync.linuxforhealth.io/config'];
-      };
+      const annotation = (): Promise<string | undefined> => ordered(site);
       await admit(site, 'hospital-b');
       await until('its template is annotated', async () => (await annotation()) !== undefined);
       // One restart lets everything into force.
@@ -318,6 +354,29 @@ describe("the operator's NATS configuration", function () {
       const last = await annotation();
       await site.kubectl('delete', 'lfhnode', 'local');
       await until('it is annotated when the node has gone', async () => (await annotation()) !== last);
+    });
+
+    it('by a restart that is tried again when the node has gone, until the API server takes it', async () => {
+      const site = await start({ spec: { nats: { reload: 'Restart', workloadRef: { name: 'nats' } } } });
+      await statefulSet(site);
+      await admit(site, 'hospital-b');
+      await until('it was ordered for the peer', async () => (await ordered(site)) !== undefined);
+      const before = await ordered(site);
+      const removePolicy = await refuseRestarts(site.namespace);
+      const note = async (): Promise<string | undefined> =>
+        (await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.metadata.annotations?.[ROLLOUT_NOTE];
+      try {
+        await site.kubectl('delete', 'lfhnode', 'local');
+        await site.waitForReason('lfhpeer', 'peer', 'Ready', 'NodeMissing');
+        const problem = 'StatefulSet/nats could not be restarted, so its nats-servers still let in the peers';
+        await until('the log says so', () => operator.process.output().includes(problem));
+        assert.ok(!(await filesOf(site)).includes('lfh-sync-hospital-b'));
+        assert.deepEqual([await ordered(site), await note()], [before, 'Restart StatefulSet/nats']);
+      } finally {
+        await removePolicy();
+      }
+      await until('it is ordered', async () => (await ordered(site)) !== before, 60_000);
+      await until('it is noted no more', async () => (await note()) === undefined);
     });
 
     it('only where the workload exists, and reports WorkloadMissing otherwise', async () => {

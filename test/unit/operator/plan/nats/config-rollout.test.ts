@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  isInForceAfter,
   plannedRollouts,
   readRolloutNote,
   rolloutsOfWritten,
@@ -87,6 +88,14 @@ describe('rolloutsOfWritten', () => {
     }));
     assert.deepEqual(rolloutsOfWritten(node, natsFiles, settings), planned);
     assert.deepEqual(rolloutsOfWritten(node, undefined, []), []);
+  });
+});
+
+describe('a ConfigMap whose rollout could not be done', () => {
+  it('comes into force by itself, but not where nats-server has to be restarted for it', () => {
+    assert.equal(isInForceAfter({ how: 'NudgeKubelet' }, undefined), true);
+    assert.equal(isInForceAfter({ how: 'Restart' }, undefined), false);
+    for (const isThere of [true, false]) assert.equal(isInForceAfter({ how: 'Restart' }, isThere), true);
   });
 });
 

@@ -72,6 +72,13 @@ describe("what a node's ConfigMap for NATS says of its end", () => {
     assert.equal(isTakenBack(configMapOf(aNode(), [])), true);
     assert.equal(isTakenBack(configMapOf(aNode(), [aPeer('b')])), false);
   });
+
+  it('is not that while it notes nats-servers that have to take it up', () => {
+    const { nats } = aNode().spec;
+    const restarted = aNode({ spec: { nats: { ...nats, workloadRef: { name: 'nats' }, reload: 'Restart' } } });
+    assert.equal(letsNobodyIn(configMapOf(restarted, [])), true);
+    assert.equal(isTakenBack(configMapOf(restarted, [])), false);
+  });
 });
 
 describe('a node with more settings than one ConfigMap takes', () => {
