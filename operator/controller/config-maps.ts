@@ -43,6 +43,20 @@ export class ConfigMaps {
   }
 
   /**
+   * Forgets what was made here and deleted by somebody else before the watch had delivered it. The watch shows that no differently
+   * from one that has not been delivered yet, so the API server is asked.
+   *
+   * @throws KubeError where the API does not answer
+   */
+  async forgetDeleted(seen: ByName): Promise<void> {
+    for (const [name, { over, result }] of this.#applied) {
+      if (over !== undefined || seen.has(name)) continue;
+      const found = await this.#api.get<ConfigMap>(KINDS.configMap, result.metadata.namespace ?? '', name);
+      if (!found) this.#applied.delete(name);
+    }
+  }
+
+  /**
    * Makes each object what it should be. What others have put into its data, or into annotations of our group, is
    * removed; what they have added to the rest of it stays theirs. One that somebody has made immutable is deleted and made
    * anew: otherwise no access could be taken back any more.

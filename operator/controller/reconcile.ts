@@ -110,6 +110,7 @@ export class NodeController {
     const { api, log } = this.#options;
     const now = Date.now();
     const key = await reconcileKey(api, snapshot, log, now);
+    await kept.configMaps.forgetDeleted(snapshot.configMaps);
     const current = kept.configMaps.current(snapshot.configMaps);
     const observed = observedFrom(snapshot, key.observed, current, kept.memory, kept.certificates);
     const plan = await this.#plan(snapshot, observed, key, kept);

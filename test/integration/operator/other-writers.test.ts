@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer, type Server, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { type ConfigMap, KINDS, type KubeObject } from '../../../operator/api/objects.ts';
 import { makeKey } from '../../../operator/nats/keys.ts';
@@ -6,6 +7,7 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
+import { OperatedWorkload } from '../../kit/sites/operated-workload.ts';
 
 const CONFIG_MAPS = ['local-nats', 'local-sidecar', 'local-invitation'];
 
@@ -154,3 +156,41 @@ describe('what an operator has written', function () {
 function withoutTimes(status: unknown): unknown {
   return JSON.parse(JSON.stringify(status), (key, value: unknown) => (key === 'lastTransitionTime' ? '' : value));
 }
+
+describe('what an operator has made just now', function () {
+  this.timeout(240_000);
+  const sockets = new Set<Socket>();
+  let silent: Server;
+  let plane: ControlPlane;
+  let operator: OperatorProcess | undefined;
+
+  before(async function () {
+    this.timeout(1_200_000);
+    plane = await sharedControlPlane();
+    silent = createServer((socket) => sockets.add(socket.on('error', () => undefined).resume()));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  });
+
+  after(async () => {
+    await operator?.stop();
+    silent?.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('is made again where it is deleted in the reconcile that made it', async () => {
+    const started = await OperatorProcess.startOver(plane, ['writers']);
+    operator = started.operator;
+    const [namespace = ''] = started.options.namespaces;
+    const uid = async (name: string): Promise<string | undefined> =>
+      (await plane.api.get<ConfigMap>(KINDS.configMap, namespace, name))?.metadata.uid;
+    // Its reconciles wait for NATS for seconds, with their writes behind them.
+    const servers = [`tls://127.0.0.1:${(silent.address() as { port: number }).port}`];
+    await new OperatedWorkload(plane, namespace).makeNode(undefined, 'local', { nats: { servers } });
+    const [name = ''] = CONFIG_MAPS;
+    await until('it was made, and NATS is asked', async () => (await uid(name)) !== undefined && sockets.size > 0);
+    const [before, reconciles] = [await uid(name), await operator.reconciles()];
+    await plane.kubectl(['delete', 'configmap', name, '-n', namespace]);
+    assert.equal(await operator.reconciles(), reconciles, 'the reconcile that made it has ended already');
+    await until('it is there again', async () => ![undefined, before].includes(await uid(name)), 30_000);
+  });
+});
