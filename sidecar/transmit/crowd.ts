@@ -9,8 +9,6 @@ import { MAX_PENDING, type Pending } from './state.ts';
 const PLACES = 200;
 /** So many new resources that fail one after the other look like a server that fails for all: nobody is to lose any by that. */
 const FAILED_IN_A_ROW = 100;
-/** So long nothing more is read where the server fails for all, as far as can be seen. */
-const STANDS_MS = 3_600_000;
 /** So many versions of one resource wait. Where there are more, the oldest is tried at once, and given up when it fails. */
 export const VERSIONS = 8;
 
@@ -38,10 +36,7 @@ export interface Shown {
 export function crowdAfter(before: Crowd, shown: Shown, pendingCount: number, now: number): Crowd {
   if (shown.isFailing) return { ...before, fullSince: undefined };
   const fullSince = pendingCount < MAX_PENDING ? undefined : Math.min(before.fullSince ?? now, now);
-  const failedInARow = shown.isTaking ? 0 : before.failedInARow + shown.failedNew;
-  // Others may wait behind what fails, and there is no other way to find out.
-  if (fullSince !== undefined && now - fullSince >= STANDS_MS) return NO_CROWD;
-  return { failedInARow, fullSince };
+  return { failedInARow: shown.isTaking ? 0 : before.failedInARow + shown.failedNew, fullSince };
 }
 
 type Waiting = Pick<Pending, 'sender' | 'key'>;
@@ -75,8 +70,9 @@ export class Places {
    * @returns undefined where it may
    */
   refusal({ sender, key }: Waiting, { failedInARow }: Crowd): string | undefined {
+    if (failedInARow >= FAILED_IN_A_ROW) return undefined;
     if (this.versionsOf(key) >= VERSIONS) return `${this.versionsOf(key)} newer versions of it wait`;
-    if (this.#total < PLACES || failedInARow >= FAILED_IN_A_ROW) return undefined;
+    if (this.#total < PLACES) return undefined;
     const own = this.#senders.get(nameOf(sender)) ?? 0;
     if (own + 1 < Math.max(...this.#senders.values())) return undefined;
     return `${this.#total} resources wait for the server, which takes others; ${own} are of this sender, and of none are more`;
@@ -108,5 +104,5 @@ function nameOf(sender: string | undefined): string {
 /** What to say where nothing more is read, because as many wait as may; undefined where it is read. */
 export function fullText(pending: readonly Waiting[]): string | undefined {
   if (pending.length < MAX_PENDING) return undefined;
-  return `${new Places(pending).text()}, and nothing more is sent before the server takes some of them or they are given up`;
+  return `${new Places(pending).text()}, and nothing more is sent before the server takes some of them, or they are given up by the settings in retry`;
 }
