@@ -4,11 +4,11 @@ import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
-import { REDRIVEN_PREFIX } from '../replay/redriven.ts';
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import { endHangingTransaction } from './hanging-transaction.ts';
+import { OpenTransactionError, type Range, readStored, type Stored } from './stored.ts';
 import { withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
 import { POSITION_KEY, TransactionalWriter } from './writer.ts';
@@ -17,11 +17,6 @@ import { POSITION_KEY, TransactionalWriter } from './writer.ts';
 const TRANSACTION_TIMEOUT_MS = 10_000;
 /** How long to wait for the end of a foreign transaction in a position topic. Nobody but us should write there. */
 const STABLE_DEADLINE_MS = 15_000;
-const POLL_MS = 50;
-/** All peers share one thread, and kafkajs decodes what it fetched in one go. */
-const PAGE_BYTES = 512 * 1024;
-/** How long a broker that has just become the leader may not know what is committed. It asks the others twice a second. */
-const BEHIND_DEADLINE_MS = 10_000;
 /** The longest time that a take-over may take, including the wait for a foreign transaction. */
 const TAKE_OVER_DEADLINE_MS = 30_000;
 
@@ -77,6 +72,8 @@ export interface Claim {
   readonly transactionalId: string;
   /** The position topic. */
   readonly topic: string;
+  /** Whether the topic holds more than the position: the marks of a redrive. */
+  readonly hasMarks?: boolean;
 }
 
 /** Fences every earlier writer, and only then reads what the position topic holds. */
@@ -122,12 +119,6 @@ async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to
   }
 }
 
-/** A part of a position topic, by offsets: from the first to before the second. */
-interface Range {
-  readonly from: bigint;
-  readonly to: bigint;
-}
-
 const ENDED =
   'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';
@@ -136,26 +127,19 @@ interface FencedAndRead extends Stored {
   readonly writer: TransactionalWriter;
 }
 
-/** What a position topic holds. */
-interface Stored {
-  /** The newest record of the position. */
-  readonly newest: FetchedRecord | undefined;
-  /** Of a redrive: the newest value of each mark. */
-  readonly marks: ReadonlyMap<string, string>;
-}
-
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
 async function tryToFenceAndRead(
   { open, topics }: KafkaTakeOver,
-  { owner, transactionalId, topic }: Claim,
+  claim: Claim,
   stableMs: number,
 ): Promise<FencedAndRead & { readonly aborted: Range | undefined }> {
+  const { owner, transactionalId, topic } = claim;
   const client = open();
   const writer = new TransactionalWriter({ client, topics, owner, transactionalId, positionTopic: topic });
   const read = async (): Promise<Stored & { readonly aborted: Range | undefined }> => {
     await writer.fence(TRANSACTION_TIMEOUT_MS);
     const end = await writer.markEnd();
-    const stored = await readPosition(client.kafka, topic, end, stableMs);
+    const stored = await readPosition(client.kafka, claim, end, stableMs);
     return { ...stored, aborted: await findAborted(client.kafka, topic, stored.newest, end) };
   };
   try {
@@ -166,22 +150,6 @@ async function tryToFenceAndRead(
   }
 }
 
-/** Thrown while a transaction is open in a position topic: one that begins at `from`, before the end at `to`. */
-class OpenTransactionError extends TransientError {
-  readonly from: bigint;
-  readonly to: bigint;
-
-  constructor(topic: string, from: bigint, to: bigint) {
-    super(
-      'KafkaUnavailable',
-      `a transaction that is not ours is open in ${topic}; waiting for its end. If it does not end, ` +
-        'kafka-transactions.sh find-hanging shows whose it is',
-    );
-    this.from = from;
-    this.to = to;
-  }
-}
-
 function timedOut(): Error {
   return new TransientError(
     'KafkaUnavailable',
@@ -189,13 +157,17 @@ function timedOut(): Error {
   );
 }
 
-/** Reads everything that was committed before `end`, see {@link TransactionalWriter.markEnd}. */
-async function readPosition(kafka: Kafka, topic: string, end: bigint, stableMs: number): Promise<Stored> {
+async function readPosition(
+  kafka: Kafka,
+  { topic, hasMarks = false }: Claim,
+  end: bigint,
+  stableMs: number,
+): Promise<Stored> {
   const fetcher = new Fetcher(kafka);
   try {
     await fetcher.connect();
-    const first = await fetcher.firstOffset(topic, 0);
-    return await readNewest(fetcher, topic, { first, end }, stableMs);
+    const range = { from: await fetcher.firstOffset(topic, 0), to: end };
+    return await readStored(fetcher, topic, range, { marks: hasMarks, stableMs });
   } finally {
     await fetcher.disconnect();
   }
@@ -223,45 +195,4 @@ async function findAborted(
   } finally {
     await fetcher.disconnect();
   }
-}
-
-async function readNewest(
-  fetcher: Fetcher,
-  topic: string,
-  { first, end }: { readonly first: bigint; readonly end: bigint },
-  stableMs: number,
-): Promise<Stored> {
-  const started = performance.now();
-  let newest: FetchedRecord | undefined;
-  const marks = new Map<string, string>();
-  for (let next = first; next < end; ) {
-    const fetched = await fetcher.fetch(topic, 0, next, 0, PAGE_BYTES);
-    newest = fetched.records.findLast(({ key }) => key?.toString('utf8') === POSITION_KEY) ?? newest;
-    noteMarks(marks, fetched.records);
-    const isStuck = fetched.next <= next;
-    next = fetched.next;
-    if (!isStuck || next >= end) continue;
-    const isBehind = fetched.highWatermark < end;
-    if (performance.now() - started >= (isBehind ? BEHIND_DEADLINE_MS : stableMs)) {
-      throw isBehind ? brokerIsBehind(topic) : new OpenTransactionError(topic, next, end);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  return { newest, marks };
-}
-
-function noteMarks(marks: Map<string, string>, records: readonly FetchedRecord[]): void {
-  for (const { key, value } of records) {
-    const name = key?.toString('utf8') ?? '';
-    if (!name.startsWith(REDRIVEN_PREFIX)) continue;
-    if (value === null) marks.delete(name);
-    else marks.set(name, value.toString('utf8'));
-  }
-}
-
-function brokerIsBehind(topic: string): Error {
-  return new TransientError(
-    'KafkaUnavailable',
-    `the broker that leads ${topic} does not have yet what was written there`,
-  );
 }

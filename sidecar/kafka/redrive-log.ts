@@ -20,7 +20,7 @@ export async function takeOverRedrive(options: KafkaTakeOver, peer: SyncName): P
   const topic = redriveTopic(peer);
   // Its own topic first, which shows what the brokers take by default.
   await topics.ensure([topic, SYNC_TOPIC, EXCEPTION_TOPIC]);
-  const claim = { owner: peer, transactionalId: redriveId(options.node, peer), topic };
+  const claim = { owner: peer, transactionalId: redriveId(options.node, peer), topic, hasMarks: true };
   const { writer, newest, marks } = await fenceAndRead(options, claim);
   try {
     const { partitions } = topics.known(EXCEPTION_TOPIC);

@@ -112,6 +112,22 @@ describe('a transaction that Kafka has left open', () => {
     }
   });
 
+  it('is aborted also where it begins far before the end of the position topic', async () => {
+    await replay('early', 'eight', first);
+    const topic = positionTopic(syncName('early'));
+    const headers = (await committed(topic, 2)).at(-1)?.headers as Record<string, string>;
+    const value = encodePosition({ ...first, sequence: 2 });
+    await leaveHanging(kafka, transactionalId('local', syncName('early')), [
+      { topic, partition: 0, key: 'position', value, headers },
+    ]);
+    const producer = kafka.client().producer();
+    await producer.connect();
+    await producer.send({ topic, messages: Array.from({ length: 300 }, () => ({ key: 'end', value: null })) });
+    await producer.disconnect();
+
+    assert.equal((await replay('early', 'nine', { ...first, sequence: 3 }))?.sequence, 1);
+  });
+
   it('is aborted in the topics that are left when one of them was deleted since', async () => {
     await replay('deleted', 'four', first);
     const position = positionTopic(syncName('deleted'));

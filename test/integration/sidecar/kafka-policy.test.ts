@@ -34,7 +34,7 @@ describe('a Kafka with a policy for new topics', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('that forbids small segments has a position topic that is compacted all the same', async () => {
+  it('that forbids small segments has a position topic that is compacted all the same, and keeps no markers for long', async () => {
     const { writer } = await ours.takeOver(syncName('peer'));
     await writer.close();
     const admin = kafka.client().admin();
@@ -45,12 +45,13 @@ describe('a Kafka with a policy for new topics', () => {
         {
           type: kafkajs.ConfigResourceTypes.TOPIC,
           name: positionTopic(syncName('peer')),
-          configNames: ['cleanup.policy'],
+          configNames: ['cleanup.policy', 'delete.retention.ms'],
         },
       ],
     });
     await admin.disconnect();
-    assert.equal(resources[0]?.configEntries[0]?.configValue, 'compact');
+    const configs = resources[0]?.configEntries.map(({ configName, configValue }) => `${configName}=${configValue}`);
+    assert.deepEqual(configs?.toSorted(), ['cleanup.policy=compact', 'delete.retention.ms=600000']);
   });
 
   it("that forbids a peer's topic is KafkaRefused with the topic and the policy's own words", async () => {

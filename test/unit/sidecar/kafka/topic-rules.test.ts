@@ -15,6 +15,15 @@ describe('a new topic', () => {
     ]);
   });
 
+  it('of positions is compacted whatever a policy refuses, and leaves out no more than that', () => {
+    const entries = topicConfigs('LFH_SYNC_POSITION_lfh-sync-a', DEFAULTS).map(({ configEntries }) =>
+      configEntries?.map(({ name, value }) => `${name}=${value}`),
+    );
+    const [compact, markers] = ['cleanup.policy=compact', 'delete.retention.ms=600000'];
+    const small = ['segment.bytes=1048576', 'min.cleanable.dirty.ratio=0.1'];
+    assert.deepEqual(entries, [[compact, ...small, markers], [compact, ...small], [compact, markers], [compact]]);
+  });
+
   it("is made with the brokers' own partitions and replicas, but for a position topic, which has one partition", () => {
     const made = ['FHIR-R4', 'LFH_SYNC_POSITION_lfh-sync-a'].map((topic) => {
       const [{ numPartitions, replicationFactor } = {}] = topicConfigs(topic, DEFAULTS);
