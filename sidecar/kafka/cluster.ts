@@ -127,8 +127,15 @@ export interface FetchedPartition {
   readonly errorCode: number;
   readonly highWatermark: string;
   readonly lastStableOffset: string;
-  readonly messages: readonly { readonly offset: string }[];
+  readonly messages: readonly {
+    readonly offset: string;
+    /** The record batch that it is in; absent in the formats before Kafka 0.11. */
+    readonly batchContext?: { readonly firstOffset: string; readonly lastOffsetDelta: number };
+  }[];
 }
+
+/** Kafka's isolation levels. `committed` reads only up to the last stable offset, and the answer names aborted transactions. */
+export const ISOLATION = { uncommitted: 0, committed: 1 } as const;
 
 /** Makes the object through which kafkajs itself sends requests to a cluster; nothing connects yet. */
 export function createCluster(kafka: Kafka): Cluster {

@@ -1,8 +1,9 @@
 import type { Kafka } from 'kafkajs';
 // kafkajs cannot fetch without joining a consumer group; see docs/adr/0003-kafkajs-internals.md.
 import Batch from 'kafkajs/src/consumer/batch.js';
+import { isPositionTopic } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
-import { type Cluster, createCluster, leaderOf } from './cluster.ts';
+import { type Cluster, createCluster, type FetchedPartition, ISOLATION, leaderOf } from './cluster.ts';
 import { readAllCompressions } from './compression/codecs.ts';
 import { protocolError } from './errors.ts';
 
@@ -30,8 +31,6 @@ export interface Fetched {
   readonly lastStable: bigint;
 }
 
-/** Kafka's isolation levels. `committed` reads only up to the last stable offset, and the answer names aborted transactions. */
-const ISOLATION = { uncommitted: 0, committed: 1 };
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Errors that pass when the metadata are read again. */
@@ -39,6 +38,8 @@ const STALE_METADATA = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILA
 /** A broker that stood still is let in again within its session, 9 s by default. */
 const LEADER_WITHIN_MS = 10_000;
 const RETRY_MS = 200;
+/** How long a broker may leave out what is there. It gives up a read of remote storage after half a second by default. */
+const LEFT_OUT_WITHIN_MS = 10_000;
 
 readAllCompressions();
 
@@ -111,11 +112,29 @@ export class Fetcher {
   }
 
   /**
-   * Fetches once from `offset`, waiting up to `waitMs` where there is nothing yet. About `maxBytes` come at most; a batch that
-   * is larger comes whole.
-   * @throws what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is gone already
+   * Fetches from `offset`, waiting up to `waitMs` where there is nothing yet. About `maxBytes` come at most; a batch that is
+   * larger comes whole.
+   * @throws TransientError where Kafka leaves out what is there, and what kafkajs throws; OFFSET_OUT_OF_RANGE when `offset` is
+   *   gone already
    */
   async fetch(topic: string, partition: number, offset: bigint, waitMs = 0, maxBytes = MAX_BYTES): Promise<Fetched> {
+    for (const deadline = performance.now() + LEFT_OUT_WITHIN_MS; ; ) {
+      const fetched = await this.#fetchOnce(topic, { partition, offset, waitMs, maxBytes });
+      const next = nextOffset(offset, fetched, isPositionTopic(topic));
+      const [highWatermark, lastStable] = [BigInt(fetched.highWatermark), BigInt(fetched.lastStableOffset)];
+      if (next !== undefined) {
+        const records = new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[];
+        return { records, next, highWatermark, lastStable };
+      }
+      if (performance.now() >= deadline) throw leftOut(topic, partition, offset, lastStable);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  async #fetchOnce(
+    topic: string,
+    { partition, offset, waitMs, maxBytes }: { partition: number; offset: bigint; waitMs: number; maxBytes: number },
+  ): Promise<FetchedPartition> {
     const broker = await leaderOf(this.#cluster, topic, partition);
     const { responses } = await broker.fetch({
       replicaId: -1,
@@ -138,14 +157,7 @@ export class Fetcher {
     // A broker that throttles us answers without any partition.
     if (!fetched)
       throw new TransientError('KafkaUnavailable', `Kafka did not answer a fetch of ${topic}; trying again`);
-    const last = fetched.messages.at(-1);
-    return {
-      records: new Batch(topic, String(offset), fetched).messages as unknown as readonly FetchedRecord[],
-      // There can be no messages where there should be some: compaction has emptied these batches.
-      next: last ? BigInt(last.offset) + 1n : max(offset, BigInt(fetched.lastStableOffset)),
-      highWatermark: BigInt(fetched.highWatermark),
-      lastStable: BigInt(fetched.lastStableOffset),
-    };
+    return fetched;
   }
 
   /** Reads from one offset up to another, or up to the last stable offset. @throws what {@link fetch} throws */
@@ -161,7 +173,33 @@ export class Fetcher {
   }
 }
 
-/** A broker that has just become the leader may know less of what is committed than the one before it: nobody goes back. */
-function max(one: bigint, other: bigint): bigint {
-  return one > other ? one : other;
+/**
+ * Where the fetch after this one begins. Pure. Markers of commits and what was aborted are among the messages of an answer.
+ *
+ * @param isCompacted whether there can be nothing where there was something: compaction has emptied these batches. Elsewhere Kafka
+ *   answers so, without an error, where remote storage does not answer it in time (`DelayedRemoteFetch.onComplete`)
+ * @returns undefined where the answer leaves out what is there
+ */
+export function nextOffset(
+  offset: bigint,
+  { messages, lastStableOffset }: Pick<FetchedPartition, 'messages' | 'lastStableOffset'>,
+  isCompacted: boolean,
+): bigint | undefined {
+  const last = messages.at(-1);
+  // Compaction may have removed the last records of a batch. The next fetch from among them would return the batch again.
+  if (last?.batchContext) return BigInt(last.batchContext.firstOffset) + BigInt(last.batchContext.lastOffsetDelta) + 1n;
+  if (last) return BigInt(last.offset) + 1n;
+  const lastStable = BigInt(lastStableOffset);
+  // A broker that has just become the leader may know less of what is committed than the one before it: nobody goes back.
+  if (lastStable <= offset) return offset;
+  return isCompacted ? lastStable : undefined;
+}
+
+function leftOut(topic: string, partition: number, offset: bigint, lastStable: bigint): TransientError {
+  return new TransientError(
+    'KafkaUnavailable',
+    `Kafka answers with nothing for offset ${offset} of partition ${partition} of ${topic}, although the partition goes up to ` +
+      `${lastStable}. Where the topic has remote.storage.enable, the brokers cannot read their remote storage within ` +
+      'remote.fetch.max.wait.ms: see their logs. Nothing is skipped, and it is tried again',
+  );
 }
