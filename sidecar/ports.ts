@@ -129,8 +129,15 @@ export interface SyncRecord {
 /** What one server's transmission reads from Kafka and writes there. Closed for good after any error. */
 export interface TransmitLog {
   readonly pending: readonly Pending[];
-  /** What LFH_SYNC has after the place that {@link commit} last moved to, as far as it is known; it counts Kafka's own markers. */
+  /**
+   * What LFH_SYNC has after the place that {@link commit} last moved to, as far as it is known; it counts Kafka's own markers, and
+   * what is not committed yet.
+   */
   readonly lag: number;
+  /** Whether {@link next} has returned records that are not done yet. */
+  readonly hasNext: boolean;
+  /** For a person: why LFH_SYNC is not read on, although Kafka answers; undefined: nothing holds it up. */
+  readonly heldUp: string | undefined;
   /** Records that LFH_SYNC did not have any more when it was their turn, since the take-over. */
   readonly expired: number;
   /** What comes next in LFH_SYNC: about a megabyte at most, nothing after `waitMs` where nothing comes. */
@@ -161,7 +168,7 @@ export interface AnnounceLogPort {
 }
 
 /** How far LFH_SYNC was announced, and what comes next. Closed for good after any error. */
-export interface AnnounceLog extends Pick<TransmitLog, 'lag' | 'expired' | 'next' | 'measure' | 'close'> {
+export interface AnnounceLog extends Pick<TransmitLog, 'lag' | 'heldUp' | 'expired' | 'next' | 'measure' | 'close'> {
   /** Writes that the first `taken` records of {@link next} are done. */
   commit(taken: number): Promise<void>;
 }

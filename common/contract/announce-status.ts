@@ -7,7 +7,8 @@ export const ANNOUNCE_REASON_TEXTS = {
   NotOwned: "Another sidecar of this node announces. Look at that one's status.",
   LocalNatsFails:
     "This node's NATS cannot be reached, or does not take announcements; the message says why. Nothing is lost: what was replayed waits in LFH_SYNC, and is announced when the NATS takes it.",
-  KafkaUnavailable: "This node's Kafka cannot be reached or does not answer. Tried again.",
+  KafkaUnavailable:
+    "This node's Kafka cannot be reached or does not answer, or somebody's open transaction keeps LFH_SYNC from being read; the message says which. Tried again.",
   KafkaRefused:
     "This node's Kafka or its settings keep us from reading or writing; the message names what to change. Nothing is lost.",
   TopicNotCompacted: 'The topic LFH_SYNC_POSITION_announcements is not compacted. Set cleanup.policy=compact.',

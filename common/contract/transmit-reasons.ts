@@ -21,7 +21,8 @@ export const TRANSMIT_REASON_TEXTS = {
   TlsRequired: 'The server does not speak TLS. Correct the URL, or have TLS turned on there.',
   ClientCertificateRequired: 'The server demands a client certificate, and lfh-sync has none.',
   InvalidSettings: 'The settings of the server name something that is missing or wrong; the message says what.',
-  KafkaUnavailable: "This node's Kafka cannot be reached or does not answer. Tried again.",
+  KafkaUnavailable:
+    "This node's Kafka cannot be reached or does not answer, or somebody's open transaction keeps LFH_SYNC from being read; the message says which. Tried again.",
   KafkaRefused:
     "This node's Kafka or its settings keep us from writing; the message names the topic and what to change. Nothing is lost.",
   TopicNotCompacted: 'The position topic of the server is not compacted. Set cleanup.policy=compact.',

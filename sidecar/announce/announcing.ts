@@ -70,10 +70,11 @@ export function announceReplayed(announcing: Announcing, signal: AbortSignal): P
 async function announceFrom(announcing: Announcing, announceLog: AnnounceLog, signal: AbortSignal): Promise<void> {
   const { nats, report, log } = announcing;
   let isFailing = false;
-  report.state('Announcing', '');
+  tellState(report, announceLog);
   while (!signal.aborted) {
     const records = batchOf(await announceLog.next(isFailing ? 0 : IDLE_MS));
     report.progress(announceLog.lag, announceLog.expired);
+    if (!isFailing) tellState(report, announceLog);
     if (records.length === 0) continue;
     const { done, tooLarge, problem } = await nats.announce(records.map(announcementOf));
     if (done > 0) {
@@ -95,6 +96,12 @@ async function announceFrom(announcing: Announcing, announceLog: AnnounceLog, si
     }
     isFailing = problem !== undefined;
   }
+}
+
+/** Reports that all is well with the local NATS. */
+function tellState(report: AnnounceReport, { heldUp }: AnnounceLog): void {
+  if (heldUp === undefined) report.state('Announcing', '');
+  else report.state('KafkaUnavailable', heldUp);
 }
 
 const TOO_LARGE =

@@ -113,15 +113,16 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
     onRequest: (seconds) => report.metrics.request(seconds),
   };
   let memory: Memory = { circuit: CLOSED, crowd: NO_CROWD };
-  reportAnswering(transmission, log.pending);
+  reportAnswering(transmission, log.pending, log.heldUp);
   report.progress(log.lag, log.pending, log.expired);
   try {
     while (!signal.aborted) {
       const settled = await runRound(transmission, sender, log, memory, signal);
       if (settled === undefined) {
         await wait(log, memory.circuit, server.retry, signal);
+        if (memory.circuit.failures === 0) reportAnswering(transmission, log.pending, log.heldUp);
       } else {
-        tell(transmission, memory, settled);
+        tell(transmission, memory, settled, log.heldUp);
         memory = settled;
       }
       report.progress(log.lag, log.pending, log.expired);
@@ -232,7 +233,7 @@ async function wait(log: TransmitLog, circuit: Circuit, retry: RetrySettings, si
   if (untilAnswer > 0) {
     await sleep(Math.min(IDLE_MS, untilAnswer), signal);
     if (!signal.aborted) await log.measure();
-  } else if (log.lag > 0) {
+  } else if (log.hasNext) {
     // There is something to read, and no room for it.
     await sleep(Math.max(50, waitFor(log, circuit, retry)), signal);
     if (!signal.aborted) await log.measure();
@@ -240,7 +241,7 @@ async function wait(log: TransmitLog, circuit: Circuit, retry: RetrySettings, si
 }
 
 /** Logs what a person has to know, and reports. One line for a server that fails, and one when it answers again. */
-function tell(transmission: Transmission, before: Memory, settled: Settled): void {
+function tell(transmission: Transmission, before: Memory, settled: Settled, heldUp: string | undefined): void {
   const { report, log, server } = transmission;
   const { circuit, crowd, failure, undelivered, delivered, failed } = settled;
   report.settled(settled, Date.now());
@@ -249,7 +250,7 @@ function tell(transmission: Transmission, before: Memory, settled: Settled): voi
     if (before.circuit.failures === 0)
       log.warn({ reason: failure.reason, problem: failure.detail }, 'the FHIR server fails');
   } else {
-    const problem = reportAnswering(transmission, settled.pending);
+    const problem = reportAnswering(transmission, settled.pending, heldUp);
     if (before.circuit.failures > 0) log.info({ failures: before.circuit.failures }, 'the FHIR server answers again');
     if (problem !== undefined && before.crowd.fullSince === undefined && crowd.fullSince !== undefined) {
       log.warn({ problem }, 'nothing more is sent to the FHIR server, because as many resources wait for it as may');
@@ -262,9 +263,14 @@ function tell(transmission: Transmission, before: Memory, settled: Settled): voi
 }
 
 /** Reports on a server that answers. @returns what is wrong with it all the same */
-function reportAnswering({ report, server }: Transmission, pending: Settled['pending']): string | undefined {
+function reportAnswering(
+  { report, server }: Transmission,
+  pending: Settled['pending'],
+  heldUp: string | undefined,
+): string | undefined {
   const problem = fullText(pending);
-  if (problem === undefined) report.state('Transmitting', `transmitting to ${server.url}`);
-  else report.state('ServerError', `${server.url} fails for single resources: ${problem}`);
+  if (problem !== undefined) report.state('ServerError', `${server.url} fails for single resources: ${problem}`);
+  else if (heldUp !== undefined) report.state('KafkaUnavailable', heldUp);
+  else report.state('Transmitting', `transmitting to ${server.url}`);
   return problem;
 }

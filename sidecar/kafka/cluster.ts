@@ -144,7 +144,8 @@ export function createCluster(kafka: Kafka): Cluster {
   );
   const create = symbol && (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
   if (!create) throw new Error('this is not the kafkajs that sidecar/kafka/cluster.ts was written for (2.2.4)');
-  return create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false });
+  // Otherwise kafkajs asks for the last stable offset where the end of a partition is asked for.
+  return create({ metadataMaxAge: 60_000, allowAutoTopicCreation: false, isolationLevel: ISOLATION.uncommitted });
 }
 
 /** The broker that leads a partition. @throws NoLeaderError when kafkajs knows of none, and what kafkajs throws */

@@ -2,6 +2,7 @@ import { SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { SyncRecord } from '../ports.ts';
 import { protocolError } from './errors.ts';
 import type { Fetched, Fetcher } from './fetch.ts';
+import { heldUp, type OpenTransaction, openAt } from './held-up.ts';
 
 /** What is fetched of a partition at once: enough for a round, and little for fifty servers at a time. */
 const FETCH_BYTES = 512 * 1024;
@@ -12,8 +13,9 @@ const YOUNG_MS = 10 * 60_000;
 interface PartitionReader {
   /** Where the next fetch begins. */
   next: bigint;
-  /** As far as it is known. */
+  /** The offset after the newest record, committed or not, as far as it is known. */
   end: bigint;
+  open: OpenTransaction | undefined;
   buffered: SyncRecord[];
 }
 
@@ -41,6 +43,19 @@ export class SyncReader {
     return Number(lag);
   }
 
+  /** Whether {@link next} has records that were fetched and not dropped. */
+  get hasNext(): boolean {
+    return [...this.#partitions.values()].some(({ buffered }) => buffered.length > 0);
+  }
+
+  /** Which open transactions have kept records from being read for long, for a person; undefined where there are none. */
+  get heldUp(): string | undefined {
+    const waiting = [...this.#partitions].flatMap(([partition, { next, open, buffered }]) =>
+      open && buffered.length === 0 && next >= open.at ? [{ partition, open }] : [],
+    );
+    return heldUp(waiting, performance.now());
+  }
+
   /** For each partition, the offset of the next record that was not dropped. */
   get offsets(): Record<string, string> {
     return Object.fromEntries(
@@ -66,7 +81,7 @@ export class SyncReader {
       const stable = offsets ? end : (await this.#fetcher.fetch(SYNC_TOPIC, partition, end)).lastStable;
       const first = offsets || since === undefined ? stable : await this.#firstSince(partition, since, stable);
       const next = offsets ? BigInt(known ?? '0') : first;
-      this.#partitions.set(partition, { next, end, buffered: [] });
+      this.#partitions.set(partition, { next, end, open: undefined, buffered: [] });
     }
   }
 
@@ -85,7 +100,7 @@ export class SyncReader {
   async grow(partitions: number): Promise<void> {
     for (let partition = this.#partitions.size; partition < partitions; partition += 1) {
       const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
-      this.#partitions.set(partition, { next: 0n, end, buffered: [] });
+      this.#partitions.set(partition, { next: 0n, end, open: undefined, buffered: [] });
     }
   }
 
@@ -122,7 +137,8 @@ export class SyncReader {
     const fetched = await this.#fetch(partition, reader, waitMs);
     if (fetched === undefined) return;
     reader.next = fetched.next;
-    reader.end = fetched.lastStable;
+    reader.end = fetched.highWatermark;
+    reader.open = openAt(fetched, reader.open, performance.now());
     reader.buffered = fetched.records.map(({ offset, timestamp, value }) => ({
       place: { topic: SYNC_TOPIC, partition, offset },
       value: value ?? Buffer.alloc(0),

@@ -106,6 +106,14 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
     return this.#reader.lag;
   }
 
+  get hasNext(): boolean {
+    return this.#reader.hasNext;
+  }
+
+  get heldUp(): string | undefined {
+    return this.#reader.heldUp;
+  }
+
   get expired(): number {
     return this.#reader.expired;
   }

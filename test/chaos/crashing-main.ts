@@ -97,6 +97,9 @@ function crashingAnnounceLog(log: AnnounceLog): AnnounceLog {
     get lag() {
       return log.lag;
     },
+    get heldUp() {
+      return log.heldUp;
+    },
     get expired() {
       return log.expired;
     },
