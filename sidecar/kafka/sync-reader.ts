@@ -10,12 +10,19 @@ const FETCH_BYTES = 512 * 1024;
 /** Longer than it takes from the first replay of a node to the first sidecar that stays. */
 const YOUNG_MS = 10 * 60_000;
 
+const NOTHING: ReadonlyMap<number, bigint> = new Map();
+
 interface PartitionReader {
   /** Where the next fetch begins. */
   next: bigint;
   /** The offset after the newest record, committed or not, as far as it is known. */
   end: bigint;
   open: OpenTransaction | undefined;
+  /**
+   * Of a partition that was added: where the older ones ended then. A resource's earlier versions can be in those, so they are
+   * read up to there first. Empty once that is done.
+   */
+  behind: ReadonlyMap<number, bigint>;
   buffered: SyncRecord[];
 }
 
@@ -56,15 +63,16 @@ export class SyncReader {
     return heldUp(waiting, performance.now());
   }
 
-  /** For each partition, the offset of the next record that was not dropped. */
+  /**
+   * For each partition, the offset of the next record that was not dropped. A partition that is not read yet is left out, so that
+   * who goes on from here reads the older ones first as well.
+   */
   get offsets(): Record<string, string> {
-    return Object.fromEntries(
-      [...this.#partitions].map(([partition, reader]) => [partition, String(positionOf(reader))]),
-    );
+    return Object.fromEntries(this.#begun().map(([partition, reader]) => [partition, String(positionOf(reader))]));
   }
 
   /**
-   * Begins where a state says. A partition that it does not know was added since, and is read from its beginning.
+   * Begins where a state says. A partition that it does not know was added since, and is read from its beginning, after the others.
    *
    * @param offsets undefined: at the end of what is committed now
    * @param since in place of that end, with what was written at this time or later, in milliseconds since 1970
@@ -81,7 +89,8 @@ export class SyncReader {
       const stable = offsets ? end : (await this.#fetcher.fetch(SYNC_TOPIC, partition, end)).lastStable;
       const first = offsets || since === undefined ? stable : await this.#firstSince(partition, since, stable);
       const next = offsets ? BigInt(known ?? '0') : first;
-      this.#partitions.set(partition, { next, end, open: undefined, buffered: [] });
+      const behind = offsets && known === undefined ? this.#ends() : NOTHING;
+      this.#partitions.set(partition, { next, end, open: undefined, behind, buffered: [] });
     }
   }
 
@@ -98,9 +107,11 @@ export class SyncReader {
 
   /** Takes up partitions that were added. */
   async grow(partitions: number): Promise<void> {
+    if (partitions <= this.#partitions.size) return;
+    await this.measure();
     for (let partition = this.#partitions.size; partition < partitions; partition += 1) {
       const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
-      this.#partitions.set(partition, { next: 0n, end, open: undefined, buffered: [] });
+      this.#partitions.set(partition, { next: 0n, end, open: undefined, behind: this.#ends(), buffered: [] });
     }
   }
 
@@ -108,9 +119,8 @@ export class SyncReader {
   async next(waitMs: number): Promise<SyncRecord[]> {
     const buffered = this.#inTurn();
     if (buffered.length > 0) return buffered;
-    for (const [partition, reader] of this.#partitions) {
-      await this.#fill(partition, reader, Math.floor(waitMs / this.#partitions.size));
-    }
+    const begun = this.#begun();
+    for (const [partition, reader] of begun) await this.#fill(partition, reader, Math.floor(waitMs / begun.length));
     return this.#inTurn();
   }
 
@@ -124,6 +134,23 @@ export class SyncReader {
     for (const [partition, reader] of this.#partitions) {
       reader.end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
     }
+  }
+
+  #ends(): ReadonlyMap<number, bigint> {
+    return new Map([...this.#partitions].map(([partition, { end }]) => [partition, end]));
+  }
+
+  /** The partitions that are read by now. */
+  #begun(): [number, PartitionReader][] {
+    for (const reader of this.#partitions.values()) {
+      const isPassed = ([partition, end]: [number, bigint]): boolean => {
+        const older = this.#partitions.get(partition);
+        // A topic that was made again can be shorter than it was.
+        return older === undefined || positionOf(older) >= end || positionOf(older) >= older.end;
+      };
+      if ([...reader.behind].every(isPassed)) reader.behind = NOTHING;
+    }
+    return [...this.#partitions].filter(([, { behind }]) => behind.size === 0);
   }
 
   /** The buffered records, of another partition first each time, so that none waits for another's backlog. */

@@ -84,6 +84,49 @@ describe('reading LFH_SYNC', () => {
     }
   });
 
+  describe('with a partition that was added', () => {
+    beforeEach(async () => {
+      const admin = kafka.client().admin();
+      await admin.connect();
+      await send(producer, 'version 1', 'commit');
+      await admin.createPartitions({ topicPartitions: [{ topic: SYNC_TOPIC, count: 2 }] });
+      await admin.disconnect();
+      const added = kafka.client().producer();
+      await added.connect();
+      await added.send({ topic: SYNC_TOPIC, messages: [{ partition: 1, value: 'version 2' }] });
+      await added.disconnect();
+    });
+
+    async function readTwice(reader: SyncReader): Promise<string[]> {
+      const values: string[] = [];
+      for (let each = 0; each < 2; each += 1) {
+        let records: readonly { readonly value: Buffer }[] = [];
+        await until('something comes', async () => {
+          records = await reader.next(100);
+          return records.length > 0;
+        });
+        values.push(...records.map(({ value }) => value.toString()));
+        reader.drop(records.length);
+      }
+      return values;
+    }
+
+    it('reads what was there before it first, where it sees it while it reads', async () => {
+      const reader = await begun();
+      await reader.grow(2);
+      assert.deepEqual(reader.offsets, { 0: '0' });
+      assert.deepEqual(await readTwice(reader), ['version 1', 'version 2']);
+      assert.deepEqual(reader.offsets, { 0: '2', 1: '1' });
+    });
+
+    it('reads what was there before it first, where it sees it at a take-over', async () => {
+      const reader = new SyncReader(fetcher);
+      await reader.begin(2, { 0: '0' });
+      assert.deepEqual(reader.offsets, { 0: '0' });
+      assert.deepEqual(await readTwice(reader), ['version 1', 'version 2']);
+    });
+  });
+
   it("counts as lag what waits behind somebody else's open transaction", async () => {
     const open = await foreigner.transaction();
     await open.send({ topic: SYNC_TOPIC, messages: [{ value: 'open' }] });
