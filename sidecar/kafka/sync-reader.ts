@@ -1,5 +1,6 @@
 import { SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { SyncRecord } from '../ports.ts';
+import type { TransmitState } from '../transmit/state.ts';
 import { protocolError } from './errors.ts';
 import type { Fetched, Fetcher } from './fetch.ts';
 import { heldUp, type OpenTransaction, openAt } from './held-up.ts';
@@ -10,6 +11,9 @@ const FETCH_BYTES = 512 * 1024;
 /** Longer than it takes from the first replay of a node to the first sidecar that stays. */
 const YOUNG_MS = 10 * 60_000;
 
+/** The sidecars of a node write by clocks of their own. */
+const CLOCKS_MS = 60_000;
+
 const NOTHING: ReadonlyMap<number, bigint> = new Map();
 
 interface PartitionReader {
@@ -17,6 +21,8 @@ interface PartitionReader {
   next: bigint;
   /** The offset after the newest record, committed or not, as far as it is known. */
   end: bigint;
+  /** When the last record that was dropped was written, in milliseconds since 1970. */
+  time: number | undefined;
   open: OpenTransaction | undefined;
   /**
    * Of a partition that was added: where the older ones ended then. A resource's earlier versions can be in those, so they are
@@ -26,15 +32,29 @@ interface PartitionReader {
   buffered: SyncRecord[];
 }
 
+/** A partition ends before the offset that came next. */
+export interface WentBack {
+  readonly partition: number;
+  /** What came next. */
+  readonly offset: string;
+  /** What comes next in its place. */
+  readonly readFrom: string;
+}
+
+/** Where to begin, as {@link SyncReader.offsets} and {@link SyncReader.times} had it. */
+type Begin = Pick<TransmitState, 'offsets' | 'times'>;
+
 /** Reads the committed records of LFH_SYNC, of all its partitions, from given offsets on. */
 export class SyncReader {
   readonly #fetcher: Fetcher;
+  readonly #onWentBack: (wentBack: WentBack) => void;
   readonly #partitions = new Map<number, PartitionReader>();
   #first = 0;
   #expired = 0;
 
-  constructor(fetcher: Fetcher) {
+  constructor(fetcher: Fetcher, onWentBack: (wentBack: WentBack) => void) {
     this.#fetcher = fetcher;
+    this.#onWentBack = onWentBack;
   }
 
   get expired(): number {
@@ -71,27 +91,38 @@ export class SyncReader {
     return Object.fromEntries(this.#begun().map(([partition, reader]) => [partition, String(positionOf(reader))]));
   }
 
+  /** For each partition of {@link offsets} from which something was dropped, when the last of it was written. */
+  get times(): Record<string, number> {
+    return Object.fromEntries(
+      [...this.#partitions].flatMap(([partition, { time }]) => (time === undefined ? [] : [[partition, time]])),
+    );
+  }
+
   /**
    * Begins where a state says. A partition that it does not know was added since, and is read from its beginning, after the others.
    *
-   * @param offsets undefined: at the end of what is committed now
+   * @param state undefined: at the end of what is committed now
    * @param since in place of that end, with what was written at this time or later, in milliseconds since 1970
    */
-  async begin(
-    partitions: number,
-    offsets: Readonly<Record<string, string>> | undefined,
-    since?: number,
-  ): Promise<void> {
+  async begin(partitions: number, state: Begin | undefined, since?: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition += 1) {
-      const known = offsets?.[partition];
       const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
-      // What is in an open transaction at this moment is being replayed now, and belongs to what comes.
-      const stable = offsets ? end : (await this.#fetcher.fetch(SYNC_TOPIC, partition, end)).lastStable;
-      const first = offsets || since === undefined ? stable : await this.#firstSince(partition, since, stable);
-      const next = offsets ? BigInt(known ?? '0') : first;
-      const behind = offsets && known === undefined ? this.#ends() : NOTHING;
-      this.#partitions.set(partition, { next, end, open: undefined, behind, buffered: [] });
+      const reader = state ? this.#goOn(partition, end, state) : await this.#beginAnew(partition, end, since);
+      this.#partitions.set(partition, reader);
     }
+  }
+
+  #goOn(partition: number, end: bigint, { offsets, times }: Begin): PartitionReader {
+    const known = offsets[partition];
+    const behind = known === undefined ? this.#ends() : NOTHING;
+    return { next: BigInt(known ?? '0'), end, time: times?.[partition], open: undefined, behind, buffered: [] };
+  }
+
+  async #beginAnew(partition: number, end: bigint, since: number | undefined): Promise<PartitionReader> {
+    // What is in an open transaction at this moment is being replayed now, and belongs to what comes.
+    const { lastStable } = await this.#fetcher.fetch(SYNC_TOPIC, partition, end);
+    const next = since === undefined ? lastStable : await this.#firstSince(partition, since, lastStable);
+    return { next, end, time: undefined, open: undefined, behind: NOTHING, buffered: [] };
   }
 
   /**
@@ -111,7 +142,7 @@ export class SyncReader {
     await this.measure();
     for (let partition = this.#partitions.size; partition < partitions; partition += 1) {
       const end = await this.#fetcher.lastOffset(SYNC_TOPIC, partition);
-      this.#partitions.set(partition, { next: 0n, end, open: undefined, behind: this.#ends(), buffered: [] });
+      this.#partitions.set(partition, this.#goOn(partition, end, { offsets: {} }));
     }
   }
 
@@ -126,7 +157,11 @@ export class SyncReader {
 
   /** Drops the first records of {@link next}, so that others come next. */
   drop(count: number): void {
-    for (const { place } of this.#inTurn().slice(0, count)) this.#partitions.get(place.partition)?.buffered.shift();
+    for (const { place, since } of this.#inTurn().slice(0, count)) {
+      const reader = this.#partitions.get(place.partition) as PartitionReader;
+      reader.buffered.shift();
+      reader.time = since;
+    }
     this.#first += 1;
   }
 
@@ -179,12 +214,24 @@ export class SyncReader {
       return await this.#fetcher.fetch(SYNC_TOPIC, partition, reader.next, waitMs, FETCH_BYTES);
     } catch (error) {
       if (protocolError(error)?.type !== 'OFFSET_OUT_OF_RANGE') throw error;
-      // Either what comes next is older than the topic keeps, or the topic was made again and is shorter.
       const first = await this.#fetcher.firstOffset(SYNC_TOPIC, partition);
-      if (first > reader.next) this.#expired += Number(first - reader.next);
-      reader.next = first;
+      if (first > reader.next) {
+        // What comes next is older than the topic keeps.
+        this.#expired += Number(first - reader.next);
+        reader.next = first;
+      } else {
+        await this.#goBack(partition, reader, first);
+      }
       return undefined;
     }
+  }
+
+  /** Kafka has lost the end of a partition, or the topic was made again and is shorter: goes on with what was written since. */
+  async #goBack(partition: number, reader: PartitionReader, first: bigint): Promise<void> {
+    const { next, time } = reader;
+    const since = time === undefined ? first : await this.#fetcher.offsetSince(SYNC_TOPIC, partition, time - CLOCKS_MS);
+    reader.next = since ?? (await this.#fetcher.lastOffset(SYNC_TOPIC, partition));
+    this.#onWentBack({ partition, offset: String(next), readFrom: String(reader.next) });
   }
 }
 

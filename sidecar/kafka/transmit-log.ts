@@ -10,6 +10,7 @@ import {
   transmitStateTopic,
 } from '../../common/contract/names.ts';
 import { TransientError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { AnnounceLog, SyncRecord, TransmitLog } from '../ports.ts';
 import type { OutgoingRecord, RecordLocation } from '../replay/outgoing-record.ts';
 import type { NewPending } from '../transmit/round.ts';
@@ -61,8 +62,8 @@ async function takeOver(options: KafkaTakeOver, claim: LogClaim): Promise<KafkaT
   try {
     const stored = newest?.value ? decodeState(newest.value.toString('utf8')) : undefined;
     if (newest?.value && stored === undefined) throw positionLost(topic, newest);
-    const log = new KafkaTransmitLog({ client, writer, topics, topic, group }, stored?.pending ?? []);
-    await log.begin(stored?.offsets, claim.since);
+    const log = new KafkaTransmitLog({ client, writer, topics, topic, group, log: options.log }, stored?.pending ?? []);
+    await log.begin(stored, claim.since);
     // Written before anything is read, so that nothing of what is replayed from now on is left out.
     if (stored === undefined) await log.commit(0);
     return log;
@@ -80,7 +81,12 @@ interface LogParts {
   /** The position topic. */
   readonly topic: string;
   readonly group: string;
+  readonly log: Logger;
 }
+
+const WENT_BACK =
+  'LFH_SYNC ends before the offset that came next: Kafka has lost records there, or the topic was made again. It is read on ' +
+  'from what was written a minute before the last record that was taken, so that of what is left a minute can come twice';
 
 /** Nothing ever waits where it is the log of the announcements. */
 class KafkaTransmitLog implements TransmitLog, AnnounceLog {
@@ -94,7 +100,9 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
   constructor(parts: LogParts, pending: readonly Pending[]) {
     this.#parts = parts;
     this.#fetcher = new Fetcher(parts.client.kafka);
-    this.#reader = new SyncReader(this.#fetcher);
+    this.#reader = new SyncReader(this.#fetcher, (wentBack) =>
+      parts.log.warn({ ...wentBack, group: parts.group }, WENT_BACK),
+    );
     this.#pending = pending;
   }
 
@@ -118,13 +126,13 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
     return this.#reader.expired;
   }
 
-  async begin(offsets: TransmitState['offsets'] | undefined, since?: number): Promise<void> {
+  async begin(stored: TransmitState | undefined, since?: number): Promise<void> {
     const { partitions } = this.#parts.topics.known(SYNC_TOPIC);
     await this.#within('read LFH_SYNC', async () => {
       await this.#fetcher.connect();
-      await this.#reader.begin(partitions, offsets, since);
+      await this.#reader.begin(partitions, stored, since);
     });
-    this.#committed = encodeState({ offsets: this.#reader.offsets, pending: this.#pending });
+    this.#committed = encodeState({ offsets: this.#reader.offsets, times: this.#reader.times, pending: this.#pending });
   }
 
   async next(waitMs: number): Promise<readonly SyncRecord[]> {
@@ -160,13 +168,13 @@ class KafkaTransmitLog implements TransmitLog, AnnounceLog {
   ): Promise<void> {
     const { writer } = this.#parts;
     this.#reader.drop(taken);
-    const { offsets } = this.#reader;
+    const { offsets, times } = this.#reader;
     let kept: readonly Pending[] = [];
     let state = '';
     const isKnown = pending.every((each) => 'offset' in each);
     const stateWith = (locations: readonly RecordLocation[]): string => {
       kept = pending.map((each) => ('offset' in each ? each : placed(each, locations)));
-      state = encodeState({ offsets, pending: kept });
+      state = encodeState({ offsets, times, pending: kept });
       return state;
     };
     // Where a new one waits, its place is known only when it was sent. Until then the state before stands for the transaction.

@@ -6,6 +6,11 @@
 export interface TransmitState {
   /** For each partition of LFH_SYNC, the offset of the next record to look at. */
   readonly offsets: Readonly<Record<string, string>>;
+  /**
+   * For each partition from which something was taken, when the last record that was taken was written, in milliseconds since 1970.
+   * Earlier sidecars write none.
+   */
+  readonly times?: Readonly<Record<string, number>> | undefined;
   /** In the order in which they came; those with the same key are transmitted in this order. */
   readonly pending: readonly Pending[];
 }
@@ -54,14 +59,21 @@ export function decodeState(value: string): TransmitState | undefined {
 
 function isState(value: unknown): value is TransmitState {
   if (typeof value !== 'object' || value === null) return false;
-  const { offsets, pending } = value as Record<string, unknown>;
+  const { offsets, times, pending } = value as Record<string, unknown>;
   return (
+    isTimes(times) &&
     typeof offsets === 'object' &&
     offsets !== null &&
     Object.entries(offsets).every(([partition, offset]) => /^\d+$/.test(partition) && isOffset(offset)) &&
     Array.isArray(pending) &&
     pending.every(isPending)
   );
+}
+
+function isTimes(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).every(([partition, time]) => /^\d+$/.test(partition) && Number.isSafeInteger(time));
 }
 
 function isPending(value: unknown): boolean {

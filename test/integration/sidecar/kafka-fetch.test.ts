@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Producer } from 'kafkajs';
 import { SYNC_TOPIC } from '../../../common/contract/names.ts';
 import { Fetcher } from '../../../sidecar/kafka/fetch.ts';
-import { SyncReader } from '../../../sidecar/kafka/sync-reader.ts';
+import { SyncReader, type WentBack } from '../../../sidecar/kafka/sync-reader.ts';
 import { until } from '../../kit/processes/process.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 
@@ -55,8 +55,8 @@ describe('reading LFH_SYNC', () => {
   }
 
   async function begun(): Promise<SyncReader> {
-    const reader = new SyncReader(fetcher);
-    await reader.begin(1, { 0: '0' });
+    const reader = new SyncReader(fetcher, () => undefined);
+    await reader.begin(1, { offsets: { 0: '0' } });
     return reader;
   }
 
@@ -120,11 +120,27 @@ describe('reading LFH_SYNC', () => {
     });
 
     it('reads what was there before it first, where it sees it at a take-over', async () => {
-      const reader = new SyncReader(fetcher);
-      await reader.begin(2, { 0: '0' });
+      const reader = new SyncReader(fetcher, () => undefined);
+      await reader.begin(2, { offsets: { 0: '0' } });
       assert.deepEqual(reader.offsets, { 0: '0' });
       assert.deepEqual(await readTwice(reader), ['version 1', 'version 2']);
     });
+  });
+
+  it('goes on with what was written since, where Kafka has lost the end, and tells of it', async () => {
+    const added = kafka.client().producer();
+    await added.connect();
+    const time = Date.now() - 3_600_000;
+    const [taken, fresh] = [String(time), String(time + 1_000)];
+    const before = { value: 'taken long ago', timestamp: String(time - 3_600_000) };
+    await added.send({ topic: SYNC_TOPIC, messages: [before, { value: 'new', timestamp: fresh }] });
+    await added.disconnect();
+    const told: WentBack[] = [];
+    const reader = new SyncReader(fetcher, (wentBack) => told.push(wentBack));
+    await reader.begin(1, { offsets: { 0: '9' }, times: { 0: Number(taken) } });
+    assert.deepEqual(await readAll(reader), ['new']);
+    assert.deepEqual(told, [{ partition: 0, offset: '9', readFrom: '1' }]);
+    assert.deepEqual([reader.offsets, reader.times], [{ 0: '2' }, { 0: Number(fresh) }]);
   });
 
   it("counts as lag what waits behind somebody else's open transaction", async () => {
