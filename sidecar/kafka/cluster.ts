@@ -7,6 +7,8 @@ export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
+  /** With one request; where Kafka refuses one of them, none is added. */
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
@@ -87,13 +89,40 @@ interface InTransaction {
 }
 
 export interface Broker extends GroupCoordinator {
-  readonly connectionPool: { getConnection(): Promise<Connection> };
+  readonly connectionPool: {
+    getConnection(): Promise<Connection>;
+    send<Answer, Decoded extends { readonly clientSideThrottleTime: number }>(
+      request: CustomRequest<Answer, Decoded>,
+    ): Promise<Answer>;
+  };
+  /** The versions of Kafka's requests that it knows, by their numbers. */
+  readonly versions: Readonly<Record<number, object>> | null;
   connect(): Promise<void>;
   findGroupCoordinator(request: {
     groupId: string;
     coordinatorType: number;
   }): Promise<{ coordinator: { nodeId: number; host: string; port: number } }>;
+  listOffsets(request: {
+    /** 0 counts what is not committed, 1 does not. */
+    isolationLevel: 0 | 1;
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
   fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
+}
+
+/** A request of Kafka's that kafkajs does not have. */
+interface CustomRequest<Answer, Decoded> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    /** @returns an encoder of kafkajs */
+    encode(): Promise<object>;
+  };
+  readonly response: {
+    decode(payload: Buffer): Promise<Decoded>;
+    parse(decoded: Decoded): Answer;
+  };
 }
 
 /** The broker that keeps a consumer group, as far as its members ask it. */

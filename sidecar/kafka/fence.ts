@@ -7,7 +7,7 @@ import { decodePosition, encodePosition, type Position } from '../replay/positio
 import type { OpenClient } from './connections.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
-import { endHangingTransaction } from './hanging-transaction.ts';
+import { type Ended, endHangingTransaction } from './hanging-transaction.ts';
 import { OpenTransactionError, type Range, readStored, type Stored } from './stored.ts';
 import { withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
@@ -78,7 +78,7 @@ export interface Claim {
 
 /** Fences every earlier writer, and only then reads what the position topic holds. */
 export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promise<FencedAndRead> {
-  const { topics, log } = options;
+  const { topics } = options;
   const { topic } = claim;
   await topics.ensure([topic], { maxAgeMs: 0 });
   try {
@@ -86,18 +86,17 @@ export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promis
     if (aborted === undefined) return found;
     // What was aborted here may be open elsewhere: see endHangingTransaction.
     await found.writer.close();
-    await endOpen(options, claim, aborted);
+    sayEnded(options, claim, await endOpen(options, claim, aborted), 'aborted');
   } catch (error) {
     if (!(error instanceof OpenTransactionError)) throw error;
-    const ended = await endOpen(options, claim, error);
-    if (ended > 0) log.warn({ topic, transactions: ended }, ENDED);
+    sayEnded(options, claim, await endOpen(options, claim, error), 'open');
   }
   const { aborted: _again, ...found } = await tryToFenceAndRead(options, claim, STABLE_DEADLINE_MS);
   return found;
 }
 
-/** Aborts in every partition what our own transactions left in a range of the position topic. @returns how many records */
-async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to }: Range): Promise<number> {
+/** Ends in every partition what our own transactions left in a range of the position topic. */
+async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to }: Range): Promise<Ended> {
   const { topic, transactionalId: id } = claim;
   const client = open();
   const hanging = {
@@ -119,6 +118,23 @@ async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to
   }
 }
 
+/** @param found what the position topic has shown; that a transaction was aborted is nothing to tell of */
+function sayEnded(
+  { log }: KafkaTakeOver,
+  { topic }: Claim,
+  { ours, committed, isTorn }: Ended,
+  found: 'open' | 'aborted',
+): void {
+  if (committed > 0) log.warn({ topic, positions: committed }, COMMITTED);
+  if (isTorn) log.warn({ topic }, TORN);
+  if (found === 'open' && ours > committed) log.warn({ topic, transactions: ours - committed }, ENDED);
+}
+
+const COMMITTED =
+  'Kafka had committed a transaction of this sidecar, and left the position open or aborted it; the position was written again';
+const TORN =
+  'Kafka has committed a transaction of this sidecar in some partitions and aborted it in others; its messages are replayed ' +
+  'again, and are twice where it was committed';
 const ENDED =
   'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';
@@ -129,7 +145,7 @@ interface FencedAndRead extends Stored {
 
 /** @param stableMs how long to wait for the end of a transaction that is open in the position topic */
 async function tryToFenceAndRead(
-  { open, topics }: KafkaTakeOver,
+  { open, topics, log }: KafkaTakeOver,
   claim: Claim,
   stableMs: number,
 ): Promise<FencedAndRead & { readonly aborted: Range | undefined }> {
@@ -140,7 +156,11 @@ async function tryToFenceAndRead(
     await writer.fence(TRANSACTION_TIMEOUT_MS);
     const end = await writer.markEnd();
     const stored = await readPosition(client.kafka, claim, end, stableMs);
-    return { ...stored, aborted: await findAborted(client.kafka, topic, stored.newest, end) };
+    const aborted = await findAborted(client.kafka, topic, stored.newest, end);
+    // What the first try finds aborted, it is not known of before the second whether it was committed elsewhere.
+    const isDecided = aborted === undefined || stableMs > 0;
+    if (stored.newest) await writer.finishCommit(stored.newest, isDecided, log);
+    return { ...stored, aborted };
   };
   try {
     return { writer, ...(await withTimeout(TAKE_OVER_DEADLINE_MS, client.guard(read()), timedOut)) };

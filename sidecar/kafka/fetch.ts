@@ -18,6 +18,10 @@ export interface FetchedRecord {
   readonly batchContext: {
     /** Of the producer that wrote it, `-1` without one. */
     readonly producerId: string;
+    readonly producerEpoch: number;
+    readonly firstSequence: number;
+    /** Of the batch. */
+    readonly firstOffset: string;
   };
 }
 

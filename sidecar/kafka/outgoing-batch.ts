@@ -34,11 +34,6 @@ export class OutgoingBatch implements EncodedBatch {
     this.#parts = parts;
   }
 
-  /** The partition of each topic that is written to. */
-  get partitions(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#targets].map(([topic, { partition }]) => [topic, partition]));
-  }
-
   add(records: readonly OutgoingRecord[]): void {
     for (const { topic, value, headers } of records) {
       const target = this.#targets.get(topic) ?? this.#parts.targetOf(topic);
@@ -61,15 +56,15 @@ export class OutgoingBatch implements EncodedBatch {
   /**
    * Seals everything.
    *
-   * @param last the position
    * @param position its topic
+   * @param last makes the position, from everything else that is sent
    * @returns the position's batch and then all others, in the order in which they are to be sent
    */
-  finish(position: Place & Target, last: BatchRecord): readonly RecordBatch[] {
-    this.#append(position, position, last);
+  finish(position: Place & Target, last: (others: readonly RecordBatch[]) => BatchRecord): readonly RecordBatch[] {
+    this.#sealAll();
+    this.#append(position, position, last([...this.#sealed]));
     const first = this.#open.get(position.topic);
-    for (const batch of this.#open.values()) this.#seal(batch);
-    this.#open.clear();
+    this.#sealAll();
     // Whatever Kafka has of a transaction, it has the position that names the rest.
     return this.#sealed.sort((one, other) => Number(other === first) - Number(one === first));
   }
@@ -83,6 +78,11 @@ export class OutgoingBatch implements EncodedBatch {
     this.#open.set(topic, batch);
     batch.add(record);
     return batch;
+  }
+
+  #sealAll(): void {
+    for (const batch of this.#open.values()) this.#seal(batch);
+    this.#open.clear();
   }
 
   #seal(batch: RecordBatch): void {

@@ -47,6 +47,9 @@ const AT = {
   count: 57,
 } as const;
 
+/** Sequence numbers have 31 bits. */
+export const SEQUENCES = 2 ** 31;
+
 const MAGIC = 2;
 /** Uncompressed, with the time that the producer says. */
 const PLAIN = 0;
@@ -69,6 +72,7 @@ export class RecordBatch implements Place {
   #buffer: Buffer = Buffer.allocUnsafeSlow(SMALL_BYTES);
   #end = BATCH_HEADER_BYTES;
   #count = 0;
+  #sequence = -1;
 
   /**
    * @param maxBytes the largest batch that the topic takes
@@ -85,6 +89,16 @@ export class RecordBatch implements Place {
   /** How many records it has. */
   get count(): number {
     return this.#count;
+  }
+
+  /** In milliseconds since 1970, of all of its records. */
+  get timestamp(): number {
+    return Number(this.#timestamp);
+  }
+
+  /** The sequence number of its last record, once it is sealed. */
+  get lastSequence(): number {
+    return (this.#sequence + this.#count - 1) % SEQUENCES;
   }
 
   /** What is sent, which is complete when it was sealed. */
@@ -134,6 +148,7 @@ export class RecordBatch implements Place {
    * @param sequence of its first record, among all that this producer has written to the partition
    */
   seal(by: ProducerIdentity | undefined, sequence: number): void {
+    this.#sequence = sequence;
     const header = this.#buffer;
     header.writeBigInt64BE(0n, AT.baseOffset);
     header.writeInt32BE(this.#end - AT.leaderEpoch, AT.length);

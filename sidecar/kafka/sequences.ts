@@ -1,7 +1,4 @@
-import { keyOf, type Place } from './record-batch.ts';
-
-/** Sequence numbers have 31 bits. */
-const SEQUENCES = 2 ** 31;
+import { keyOf, type Place, SEQUENCES } from './record-batch.ts';
 
 /**
  * The sequence numbers by which Kafka knows a producer's records in each partition, and drops what comes twice. They are given

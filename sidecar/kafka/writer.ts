@@ -1,5 +1,6 @@
 import { type OwnedName, partitionOf } from '../../common/contract/names.ts';
 import { UncertainCommitError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { EncodedBatch } from '../ports.ts';
 import { recordValue } from '../replay/record-value.ts';
 import type { Mark } from '../replay/redriven.ts';
@@ -9,13 +10,15 @@ import { type Cluster, createCluster } from './cluster.ts';
 import type { Client } from './connections.ts';
 import { TransactionCoordinator } from './coordinator.ts';
 import { translateInTransaction } from './errors.ts';
-import { PARTITIONS_HEADER } from './hanging-transaction.ts';
+import type { FetchedRecord } from './fetch.ts';
 import { LargeTransactions, NO_PLACE } from './large-transactions.ts';
 import { OutgoingBatch, type Target } from './outgoing-batch.ts';
 import { type BatchRecord, type Place, type ProducerIdentity, RecordBatch } from './record-batch.ts';
 import { Sequences } from './sequences.ts';
 import { closed, withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
+import { transactionHeaders } from './transaction-headers.ts';
+import { finishCommit } from './unfinished-commit.ts';
 
 /**
  * The longest time that sending or committing a batch may take. Kafka aborts a transaction that is older than its time-out
@@ -56,6 +59,8 @@ export class TransactionalWriter {
   #by: ProducerIdentity | undefined;
   #encoding: OutgoingBatch | undefined;
   #isOpen = false;
+  /** Of the positions of the open transaction. */
+  #headers: Readonly<Record<string, string>> = {};
   /** Of the open transaction among the large ones. */
   #place = NO_PLACE;
 
@@ -98,6 +103,17 @@ export class TransactionalWriter {
     return batch.baseOffset as bigint;
   }
 
+  /** See {@link finishCommit}. @throws what kafkajs throws */
+  async finishCommit(position: FetchedRecord, isDecided: boolean, log: Logger): Promise<void> {
+    const { client } = this.#parts;
+    const by = this.#identity();
+    await finishCommit(
+      { client, cluster: this.#cluster, coordinator: this.#coordinator, by, log },
+      position,
+      isDecided,
+    );
+  }
+
   /** Begins a batch. The one before must have been given to {@link send}. */
   begin(): OutgoingBatch {
     if (this.#encoding) throw new Error('a batch is encoded while the one before it is');
@@ -118,8 +134,10 @@ export class TransactionalWriter {
     const encoding = this.#encoding;
     if (encoding === undefined || batch !== encoding) throw new Error('a batch is sent that was not begun last');
     this.#encoding = undefined;
-    const headers = { [PARTITIONS_HEADER]: JSON.stringify(encoding.partitions) };
-    const batches = encoding.finish(this.#positions(), { ...positionRecord(position), headers });
+    const batches = encoding.finish(this.#positions(), (others) => {
+      this.#headers = transactionHeaders(this.#identity(), others);
+      return positionRecord(position, this.#headers);
+    });
     this.#place = await LARGE_TRANSACTIONS.enter(batches.reduce((sum, { bytes }) => sum + bytes.length, 0));
     await this.#step('send a batch to Kafka', async (by) => {
       this.#isOpen = true;
@@ -131,7 +149,7 @@ export class TransactionalWriter {
   /** Sends another position, which counts in place of the one before, with the open transaction. @param position encoded */
   async sendPosition(position: string): Promise<void> {
     const batch = this.#positionBatch();
-    batch.add(positionRecord(position));
+    batch.add(positionRecord(position, this.#headers));
     this.#seal(batch);
     await this.#step('send a batch to Kafka', () => this.#sender.send([batch], this.#parts.transactionalId));
   }
@@ -205,8 +223,8 @@ export class TransactionalWriter {
   }
 }
 
-function positionRecord(position: string): BatchRecord {
-  return { key: POSITION_KEY, value: recordValue(Buffer.from(position, 'utf8')) };
+function positionRecord(position: string, headers: BatchRecord['headers']): BatchRecord {
+  return { key: POSITION_KEY, value: recordValue(Buffer.from(position, 'utf8')), headers };
 }
 
 function timedOut(): Error {

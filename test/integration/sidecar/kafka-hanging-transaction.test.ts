@@ -7,7 +7,7 @@ import type { OpenKafka } from '../../../sidecar/kafka/open.ts';
 import { encodePosition, type Position } from '../../../sidecar/replay/position.ts';
 import { recordValue } from '../../../sidecar/replay/record-value.ts';
 import { until } from '../../kit/processes/process.ts';
-import { ALLOWS_HANGING, abortIn, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
+import { ALLOWS_HANGING, endIn, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { KafkaServer } from '../../kit/servers/kafka.ts';
 import { openSidecarKafka, sendRecords } from '../../kit/servers/sidecar-kafka.ts';
 import { type ReadRecord, readTopic } from '../../kit/servers/topic-reader.ts';
@@ -70,7 +70,6 @@ describe('a transaction that Kafka has left open', () => {
         partition: 0,
         key: 'position',
         value: encodePosition({ ...first, sequence: 2 }),
-        headers,
       },
     ]);
 
@@ -92,9 +91,9 @@ describe('a transaction that Kafka has left open', () => {
     const id = transactionalId('local', syncName('partly'));
     await leaveHanging(kafka, id, [
       ...Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value: 'half' })),
-      { topic: position, partition: 0, key: 'position', value: encodePosition({ ...first, sequence: 2 }), headers },
+      { topic: position, partition: 0, key: 'position', value: encodePosition({ ...first, sequence: 2 }) },
     ]);
-    await abortIn(kafka, id, { [position]: 0, LFH_SYNC: partitions.LFH_SYNC as number });
+    await endIn(kafka, id, 'abort', { [position]: 0, LFH_SYNC: partitions.LFH_SYNC as number });
 
     const found = await replay('partly', 'seven', { ...first, sequence: 3 });
 
@@ -142,6 +141,105 @@ describe('a transaction that Kafka has left open', () => {
     ]);
 
     assert.equal((await replay('deleted', 'five', { ...first, sequence: 3 }))?.sequence, 1);
+  });
+
+  /** Leaves a transaction of a peer open in LFH_SYNC, in FHIR-R4, and in the position topic. */
+  async function leaveOpen(peer: string, value: string, sequence: number): Promise<Readonly<Record<string, number>>> {
+    const position = positionTopic(syncName(peer));
+    const headers = (await committed(position, 2)).at(-1)?.headers;
+    const partitions = JSON.parse(headers?.partitions ?? '') as Record<string, number>;
+    await leaveHanging(kafka, transactionalId('local', syncName(peer)), [
+      ...Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value })),
+      { topic: position, partition: 0, key: 'position', value: encodePosition({ ...first, sequence }) },
+    ]);
+    return { ...partitions, [position]: 0 };
+  }
+
+  /** Waits until a value is committed in both topics, and expects that of some values these are, in this order. */
+  async function assertCommitted(of: readonly string[], expected: readonly string[]): Promise<void> {
+    for (const topic of ['LFH_SYNC', 'FHIR-R4']) {
+      let values: string[] = [];
+      const isThere = async (): Promise<boolean> => {
+        values = (await readTopic(kafka, topic)).map(({ value }) => value.toString());
+        return values.includes(expected.at(-1) as string);
+      };
+      await until(`${expected.at(-1)} is committed in ${topic}`, isThere);
+      assert.deepEqual(
+        values.filter((value) => of.includes(value)),
+        expected,
+        topic,
+      );
+    }
+  }
+
+  it('in its position and a topic, and was committed in another, counts and is committed in all', async () => {
+    await replay('twice', 'thirty', first);
+    const { LFH_SYNC } = await leaveOpen('twice', 'thirty-one', 2);
+    await endIn(kafka, transactionalId('local', syncName('twice')), 'commit', { LFH_SYNC: LFH_SYNC as number });
+
+    const found = await replay('twice', 'thirty-two', { ...first, sequence: 3 });
+
+    assert.equal(found?.sequence, 2);
+    await assertCommitted(['thirty', 'thirty-one', 'thirty-two'], ['thirty', 'thirty-one', 'thirty-two']);
+    assert.equal((await replay('twice', 'last', { ...first, sequence: 4 }))?.sequence, 3);
+  });
+
+  it('in its position, where the next one was aborted, and was committed in a topic, counts as well', async () => {
+    await replay('undone', 'eleven', first);
+    const { LFH_SYNC, ...others } = await leaveOpen('undone', 'twelve', 2);
+    const id = transactionalId('local', syncName('undone'));
+    await endIn(kafka, id, 'commit', { LFH_SYNC: LFH_SYNC as number });
+    await endIn(kafka, id, 'abort', { [positionTopic(syncName('undone'))]: 0 });
+    assert.ok('FHIR-R4' in others, 'it is still open in FHIR-R4');
+
+    const found = await replay('undone', 'thirteen', { ...first, sequence: 3 });
+
+    assert.equal(found?.sequence, 2);
+    await assertCommitted(['eleven', 'twelve', 'thirteen'], ['eleven', 'twelve', 'thirteen']);
+  });
+
+  it('and was committed in some topics and aborted in others is aborted, since being twice is better than being lost', async () => {
+    await replay('torn', 'fourteen', first);
+    const { LFH_SYNC, 'FHIR-R4': fhir } = await leaveOpen('torn', 'fifteen', 2);
+    const id = transactionalId('local', syncName('torn'));
+    await endIn(kafka, id, 'commit', { LFH_SYNC: LFH_SYNC as number });
+    await endIn(kafka, id, 'abort', { 'FHIR-R4': fhir as number });
+
+    assert.equal((await replay('torn', 'sixteen', { ...first, sequence: 3 }))?.sequence, 1);
+  });
+
+  it('in some topics, while its position is committed, is committed there before the next one can be aborted', async () => {
+    await replay('lost', 'seventeen', first);
+    await leaveOpen('lost', 'eighteen', 2);
+    const id = transactionalId('local', syncName('lost'));
+    const position = positionTopic(syncName('lost'));
+    await endIn(kafka, id, 'commit', { [position]: 0 });
+
+    const { writer, position: found } = await ours.takeOver(syncName('lost'));
+    const topics = ['LFH_SYNC', 'FHIR-R4'];
+    await ours.ensureTopics(topics);
+    const records = topics.map((topic) => ({ topic, value: recordValue(Buffer.from('nineteen')) }));
+    await sendRecords(writer, records, { ...first, sequence: 3 });
+    // Aborts what it has sent.
+    await writer.close();
+
+    assert.equal(found?.sequence, 2);
+    await replay('lost', 'twenty', { ...first, sequence: 3 });
+    await assertCommitted(['seventeen', 'eighteen', 'nineteen', 'twenty'], ['seventeen', 'eighteen', 'twenty']);
+  });
+
+  it('in a topic, and never got as far as its position, is aborted there and not carried along', async () => {
+    await replay('ahead', 'twenty-one', first);
+    const written = (await committed(positionTopic(syncName('ahead')), 2)).at(-1)?.headers;
+    const partitions = JSON.parse(written?.partitions ?? '') as Record<string, number>;
+    await leaveHanging(
+      kafka,
+      transactionalId('local', syncName('ahead')),
+      Object.entries(partitions).map(([topic, partition]) => ({ topic, partition, key: null, value: 'ahead' })),
+    );
+
+    assert.equal((await replay('ahead', 'twenty-two', { ...first, sequence: 2 }))?.sequence, 1);
+    await assertCommitted(['twenty-one', 'ahead', 'twenty-two'], ['twenty-one', 'twenty-two']);
   });
 
   it("of somebody else's in a position topic is left alone, and told of", async () => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs';
+import { positionTopic, syncName, transactionalId } from '../../../common/contract/names.ts';
 import type { PeerStatus } from '../../../common/contract/status.ts';
 import { until } from '../../kit/processes/process.ts';
 import { SidecarProcess, signsInAtKafka } from '../../kit/processes/sidecar.ts';
+import { ALLOWS_HANGING, endIn, leaveHanging } from '../../kit/servers/hanging-transaction.ts';
 import { readTopic, replayedUuids } from '../../kit/servers/topic-reader.ts';
 import { connectMessage } from '../../kit/sites/connect-message.ts';
 import { Site } from '../../kit/sites/site.ts';
@@ -27,7 +29,7 @@ describe('a Kafka with ACLs', () => {
   before(async () => {
     [a, b] = await Promise.all([
       Site.start('hospital-a', { kafka: false }),
-      Site.start('hospital-b', { kafkaUser: USER, kafkaProperties: AUTHORIZER }),
+      Site.start('hospital-b', { kafkaUser: USER, kafkaProperties: { ...AUTHORIZER, ...ALLOWS_HANGING } }),
     ]);
     await a.grantAccess(b);
     admin = b.kafka.client().admin();
@@ -113,5 +115,22 @@ describe('a Kafka with ACLs', () => {
     for (const topic of ['FHIR-R4', 'LFH_EXCEPTION']) {
       assert.equal((await readTopic(b.kafka, topic)).length, 1, topic);
     }
+  });
+
+  it('is committed in a topic that the sidecar may not read, where Kafka has committed only its position', async () => {
+    await sidecar.stop();
+    const peer = syncName(a.lfhId);
+    const topic = positionTopic(peer);
+    const position = (await readTopic(b.kafka, topic)).findLast(({ key }) => key?.toString() === 'position');
+    await leaveHanging(b.kafka, transactionalId('local', peer), [
+      { topic: 'FHIR-R4', partition: 0, key: null, value: 'left open' },
+      { topic, partition: 0, key: 'position', value: position?.value.toString() ?? '' },
+    ]);
+    await endIn(b.kafka, transactionalId('local', peer), 'commit', { [topic]: 0 });
+    assert.equal((await readTopic(b.kafka, 'FHIR-R4')).length, 1);
+
+    sidecar = await SidecarProcess.start(b, { peers: [{ site: a }], settings: await signsInAtKafka(b, USER) });
+
+    await until('it is committed', async () => (await readTopic(b.kafka, 'FHIR-R4')).length === 2);
   });
 });

@@ -1,4 +1,6 @@
 import { COORDINATOR, createCluster, leaderOf } from '../../../sidecar/kafka/cluster.ts';
+import { transactionHeaders } from '../../../sidecar/kafka/transaction-headers.ts';
+import { POSITION_KEY } from '../../../sidecar/kafka/writer.ts';
 import { until } from '../processes/process.ts';
 import type { KafkaServer } from './kafka.ts';
 
@@ -10,6 +12,10 @@ interface HangingRecord {
   readonly partition: number;
   readonly key: string | null;
   readonly value: string;
+  /**
+   * What a position says of its transaction; by default what the sidecar writes of all records that come before it. What it says of
+   * their numbers is in any case of them.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -36,13 +42,19 @@ export async function leaveHanging(
       coordinatorType: COORDINATOR.ofTransactions,
     });
     const producer = await producerOf(coordinator, transactionalId);
-    for (const { topic, partition, ...message } of records) {
+    const written: { topic: string; partition: number; lastSequence: number; timestamp: number }[] = [];
+    for (const { topic, partition, ...record } of records) {
       const leader = (await leaderOf(cluster, topic, partition)) as unknown as Broker;
+      const timestamp = Date.now();
+      const { partitions, ...numbers } = transactionHeaders(producer, written);
+      const headers = record.key === POSITION_KEY && { partitions, ...record.headers, ...numbers };
+      const message = { ...record, ...(headers && { headers }), timestamp };
       await leader.produce({
         transactionalId,
         ...producer,
         topicData: [{ topic, partitions: [{ partition, firstSequence: 0, messages: [message] }] }],
       });
+      written.push({ topic, partition, lastSequence: 0, timestamp });
     }
   } finally {
     await cluster.disconnect();
@@ -63,10 +75,14 @@ async function producerOf(coordinator: Coordinator, transactionalId: string): Pr
   return producer as Producer;
 }
 
-/** Ends in some partitions only what is open there, by an abort: what comes of the next transaction of the same producer. */
-export async function abortIn(
+/**
+ * Ends in some partitions only what is open there, as Kafka does when only these have leaders, or as the next transaction of the
+ * same producer does.
+ */
+export async function endIn(
   kafka: KafkaServer,
   transactionalId: string,
+  how: 'commit' | 'abort',
   places: Readonly<Record<string, number>>,
 ): Promise<void> {
   const cluster = createCluster(kafka.client());
@@ -82,7 +98,7 @@ export async function abortIn(
     };
     const topics = Object.entries(places).map(([topic, partition]) => ({ topic, partitions: [partition] }));
     await coordinator.addPartitionsToTxn({ ...by, topics });
-    await coordinator.endTxn({ ...by, transactionResult: false });
+    await coordinator.endTxn({ ...by, transactionResult: how === 'commit' });
   } finally {
     await cluster.disconnect();
   }
