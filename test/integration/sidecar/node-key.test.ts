@@ -76,7 +76,7 @@ describe("a node's key that is replaced while its sidecar runs", () => {
     const wanted = publicKeysOf(...inOrder).join();
     await until('the keys are taken up', async () => (await sidecar.status()).publicKeys.join() === wanted);
     const status = await sidecar.status();
-    assert.deepEqual(status.settings, { state: 'Current', message: '' });
+    assert.deepEqual(status.settings, { state: 'Current', message: '', digest: null });
     return status;
   }
 
