@@ -1,11 +1,13 @@
 import type { DurableConfig } from '../../../common/contract/durable.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
+
 import type { ConfigMap, Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Advertised } from './advertised.ts';
 import type { CertificateReader } from './certificate.ts';
 import { DEFAULT_NODE } from './names.ts';
+import { onceForEach } from './once-for-each.ts';
 
 /** What a reconcile has read of a node. No seed is in it. */
 
@@ -231,8 +233,28 @@ export interface DataPlane {
  * one.
  */
 export function reportOf({ metadata, spec }: PeerObject, sidecars: readonly SidecarStatus[]): PeerStatus | undefined {
-  const reports = sidecars.flatMap(({ peers }) =>
-    peers.filter(({ name, lfhId }) => name === metadata.name && lfhId === spec.lfhId),
-  );
+  const reports =
+    reportsByName(sidecars)
+      .get(metadata.name)
+      ?.filter(({ lfhId }) => lfhId === spec.lfhId) ?? [];
   return reports.find(({ owned }) => owned) ?? reports[0];
 }
+
+const reportsByName = onceForEach((sidecars: readonly SidecarStatus[]) =>
+  Map.groupBy(
+    sidecars.flatMap(({ peers }) => peers),
+    ({ name }) => name,
+  ),
+);
+
+/** The durable of this name; undefined where it is not there, or it is not known which there are. */
+export function durableNamed(
+  name: string,
+  durables: readonly ObservedDurable[] | undefined,
+): ObservedDurable | undefined {
+  return durables && durablesByName(durables).get(name);
+}
+
+const durablesByName = onceForEach(
+  (durables: readonly ObservedDurable[]) => new Map(durables.map((each) => [each.name, each])),
+);

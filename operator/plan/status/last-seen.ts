@@ -2,6 +2,7 @@ import type { PeerStatus } from '../../../common/contract/status.ts';
 import type { LfhSyncPeer } from '../../api/types.ts';
 import {
   type DataPlane,
+  durableNamed,
   isThere,
   type ObservedDurable,
   type ObservedNats,
@@ -69,7 +70,7 @@ function sendOf(
   nats: ObservedNats | undefined,
   { access, fetched, now }: Seen,
 ): Pick<PeerStatusOf, 'send'> {
-  const durable = nats?.durables?.find(({ name }) => name === peerDurable(peer));
+  const durable = durableNamed(peerDurable(peer), nats?.durables);
   if (!durable) return {};
   const { pending, ackFloor } = durable;
   const { client } = peerSpec(peer).send;

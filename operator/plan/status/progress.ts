@@ -1,5 +1,12 @@
 import type { PeerStatus } from '../../../common/contract/status.ts';
-import { type DataPlane, isThere, type ObservedDurable, type PeerObject, reportOf } from '../observed/observed.ts';
+import {
+  type DataPlane,
+  durableNamed,
+  isThere,
+  type ObservedDurable,
+  type PeerObject,
+  reportOf,
+} from '../observed/observed.ts';
 import { peerDurable } from '../observed/spec.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { advanceFetched, type Fetched } from './fetched.ts';
@@ -33,7 +40,7 @@ export function advanceProgress(
       const { peer } = planned;
       const { name } = peer.metadata;
       const report = sidecars && reportOf(peer, sidecars);
-      const durable = nats?.durables?.find((each) => each.name === peerDurable(peer));
+      const durable = durableNamed(peerDurable(peer), nats?.durables);
       const known = before.get(name);
       return [
         name,

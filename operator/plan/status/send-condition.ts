@@ -1,7 +1,13 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { PEER_LIMITS } from '../nats/peer-limits.ts';
 import type { KnownAccess } from '../nats/probes.ts';
-import { isThere, type ObservedDurable, type ObservedNats, type PeerObject } from '../observed/observed.ts';
+import {
+  durableNamed,
+  isThere,
+  type ObservedDurable,
+  type ObservedNats,
+  type PeerObject,
+} from '../observed/observed.ts';
 import { peerDurable, peerSpec } from '../observed/spec.ts';
 import { statusTime } from '../observed/times.ts';
 import { peerKeys } from '../peers/admission.ts';
@@ -100,7 +106,7 @@ function durableOf(peer: PeerObject, { durables, durableAttempts, problem }: Obs
   const name = peerDurable(peer);
   const refusal = durableAttempts?.get(name)?.refusal;
   if (refusal?.lasting) return no('ConsumerRefused', refusal.message);
-  const durable = durables?.find((each) => each.name === name);
+  const durable = durableNamed(name, durables);
   if (durable) return durable;
   return no('ConsumerMissing', refusal?.message ?? problem ?? "the peer's durable consumer is being made");
 }
