@@ -1,7 +1,6 @@
 import type { DurableConfig } from '../../../common/contract/durable.ts';
 import type { Reason } from '../../../common/contract/reasons.ts';
 import type { PeerStatus, SidecarStatus } from '../../../common/contract/status.ts';
-
 import type { ConfigMap, Metadata } from '../../api/objects.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { Advertised } from './advertised.ts';
