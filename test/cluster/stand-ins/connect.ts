@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { connect as connectNats, nkeyAuthenticator } from 'nats';
 import { STREAM } from '../../../common/contract/names.ts';
@@ -44,8 +45,12 @@ const durable = JSON.stringify({ stream_name: STREAM, config: CONNECTS_OWN });
 await nats.request('$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.SYNC', durable, { timeout: 10_000 });
 const workflow = new Workflow({ admin, producer, jetstream: nats.jetstream() });
 const receiver = new Receiver(CONNECT_LFH_ID, workflow);
-// connect would not start here as a second replica. Its sites are tested with several, so this one goes on.
-await receiver.subscribe(nats).catch((error: Error) => console.log(error.message));
+// connect would not start here as a second replica, and the kubelet would start it again until the other one is gone. Its sites are
+// tested with several, so this one goes on, and tries again.
+await receiver.subscribe(nats).catch((error: Error) => {
+  console.log(error.message);
+  void subscribeLater();
+});
 const remotes = await Promise.all(
   list(NATS_SYNC_SUBSCRIBERS, []).map((url) => connectNats({ ...common, servers: [url] })),
 );
@@ -85,6 +90,16 @@ process.once('SIGTERM', () => {
   server.closeAllConnections();
   void Promise.all([...[nats, ...remotes].map((each) => each.drain()), producer.disconnect(), admin.disconnect()]);
 });
+
+async function subscribeLater(): Promise<void> {
+  for (let isSubscribed = false; !isSubscribed; ) {
+    await sleep(1_000, undefined, { ref: false });
+    isSubscribed = await receiver.subscribe(nats).then(
+      () => true,
+      () => false,
+    );
+  }
+}
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
