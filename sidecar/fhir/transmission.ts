@@ -252,7 +252,7 @@ function tell(transmission: Transmission, before: Memory, settled: Settled, held
   } else {
     const problem = reportAnswering(transmission, settled.pending, heldUp);
     if (before.circuit.failures > 0) log.info({ failures: before.circuit.failures }, 'the FHIR server answers again');
-    if (problem !== undefined && before.crowd.fullSince === undefined && crowd.fullSince !== undefined) {
+    if (problem !== undefined && !before.crowd.isFull && crowd.isFull) {
       log.warn({ problem }, 'nothing more is sent to the FHIR server, because as many resources wait for it as may');
     }
   }

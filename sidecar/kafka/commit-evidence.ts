@@ -1,12 +1,10 @@
 import type { Kafka } from 'kafkajs';
 import { protocolError } from './errors.ts';
-import { type FetchedRecord, Fetcher } from './fetch.ts';
+import { type FetchedRecord, Fetcher, PAGE_BYTES } from './fetch.ts';
 import { keyOf } from './record-batch.ts';
 import type { LastRecord, WrittenPlace } from './transaction-headers.ts';
 import { namesPartitions, sequenced, writtenPlaces } from './transaction-headers.ts';
 
-/** All peers share one thread, and kafkajs decodes what it fetched in one go. */
-const PAGE_BYTES = 512 * 1024;
 /** How far a record is looked for behind the first that is as young: some seconds of what all peers together write. */
 const PAGES = 64;
 

@@ -4,11 +4,9 @@ import type { ExceptionLog, ExceptionPage, ExceptionRange } from '../ports.ts';
 import type { Client } from './connections.ts';
 import { protocolError, translate } from './errors.ts';
 import type { KafkaTakeOver } from './fence.ts';
-import { type FetchedRecord, Fetcher } from './fetch.ts';
+import { type FetchedRecord, Fetcher, PAGE_BYTES } from './fetch.ts';
 import { closed, withTimeout } from './timeout.ts';
 
-/** What is fetched at once. A record that is larger comes whole. */
-const PAGE_BYTES = 512 * 1024;
 const STEP_DEADLINE_MS = 30_000;
 
 /**

@@ -36,6 +36,8 @@ export interface Fetched {
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
+/** For who reads on and on: all peers share one thread, and kafkajs decodes what it fetched in one go. A larger record comes whole. */
+export const PAGE_BYTES = 512 * 1024;
 
 /** Errors that pass when the metadata are read again. */
 const STALE_METADATA = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION']);

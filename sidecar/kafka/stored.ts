@@ -1,12 +1,10 @@
 import { TransientError } from '../../common/errors.ts';
 import { REDRIVEN_PREFIX } from '../replay/redriven.ts';
 import { protocolError } from './errors.ts';
-import type { Fetched, FetchedRecord, Fetcher } from './fetch.ts';
+import { type Fetched, type FetchedRecord, type Fetcher, PAGE_BYTES } from './fetch.ts';
 import { POSITION_KEY } from './writer.ts';
 
 const POLL_MS = 50;
-/** All peers share one thread, and kafkajs decodes what it fetched in one go. */
-const PAGE_BYTES = 512 * 1024;
 /** How long a broker that has just become the leader may not know what is committed. It asks the others twice a second. */
 const BEHIND_DEADLINE_MS = 10_000;
 /** Where the newest position is looked for first: it is among the last few records, unless many transactions were aborted. */

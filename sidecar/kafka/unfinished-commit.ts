@@ -1,6 +1,6 @@
 import { TransientError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Broker, Cluster } from './cluster.ts';
+import { type Broker, type Cluster, ISOLATION } from './cluster.ts';
 import type { Client } from './connections.ts';
 import type { TransactionCoordinator } from './coordinator.ts';
 import { mayPass, NoLeaderError, protocolError } from './errors.ts';
@@ -132,7 +132,10 @@ async function findOpen(cluster: Cluster, by: ProducerIdentity, places: readonly
 }
 
 async function findOpenAt(leader: Broker, by: ProducerIdentity, places: readonly WrittenPlace[]): Promise<Found[]> {
-  const [ends, stable] = await Promise.all([lastOffsets(leader, places, 0), lastOffsets(leader, places, 1)]);
+  const [ends, stable] = await Promise.all([
+    lastOffsets(leader, places, 'uncommitted'),
+    lastOffsets(leader, places, 'committed'),
+  ]);
   const unstable = places.filter((place) => answered(stable, place) < answered(ends, place));
   if (unstable.length === 0) return [];
   const described = await describeOpen(leader, by.producerId, unstable);
@@ -142,14 +145,14 @@ async function findOpenAt(leader: Broker, by: ProducerIdentity, places: readonly
   });
 }
 
-/** @param isolationLevel 0 for the high watermark, 1 for the last stable offset @returns by {@link keyOf} */
+/** @param isolation `uncommitted` for the high watermark, `committed` for the last stable offset @returns by {@link keyOf} */
 async function lastOffsets(
   leader: Broker,
   places: readonly Place[],
-  isolationLevel: 0 | 1,
+  isolation: keyof typeof ISOLATION,
 ): Promise<ReadonlyMap<string, bigint>> {
   const topics = places.map(({ topic, partition }) => ({ topic, partitions: [{ partition, timestamp: -1 }] }));
-  const { responses } = await leader.listOffsets({ isolationLevel, topics });
+  const { responses } = await leader.listOffsets({ isolationLevel: ISOLATION[isolation], topics });
   return new Map(
     responses.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition, offset }) => [keyOf({ topic, partition }), BigInt(offset)] as const),

@@ -16,11 +16,11 @@ export const VERSIONS = 8;
 export interface Crowd {
   /** New resources for which the server failed, since it has last taken or refused one. */
   readonly failedInARow: number;
-  /** Since when as many wait as may, in milliseconds since 1970. */
-  readonly fullSince: number | undefined;
+  /** Whether as many waited as may. */
+  readonly isFull: boolean;
 }
 
-export const NO_CROWD: Crowd = { failedInARow: 0, fullSince: undefined };
+export const NO_CROWD: Crowd = { failedInARow: 0, isFull: false };
 
 /** What a round has shown of the server. */
 export interface Shown {
@@ -32,11 +32,11 @@ export interface Shown {
   readonly failedNew: number;
 }
 
-/** @param pendingCount before the round @param now milliseconds since 1970 */
-export function crowdAfter(before: Crowd, shown: Shown, pendingCount: number, now: number): Crowd {
-  if (shown.isFailing) return { ...before, fullSince: undefined };
-  const fullSince = pendingCount < MAX_PENDING ? undefined : Math.min(before.fullSince ?? now, now);
-  return { failedInARow: shown.isTaking ? 0 : before.failedInARow + shown.failedNew, fullSince };
+/** @param pendingCount before the round */
+export function crowdAfter(before: Crowd, shown: Shown, pendingCount: number): Crowd {
+  if (shown.isFailing) return { ...before, isFull: false };
+  const failedInARow = shown.isTaking ? 0 : before.failedInARow + shown.failedNew;
+  return { failedInARow, isFull: pendingCount >= MAX_PENDING };
 }
 
 type Waiting = Pick<Pending, 'sender' | 'key'>;

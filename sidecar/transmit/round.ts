@@ -220,7 +220,7 @@ export interface Before {
 export function settle(context: RoundContext, before: Before, round: Round): Settled {
   const { taken, tasks, verdicts, lost } = round;
   const circuit = circuitAfter(before.circuit, [...verdicts.values()], context);
-  const crowd = crowdAfter(before.crowd, shownBy(verdicts, circuit), before.pending.length, context.now);
+  const crowd = crowdAfter(before.crowd, shownBy(verdicts, circuit), before.pending.length);
   const ledger = new Ledger(context, before.pending, circuit, crowd);
   for (const each of taken) ledger.noteReading(each);
   for (const each of lost) ledger.noteLost(each);

@@ -1,11 +1,11 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { PeerObject, StoredNode } from '../observed/observed.ts';
-import { conditionsOf, type NodeStatus, type PeerStatusOf } from './status.ts';
+import { conditionsOf, inBothDirections, type NodeStatus, type PeerStatusOf } from './status.ts';
 
 /**
- * Statuses that come from no plan. Those of a node and its peers whose reconciles fail again and again, so that nothing newer is known. Without them the
- * conditions would stay as they were, and say that all is well of a day that is over. `status.observedGeneration` stays, because
- * the spec was not acted on.
+ * Statuses that come from no plan. Where the reconciles of a node fail again and again, nothing newer is known of it and its peers:
+ * their conditions would stay as they were, and say that all is well of a day that is over. `status.observedGeneration` stays then,
+ * because the spec was not acted on.
  */
 
 const NODE_CONDITIONS = ['KeyReady', 'NatsConfigLive', 'StreamReady', 'SidecarReady', 'TransmitReady'] as const;
@@ -23,9 +23,7 @@ export function failedNodeStatus(node: StoredNode, problem: string, now: number)
 export function deletedPeerStatus(peer: PeerObject, now: number): PeerStatusOf {
   const message =
     'it is being deleted: nothing is received from it, and its access is taken back; metadata.finalizers says who keeps it';
-  const drafts = (['ReceiveReady', 'SendReady'] as const).map(
-    (type): ConditionDraft => ({ type, status: 'False', reason: 'Deleting', message }),
-  );
+  const drafts = inBothDirections('False', 'Deleting', message);
   const observedGeneration = peer.metadata.generation ?? 0;
   return { ...peer.status, observedGeneration, conditions: conditionsOf(peer.status?.conditions, drafts, peer, now) };
 }
@@ -33,8 +31,6 @@ export function deletedPeerStatus(peer: PeerObject, now: number): PeerStatusOf {
 /** @param problem what the error says */
 export function failedPeerStatus(peer: PeerObject, problem: string, now: number): PeerStatusOf {
   const message = `its LfhSyncNode: the last reconciles failed: ${problem}`;
-  const drafts = (['ReceiveReady', 'SendReady'] as const).map(
-    (type): ConditionDraft => ({ type, status: 'Unknown', reason: 'NodeNotReady', message }),
-  );
+  const drafts = inBothDirections('Unknown', 'NodeNotReady', message);
   return { ...peer.status, conditions: conditionsOf(peer.status?.conditions, drafts, peer, now) };
 }

@@ -1,6 +1,7 @@
 import { syncName } from '../../../common/contract/names.ts';
 import { messageOf } from '../../../common/errors.ts';
 import { type Condition, type ConditionDraft, summarize, withCondition, withProgress } from '../../api/conditions.ts';
+import type { ReasonOf } from '../../api/reasons.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { InjectionRefusal } from '../injection/injection.ts';
 import type { Injection } from '../injection/step.ts';
@@ -235,12 +236,7 @@ function lateSince({ status }: NodeObject, { staleSettings, refused, now }: Stat
 /** The status of a peer that names a node that does not exist. */
 export function orphanStatus(peer: PeerObject, nodeName: string, now: number): PeerStatusOf {
   const message = `there is no LfhSyncNode ${nodeName} in this namespace`;
-  const drafts: ConditionDraft[] = (['ReceiveReady', 'SendReady'] as const).map((type) => ({
-    type,
-    status: 'False',
-    reason: 'NodeMissing',
-    message,
-  }));
+  const drafts = inBothDirections('False', 'NodeMissing', message);
   return {
     ...peer.status,
     observedGeneration: peer.metadata.generation ?? 0,
@@ -292,22 +288,23 @@ function receivedFrom(peers: readonly PeerObject[]): PeerObject[] {
 function failureDrafts(failure: Error | undefined): ConditionDraft[] | undefined {
   if (failure === undefined) return undefined;
   const message = `the operator could not plan this peer: ${messageOf(failure)}`;
-  return (['ReceiveReady', 'SendReady'] as const).map((type) => ({
-    type,
-    status: 'False',
-    reason: 'InternalError',
-    message,
-  }));
+  return inBothDirections('False', 'InternalError', message);
+}
+
+/** What is the same for what a peer takes in and for what it is sent. */
+export function inBothDirections(
+  status: 'False' | 'Unknown',
+  reason: ReasonOf<'ReceiveReady'> & ReasonOf<'SendReady'>,
+  message: string,
+): ConditionDraft[] {
+  return (['ReceiveReady', 'SendReady'] as const).map((type) => ({ type, status, reason, message }));
 }
 
 /** What is wrong with the node itself, so that nothing can be said about either direction of any peer. */
 function obstacleOf({ problem }: Plan, step: KeyStep): ConditionDraft[] | undefined {
-  const both = (status: 'False' | 'Unknown', message: string): ConditionDraft[] => [
-    { type: 'ReceiveReady', status, reason: 'NodeNotReady', message },
-    { type: 'SendReady', status, reason: 'NodeNotReady', message },
-  ];
-  if (problem) return both('False', `its LfhSyncNode: ${problem.message}`);
-  return step.step === 'stop' ? both('Unknown', `the node's key: ${step.message}`) : undefined;
+  if (problem) return inBothDirections('False', 'NodeNotReady', `its LfhSyncNode: ${problem.message}`);
+  if (step.step !== 'stop') return undefined;
+  return inBothDirections('Unknown', 'NodeNotReady', `the node's key: ${step.message}`);
 }
 
 /** The conditions after these drafts, with Ready and what kstatus reads. */
