@@ -1,5 +1,5 @@
 import { type ConnectionOptions as TlsOptions } from 'node:tls';
-import { type ISocketFactory, Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
 import { settingText } from '../../common/contract/settings.ts';
 import type { Logger } from '../../common/log.ts';
 import { anchors, hungUpInHandshake, type TlsReason, tlsFailure } from '../../common/tls.ts';
@@ -48,8 +48,16 @@ export const PATIENT_RETRY: RetryOptions = {
 /** For a caller that tries again by itself, and over another broker. */
 export const NO_RETRY: RetryOptions = { retries: 0 };
 
-/** Makes a client; nothing connects yet. */
-export function createClient(connection: KafkaConnection, retry: RetryOptions, socketFactory?: ISocketFactory): Kafka {
+/**
+ * Makes a client; nothing connects yet.
+ *
+ * @param how in place of the connection's brokers and of kafkajs's own way to connect
+ */
+export function createClient(
+  connection: KafkaConnection,
+  retry: RetryOptions,
+  how: Partial<Pick<KafkaConfig, 'brokers' | 'socketFactory'>> = {},
+): Kafka {
   const config: KafkaConfig = {
     brokers: [...connection.brokers],
     clientId: connection.clientId,
@@ -58,7 +66,7 @@ export function createClient(connection: KafkaConnection, retry: RetryOptions, s
     requestTimeout: 10_000,
     retry,
     logLevel: logLevel.INFO,
-    ...(socketFactory && { socketFactory }),
+    ...how,
     // Everything that matters is thrown and reported by us; kafkajs's own log lines are for debugging only. Its entries hold
     // names, numbers and stacks. Only the fields below are passed on.
     logCreator: () => (entry) => {

@@ -195,8 +195,8 @@ export function translateInTransaction(error: unknown, doing: string, requested:
 }
 
 /**
- * What kafkajs throws, as an error without a name of its own, over a connection that was made and whose first request was
- * not answered in time: a broker that stands still.
+ * What kafkajs throws, as an error without a name of its own, for a request over a connection that another request is still
+ * setting up.
  */
 const NOT_CONNECTED = 'Broker not connected';
 

@@ -54,7 +54,7 @@ describe("the cause of kafkajs's error", () => {
     assert.match(outside.message, /UNKNOWN_TOPIC_OR_PARTITION for the topic LFH_SYNC/);
   });
 
-  it('is Kafka being unavailable when a broker takes connections and answers nothing, though kafkajs gives that no name', () => {
+  it('is Kafka being unavailable while a connection is still being set up, though kafkajs gives that no name', () => {
     const error = translate(new Error('Broker not connected'), 'send');
     assert.ok(error instanceof TransientError && error.reason === 'KafkaUnavailable');
   });
