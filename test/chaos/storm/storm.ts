@@ -44,6 +44,8 @@ const START_MS = 120_000;
 const CAUGHT_UP_MS = 180_000;
 const SETTLED_MS = 300_000;
 const SAMPLE_MS = 500;
+/** How often it is said what the end is still waiting for. */
+const SAY_MS = 30_000;
 /** A fault that is later than this is left out: the storm has to end. */
 const MOST_LATE_MS = 60_000;
 
@@ -233,9 +235,11 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
   const outcomes = await Promise.allSettled(
     WAYS.map((way) => stage.origin(originOf(way)).drained(receiverOf(way), patience)),
   );
+  say(`the replay took ${seconds(began)} s to settle`);
   // What was forgotten is allowed from now on. What earlier redrives have replayed is not replayed again.
   for (const site of stage.all) await site.askForRedrive('last');
   const redriven = await Promise.allSettled(WAYS.map((way) => redrivenAll(stage, way, patience)));
+  say(`with what was redriven it took ${seconds(began)} s`);
   // The sidecars are asked first: to look at all that has arrived takes this process seconds, and the FHIR server is in it. What
   // is not transmitted by then is named by the check.
   const nothingLeft = ({ lag, pending }: TransmitStatus): boolean => lag === 0 && pending === 0;
@@ -244,16 +248,26 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
     .waitForTransmission('has nothing left', nothingLeft, patience)
     .catch(() => undefined);
   // Each stream is asked, and not the sidecars: what a sidecar says of its lag is as old as its last look at Kafka.
+  let lastSaid = performance.now();
   const arrived = async (): Promise<boolean> => {
     for (const name of SITES) await stage.origin(name).readStored();
-    return checkBehind(stage).every(({ difference: { lost } }) => lost.length === 0);
+    const late = checkBehind(stage).filter(({ difference: { lost } }) => lost.length > 0);
+    if (late.length > 0 && performance.now() - lastSaid > SAY_MS) {
+      lastSaid = performance.now();
+      for (const { place, difference } of late) say(`${difference.lost.length} have not arrived yet in ${place}`);
+    }
+    return late.length === 0;
   };
   // What has not arrived by then is named by the check.
   await until('everything is announced and transmitted', arrived, patience, 500).catch(() => undefined);
-  say(`everything else took ${((performance.now() - began) / 1000).toFixed(1)} s to settle`);
+  say(`everything took ${seconds(began)} s to settle`);
   return [...outcomes, ...redriven].flatMap((outcome) =>
     outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
   );
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
 }
 
 /** Checks what comes behind the replay. */
