@@ -44,10 +44,12 @@ interface Chunk {
 }
 
 export class Redriven {
-  readonly #chunks: Map<string, Chunk>;
+  /** What was read from Kafka. It is kept apart, since it may turn out to be about another topic after some was added. */
+  readonly #stored: Map<string, Chunk>;
+  readonly #added = new Map<string, Chunk>();
 
-  private constructor(chunks: Map<string, Chunk>) {
-    this.#chunks = chunks;
+  private constructor(stored: Map<string, Chunk>) {
+    this.#stored = stored;
   }
 
   /**
@@ -66,18 +68,18 @@ export class Redriven {
   }
 
   /**
-   * Ask it of each record of the peer, before others are added: it finds out where LFH_EXCEPTION was made again, and nothing that
-   * was marked before that counts any more.
+   * Ask it of each record of the peer, in order: it finds out where LFH_EXCEPTION was made again, and nothing that was marked
+   * before that counts any more.
    */
   has(place: Place): boolean {
     const key = keyOf(place);
-    const chunk = this.#chunks.get(key);
-    if (chunk === undefined) return false;
-    const { byte, bit } = bitOf(place);
-    const isMarked = ((chunk.bits[byte] ?? 0) & bit) !== 0;
-    if (!isMarked || !isAnotherTopic(chunk, place)) return isMarked;
-    this.#chunks.delete(key);
-    return false;
+    return [this.#stored, this.#added].some((chunks) => {
+      const chunk = chunks.get(key);
+      if (chunk === undefined || !isMarked(chunk, place)) return false;
+      if (!isAnotherTopic(chunk, place)) return true;
+      chunks.delete(key);
+      return false;
+    });
   }
 
   /** Adds records. @returns what has to be written with them, in the same transaction */
@@ -85,32 +87,55 @@ export class Redriven {
     const changed = new Set<string>();
     for (const place of places) {
       const key = keyOf(place);
-      const first = { offset: place.offset, time: place.time };
-      const chunk = this.#chunks.get(key) ?? {
-        first,
-        newest: place.time,
-        bits: new Uint8Array(CHUNK_OFFSETS / 8),
-      };
-      if (place.offset < chunk.first.offset) chunk.first = first;
-      if (chunk.newest !== undefined) chunk.newest = Math.max(chunk.newest, place.time);
-      const { byte, bit } = bitOf(place);
-      chunk.bits[byte] = (chunk.bits[byte] ?? 0) | bit;
-      this.#chunks.set(key, chunk);
+      this.#added.set(key, withPlace(this.#added.get(key), place));
       changed.add(key);
     }
-    return [...changed].map((key) => ({ key, value: encodeChunk(this.#chunks.get(key) as Chunk) }));
+    return [...changed].map((key) => ({ key, value: encodeChunk(this.#whole(key)) }));
   }
 
   /** Forgets what LFH_EXCEPTION does not have any more. @returns what has to be written for that */
   forget(kept: readonly Kept[]): Mark[] {
-    const gone = [...this.#chunks.keys()].filter((key) => {
+    const gone = [...new Set([...this.#stored.keys(), ...this.#added.keys()])].filter((key) => {
       const [partition, chunk] = key.slice(REDRIVEN_PREFIX.length).split('/').map(Number) as [number, number];
       const first = kept.find((each) => each.partition === partition)?.first ?? Number.POSITIVE_INFINITY;
       return (chunk + 1) * CHUNK_OFFSETS <= first;
     });
-    for (const key of gone) this.#chunks.delete(key);
+    for (const chunks of [this.#stored, this.#added]) for (const key of gone) chunks.delete(key);
     return gone.map((key) => ({ key, value: null }));
   }
+
+  #whole(key: string): Chunk {
+    const [one, other] = [this.#stored.get(key), this.#added.get(key)];
+    const some = one ?? other;
+    if (some === undefined) throw new Error(`no record of ${key} was added`);
+    return one && other ? union(one, other) : some;
+  }
+}
+
+function isMarked({ bits }: Chunk, place: Place): boolean {
+  const { byte, bit } = bitOf(place);
+  return ((bits[byte] ?? 0) & bit) !== 0;
+}
+
+/** @param chunk is changed; undefined: the place is its first one */
+function withPlace(chunk: Chunk | undefined, place: Place): Chunk {
+  const first = { offset: place.offset, time: place.time };
+  const { byte, bit } = bitOf(place);
+  const changed = chunk ?? { first, newest: place.time, bits: new Uint8Array(CHUNK_OFFSETS / 8) };
+  if (place.offset < changed.first.offset) changed.first = first;
+  if (changed.newest !== undefined) changed.newest = Math.max(changed.newest, place.time);
+  changed.bits[byte] = (changed.bits[byte] ?? 0) | bit;
+  return changed;
+}
+
+function union(one: Chunk, other: Chunk): Chunk {
+  const newest =
+    one.newest === undefined || other.newest === undefined ? undefined : Math.max(one.newest, other.newest);
+  return {
+    first: one.first.offset <= other.first.offset ? one.first : other.first,
+    newest,
+    bits: one.bits.map((byte, at) => byte | (other.bits[at] ?? 0)),
+  };
 }
 
 const KEY = /^redriven\/\d{1,9}\/\d{1,12}$/;

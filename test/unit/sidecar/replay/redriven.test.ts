@@ -90,6 +90,26 @@ describe('the set of what was redriven', () => {
     assert.equal(read(kept).has(at(3, 0, 9_002)), false);
   });
 
+  it('forgets what was marked in a topic that was made again, and not what was added before that showed', () => {
+    for (const shown of [at(300, 0, 9_001), at(300, 0, 9_000)]) {
+      const kept = keep(new Map<string, string>(), read(new Map()).add([at(300)]));
+      const found = read(kept);
+      const first = [at(0, 0, 9_000), at(199, 0, 9_000)];
+      keep(kept, found.add(first));
+      assert.equal(found.has(shown), false, 'it is another record');
+      assert.deepEqual(
+        first.map((place) => found.has(place)),
+        [true, true],
+      );
+      keep(kept, found.add([at(301, 0, 9_001)]));
+      const again = read(kept);
+      assert.deepEqual(
+        [...first, shown, at(301, 0, 9_001)].map((place) => again.has(place)),
+        [true, true, false, true],
+      );
+    }
+  });
+
   it('goes on with a chunk of an earlier version, of which no more than the first time is known', () => {
     const bits = Buffer.alloc(1_024);
     bits[0] = 0b1110;
