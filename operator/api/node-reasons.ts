@@ -91,7 +91,7 @@ export const NATS_CONFIG = {
     'we',
     'A nats-server has not taken up the configuration for over two minutes, and runs the previous one. Most likely it ' +
       'refuses to reload, because of our files or of something else in its configuration: its log says why. If its log says ' +
-      'nothing, nothing reloads it (`spec.nats.reload`).',
+      'nothing, nothing reloads it (`spec.nats.reload`). If the message says that its pod is not ready: is the kubelet of its machine running?',
   ),
   WriteRefused: bad('we', `A ConfigMap of the node cannot be written: ${REFUSED}`),
   WorkloadMissing: bad('we', 'The workload in `spec.nats.workloadRef` does not exist. Make it, or correct the name.'),

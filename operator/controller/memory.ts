@@ -1,6 +1,7 @@
 import { type Access, accessIn, hashOf } from '../plan/nats/files.ts';
 import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/probes.ts';
 import type { DataPlane, DurableAttempts, Texts } from '../plan/observed/observed.ts';
+import { allLive, isLiveEverywhere, servingServers } from '../plan/observed/servers.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';
 import { advanceStale, type StaleSettings } from '../plan/status/settings-live.ts';
@@ -18,7 +19,7 @@ const STRANGER_MS = 60_000;
 
 /** It begins empty with each start of the operator; nothing in it is a secret. */
 export interface NodeMemory {
-  /** The hash of the configuration that every server that answered was last seen to run. */
+  /** The hash of the configuration that every server that answered was last seen to run, of those that peers are led to. */
   readonly liveHash: string | undefined;
   /** Whom every server was last seen to let in; undefined before the first reconcile. */
   readonly liveAccess: Access | undefined;
@@ -157,17 +158,14 @@ export function liveAccessBefore({ liveAccess }: NodeMemory, written: Texts | un
  * of its pod.
  */
 function liveAccessOf({ files }: Plan, { nats }: DataPlane): Access | undefined {
-  const { servers = [], silent = [] } = nats ?? {};
-  const live = servers.length > 0 && silent.length === 0 && servers.every(({ outcome }) => outcome === 'Live');
-  return live && files ? accessIn(files.files) : undefined;
+  return nats && isLiveEverywhere(nats) && files ? accessIn(files.files) : undefined;
 }
 
 /**
- * The planned hash where every server that answers runs it. A server that does not answer reads its files when it
- * starts.
+ * The planned hash where every server that answers runs it, of those that peers are led to. A server that does not answer reads its
+ * files when it starts, and one that is not ready may never get them.
  */
 function liveHashOf({ files }: Plan, { nats }: DataPlane): string | undefined {
-  const answering = (nats?.servers ?? []).filter(({ outcome }) => ASKED.has(outcome));
-  const live = answering.length > 0 && answering.every(({ outcome }) => outcome === 'Live');
-  return live && files ? hashOf(files.files) : undefined;
+  const answering = servingServers(nats?.servers ?? []).filter(({ outcome }) => ASKED.has(outcome));
+  return allLive(answering) && files ? hashOf(files.files) : undefined;
 }

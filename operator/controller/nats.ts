@@ -90,7 +90,7 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
     const asking = { silentSince, now };
     const wanted = { ca: plan.ownCa, nodeSeed: seed, previousSeed, hash: plan.files.hash, endpoints, refusing, asking };
     const answers = await whichConfig(node.spec.nats.servers, wanted);
-    const { live, servers, silent } = answers;
+    const { live, everywhere, servers, silent } = answers;
     if (!servers.some(({ outcome }) => MAY_ACCEPT.has(outcome))) {
       return notAsked(answers, servers.map(({ message }) => message).join('; '));
     }
@@ -100,7 +100,6 @@ export async function probeNats(input: ProbeInput): Promise<Probed> {
     // Whatever is being asked then fails at once.
     const late = setTimeout(() => void jetStream.close(), JETSTREAM_TIMEOUT_MS);
     try {
-      const everywhere = live && silent.length === 0;
       const consumers = await reconcileDurables(jetStream, plan, input.durableAttempts, now, everywhere);
       const access = live ? await probePeers(signed) : new Map<string, PeerAccess>();
       const sidecars = await sidecarsOf(jetStream, node.metadata.name);
@@ -155,8 +154,8 @@ async function probePeers(input: SignedInput): Promise<ReadonlyMap<string, PeerA
 }
 
 /**
- * Probes one peer's account on the first server that answers, since every server was just seen to run the same
- * configuration.
+ * Probes one peer's account on the first server that answers, since every server that a client is led to was just seen to run the
+ * same configuration.
  *
  * @returns undefined where no server answers, which says nothing about the peer
  */

@@ -1,4 +1,5 @@
 import type { DataPlane } from '../plan/observed/observed.ts';
+import { allLive, servingServers } from '../plan/observed/servers.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Statuses } from '../plan/status/status.ts';
 import type { NodeMemory } from './memory.ts';
@@ -38,15 +39,14 @@ export function requeueAfterMs(
   return Math.min(SOON_MS, Math.max(RELOAD_MS, (now - writtenAt) * WAITED_PART));
 }
 
-/** Whether every server has taken up the first of two texts, so that the second is to be written. */
+/** Whether every server that is waited for has taken up the first of two texts, so that the second is to be written. */
 function isFirstLive({ files }: Plan, { nats }: DataPlane): boolean {
-  const servers = nats?.servers ?? [];
-  return files?.phase === 'first' && servers.length > 0 && servers.every(({ outcome }) => outcome === 'Live');
+  return files?.phase === 'first' && allLive(servingServers(nats?.servers ?? []));
 }
 
-/** Whether a server has not taken up what was written for it. */
+/** Whether a server that is waited for has not taken up what was written for it. */
 function awaitsReload({ files }: Plan, { nats }: DataPlane): boolean {
-  return files !== undefined && (nats?.servers ?? []).some(({ outcome }) => outcome === 'ConfigNotLive');
+  return files !== undefined && servingServers(nats?.servers ?? []).some(({ outcome }) => outcome === 'ConfigNotLive');
 }
 
 /** Whether nothing is on its way, neither at the node nor at one of its peers. */

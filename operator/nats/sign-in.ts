@@ -3,6 +3,7 @@ import { messageOf, TransientError } from '../../common/errors.ts';
 import { hostAndPort, requireServerUrl } from '../../common/server-url.ts';
 import { type Endpoint, endpointsToAsk, serverAt } from '../plan/observed/endpoints.ts';
 import type { ServerReport, SilentServer } from '../plan/observed/observed.ts';
+import { allLive, isLiveEverywhere, servingServers } from '../plan/observed/servers.ts';
 import { addressesOf } from './addresses.ts';
 import { connectOnce, type ServerTrust } from './connection.ts';
 import { canaryKey, localNatsKey, makeKey, type UserKey } from './keys.ts';
@@ -28,8 +29,10 @@ export interface Answers {
 }
 
 export interface LiveReport extends Answers {
-  /** Whether there is a server, and every server runs this configuration, but for those that are {@link Answers.silent}. */
+  /** Whether every server that peers are led to runs this configuration, and there is one; see {@link servingServers}. */
   readonly live: boolean;
+  /** Whether no server is left that could run another one; see {@link isLiveEverywhere}. */
+  readonly everywhere: boolean;
 }
 
 /** When servers are asked that are not ready and did not answer before; see {@link endpointsToAsk}. */
@@ -83,9 +86,8 @@ export async function trySignIn(server: string, key: UserKey, trust: ServerTrust
  */
 export async function whichConfig(servers: readonly string[], wanted: WhichConfig): Promise<LiveReport> {
   const answers = await Promise.all(servers.map((server) => answersOf(server, wanted)));
-  const all = answers.flatMap((each) => each.servers);
-  const live = all.length > 0 && all.every(({ outcome }) => outcome === 'Live');
-  return { live, servers: all, silent: answers.flatMap(({ silent }) => silent) };
+  const all = { servers: answers.flatMap(({ servers }) => servers), silent: answers.flatMap(({ silent }) => silent) };
+  return { live: allLive(servingServers(all.servers)), everywhere: isLiveEverywhere(all), ...all };
 }
 
 async function answersOf(server: string, wanted: WhichConfig): Promise<Answers> {
@@ -106,8 +108,8 @@ async function answersOf(server: string, wanted: WhichConfig): Promise<Answers> 
 }
 
 /**
- * Asks the servers behind a Service. One that is not ready counts as any other if it answers. Where nothing is left that counts, there
- * is one report that says so.
+ * Asks the servers behind a Service. One that is not ready has a report if it answers, which says that it is not ready. Where no server
+ * has a report, there is one that says so.
  *
  * @param service as that report names it
  */
@@ -123,7 +125,8 @@ export async function askEndpoints(
   const silent: SilentServer[] = [];
   for (const endpoint of endpoints) {
     const [server, report] = [serverAt(endpoint), asked.get(endpoint)];
-    if (report && (!endpoint.notReady || report.outcome !== 'Unreachable')) servers.push(report);
+    if (report && !endpoint.notReady) servers.push(report);
+    else if (report && report.outcome !== 'Unreachable') servers.push({ ...report, notReady: true });
     else silent.push({ server, askedAt: report ? now : silentSince.get(server) });
   }
   if (servers.length === 0)

@@ -97,6 +97,8 @@ export interface ServerReport {
   readonly outcome: 'Live' | 'NoAuthorization' | 'ConfigNotLive' | 'IncludeMissing' | Reason;
   /** For a person: which server, what is wrong, what to do. */
   readonly message: string;
+  /** Set where Kubernetes calls its pod not ready; see servers.ts. */
+  readonly notReady?: true;
   /** When its certificate, or one above it, expires first, in milliseconds since 1970; undefined where it is not known. */
   readonly certificateExpires?: number | undefined;
 }

@@ -29,7 +29,8 @@ export function keyReady(
 
 /**
  * Whether every nats-server runs the configuration that was written last. Only signing in shows that; having written it does not.
- * A server that is not ready and does not answer may only be starting, and makes it false for none of the others.
+ * A server that is not ready and does not answer may only be starting, and makes it false for none of the others. One that is not
+ * ready and answers counts: access that was taken back may not have ended there.
  *
  * @param phase of the configuration that was written last
  * @param waitedMs how long ago that was written, in milliseconds
@@ -47,13 +48,7 @@ export function natsConfigLive(
     const message = `no nats-server is found at spec.nats.servers${why}`;
     return { type, status: 'False', reason: 'NatsUnreachable', message };
   }
-  if (worst.outcome === 'ConfigNotLive' && waitedMs > MOUNTED_AFTER_MS) {
-    const minutes = Math.floor(waitedMs / 60_000);
-    const message = `${worst.message}. This has lasted for ${minutes} minutes`;
-    return { type, status: 'False', reason: 'NatsRefusedConfig', message };
-  }
-  if (worst.outcome !== 'Live')
-    return { type, status: 'False', reason: NATS_REASONS[worst.outcome], message: worst.message };
+  if (worst.outcome !== 'Live') return { type, status: 'False', ...fault(worst, worst.outcome, waitedMs) };
   if (phase === 'first') {
     const message = 'the first of two reloads is live; the second was not written yet';
     return { type, status: 'False', reason: 'ConfigNotLive', message };
@@ -62,6 +57,22 @@ export function natsConfigLive(
   const message = `${count} of ${count} nats-servers run the configuration${silentRemark(nats.silent)}`;
   return { type, status: 'True', reason: 'Live', message };
 }
+
+/** What is wrong with a server that does not run the configuration. */
+function fault(
+  { message, notReady }: ServerReport,
+  outcome: NotLive,
+  waitedMs: number,
+): Pick<ConditionDraft<'NatsConfigLive'>, 'reason' | 'message'> {
+  const refused = outcome === 'ConfigNotLive' && waitedMs > MOUNTED_AFTER_MS;
+  const lasts = refused ? `. This has lasted for ${Math.floor(waitedMs / 60_000)} minutes` : '';
+  const remark = notReady ? NOT_READY : '';
+  return { reason: refused ? 'NatsRefusedConfig' : NATS_REASONS[outcome], message: message + lasts + remark };
+}
+
+const NOT_READY =
+  '. Its pod is not ready: where another one is, peers are led there and do not wait for this one. But whoever had access when it last ' +
+  'reloaded may still have it there';
 
 function silentRemark(silent: ObservedNats['silent']): string {
   if (silent.length === 0) return '';
@@ -179,7 +190,9 @@ const NATS_REASONS: Readonly<Record<NotLive, ReasonOf<'NatsConfigLive'>>> = {
 /** The outcomes that a person should mend first. A server that cannot be asked comes later, since it may only be starting. */
 const WORST_FIRST: readonly string[] = ['NoAuthorization', 'IncludeMissing', 'ConfigNotLive'];
 
-function worstOf(servers: readonly ServerReport[]): ServerReport | undefined {
+/** One that is ready comes before one that is not: peers wait for it. */
+function worstOf(reports: readonly ServerReport[]): ServerReport | undefined {
+  const servers = [...reports].sort((a, b) => Number(a.notReady ?? false) - Number(b.notReady ?? false));
   for (const outcome of WORST_FIRST) {
     const found = servers.find((server) => server.outcome === outcome);
     if (found) return found;

@@ -17,6 +17,7 @@ import {
   reportOf,
   type StoredNode,
 } from '../observed/observed.ts';
+import { servingServers } from '../observed/servers.ts';
 import { nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
 import { parseTime, statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
@@ -88,7 +89,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const { received, sent, fetched, staleSince }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
-  const configLive = natsConfigLive(nats, plan.files?.phase ?? 'final').status === 'True' || isStillLetIn(peer, input);
+  const configLive = isLetIn(input) || isStillLetIn(peer, input);
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
       receiveReady({ planned, sidecars, received, staleSince, now }),
@@ -110,12 +111,18 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   };
 }
 
+/** Whether every server that peers are led to runs the planned configuration. For the node itself, one that is not ready counts too. */
+function isLetIn({ plan: { files }, dataPlane: { nats } }: StatusInput): boolean {
+  const serving = nats && { ...nats, servers: servingServers(nats.servers) };
+  return natsConfigLive(serving, files?.phase ?? 'final').status === 'True';
+}
+
 /**
  * Whether servers that are about to take up a new configuration let the peer in by the one before, with all its keys. A change for
  * one peer must not make hundreds of others unready for as long as a reload takes.
  */
 function isStillLetIn(peer: PeerObject, { dataPlane: { nats }, liveAccess, writtenAt, now }: StatusInput): boolean {
-  const servers = nats?.servers ?? [];
+  const servers = servingServers(nats?.servers ?? []);
   const awaited = servers.every(({ outcome }) => outcome === 'Live' || outcome === 'ConfigNotLive');
   const keys = liveAccess?.get(peerDurable(peer));
   if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > MOUNTED_AFTER_MS) return false;

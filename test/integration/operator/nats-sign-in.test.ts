@@ -114,7 +114,7 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
       isReported(await ask(server, 'one', { ca: (await createCertificateAuthority('b')).ca }), 'NotTrusted', /\[::1\]/);
     });
 
-    it('asks a server whose pod is not ready as well, and sets it apart only if it does not answer', async () => {
+    it('asks a server whose pod is not ready as well, waits for it nowhere, and sets it apart only if it does not answer', async () => {
       const [current, older] = await Promise.all([serve(included('two')), serve(included('one'))]);
       const at = (port: number): Endpoint => ({ address: '127.0.0.1', port });
       const lost: Endpoint = { ...at(older.port), notReady: true };
@@ -124,14 +124,25 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
         ask(url, 'two', { endpoints: new Map([[url, endpoints]]) });
       const report = await found(at(current.port), lost, gone);
       assert.deepEqual(
-        [report.live, ...report.servers.map(({ server, outcome }) => `${server} ${outcome}`)],
-        [false, `${current.host} Live`, `${older.host} ConfigNotLive`],
+        report.servers.map(({ server, outcome, notReady = false }) => [server, outcome, notReady]),
+        [
+          [current.host, 'Live', false],
+          [older.host, 'ConfigNotLive', true],
+        ],
       );
+      const isLive = async (...endpoints: readonly Endpoint[]): Promise<readonly boolean[]> => {
+        const { live, everywhere } = await found(...endpoints);
+        return [live, everywhere];
+      };
+      assert.deepEqual(await isLive(at(current.port), lost), [true, false]);
+      assert.deepEqual(await isLive(at(current.port), at(older.port)), [false, false]);
+      assert.deepEqual(await isLive(lost), [false, false], 'nothing else is left that could be waited for');
       assert.deepEqual(
         report.silent.map(({ server }) => server),
         [`127.0.0.1:${gone.port}`],
       );
-      assert.equal((await found(at(current.port), gone)).live, true);
+      assert.deepEqual(await isLive(at(current.port), gone), [true, false]);
+      assert.deepEqual(await isLive(at(current.port)), [true, true]);
       isReported(await found(gone), 'Unreachable', /none of the pods behind localhost:4222 is ready/);
     });
 
@@ -272,6 +283,7 @@ describe("the operator's sign-in at the NATS servers of a node", () => {
     it('is never live where there is no server', async () => {
       assert.deepEqual(await whichConfig([], { nodeSeed: node.seed, hash: 'one' }), {
         live: false,
+        everywhere: false,
         servers: [],
         silent: [],
       });

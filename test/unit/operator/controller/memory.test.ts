@@ -32,11 +32,27 @@ function servers(...outcomes: ServerReport['outcome'][]): DataPlane {
   return { nats: natsOf([], { servers: reports }), sidecars: [] };
 }
 
+/** Those of {@link servers}, and one more that answers although Kubernetes calls its pod not ready. */
+function withNotReady(outcome: ServerReport['outcome'], ...others: ServerReport['outcome'][]): DataPlane {
+  const { nats, sidecars } = servers(...others, outcome);
+  const reports = (nats?.servers ?? []).map((report, index) =>
+    index < others.length ? report : { ...report, notReady: true as const },
+  );
+  return { nats: natsOf([], { servers: reports }), sidecars };
+}
+
 describe('the configuration that is remembered as live', () => {
   const rows: [what: string, dataPlane: DataPlane, live: string | undefined][] = [
     ['is the planned one where every server runs it', servers('Live', 'Live'), hash],
     ['is the planned one where those that answer run it', servers('Live', 'Unreachable'), hash],
     ['is the earlier one while a server runs something else', servers('Live', 'ConfigNotLive'), 'earlier'],
+    [
+      'is the planned one where only one that is not ready runs something else',
+      withNotReady('ConfigNotLive', 'Live'),
+      hash,
+    ],
+    ['is the earlier one while none is ready, and one runs something else', withNotReady('ConfigNotLive'), 'earlier'],
+    ['is the earlier one where only one that is not ready runs it', withNotReady('Live', 'ConfigNotLive'), 'earlier'],
     ['is the earlier one while a server does not include it', servers('IncludeMissing'), 'earlier'],
     ['is the earlier one while no server answers', servers('Unreachable'), 'earlier'],
     ['is the earlier one while nothing could be asked', UNKNOWN, 'earlier'],

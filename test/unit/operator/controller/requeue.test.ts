@@ -26,6 +26,15 @@ describe('the next reconcile of a node', () => {
     assert.equal(after(first, serversAre('Live', 'Live'), 500), 0);
   });
 
+  it('comes at once when the first of two reloads is done at every server that is ready', () => {
+    const [live, stale] = serversAre('Live', 'ConfigNotLive').nats?.servers ?? [];
+    assert.ok(live && stale);
+    const servers = [live, { ...stale, notReady: true as const }];
+    const dataPlane = { ...well, nats: natsOf(well.nats?.durables ?? [], { servers }) };
+    assert.equal(after(first, dataPlane, 500), 0);
+    assert.equal(after(final, dataPlane, 500), 2_000, 'a server that nobody gives new files is not waited for');
+  });
+
   const AWAITED: readonly [waitedMs: number, nextMs: number][] = [
     [0, 200],
     [800, 200],

@@ -67,6 +67,8 @@ describe('servers behind a Service', () => {
     for (const outcome of ['Live', 'ConfigNotLive', 'NotTrusted'] as const) {
       const found = await answersOf([ready, starting], { '10.0.0.1:4222': 'Live', [SILENT]: outcome });
       assert.deepEqual([outcomesOf(found), found.silent], [['10.0.0.1:4222 Live', `${SILENT} ${outcome}`], []]);
+      const notReady = found.servers.map((report) => report.notReady ?? false);
+      assert.deepEqual(notReady, [false, true], 'what is planned must not wait for such a server');
     }
   });
 

@@ -1,6 +1,6 @@
 import type { KnownAccess } from '../../../../../operator/plan/nats/probes.ts';
 import type { ServerReport } from '../../../../../operator/plan/observed/observed.ts';
-import { durableOf, NOW, natsOf, userKey } from '../fixtures.ts';
+import { durableOf, type Known, NOW, natsOf, userKey } from '../fixtures.ts';
 import type { ConditionRow } from './condition-rows.ts';
 import { notServed, rows, type Situation } from './peer-condition-rows.ts';
 
@@ -27,6 +27,20 @@ function awaitingReload({
   };
 }
 
+const LONG_WRITTEN: Partial<Known> = { writtenAt: NOW - 3_600_000, accesses: new Map([['b', SERVED]]) };
+
+/** Some servers are not ready and answer, as they do where a machine has lost its kubelet. */
+function notReady(
+  ready: readonly ServerReport['outcome'][],
+  others: readonly ServerReport['outcome'][],
+): Pick<Situation, 'dataPlane'> {
+  const servers = [
+    ...ready.map((outcome) => ({ server: 'n', outcome, message: 'ready' })),
+    ...others.map((outcome) => ({ server: 'm', outcome, message: 'older', notReady: true as const })),
+  ];
+  return { dataPlane: { nats: natsOf([durableOf('b')], { servers }) } };
+}
+
 export const AWAITED_RELOAD_ROWS: readonly ConditionRow[] = rows('SendReady', [
   [
     'a server lets it in by the configuration before, and the new one was just written',
@@ -45,6 +59,30 @@ export const AWAITED_RELOAD_ROWS: readonly ConditionRow[] = rows('SendReady', [
     'False',
     'ConfigNotLive',
     awaitingReload({ outcomes: ['ConfigNotLive', 'Unreachable'] }),
+  ],
+  [
+    'the only server that does not let it in is not ready, so that no peer is led to it',
+    'True',
+    'Pulling',
+    { ...notReady(['Live'], ['ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
+  ],
+  [
+    'a server lets it in by the configuration before, and one that is not ready does so for longer',
+    'True',
+    'Pulling',
+    { ...awaitingReload(), ...notReady(['Live', 'ConfigNotLive'], ['IncludeMissing']) },
+  ],
+  [
+    'no server is ready, and one does not let it in',
+    'False',
+    'ConfigNotLive',
+    { ...notReady([], ['Live', 'ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
+  ],
+  [
+    'no server is ready, and all let it in',
+    'True',
+    'Pulling',
+    { ...notReady([], ['Live', 'Live']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
   ],
   ['one of its keys is new', 'False', 'ConfigNotLive', awaitingReload({ letIn: [userKey('earlier')] })],
   ['it was not let in before', 'False', 'ConfigNotLive', awaitingReload({ account: 'lfh-sync-c' })],

@@ -110,6 +110,30 @@ export const NATS_ROWS: readonly ConditionRow[] = [
       asked({ silent: [{ server: 'n2:4222', askedAt: undefined }] }),
       /^1 of 1 nats-servers run the configuration; not among them is .*: n2:4222\. If its process still runs, it lets in/,
     ],
+    [
+      'one that is not ready runs another one, which its peers need not wait for',
+      'False',
+      'ConfigNotLive',
+      asked({
+        servers: [
+          { server: 'n0', outcome: 'Live', message: 'n0: Live' },
+          { server: 'n1', outcome: 'ConfigNotLive', message: 'n1: older', notReady: true },
+        ],
+      }),
+      /^n1: older\. Its pod is not ready: .*whoever had access/,
+    ],
+    [
+      'one that is ready runs another one, and so does one that is not',
+      'False',
+      'ConfigNotLive',
+      asked({
+        servers: [
+          { server: 'n0', outcome: 'ConfigNotLive', message: 'n0: older', notReady: true },
+          { server: 'n1', outcome: 'ConfigNotLive', message: 'n1: older' },
+        ],
+      }),
+      /^n1: older$/,
+    ],
     ['their certificates expire later', 'True', 'Live', certificates(31, 40), /^[^;]*$/],
     [
       'the load balancer for the peers has no address yet',
