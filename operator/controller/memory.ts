@@ -1,7 +1,8 @@
-import { type Access, accessIn, hashOf } from '../plan/nats/files.ts';
+import { hashOf } from '../plan/nats/files.ts';
+import { advanceAccess, type LiveAccess } from '../plan/nats/live-access.ts';
 import { type Accesses, advanceAccesses, leavesOut } from '../plan/nats/probes.ts';
 import type { DataPlane, DurableAttempts, Texts } from '../plan/observed/observed.ts';
-import { allLive, isLiveEverywhere, servingServers } from '../plan/observed/servers.ts';
+import { allLive, servingServers } from '../plan/observed/servers.ts';
 import type { Plan } from '../plan/plan.ts';
 import { advanceProgress, type Progresses } from '../plan/status/progress.ts';
 import { advanceStale, type StaleSettings } from '../plan/status/settings-live.ts';
@@ -21,8 +22,8 @@ const STRANGER_MS = 60_000;
 export interface NodeMemory {
   /** The hash of the configuration that every server that answered was last seen to run, of those that peers are led to. */
   readonly liveHash: string | undefined;
-  /** Whom every server was last seen to let in; undefined before the first reconcile. */
-  readonly liveAccess: Access | undefined;
+  /** Whom the servers let in; undefined before the first reconcile. */
+  readonly liveAccess: LiveAccess | undefined;
   /** Whether a peer has not been served for a while although that configuration lets it in. */
   readonly leavesOut: boolean;
   /** The hash of the configuration that was planned last. */
@@ -94,7 +95,7 @@ export function nextMemory(before: NodeMemory, findings: Findings, now: number):
   const isLive = liveHash !== undefined && liveHash === plannedHash;
   return {
     liveHash,
-    liveAccess: liveAccessOf(plan, dataPlane) ?? liveAccessBefore(before, written),
+    liveAccess: advanceAccess(before.liveAccess, plan.files?.files, written, dataPlane.nats),
     leavesOut: isLive && canServe(dataPlane) && leavesOut(accesses, writtenAt, now),
     plannedHash,
     writtenAt,
@@ -143,22 +144,6 @@ const ASKED: ReadonlySet<string> = new Set(['Live', 'NoAuthorization', 'ConfigNo
 /** Without a stream no peer can be served. */
 function canServe({ nats }: DataPlane): boolean {
   return nats?.streamFirst !== undefined && nats.problem === undefined;
-}
-
-/**
- * Whom the servers were seen to let in before a reconcile. The first one after a start of the operator takes what was written before for
- * that: what has become of it meanwhile nobody has seen.
- */
-export function liveAccessBefore({ liveAccess }: NodeMemory, written: Texts | undefined): Access {
-  return liveAccess ?? accessIn(written);
-}
-
-/**
- * Whom the planned files let in, where every server runs them: one that does not answer may let in others, whatever Kubernetes says
- * of its pod.
- */
-function liveAccessOf({ files }: Plan, { nats }: DataPlane): Access | undefined {
-  return nats && isLiveEverywhere(nats) && files ? accessIn(files.files) : undefined;
 }
 
 /**

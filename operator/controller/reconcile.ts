@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { splitKey } from '../cluster/formats.ts';
 import { accessChanges } from '../plan/nats/access-changes.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
+import { accessBefore } from '../plan/nats/live-access.ts';
 import { peersToProbe } from '../plan/nats/probes.ts';
 import { revocationsWithoutPlan } from '../plan/node/revocations.ts';
 import { type CertificateReader, cachingCertificateReader } from '../plan/observed/certificate.ts';
@@ -21,7 +22,6 @@ import { Injector } from './injector.ts';
 import { KeyDerivation, type NodeKey, reconcileKey } from './key.ts';
 import {
   emptyMemory,
-  liveAccessBefore,
   missingWorkloads,
   type NodeMemory,
   nextMemory,
@@ -137,7 +137,8 @@ export class NodeController {
     });
     const changed = await this.#publish(snapshot, plan, statuses);
     kept.published = true;
-    const access = accessChanges(liveAccessBefore(before, written), kept.memory.liveAccess ?? new Map());
+    const known = accessBefore(before.liveAccess, written);
+    const access = accessChanges(known.everywhere, (kept.memory.liveAccess ?? known).everywhere);
     await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
     if (bug) throw bug.error;
     if (key.failure) throw key.failure;

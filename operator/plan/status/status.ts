@@ -5,7 +5,7 @@ import type { ReasonOf } from '../../api/reasons.ts';
 import type { LfhSyncNode, LfhSyncPeer } from '../../api/types.ts';
 import type { InjectionRefusal } from '../injection/injection.ts';
 import type { Injection } from '../injection/step.ts';
-import type { Access } from '../nats/files.ts';
+import type { LiveAccess } from '../nats/live-access.ts';
 import type { Accesses } from '../nats/probes.ts';
 import { publishedUserProblem } from '../node/problem.ts';
 import { NAMES } from '../observed/names.ts';
@@ -17,17 +17,16 @@ import {
   reportOf,
   type StoredNode,
 } from '../observed/observed.ts';
-import { servingServers } from '../observed/servers.ts';
-import { nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
+import { nodeSpec, peerSpec } from '../observed/spec.ts';
 import { parseTime, statusTime } from '../observed/times.ts';
 import { workloadText } from '../observed/workload-ref.ts';
-import { peerKeys } from '../peers/admission.ts';
 import type { PlannedPeer } from '../peers/peers.ts';
 import { type Plan } from '../plan.ts';
 import { earliest, expiryRemarks } from '../trust/expiry.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { anyKnown, known } from './known.ts';
 import { lastSeenOf } from './last-seen.ts';
+import { isLetIn } from './let-in.ts';
 import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
@@ -35,7 +34,6 @@ import { redriveStatus } from './redrive.ts';
 import { sendReady } from './send-condition.ts';
 import { isLate, type StaleSettings } from './settings-live.ts';
 import { transmitReady, transmitStatus } from './transmit-condition.ts';
-import { MOUNTED_AFTER_MS } from './verdict.ts';
 
 export type NodeStatus = NonNullable<LfhSyncNode['status']>;
 export type PeerStatusOf = NonNullable<LfhSyncPeer['status']>;
@@ -52,8 +50,8 @@ export interface StatusInput {
   readonly progress: Progresses;
   readonly staleSettings: StaleSettings;
   readonly accesses: Accesses;
-  /** Whom every server was last seen to let in; undefined where that was not seen yet. */
-  readonly liveAccess: Access | undefined;
+  /** Whom the servers let in; undefined where nothing is known of that. */
+  readonly liveAccess: LiveAccess | undefined;
   /** Workloads that the spec names and that do not exist, as `kind/name`. */
   readonly missing: ReadonlySet<string>;
   /** Why the plan could not be written; undefined where it was. */
@@ -89,7 +87,7 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const { received, sent, fetched, staleSince }: Partial<PeerProgress> = progress.get(peer.metadata.name) ?? {};
   const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
-  const configLive = isLetIn(input) || isStillLetIn(peer, input);
+  const configLive = isLetIn(peer, input);
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
       receiveReady({ planned, sidecars, received, staleSince, now }),
@@ -109,24 +107,6 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
     }),
     ...redriveStatus(peer, sidecars && reportOf(peer, sidecars)),
   };
-}
-
-/** Whether every server that peers are led to runs the planned configuration. For the node itself, one that is not ready counts too. */
-function isLetIn({ plan: { files }, dataPlane: { nats } }: StatusInput): boolean {
-  const serving = nats && { ...nats, servers: servingServers(nats.servers) };
-  return natsConfigLive(serving, files?.phase ?? 'final').status === 'True';
-}
-
-/**
- * Whether servers that are about to take up a new configuration let the peer in by the one before, with all its keys. A change for
- * one peer must not make hundreds of others unready for as long as a reload takes.
- */
-function isStillLetIn(peer: PeerObject, { dataPlane: { nats }, liveAccess, writtenAt, now }: StatusInput): boolean {
-  const servers = servingServers(nats?.servers ?? []);
-  const awaited = servers.every(({ outcome }) => outcome === 'Live' || outcome === 'ConfigNotLive');
-  const keys = liveAccess?.get(peerDurable(peer));
-  if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > MOUNTED_AFTER_MS) return false;
-  return peerKeys(peer).usable.every((key) => keys.has(key));
 }
 
 /**

@@ -7,6 +7,8 @@ import { REJECT_REASONS, SKIP_REASONS } from '../../../../common/contract/reason
 import { isAuthentic, settingsMac } from '../../../../common/contract/settings-mac.ts';
 import { type PeerStatus, type SidecarStatus } from '../../../../common/contract/status.ts';
 import type { Metadata } from '../../../../operator/api/objects.ts';
+import type { Access } from '../../../../operator/plan/nats/files.ts';
+import type { LiveAccess } from '../../../../operator/plan/nats/live-access.ts';
 import { advertisedBy } from '../../../../operator/plan/observed/advertised.ts';
 import { cachingCertificateReader } from '../../../../operator/plan/observed/certificate.ts';
 import type {
@@ -268,11 +270,16 @@ export function knownOf(changes: Partial<Known> = {}): Known {
     progress: new Map(),
     staleSettings: new Map(),
     accesses: new Map(),
-    liveAccess: undefined,
+    liveAccess: liveAccessOf(),
     refused: undefined,
     injection: undefined,
     ...changes,
   };
+}
+
+/** Whom every server was last seen to let in. */
+export function liveAccessOf(access: Access = new Map()): LiveAccess {
+  return { everywhere: access, serving: access };
 }
 
 /** All is well, for every one of these peers. */

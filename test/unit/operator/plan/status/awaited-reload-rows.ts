@@ -1,6 +1,6 @@
 import type { KnownAccess } from '../../../../../operator/plan/nats/probes.ts';
 import type { ServerReport } from '../../../../../operator/plan/observed/observed.ts';
-import { durableOf, type Known, NOW, natsOf, userKey } from '../fixtures.ts';
+import { durableOf, type Known, liveAccessOf, NOW, natsOf, userKey } from '../fixtures.ts';
 import type { ConditionRow } from './condition-rows.ts';
 import { notServed, rows, type Situation } from './peer-condition-rows.ts';
 
@@ -21,7 +21,7 @@ function awaitingReload({
     dataPlane: { nats: natsOf([durableOf('b')], { servers }) },
     known: {
       writtenAt,
-      liveAccess: new Map([[account, new Set(letIn)]]),
+      liveAccess: liveAccessOf(new Map([[account, new Set(letIn)]])),
       accesses: new Map([['b', access]]),
     },
   };
@@ -64,7 +64,7 @@ export const AWAITED_RELOAD_ROWS: readonly ConditionRow[] = rows('SendReady', [
     'the only server that does not let it in is not ready, so that no peer is led to it',
     'True',
     'Pulling',
-    { ...notReady(['Live'], ['ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
+    { ...notReady(['Live'], ['ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: liveAccessOf() } },
   ],
   [
     'a server lets it in by the configuration before, and one that is not ready does so for longer',
@@ -76,13 +76,13 @@ export const AWAITED_RELOAD_ROWS: readonly ConditionRow[] = rows('SendReady', [
     'no server is ready, and one does not let it in',
     'False',
     'ConfigNotLive',
-    { ...notReady([], ['Live', 'ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
+    { ...notReady([], ['Live', 'ConfigNotLive']), known: { ...LONG_WRITTEN, liveAccess: liveAccessOf() } },
   ],
   [
     'no server is ready, and all let it in',
     'True',
     'Pulling',
-    { ...notReady([], ['Live', 'Live']), known: { ...LONG_WRITTEN, liveAccess: new Map() } },
+    { ...notReady([], ['Live', 'Live']), known: { ...LONG_WRITTEN, liveAccess: liveAccessOf() } },
   ],
   ['one of its keys is new', 'False', 'ConfigNotLive', awaitingReload({ letIn: [userKey('earlier')] })],
   ['it was not let in before', 'False', 'ConfigNotLive', awaitingReload({ account: 'lfh-sync-c' })],
