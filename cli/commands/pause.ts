@@ -1,5 +1,4 @@
 import { KINDS } from '../../operator/api/objects.ts';
-import { reasonEntry } from '../../operator/api/reasons.ts';
 import { type Argument, CLUSTER } from '../args/command.ts';
 import { CLI_MANAGER, peerNamed } from '../io/resources.ts';
 import { type Call, clusterOf, defineCommand } from './command.ts';
@@ -11,12 +10,21 @@ const DIRECTIONS = {
 } as const;
 const OPTIONS = { ...DIRECTIONS, ...CLUSTER };
 
+type ConditionOf = 'ReceiveReady' | 'SendReady';
+
+/** What the change asks for. Nobody has looked yet whether that is so, as the reason `Paused` says. */
+const PAUSES: Readonly<Record<ConditionOf, string>> = {
+  ReceiveReady: '`spec.receive.paused` is true now. What the peer has for us waits there.',
+  SendReady: "`spec.send.paused` is true now: the peer's access is taken away. What it has not fetched waits here.",
+};
+
 export const pause = defineCommand({
   name: 'pause',
   summary: 'Stops what goes from and to a peer for now. Nothing is lost by it.',
   description: [
     'It sets `paused` in spec.receive and spec.send. What is not received waits at the other side for as long as its stream keeps it. ' +
-      'The access of the peer is taken away within seconds.',
+      'The access of the peer is taken away, mostly within seconds; `lfh-sync status` shows `paused` when every nats-server was seen to have ' +
+      'done so.',
     'Where the LfhSyncPeer comes from Git, change it there: what applies it may take this back.',
   ],
   arguments: [PEER],
@@ -25,7 +33,8 @@ export const pause = defineCommand({
   notWell: 'there is no such peer, or the API server refuses the change.',
   async run(call) {
     const directions = await setPaused(call, true);
-    for (const type of directions) call.terminal.print(`${type}: ${reasonEntry(type, 'Paused')?.text}`);
+    for (const type of directions) call.terminal.print(`${type}: ${PAUSES[type]}`);
+    call.terminal.print(`lfh-sync status ${call.arguments[0]} shows when that is in force`);
     return 'well';
   },
 });
@@ -46,8 +55,6 @@ export const resume = defineCommand({
     return 'well';
   },
 });
-
-type ConditionOf = 'ReceiveReady' | 'SendReady';
 
 /** @returns the conditions of the directions that were set */
 async function setPaused(call: Call<typeof OPTIONS>, paused: boolean): Promise<readonly ConditionOf[]> {

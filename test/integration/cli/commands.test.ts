@@ -232,7 +232,10 @@ describe('the command line beside a real API server', function () {
   it('pauses and resumes one direction, and shows how much waits meanwhile', async () => {
     const paused = await at(b, 'pause', 'hospital-a', '--receive');
     isWell(paused);
-    assert.match(paused.stdout, /^ReceiveReady: .*waits there\.$/m);
+    assert.match(
+      paused.stdout,
+      /^ReceiveReady: .*waits there\.\nlfh-sync status hospital-a shows when that is in force$/m,
+    );
     await b.waitForReason('lfhpeer', 'hospital-a', 'ReceiveReady', 'Paused');
     assert.equal((await b.peer('hospital-a')).spec.send?.paused ?? false, false);
     let sent = 0;
