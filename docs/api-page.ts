@@ -20,7 +20,7 @@ export function apiPage(): string {
       '`kubectl get lfh` lists both kinds. The message of a rule never quotes the value, because somebody may have pasted a seed or a key there.',
     ...definitions.flatMap(kindParts),
     '## Conditions',
-    'The condition of a direction that is paused or not asked for is True. `Ready` comes from what the operator sees on NATS and ' +
+    'The condition of a direction that is paused or not asked for is True once that is in force. `Ready` comes from what the operator sees on NATS and ' +
       'from what the sidecars report. Where nothing fresh is known, it is Unknown and never True. The tables say who can end each ' +
       "reason: it passes by itself, we have to do something here, or the peer's administrator has to.",
     'For example, a condition of a peer that was let in and has not applied our invitation:',

@@ -52,8 +52,8 @@ function sidecarReasons(): Record<Exclude<Reason, 'Replaying' | 'Paused' | 'NotO
 const EITHER_DIRECTION = {
   InternalError: bad(
     'we',
-    'The operator could not plan this peer, for an error that nobody has foreseen, and does nothing for it: it has no access and is not ' +
-      'replayed. Other peers go on. Report the message, and the stack in the log of the operator, to the makers of lfh-sync.',
+    'The operator could not plan this peer, for an error that nobody has foreseen: it is neither let in nor replayed, and what it had is ' +
+      'being ended. Other peers go on. Report the message, and the stack in the log of the operator, to the makers of lfh-sync.',
   ),
   Conflict: bad(
     'we',
@@ -64,7 +64,8 @@ const EITHER_DIRECTION = {
   NodeNotReady: badOrUnknown('passes', 'Its LfhSyncNode has a problem. Look at the conditions of that.'),
   Deleting: bad(
     'we',
-    'The peer is being deleted, and has no access any more, but a finalizer of somebody else keeps it. `metadata.finalizers` says whose.',
+    'The peer is being deleted, but a finalizer of somebody else keeps it; `metadata.finalizers` says whose. Its replay and its access are ' +
+      'being ended: SidecarReady and NatsConfigLive of the node say whether sidecars and nats-servers have taken that up.',
   ),
   AwaitingPeer: bad(
     'peer',
@@ -111,12 +112,15 @@ export const SEND = {
   Delivering: fine(
     '`spec.send.client` is Connect, and connect at the peer is subscribed and is handed what we have for it.',
   ),
-  NotRequested: fine('`spec.publicKeys` is empty, so the peer may not receive from us.'),
-  Paused: fine('`spec.send.paused` is true, so the peer has no access for now.'),
+  NotRequested: fine(
+    '`spec.publicKeys` is empty, so the peer may not receive from us. No nats-server of this node lets it in, as was seen there.',
+  ),
+  Paused: fine('`spec.send.paused` is true. No nats-server of this node lets the peer in, as was seen there.'),
   ...EITHER_DIRECTION,
   ConfigNotLive: bad(
     'passes',
-    'Not every nats-server of this node lets the peer in yet. Look at the condition NatsConfigLive of the node.',
+    'Not every nats-server of this node runs what `spec` asks for: one does not let the peer in yet, or, where it is paused or has no ' +
+      'key any more, may still let it in. The message says which. Look at the condition NatsConfigLive of the node.',
   ),
   NatsUnreachable: unknown(
     'passes',

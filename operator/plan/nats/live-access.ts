@@ -11,6 +11,11 @@ export interface LiveAccess {
   readonly everywhere: Access;
   /** The same of the servers that peers are led to. One that is not ready for hours must not keep it as it was. */
   readonly serving: Access;
+  /**
+   * Whom some server may let in: whoever is in {@link everywhere}, or was let in by anything that was written since. undefined: since
+   * the operator's start not every server was seen to run what is planned, so it may be anybody.
+   */
+  readonly possible: Access | undefined;
 }
 
 /**
@@ -22,14 +27,14 @@ export interface LiveAccess {
 export function accessBefore(known: LiveAccess | undefined, written: Texts | undefined): LiveAccess {
   if (known) return known;
   const assumed = accessIn(written);
-  return { everywhere: assumed, serving: assumed };
+  return { everywhere: assumed, serving: assumed, possible: undefined };
 }
 
 /**
  * What is known after a reconcile.
  *
  * @param planned the files that the servers were asked about; undefined where none are planned
- * @param written the files as they were before the reconcile
+ * @param written the files as they were before the reconcile: a server may have taken them up since the one before
  */
 export function advanceAccess(
   known: LiveAccess | undefined,
@@ -38,8 +43,15 @@ export function advanceAccess(
   nats: ObservedNats | undefined,
 ): LiveAccess {
   const before = accessBefore(known, written);
-  if (!planned || !nats || !allLive(servingServers(nats.servers))) return before;
+  const possible = before.possible && union(before.possible, accessIn(written));
+  if (!planned || !nats || !allLive(servingServers(nats.servers))) return { ...before, possible };
   const access = accessIn(planned);
-  if (isLiveEverywhere(nats)) return { everywhere: access, serving: access };
-  return { ...before, serving: access };
+  if (isLiveEverywhere(nats)) return { everywhere: access, serving: access, possible: access };
+  return { ...before, serving: access, possible };
+}
+
+function union(one: Access, other: Access): Access {
+  const keys = (account: string): ReadonlySet<string> =>
+    new Set([...(one.get(account) ?? []), ...(other.get(account) ?? [])]);
+  return new Map([...one.keys(), ...other.keys()].map((account) => [account, keys(account)]));
 }

@@ -19,10 +19,14 @@ export function failedNodeStatus(node: StoredNode, problem: string, now: number)
   return { ...node.status, conditions: conditionsOf(node.status?.conditions, drafts, node, now) };
 }
 
-/** Of a peer that is being deleted: a finalizer of somebody else keeps it, and nothing is done for it any more. */
+/**
+ * Of a peer that is being deleted: a finalizer of somebody else keeps it, and nothing is done for it any more. What was written has
+ * ended nothing yet, so it does not say that.
+ */
 export function deletedPeerStatus(peer: PeerObject, now: number): PeerStatusOf {
   const message =
-    'it is being deleted: nothing is received from it, and its access is taken back; metadata.finalizers says who keeps it';
+    'it is being deleted: its replay and its access are being ended, and SidecarReady and NatsConfigLive of the LfhSyncNode say whether ' +
+    'sidecars and nats-servers have taken that up; metadata.finalizers says who keeps it';
   const drafts = inBothDirections('False', 'Deleting', message);
   const observedGeneration = peer.metadata.generation ?? 0;
   return { ...peer.status, observedGeneration, conditions: conditionsOf(peer.status?.conditions, drafts, peer, now) };

@@ -3,6 +3,7 @@ import type { DataPlane, PeerObject } from '../observed/observed.ts';
 import { servingServers } from '../observed/servers.ts';
 import { peerDurable } from '../observed/spec.ts';
 import { peerKeys } from '../peers/admission.ts';
+import type { PlannedPeer } from '../peers/peers.ts';
 import type { Plan } from '../plan.ts';
 import { natsConfigLive } from './node-conditions.ts';
 import { MOUNTED_AFTER_MS } from './verdict.ts';
@@ -40,4 +41,21 @@ function isStillLetIn(peer: PeerObject, { dataPlane: { nats }, liveAccess, writt
   const keys = liveAccess?.serving.get(peerDurable(peer));
   if (servers.length === 0 || !awaited || keys === undefined || now - writtenAt > MOUNTED_AFTER_MS) return false;
   return peerKeys(peer).usable.every((key) => keys.has(key));
+}
+
+/**
+ * Whether a server may let in a peer that is not to be let in. As long as that could not be seen since the operator's start, what the
+ * peer's status says of the same spec counts, since it was seen then: an operator that is started while a server does not answer would
+ * otherwise call into question what ended long ago.
+ */
+export function mayBeLetIn(
+  { peer, hasForeignId }: Pick<PlannedPeer, 'peer' | 'hasForeignId'>,
+  { liveAccess }: Pick<LetInInput, 'liveAccess'>,
+): boolean {
+  // The account of that name is another peer's.
+  if (hasForeignId) return false;
+  if (liveAccess?.possible) return liveAccess.possible.has(peerDurable(peer));
+  const said = peer.status?.conditions?.find(({ type }) => type === 'SendReady');
+  const wasOut = said?.status === 'True' && (said.reason === 'Paused' || said.reason === 'NotRequested');
+  return !wasOut || said.observedGeneration !== peer.metadata.generation;
 }

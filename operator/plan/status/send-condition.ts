@@ -21,8 +21,10 @@ export interface SendInputs {
   /** Whether the peer's client can receive from a node that is set up as this one is. */
   readonly clientSupported: boolean;
   readonly nats: ObservedNats | undefined;
-  /** Whether every nats-server runs a configuration with this peer in it. */
+  /** Whether every nats-server that peers are led to runs a configuration with this peer in it. */
   readonly configLive: boolean;
+  /** Whether a nats-server may let the peer in although it is not to be let in. */
+  readonly mayHaveAccess: boolean;
   /** What the peer finds when it signs in; undefined until its account was probed. */
   readonly access: KnownAccess | undefined;
   readonly sent: Progress | undefined;
@@ -41,18 +43,33 @@ export function sendReady(inputs: SendInputs): ConditionDraft<'SendReady'> {
 }
 
 /** What can be said without asking JetStream. */
-function withoutAsking({ peer, conflict, clientSupported, configLive }: SendInputs): Verdict | undefined {
+function withoutAsking(inputs: SendInputs): Verdict | undefined {
+  const verdict = notToBeLetIn(inputs);
+  if (verdict) return inputs.mayHaveAccess ? stillLetIn(verdict) : verdict;
+  if (inputs.configLive) return undefined;
+  return no('ConfigNotLive', 'not every nats-server of this node lets the peer in; see the LfhSyncNode');
+}
+
+/** Why the peer is not to be let in. */
+function notToBeLetIn({ peer, conflict, clientSupported }: SendInputs): Verdict | undefined {
   const { publicKeys, send } = peerSpec(peer);
   if (publicKeys.length === 0) return ok('NotRequested', 'spec.publicKeys is empty: the peer may not receive from us');
   if (conflict !== undefined) return no('Conflict', conflict);
   if (!clientSupported) return no('ClientNotSupported', CLIENT_NOT_SUPPORTED);
-  if (send.paused) return ok('Paused', 'paused by spec.send.paused: the peer has no access');
+  if (send.paused) return ok('Paused', 'paused by spec.send.paused');
   const { usable, problems } = peerKeys(peer);
   const [problem] = problems;
-  if (problem && usable.length === 0) return no(problem.reason, problem.message);
-  if (configLive) return undefined;
-  return no('ConfigNotLive', 'not every nats-server of this node lets the peer in; see the LfhSyncNode');
+  return problem && usable.length === 0 ? no(problem.reason, problem.message) : undefined;
 }
+
+/** That access has ended is true only where it was seen. */
+function stillLetIn(verdict: Verdict): Verdict {
+  const message = `${verdict.message}; ${MAY_HAVE_ACCESS}`;
+  return verdict.status === 'True' ? no('ConfigNotLive', message) : { ...verdict, message };
+}
+
+const MAY_HAVE_ACCESS =
+  'it may still have access: not every nats-server was seen to run the configuration without it yet; see NatsConfigLive of the LfhSyncNode';
 
 /** Adds the problem with a key that does not count to the message, although the peer has another key. */
 function withKeyProblem(verdict: Verdict, peer: PeerObject): Verdict {

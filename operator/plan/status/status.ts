@@ -26,7 +26,7 @@ import { earliest, expiryRemarks } from '../trust/expiry.ts';
 import type { KeyStep } from '../trust/node-key.ts';
 import { anyKnown, known } from './known.ts';
 import { lastSeenOf } from './last-seen.ts';
-import { isLetIn } from './let-in.ts';
+import { isLetIn, mayBeLetIn } from './let-in.ts';
 import { keyReady, natsConfigLive, sidecarReady, streamReady } from './node-conditions.ts';
 import type { PeerProgress, Progresses } from './progress.ts';
 import { receiveReady } from './receive-condition.ts';
@@ -88,10 +88,11 @@ export function peerStatus(planned: PlannedPeer, input: StatusInput): PeerStatus
   const access = accesses.get(peer.metadata.name);
   const obstacle = obstacleOf(plan, keyStep);
   const configLive = isLetIn(peer, input);
+  const mayHaveAccess = mayBeLetIn(planned, input);
   const drafts: ConditionDraft[] = obstacle ??
     failureDrafts(failure) ?? [
       receiveReady({ planned, sidecars, received, staleSince, now }),
-      sendReady({ peer, conflict, clientSupported, nats, configLive, access, sent, fetched, now }),
+      sendReady({ peer, conflict, clientSupported, nats, configLive, mayHaveAccess, access, sent, fetched, now }),
     ];
   return {
     ...before,

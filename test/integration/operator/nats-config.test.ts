@@ -52,6 +52,22 @@ describe("the operator's NATS configuration", function () {
     return `${data['lfh-sync.conf']}${data['lfh-sync-peers.conf']}`;
   }
 
+  /** As a person does it where nothing else reloads nats-server. */
+  async function reload(site: OperatedSite): Promise<void> {
+    await until('there is something new to load', async () =>
+      site.isMounted(await site.get<ConfigMap>(KINDS.configMap, 'local-nats')),
+    );
+    site.site.nats.process.signal('SIGHUP');
+  }
+
+  /** An account that is new comes into force with the second reload. */
+  async function reloadForNewAccount(site: OperatedSite): Promise<void> {
+    for (const _ of [1, 2]) {
+      await reload(site);
+      await until('it was taken up', async () => (await filesOf(site)).includes('Reload 2 of 2'));
+    }
+  }
+
   it('is live only after a person has reloaded the server, where nats.reload is None', async () => {
     const site = await start({ reloads: false, spec: { nats: { reload: 'None' } } });
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
@@ -59,16 +75,40 @@ describe("the operator's NATS configuration", function () {
     const message = await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'ConfigNotLive');
     assert.match(message, new RegExp(`${site.site.nats.host} knows this node but runs another lfh-sync.conf`));
     await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive');
-    // An account that is new comes into force with the second reload.
-    for (const _ of [1, 2]) {
-      await until('there is something new to load', async () =>
-        site.isMounted(await site.get<ConfigMap>(KINDS.configMap, 'local-nats')),
-      );
-      site.site.nats.process.signal('SIGHUP');
-      await until('it was taken up', async () => (await filesOf(site)).includes('Reload 2 of 2'));
-    }
+    await reloadForNewAccount(site);
     await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
     await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+  });
+
+  it('is live before a peer is called paused, also where the operator was restarted since it was written', async () => {
+    const site = await start({ reloads: false, spec: { nats: { reload: 'None' } } });
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const peer = makeKey();
+    await admit(site, 'hospital-b', [peer.publicKey]);
+    await until('the first of two reloads is asked for', async () => (await filesOf(site)).includes(peer.publicKey));
+    await reloadForNewAccount(site);
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'AwaitingPeer');
+
+    const connection = await site.site.connectAs({ lfhId: 'hospital-b', seed: Buffer.from(peer.seed) });
+    await site.patch('lfhpeer', 'peer', { send: { paused: true } });
+    const says = /paused by spec\.send\.paused; it may still have access/;
+    assert.match(await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive'), says);
+    await operator.stop();
+    await operator.start();
+    await operator.reconciled(3);
+    assert.match(await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'ConfigNotLive'), says);
+    await connection.flush();
+
+    await reload(site);
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'Paused');
+    await until('its live connection is dropped', () => Promise.resolve(connection.isClosed()));
+    // Now that it was seen, a server that cannot be asked does not call it into question.
+    await operator.stop();
+    await site.site.nats.process.kill();
+    await operator.start();
+    await site.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'NatsUnreachable');
+    await operator.reconciled(2);
+    await site.waitForReason('lfhpeer', 'peer', 'SendReady', 'Paused');
   });
 
   it('is not live on a server that does not include it, lets everybody in, or is down, and the condition names that server', async () => {

@@ -278,8 +278,8 @@ export function knownOf(changes: Partial<Known> = {}): Known {
 }
 
 /** Whom every server was last seen to let in. */
-export function liveAccessOf(access: Access = new Map()): LiveAccess {
-  return { everywhere: access, serving: access };
+export function liveAccessOf(access: Access = new Map(), changes: Partial<LiveAccess> = {}): LiveAccess {
+  return { everywhere: access, serving: access, possible: access, ...changes };
 }
 
 /** All is well, for every one of these peers. */

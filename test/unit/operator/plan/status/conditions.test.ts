@@ -3,6 +3,7 @@ import { summarize } from '../../../../../operator/api/conditions.ts';
 import type { ReasonEntry } from '../../../../../operator/api/reason-entry.ts';
 import { CONDITIONS, reasonEntry } from '../../../../../operator/api/reasons.ts';
 import type { Condition } from '../../../../../operator/api/types.ts';
+import { ACCESS_ENDING_ROWS } from './access-ending-rows.ts';
 import { AWAITED_RELOAD_ROWS } from './awaited-reload-rows.ts';
 import type { ConditionRow } from './condition-rows.ts';
 import { deletedPeerRow, failedPeerRow } from './failed-peer-condition-rows.ts';
@@ -27,6 +28,7 @@ const TABLES: Readonly<Record<string, readonly ConditionRow[]>> = {
   "a peer's SendReady": [
     ...SEND_ROWS,
     ...AWAITED_RELOAD_ROWS,
+    ...ACCESS_ENDING_ROWS,
     ...UPSTREAM_SEND_ROWS,
     failedPeerRow('SendReady'),
     deletedPeerRow('SendReady'),

@@ -22,5 +22,5 @@ export const deletedPeerRow = (type: Condition['type']): ConditionRow => ({
   status: 'False',
   reason: 'Deleting',
   conditions: () => deletedPeerStatus(aPeer('b', { status: { conditions: conditionsIn({}) } }), NOW).conditions ?? [],
-  says: /^it is being deleted: .* metadata\.finalizers says who keeps it$/,
+  says: /^it is being deleted: .* are being ended, .* NatsConfigLive .* whether .*; metadata\.finalizers says who keeps it$/,
 });

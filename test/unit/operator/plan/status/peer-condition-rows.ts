@@ -85,7 +85,7 @@ const older = aPeer('older', {
   spec: { lfhId: 'b', publicKeys: [userKey('older')] },
   metadata: { creationTimestamp: '2026-11-01T00:00:00Z' },
 });
-const inConflict = (peer: PeerObject): Situation => ({ peer, observed: { peers: [older, peer] } });
+export const inConflict = (peer: PeerObject): Situation => ({ peer, observed: { peers: [older, peer] } });
 const ORPHAN: ConditionRow['conditions'] = () => orphanStatus(B, 'local', NOW).conditions ?? [];
 const OTHER_SERVERS: Situation = { observed: { otherNodes: [aNode({ metadata: { name: 'a', namespace: 'aa' } })] } };
 const withOlderNode: Situation = {
