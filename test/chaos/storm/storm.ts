@@ -46,6 +46,8 @@ const SETTLED_MS = 300_000;
 const SAMPLE_MS = 500;
 /** How often it is said what the end is still waiting for. */
 const SAY_MS = 30_000;
+/** What is still missing when nothing has arrived for so long does not arrive. */
+const STILL_MS = 120_000;
 /** A fault that is later than this is left out: the storm has to end. */
 const MOST_LATE_MS = 60_000;
 
@@ -249,17 +251,20 @@ async function settle(stage: WholeStage, say: (text: string) => void): Promise<s
     .catch(() => undefined);
   // Each stream is asked, and not the sidecars: what a sidecar says of its lag is as old as its last look at Kafka.
   let lastSaid = performance.now();
-  const arrived = async (): Promise<boolean> => {
+  let missing = { count: Number.POSITIVE_INFINITY, since: performance.now() };
+  const hasArrived = async (): Promise<boolean> => {
     for (const name of SITES) await stage.origin(name).readStored();
     const late = checkBehind(stage).filter(({ difference: { lost } }) => lost.length > 0);
-    if (late.length > 0 && performance.now() - lastSaid > SAY_MS) {
+    const count = late.reduce((sum, { difference: { lost } }) => sum + lost.length, 0);
+    if (count < missing.count) missing = { count, since: performance.now() };
+    if (count > 0 && performance.now() - lastSaid > SAY_MS) {
       lastSaid = performance.now();
       for (const { place, difference } of late) say(`${difference.lost.length} have not arrived yet in ${place}`);
     }
-    return late.length === 0;
+    return count === 0 || performance.now() - missing.since > STILL_MS;
   };
   // What has not arrived by then is named by the check.
-  await until('everything is announced and transmitted', arrived, patience, 500).catch(() => undefined);
+  await until('everything is announced and transmitted', hasArrived, patience, 500).catch(() => undefined);
   say(`everything took ${seconds(began)} s to settle`);
   return [...outcomes, ...redriven].flatMap((outcome) =>
     outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
