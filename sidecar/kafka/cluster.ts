@@ -10,6 +10,8 @@ export interface Cluster {
   /** With one request; where Kafka refuses one of them, none is added. */
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
+  /** Asks for some topics alone. */
+  metadata(options: { topics: readonly string[] }): Promise<unknown>;
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];

@@ -1,10 +1,16 @@
 import { UncertainCommitError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
 import type { Client } from './connections.ts';
+import { protocolError } from './errors.ts';
 import { keyOf, type Place, type ProducerIdentity } from './record-batch.ts';
 import { repeat } from './repeat.ts';
 
 type CoordinatingBroker = Awaited<ReturnType<Cluster['findGroupCoordinator']>>;
+
+const NOT_ALLOWED =
+  'this sidecar may not write to a topic any more, where Kafka may have left a transaction of it open; that is not ended. If ' +
+  'readers of committed records wait there, allow WRITE again, or end it with kafka-transactions.sh abort';
 
 /** The transactions of one transactional id, as their coordinator keeps them. All its methods throw what kafkajs throws. */
 export class TransactionCoordinator {
@@ -50,6 +56,28 @@ export class TransactionCoordinator {
     );
     const missing = places.find((place) => !added.has(keyOf(place)));
     if (missing) throw new UncertainCommitError(`Kafka did not say that ${keyOf(missing)} is in the transaction`);
+  }
+
+  /**
+   * As {@link addPartitions}, without those that may not be written to any more. What Kafka has left open there cannot be ended by
+   * us, and that must not keep all others waiting.
+   *
+   * @returns those that were added
+   */
+  async addAllowed(by: ProducerIdentity, places: readonly Place[], log: Logger): Promise<readonly Place[]> {
+    for (let allowed = places; allowed.length > 0; ) {
+      try {
+        await this.addPartitions(by, allowed);
+        return allowed;
+      } catch (error) {
+        const { type, topic: refused } = protocolError(error) ?? {};
+        const others = allowed.filter(({ topic }) => topic !== refused);
+        if (type !== 'TOPIC_AUTHORIZATION_FAILED' || others.length === allowed.length) throw error;
+        log.warn({ topic: refused }, NOT_ALLOWED);
+        allowed = others;
+      }
+    }
+    return [];
   }
 
   /** Commits a group's offsets with the transaction. */

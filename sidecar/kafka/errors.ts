@@ -90,6 +90,22 @@ function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && (CONNECTION_LOST.has(error.name) || isConnectionLost(error.cause));
 }
 
+/** Whether a partition has no leader, or one of the topic that was asked for: kafkajs then tells nothing of the others. */
+export function isLeaderless(error: unknown): boolean {
+  return error instanceof NoLeaderError || protocolError(error)?.type === 'LEADER_NOT_AVAILABLE';
+}
+
+/** The error where a transaction may be open in a topic without a leader. */
+export function waitsForLeader(topics: readonly string[], cause: unknown): TransientError {
+  return new TransientError(
+    'KafkaUnavailable',
+    `${topics.join(', ')} has no leader in some partition, and a part of the last transaction may have been left open there, which ` +
+      'would be lost if we went on: start the brokers that have it. Where these are gone for good, elect another leader ' +
+      '(kafka-leader-election.sh --election-type UNCLEAN) or delete the topic',
+    { cause },
+  );
+}
+
 /** The name of what kafkajs throws when a broker does not accept a user and password. */
 const SIGN_IN_FAILED = 'KafkaJSSASLAuthenticationError';
 

@@ -3,7 +3,7 @@ import type { Logger } from '../../common/log.ts';
 import { type Broker, type Cluster, ISOLATION } from './cluster.ts';
 import type { Client } from './connections.ts';
 import type { TransactionCoordinator } from './coordinator.ts';
-import { mayPass, NoLeaderError, protocolError } from './errors.ts';
+import { isLeaderless, mayPass, NoLeaderError, protocolError, waitsForLeader } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import { type Described, describeOpen, type OpenThere } from './producer-states.ts';
 import { keyOf, type Place, type ProducerIdentity } from './record-batch.ts';
@@ -36,38 +36,60 @@ export interface Finishing {
  * commit in this partition would do the same.
  *
  * @param position the newest that is committed
- * @param isDecided whether it is known of everything behind the position that it is not committed. Where it is not, only what
- *   was committed with the position is ended
+ * @param isDecided whether it is known of everything behind the position that it is not committed. Where it is not, nothing is
+ *   aborted. What may not be looked at is committed all the same: else it would be aborted with what is behind the position
  * @throws what kafkajs throws
  */
 export async function finishCommit(parts: Finishing, position: FetchedRecord, isDecided: boolean): Promise<void> {
-  const { client, cluster, coordinator, by, log } = parts;
+  const { client, coordinator, by, log } = parts;
   // What another producer id has left open, this one cannot end.
   if (position.batchContext.producerId !== String(by.producerId)) return;
   const places = writtenPlaces(position);
-  const found = await repeat(client, async () => {
-    try {
-      return await findOpen(cluster, by, places);
-    } catch (error) {
-      if (mayPass(error)) await cluster.refreshMetadata();
-      throw error;
-    }
-  });
+  const found = await waitForOpen(parts, places);
   if (found.length === 0) return;
   const judged = await judge(client, found);
-  const endings = judged.filter(({ ending }) => isDecided || ending === 'commit' || ending === 'both');
+  const endings = judged.filter(({ ending }) => isDecided || ending !== 'abort');
   for (const how of ['abort', 'commit'] as const) {
     const theirs = endings.filter(({ ending }) => (ending === 'abort') === (how === 'abort'));
-    if (theirs.length === 0) continue;
-    await coordinator.addPartitions(
-      by,
-      theirs.map(({ place }) => place),
-    );
+    const ended = theirs.map(({ place }) => place);
+    const added = new Set(await coordinator.addAllowed(by, ended, log));
+    if (added.size === 0) continue;
     await coordinator.end(by, how);
+    for (const { place, ending } of theirs) {
+      if (added.has(place) && ending !== 'blind') {
+        log.warn({ topic: place.topic, partition: place.partition }, SAID[ending]);
+      }
+    }
   }
-  for (const { place, ending } of endings) {
-    if (ending !== 'blind') log.warn({ topic: place.topic, partition: place.partition }, SAID[ending]);
+}
+
+async function waitForOpen({ client, cluster, by }: Finishing, places: readonly WrittenPlace[]): Promise<Found[]> {
+  try {
+    return await repeat(client, async () => {
+      try {
+        return await findOpen(cluster, by, places);
+      } catch (error) {
+        if (mayPass(error)) await cluster.refreshMetadata();
+        throw error;
+      }
+    });
+  } catch (error) {
+    const topics = isLeaderless(error) ? await findLeaderless(cluster, places) : [];
+    throw topics.length > 0 ? waitsForLeader(topics, error) : error;
   }
+}
+
+/** kafkajs does not say which of the topics that it has asked for. */
+async function findLeaderless(cluster: Cluster, places: readonly Place[]): Promise<readonly string[]> {
+  const asked = [...new Set(places.map(({ topic }) => topic))].map(async (topic) => {
+    try {
+      await cluster.metadata({ topics: [topic] });
+      return [];
+    } catch (error) {
+      return isLeaderless(error) ? [topic] : [];
+    }
+  });
+  return (await Promise.all(asked)).flat();
 }
 
 /** How what is open in a partition is ended; `both` and `blind` with a commit. */
@@ -87,7 +109,7 @@ const SAID: Readonly<Record<Exclude<Ending, 'blind'>, string>> = {
  * Decides how to end what a producer has open in a partition.
  *
  * @param open the producer's newest record there, in the open transaction
- * @param first the first record of it
+ * @param first the first record of it, which is looked for only where `open` does not decide; undefined where it is gone
  * @param committed the last record that is known to be committed
  */
 export function endingOf(open: Sequenced, first: Sequenced | undefined, committed: LastRecord): Ending {
@@ -107,13 +129,29 @@ async function judge(client: Client, found: readonly Found[]): Promise<{ place: 
     return await Promise.all(
       found.map(async ({ place, open }) => {
         if (open === 'denied' || place.last === undefined) return { place, ending: 'blind' as const };
-        const { records } = await fetcher.fetch(place.topic, place.partition, open.start, 0, 1);
-        const first = records.find(({ offset }) => offset === String(open.start));
+        const first = isUpTo(open.last, place.last) ? undefined : await findFirst(fetcher, place, open.start);
         return { place, ending: endingOf(open.last, first && sequenced(first), place.last) };
       }),
     );
   } finally {
     await fetcher.disconnect();
+  }
+}
+
+/** @returns undefined where the record is gone, because of its age or by a person */
+async function findFirst(
+  fetcher: Fetcher,
+  { topic, partition }: Place,
+  start: bigint,
+): Promise<FetchedRecord | undefined> {
+  try {
+    const { records } = await fetcher.fetch(topic, partition, start, 0, 1);
+    return records.find(({ offset }) => offset === String(start));
+  } catch (error) {
+    if (protocolError(error)?.type !== 'OFFSET_OUT_OF_RANGE') throw error;
+    // A broker that has just become the leader may not have it yet.
+    if ((await fetcher.firstOffset(topic, partition)) <= start) throw error;
+    return undefined;
   }
 }
 
