@@ -12,7 +12,10 @@ export interface KafkaRight {
 }
 
 const ON_TOPICS = ['Create', 'Describe', 'DescribeConfigs', 'Read', 'Write'] as const;
-/** Nothing of ours reads them. */
+/**
+ * Nothing of ours reads them. Where Kafka has committed a transaction in some partitions only, READ would show what became of it
+ * there (docs/adr/0019-transactions-that-kafka-leaves-open.md). That is too rare to ask for what patients' messages say.
+ */
 const ON_FORMATS = ['Create', 'Describe', 'DescribeConfigs', 'Write'] as const;
 
 export interface KafkaRightsOf {

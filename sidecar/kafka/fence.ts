@@ -86,17 +86,22 @@ export async function fenceAndRead(options: KafkaTakeOver, claim: Claim): Promis
     if (aborted === undefined) return found;
     // What was aborted here may be open elsewhere: see endHangingTransaction.
     await found.writer.close();
-    sayEnded(options, claim, await endOpen(options, claim, aborted), 'aborted');
+    sayEnded(options, claim, await endOpen(options, claim, aborted, 'aborted'), 'aborted');
   } catch (error) {
     if (!(error instanceof OpenTransactionError)) throw error;
-    sayEnded(options, claim, await endOpen(options, claim, error), 'open');
+    sayEnded(options, claim, await endOpen(options, claim, error, 'open'), 'open');
   }
   const { aborted: _again, ...found } = await tryToFenceAndRead(options, claim, STABLE_DEADLINE_MS);
   return found;
 }
 
 /** Ends in every partition what our own transactions left in a range of the position topic. */
-async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to }: Range): Promise<Ended> {
+async function endOpen(
+  { open, topics, log }: KafkaTakeOver,
+  claim: Claim,
+  { from, to }: Range,
+  positions: 'open' | 'aborted',
+): Promise<Ended> {
   const { topic, transactionalId: id } = claim;
   const client = open();
   const hanging = {
@@ -107,6 +112,8 @@ async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to
     positionTopic: topic,
     from,
     to,
+    positions,
+    log,
   };
   const ending = client.guard(endHangingTransaction(hanging));
   try {
@@ -122,19 +129,23 @@ async function endOpen({ open, topics }: KafkaTakeOver, claim: Claim, { from, to
 function sayEnded(
   { log }: KafkaTakeOver,
   { topic }: Claim,
-  { ours, committed, isTorn }: Ended,
+  { ours, committed, torn, unseen }: Ended,
   found: 'open' | 'aborted',
 ): void {
   if (committed > 0) log.warn({ topic, positions: committed }, COMMITTED);
-  if (isTorn) log.warn({ topic }, TORN);
+  if (torn.length > 0) log.warn({ topic, partitions: torn }, TORN);
+  if (unseen.length > 0) log.warn({ topic, partitions: unseen }, UNSEEN);
   if (found === 'open' && ours > committed) log.warn({ topic, transactions: ours - committed }, ENDED);
 }
 
 const COMMITTED =
   'Kafka had committed a transaction of this sidecar, and left the position open or aborted it; the position was written again';
 const TORN =
-  'Kafka has committed a transaction of this sidecar in some partitions and aborted it in others; its messages are replayed ' +
-  'again, and are twice where it was committed';
+  'Kafka has committed a transaction of this sidecar in some partitions, and in the ones named here it was aborted, or may have ' +
+  'been where they do not show it; its messages are replayed again, and are twice where it was committed';
+const UNSEEN =
+  'whether the partitions named here have all of that transaction cannot be seen, which takes the right READ on their topics; it ' +
+  'is taken for committed there, since no later one is known that was aborted there';
 const ENDED =
   'Kafka had left a transaction of this sidecar open, neither committed nor aborted; it was aborted, and its messages are ' +
   'replayed again';

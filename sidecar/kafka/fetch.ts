@@ -22,8 +22,13 @@ export interface FetchedRecord {
     readonly firstSequence: number;
     /** Of the batch. */
     readonly firstOffset: string;
+    /** Whose time its records have: the producer's, or {@link STAMPED_BY_BROKER}. */
+    readonly timestampType: number;
   };
 }
+
+/** Of a topic with `message.timestamp.type=LogAppendTime`. */
+export const STAMPED_BY_BROKER = 1;
 
 export interface Fetched {
   /** In order, without control records. A fetch of committed records leaves out aborted ones as well. */

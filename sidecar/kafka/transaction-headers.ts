@@ -7,6 +7,8 @@ import { type Place, type ProducerIdentity, type RecordBatch, SEQUENCES } from '
 const PARTITIONS_HEADER = 'partitions';
 /** As JSON, the last record in each of them. Positions that an older sidecar has written do not have it. */
 const LAST_HEADER = 'last';
+/** On each record that a take-over has written again. */
+const AGAIN_HEADER = 'again';
 
 /** How a partition knows a producer's record. */
 export interface Sequenced {
@@ -37,6 +39,36 @@ export function transactionHeaders(
     [PARTITIONS_HEADER]: JSON.stringify(Object.fromEntries(partitions)),
     [LAST_HEADER]: JSON.stringify({ epoch: producerEpoch, last: Object.fromEntries(last) }),
   };
+}
+
+/**
+ * The headers of a position that is written again in place of all those of a session up to it: where any of them wrote, since only
+ * the newest position is looked at (unfinished-commit.ts).
+ *
+ * @param positions in their order
+ */
+export function joinedHeaders(positions: readonly FetchedRecord[]): Readonly<Record<string, string>> {
+  const places = positions.flatMap(writtenPlaces);
+  const partitions = places.map(({ topic, partition }) => [topic, partition]);
+  const known = places.flatMap(({ topic, last }) => (last === undefined ? [] : [{ topic, ...last }]));
+  const last = known.map(({ topic, sequence, timestamp }) => [topic, [sequence, timestamp]]);
+  const [{ epoch } = { epoch: undefined }] = known;
+  return {
+    ...writtenAgain({}),
+    [PARTITIONS_HEADER]: JSON.stringify(Object.fromEntries(partitions)),
+    ...(epoch !== undefined && { [LAST_HEADER]: JSON.stringify({ epoch, last: Object.fromEntries(last) }) }),
+  };
+}
+
+/** The headers of another record that is written again. */
+export function writtenAgain(headers: FetchedRecord['headers']): Readonly<Record<string, string>> {
+  const texts = Object.entries(headers).map(([name, bytes]) => [name, bytes.toString('utf8')]);
+  return { ...Object.fromEntries(texts), [AGAIN_HEADER]: '1' };
+}
+
+/** Whether a take-over has written a record again. */
+export function isWrittenAgain({ headers }: FetchedRecord): boolean {
+  return headers[AGAIN_HEADER] !== undefined;
 }
 
 /** Whether a record of a position topic is a position, and says where its transaction wrote. */

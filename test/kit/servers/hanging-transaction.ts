@@ -1,4 +1,5 @@
 import { COORDINATOR, createCluster, leaderOf } from '../../../sidecar/kafka/cluster.ts';
+import { Sequences } from '../../../sidecar/kafka/sequences.ts';
 import { transactionHeaders } from '../../../sidecar/kafka/transaction-headers.ts';
 import { POSITION_KEY } from '../../../sidecar/kafka/writer.ts';
 import { until } from '../processes/process.ts';
@@ -13,10 +14,12 @@ interface HangingRecord {
   readonly key: string | null;
   readonly value: string;
   /**
-   * What a position says of its transaction; by default what the sidecar writes of all records that come before it. What it says of
-   * their numbers is in any case of them.
+   * What a position says of its transaction; by default what the sidecar writes of all records between the position before it and
+   * this one. What it says of their numbers is in any case of them.
    */
   readonly headers?: Readonly<Record<string, string>>;
+  /** By how much the clock of whoever writes it is ahead of ours. */
+  readonly aheadMs?: number;
 }
 
 interface Broker {
@@ -24,8 +27,9 @@ interface Broker {
 }
 
 /**
- * Leaves Kafka with records in a transaction that nobody will ever end, since the coordinator does not know of it: what
- * Kafka's own mistakes come to. It fences the producer that used the transactional id before.
+ * Leaves Kafka with records in transactions that nobody will ever end, since the coordinator does not know of them: what
+ * Kafka's own mistakes come to. It fences the producer that used the transactional id before. All transactions are of one session,
+ * and each ends with its position.
  */
 export async function leaveHanging(
   kafka: KafkaServer,
@@ -42,19 +46,22 @@ export async function leaveHanging(
       coordinatorType: COORDINATOR.ofTransactions,
     });
     const producer = await producerOf(coordinator, transactionalId);
-    const written: { topic: string; partition: number; lastSequence: number; timestamp: number }[] = [];
-    for (const { topic, partition, ...record } of records) {
+    const sequences = new Sequences();
+    let written: { topic: string; partition: number; lastSequence: number; timestamp: number }[] = [];
+    for (const { topic, partition, aheadMs = 0, ...record } of records) {
       const leader = (await leaderOf(cluster, topic, partition)) as unknown as Broker;
-      const timestamp = Date.now();
+      const timestamp = Date.now() + aheadMs;
       const { partitions, ...numbers } = transactionHeaders(producer, written);
       const headers = record.key === POSITION_KEY && { partitions, ...record.headers, ...numbers };
       const message = { ...record, ...(headers && { headers }), timestamp };
+      const firstSequence = sequences.take({ topic, partition }, 1);
       await leader.produce({
         transactionalId,
         ...producer,
-        topicData: [{ topic, partitions: [{ partition, firstSequence: 0, messages: [message] }] }],
+        topicData: [{ topic, partitions: [{ partition, firstSequence, messages: [message] }] }],
       });
-      written.push({ topic, partition, lastSequence: 0, timestamp });
+      if (record.key === POSITION_KEY) written = [];
+      else written.push({ topic, partition, lastSequence: firstSequence, timestamp });
     }
   } finally {
     await cluster.disconnect();

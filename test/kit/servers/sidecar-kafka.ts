@@ -1,12 +1,15 @@
-import { createLogger } from '../../../common/log.ts';
+import { createLogger, type Logger } from '../../../common/log.ts';
 import { type OpenKafka, openKafka } from '../../../sidecar/kafka/open.ts';
 import type { ReplayWriter } from '../../../sidecar/ports.ts';
 import type { OutgoingRecord, RecordLocation } from '../../../sidecar/replay/outgoing-record.ts';
 import type { Position } from '../../../sidecar/replay/position.ts';
 
-/** The sidecar's own access to a Kafka, for tests that need no whole sidecar. It logs nothing. */
-export function openSidecarKafka(brokers: readonly string[], partitions = 3): OpenKafka {
-  const log = createLogger({ name: 'test', level: 'fatal' });
+/** The sidecar's own access to a Kafka, for tests that need no whole sidecar. By default it logs nothing. */
+export function openSidecarKafka(
+  brokers: readonly string[],
+  partitions = 3,
+  log: Logger = createLogger({ name: 'test', level: 'fatal' }),
+): OpenKafka {
   const topics = { partitions, replicationFactor: 1, maxTopics: 100 };
   return openKafka({ brokers: [...brokers], clientId: 'test', node: 'local', log, ...topics });
 }

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import type { FetchedRecord } from '../../../../sidecar/kafka/fetch.ts';
 import {
   isUpTo,
+  isWrittenAgain,
+  joinedHeaders,
   namesPartitions,
   sequenced,
   transactionHeaders,
+  writtenAgain,
   writtenPlaces,
 } from '../../../../sidecar/kafka/transaction-headers.ts';
 
@@ -15,7 +18,7 @@ function record(headers: Readonly<Record<string, string>>, offset = '7', firstSe
     key: null,
     value: null,
     headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)])),
-    batchContext: { producerId: '5', producerEpoch: 3, firstSequence, firstOffset: '5' },
+    batchContext: { producerId: '5', producerEpoch: 3, firstSequence, firstOffset: '5', timestampType: 0 },
   };
 }
 
@@ -36,6 +39,31 @@ describe('the headers of a position', () => {
   it('of an older sidecar name no last record', () => {
     const headers = { partitions: '{"LFH_SYNC":1}' };
     assert.deepEqual(writtenPlaces(record(headers)), [{ topic: 'LFH_SYNC', partition: 1, last: undefined }]);
+  });
+
+  it('that is written again in place of several name where any of them wrote, and the last record there', () => {
+    const wrote = (topic: string, lastSequence: number) => ({
+      topic,
+      partition: 1,
+      lastSequence,
+      timestamp: lastSequence,
+    });
+    const one = transactionHeaders({ producerEpoch: 3 }, [wrote('LFH_SYNC', 4), wrote('FHIR-R4', 5)]);
+    const other = transactionHeaders({ producerEpoch: 3 }, [wrote('LFH_SYNC', 8)]);
+    const joined = record(joinedHeaders([record(one), record(other)]));
+    assert.ok(isWrittenAgain(joined));
+    assert.deepEqual(writtenPlaces(joined), [
+      { topic: 'LFH_SYNC', partition: 1, last: { epoch: 3, sequence: 8, timestamp: 8 } },
+      { topic: 'FHIR-R4', partition: 1, last: { epoch: 3, sequence: 5, timestamp: 5 } },
+    ]);
+    const older = record(joinedHeaders([record({ partitions: '{"LFH_SYNC":1}' })]));
+    assert.deepEqual(writtenPlaces(older), [{ topic: 'LFH_SYNC', partition: 1, last: undefined }]);
+  });
+
+  it('say of a record that is written again only that it is, besides what it had', () => {
+    const { headers } = record(writtenAgain(record({ some: 'thing' }).headers));
+    assert.deepEqual(Object.keys(headers), ['some', 'again']);
+    assert.equal(isWrittenAgain(record({ some: 'thing' })), false);
   });
 
   it('name nothing where there are none', () => {
