@@ -10,8 +10,8 @@ export interface Cluster {
   /** With one request; where Kafka refuses one of them, none is added. */
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
-  /** Asks for some topics alone. */
-  metadata(options: { topics: readonly string[] }): Promise<unknown>;
+  /** Asks for some topics, and no others: one without a leader fails the whole request. An empty list means all that there are. */
+  metadata(options: { topics: readonly string[] }): Promise<Metadata>;
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
@@ -30,8 +30,21 @@ export interface Cluster {
     coordinatorType: number;
   }): Promise<TransactionBroker & OffsetBroker>;
   readonly rootLogger: object;
-  readonly brokerPool: { readonly seedBroker: Broker; createBroker(options: object): Broker };
+  readonly brokerPool: {
+    readonly seedBroker: Broker;
+    createBroker(options: object): Broker;
+    /** Does something with any broker that {@link Cluster.metadata} has named; with the next one where it fails. */
+    withBroker<Value>(work: (found: { broker: Broker }) => Promise<Value>): Promise<Value>;
+  };
   readonly connectionPoolBuilder: { build(address: { host: string; port: number }): Promise<object> };
+}
+
+interface Metadata {
+  readonly brokers: readonly object[];
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly partitionMetadata: readonly { readonly replicas: readonly number[] }[];
+  }[];
 }
 
 /** A connection to a broker, through kafkajs's own queue of requests. */
@@ -109,6 +122,12 @@ export interface Broker extends GroupCoordinator {
     isolationLevel: 0 | 1;
     topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
   }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  describeConfigs(request: {
+    resources: { type: number; name: string; configNames: string[] }[];
+    includeSynonyms: boolean;
+  }): Promise<{
+    resources: { resourceName: string; configEntries: { configName: string; configValue: string }[] }[];
+  }>;
   fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
 }
 

@@ -1,5 +1,6 @@
-import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
+import kafkajs, { type ITopicConfig, type Kafka } from 'kafkajs';
 import { TransientError } from '../../common/errors.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import type { Client, OpenClient } from './connections.ts';
 import { protocolError, translate } from './errors.ts';
 import { closed } from './timeout.ts';
@@ -14,10 +15,13 @@ const KNOWN_WITHIN_MS = 5_000;
 /**
  * Asks Kafka about topics and makes them, one topic with each request, so that a refusal is always that topic's. Nothing
  * is remembered here. Connects when first needed, and again after every failure.
+ *
+ * kafkajs's admin client is used only to make topics. It asks for all topics that there are before each request but a few, and
+ * fails where any of them has no leader: one that is none of ours would stop all peers.
  */
 export class TopicRequests {
   readonly #open: OpenClient;
-  #connection: { readonly client: Client; readonly admin: Promise<Admin> } | undefined;
+  #connection: Connection | undefined;
 
   constructor(open: OpenClient) {
     this.#open = open;
@@ -28,8 +32,8 @@ export class TopicRequests {
     const doing = `describe the topic ${name} in Kafka`;
     const layout = await this.#layout(name);
     if (layout === undefined) return undefined;
-    const configs = await this.#request(doing, { topic: name, right: 'DESCRIBE_CONFIGS' }, (admin) =>
-      readConfigs(admin, name),
+    const configs = await this.#request(doing, { topic: name, right: 'DESCRIBE_CONFIGS' }, (cluster) =>
+      readConfigs(cluster, name),
     );
     const maxMessageBytes = Number(configs.get('max.message.bytes'));
     const cleanupPolicy = configs.get('cleanup.policy');
@@ -45,17 +49,17 @@ export class TopicRequests {
     return (await this.#layout(name))?.partitions ?? 0;
   }
 
-  /** How many brokers there are now. */
-  countBrokers(): Promise<number> {
-    return this.#request('ask Kafka for its brokers', {}, async (admin) => {
-      const { brokers } = await admin.describeCluster();
+  /** How many brokers there are now. @param topic one that there is */
+  countBrokers(topic: string): Promise<number> {
+    return this.#request('ask Kafka for its brokers', { topic, right: 'DESCRIBE' }, async (cluster) => {
+      const { brokers } = await cluster.metadata({ topics: [topic] });
       return brokers.length;
     });
   }
 
   #layout(name: string): Promise<Layout | undefined> {
-    return this.#request(`describe the topic ${name} in Kafka`, { topic: name, right: 'DESCRIBE' }, (admin) =>
-      readLayout(admin, name).catch((error: unknown) => {
+    return this.#request(`describe the topic ${name} in Kafka`, { topic: name, right: 'DESCRIBE' }, (cluster) =>
+      readLayout(cluster, name).catch((error: unknown) => {
         if (protocolError(error)?.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
         throw error;
       }),
@@ -70,8 +74,8 @@ export class TopicRequests {
     if (!config) throw new Error('a topic is made from at least one configuration');
     const { topic } = config;
     try {
-      await this.#request(`make the topic ${topic} in Kafka`, { topic, right: 'CREATE' }, (admin) =>
-        admin.createTopics({ topics: [config], waitForLeaders: false }),
+      await this.#request(`make the topic ${topic} in Kafka`, { topic, right: 'CREATE' }, (_cluster, { kafka }) =>
+        createTopic(kafka, config),
       );
     } catch (error) {
       const isAboutConfigs = CONFIG_REFUSED.includes(protocolError(error)?.type);
@@ -90,8 +94,8 @@ export class TopicRequests {
     const connection = this.#connection;
     this.#connection = undefined;
     if (!connection) return;
-    const { client, admin } = connection;
-    await closed(client.guard(admin.then((connected) => connected.disconnect())));
+    const { client, cluster } = connection;
+    await closed(client.guard(cluster.then((connected) => connected.disconnect())));
     client.end();
   }
 
@@ -102,7 +106,7 @@ export class TopicRequests {
   async #request<Answer>(
     doing: string,
     requested: { topic?: string; right?: string },
-    request: (admin: Admin) => Promise<Answer>,
+    request: (cluster: Cluster, client: Client) => Promise<Answer>,
     mayRepeat = true,
   ): Promise<Answer> {
     const wasConnected = this.#connection !== undefined;
@@ -110,9 +114,9 @@ export class TopicRequests {
     let isConnected = false;
     try {
       return await connection.client.guard(
-        connection.admin.then((admin) => {
+        connection.cluster.then((cluster) => {
           isConnected = true;
-          return request(admin);
+          return request(cluster, connection.client);
         }),
       );
     } catch (error) {
@@ -126,20 +130,35 @@ export class TopicRequests {
     }
   }
 
-  #connected(): { readonly client: Client; readonly admin: Promise<Admin> } {
+  #connected(): Connection {
     if (this.#connection) return this.#connection;
     const client = this.#open();
-    const admin = client.kafka.admin();
-    this.#connection = { client, admin: admin.connect().then(() => admin) };
+    const cluster = createCluster(client.kafka);
+    this.#connection = { client, cluster: cluster.connect().then(() => cluster) };
     return this.#connection;
+  }
+}
+
+interface Connection {
+  readonly client: Client;
+  readonly cluster: Promise<Cluster>;
+}
+
+async function createTopic(kafka: Kafka, config: ITopicConfig): Promise<void> {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    await admin.createTopics({ topics: [config], waitForLeaders: false });
+  } finally {
+    await admin.disconnect();
   }
 }
 
 type Layout = Pick<Topic, 'partitions' | 'replicas'>;
 
-async function readLayout(admin: Admin, name: string): Promise<Layout> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-  const partitions = topics.find((topic) => topic.name === name)?.partitions ?? [];
+async function readLayout(cluster: Cluster, name: string): Promise<Layout> {
+  const { topicMetadata } = await cluster.metadata({ topics: [name] });
+  const partitions = topicMetadata.find(({ topic }) => topic === name)?.partitionMetadata ?? [];
   // Only UNKNOWN_TOPIC_OR_PARTITION says that there is none. An answer without the topic says nothing.
   if (partitions.length === 0) {
     throw new TransientError('KafkaUnavailable', `Kafka does not say which partitions ${name} has`);
@@ -147,13 +166,14 @@ async function readLayout(admin: Admin, name: string): Promise<Layout> {
   return { partitions: partitions.length, replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)) };
 }
 
-async function readConfigs(admin: Admin, name: string): Promise<Map<string, string>> {
-  const { resources } = await admin.describeConfigs({
+async function readConfigs(cluster: Cluster, name: string): Promise<Map<string, string>> {
+  const asked = {
     includeSynonyms: false,
     resources: [
       { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes', 'cleanup.policy'] },
     ],
-  });
+  };
+  const { resources } = await cluster.brokerPool.withBroker(({ broker }) => broker.describeConfigs(asked));
   const described = resources.find(({ resourceName }) => resourceName === name);
   return new Map(described?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
 }

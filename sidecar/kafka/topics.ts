@@ -133,13 +133,14 @@ export class Topics {
     const problem = findTopicProblem(name, found);
     if (problem) throw problem;
     this.#known.set(name, { topic: found, readAt: performance.now() });
-    if (found.replicas === 1) await this.#lookAtBrokers();
+    if (found.replicas === 1) await this.#lookAtBrokers(name);
     return found;
   }
 
-  async #lookAtBrokers(): Promise<void> {
+  /** @param topic one that there is */
+  async #lookAtBrokers(topic: string): Promise<void> {
     if (performance.now() - this.#brokers.readAt >= MAX_AGE_MS) {
-      this.#brokers = { count: await this.#requests.countBrokers(), readAt: performance.now() };
+      this.#brokers = { count: await this.#requests.countBrokers(topic), readAt: performance.now() };
     }
     const { remark } = this;
     if (remark !== undefined && !this.#remarked) this.#log.warn({ remark }, 'topics have one replica');

@@ -337,6 +337,7 @@ describe('a transaction that Kafka has committed in some partitions only', () =>
   describe('of which one has its only broker down', () => {
     it('is waited for, and the topic is named, until that is deleted', async () => {
       await replay('away', 'one', 1, ['LFH_SYNC']);
+      await replay('elsewhere', 'one', 1, ['LFH_SYNC']);
       const second = await KafkaServer.start({
         directory: join(directory, 'second'),
         properties: { ...ALLOWS_HANGING, ...AUTHORIZER },
@@ -354,6 +355,7 @@ describe('a transaction that Kafka has committed in some partitions only', () =>
         reason: 'KafkaUnavailable',
         message: /AWAY .*has no leader.*start the brokers that have it.*or delete the topic/s,
       });
+      assert.equal(await replay('elsewhere', 'two', 2, ['LFH_SYNC']), 1);
       await admin.deleteTopics({ topics: ['AWAY'] });
       assert.equal(await takeOver('away'), 2);
     });
