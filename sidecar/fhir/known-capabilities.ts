@@ -27,7 +27,8 @@ export class KnownCapabilities {
     if (this.#known && performance.now() - this.#readAt < MAX_AGE_MS) return this.#known;
     const answer = await this.#client.metadata(signal);
     const verdict = judge(answer, Date.now());
-    if (verdict.kind === 'failed') return this.#known ?? verdict;
+    // No resource is sent before it is answered, so it is no fault of one.
+    if (verdict.kind === 'failed') return this.#known ?? { ...verdict, scope: 'server' };
     this.#known =
       verdict.kind === 'done' && answer.kind === 'answered' ? await this.#read(answer.body) : NO_CAPABILITIES;
     this.#readAt = performance.now();

@@ -8,7 +8,7 @@ import { FhirClient } from '../../../sidecar/fhir/client.ts';
 import { KnownCapabilities } from '../../../sidecar/fhir/known-capabilities.ts';
 import type { Answer } from '../../../sidecar/transmit/answer.ts';
 import { type CertificateAuthority, createCertificateAuthority } from '../../kit/servers/certificates.ts';
-import { FhirServer } from '../../kit/servers/fhir-server.ts';
+import { FhirServer, type FhirServerOptions } from '../../kit/servers/fhir-server.ts';
 
 const BODY = Buffer.from('{"resourceType":"Patient"}');
 
@@ -153,22 +153,34 @@ describe('a request to a FHIR server', () => {
 });
 
 describe('the CapabilityStatement of a FHIR server', () => {
-  async function ask(capabilityBytes: number): Promise<{ isConditional: boolean; warnings: string[] }> {
+  type Asked = Awaited<ReturnType<KnownCapabilities['get']>>;
+
+  async function asked(options: FhirServerOptions): Promise<{ answer: Asked; warnings: string[] }> {
     const warnings: string[] = [];
     const write = (line: string): void => void warnings.push((JSON.parse(line) as { msg: string }).msg);
-    const server = await FhirServer.start({ conditionalCreate: true, capabilityBytes });
+    const server = await FhirServer.start(options);
     const { url } = server;
     const client = new FhirClient({ url, appendResourceType: true, timeoutSeconds: 30, retry: RETRY_DEFAULTS });
     try {
       const log = createLogger({ name: 'test', level: 'warn' }, { write });
-      const capabilities = await new KnownCapabilities(client, log).get(new AbortController().signal);
-      assert.ok('conditionalCreate' in capabilities);
-      return { isConditional: capabilities.conditionalCreate('Patient'), warnings };
+      return { answer: await new KnownCapabilities(client, log).get(new AbortController().signal), warnings };
     } finally {
       client.close();
       await server.stop();
     }
   }
+
+  async function ask(capabilityBytes: number): Promise<{ isConditional: boolean; warnings: string[] }> {
+    const { answer, warnings } = await asked({ conditionalCreate: true, capabilityBytes });
+    assert.ok('conditionalCreate' in answer);
+    return { isConditional: answer.conditionalCreate('Patient'), warnings };
+  }
+
+  it('is a fault of the server where it cannot be had, and of no resource, since none was sent', async () => {
+    const { answer } = await asked({ capabilityStatus: 500 });
+    assert.ok('kind' in answer);
+    assert.deepEqual([answer.scope, answer.status], ['server', 500]);
+  });
 
   it('is read where it is as large as servers have it', async () => {
     assert.deepEqual(await ask(2_000_000), { isConditional: true, warnings: [] });

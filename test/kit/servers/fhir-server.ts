@@ -36,6 +36,8 @@ export interface FhirServerOptions {
   readonly certificate?: ServerCertificate;
   /** Whether its CapabilityStatement offers conditional create; false: it has no CapabilityStatement. */
   readonly conditionalCreate?: boolean;
+  /** What is answered to the question for its CapabilityStatement where it has none; absent: 404. */
+  readonly capabilityStatus?: number;
   /** How many bytes its CapabilityStatement has at least. */
   readonly capabilityBytes?: number;
   /** How long each answer takes. */
@@ -185,8 +187,8 @@ export class FhirServer {
   }
 
   #capabilities(response: ServerResponse): void {
-    const { conditionalCreate, capabilityBytes = 0 } = this.#options;
-    if (!conditionalCreate) return answer(response, 404, {});
+    const { conditionalCreate, capabilityStatus = 404, capabilityBytes = 0 } = this.#options;
+    if (!conditionalCreate) return answer(response, capabilityStatus, {});
     const resource = ['Patient', 'Observation', 'Encounter'].map((type) => ({ type, conditionalCreate: true }));
     const description = 'x'.repeat(capabilityBytes);
     answer(response, 200, { resourceType: 'CapabilityStatement', description, rest: [{ mode: 'server', resource }] });
