@@ -8,23 +8,12 @@ import type { Logger } from '../../common/log.ts';
 import { inTurns, nextTurn } from '../../common/turns.ts';
 import type { OwnersPort, SyncRecord, TransmitLog, TransmitPort } from '../ports.ts';
 import { takeOverAgain } from '../take-over-again.ts';
-import { fullText, NO_CROWD } from '../transmit/crowd.ts';
+import { type Circuit, CLOSED, restsUntil } from '../transmit/circuit.ts';
+import { fullText } from '../transmit/crowd.ts';
+import { dueNow, nextDue, roomFor, surplusOf, takeIncoming } from '../transmit/due.ts';
 import { targetUrl } from '../transmit/request.ts';
 import { readResource } from '../transmit/resource.ts';
-import {
-  type Circuit,
-  CLOSED,
-  dueNow,
-  type Incoming,
-  nextDue,
-  type Round,
-  restsUntil,
-  roomFor,
-  type Settled,
-  settle,
-  type Task,
-  takeIncoming,
-} from '../transmit/round.ts';
+import { type Incoming, type Round, type Settled, settle, type Task } from '../transmit/round.ts';
 import { retryDelay } from '../transmit/schedule.ts';
 import type { Pending } from '../transmit/state.ts';
 import { FhirClient } from './client.ts';
@@ -43,7 +32,7 @@ export interface Transmission {
 }
 
 /** What is remembered from one round to the next, and begun anew by a take-over. */
-type Memory = Pick<Settled, 'circuit' | 'crowd'>;
+type Memory = Pick<Settled, 'circuit' | 'isFull'>;
 
 /** How long to wait for something to transmit before everything else is looked at again. */
 const IDLE_MS = 1_000;
@@ -112,12 +101,12 @@ async function runRounds(transmission: Transmission, log: TransmitLog, signal: A
     },
     onRequest: (seconds) => report.metrics.request(seconds),
   };
-  let memory: Memory = { circuit: CLOSED, crowd: NO_CROWD };
+  let memory: Memory = { circuit: CLOSED, isFull: false };
   reportAnswering(transmission, log.pending, log.heldUp);
   report.progress(log.lag, log.pending, log.expired);
   try {
     while (!signal.aborted) {
-      const settled = await runRound(transmission, sender, log, memory, signal);
+      const settled = await runRound(transmission, sender, log, memory.circuit, signal);
       if (settled === undefined) {
         await wait(log, memory.circuit, server.retry, signal);
         if (memory.circuit.failures === 0) reportAnswering(transmission, log.pending, log.heldUp);
@@ -138,31 +127,36 @@ async function runRound(
   { server, ownLfhId }: Transmission,
   sender: Sender,
   log: TransmitLog,
-  { circuit, crowd }: Memory,
+  circuit: Circuit,
   signal: AbortSignal,
 ): Promise<Settled | undefined> {
   const { retry } = server;
   const due = dueNow(log.pending, circuit, retry, Date.now());
+  const surplus = surplusOf(log.pending, circuit);
+  const isIdle = due.length + surplus.length === 0;
   const isWaiting = Date.now() < restsUntil(circuit, retry, Date.now());
-  const records = isWaiting ? [] : await log.next(due.length > 0 ? 0 : waitFor(log, circuit, retry));
+  const records = isWaiting ? [] : await log.next(isIdle ? waitFor(log, circuit, retry) : 0);
   const incoming = await readIncoming(records, ownLfhId, roomFor(circuit));
   const taken = incoming.slice(0, takeIncoming(incoming, log.pending.length, circuit, retry, Date.now()));
-  if (due.length === 0 && taken.length === 0) return undefined;
-  const waiting = await readWaiting(log, due, ownLfhId);
+  if (isIdle && taken.length === 0) return undefined;
+  const waiting = await readWaiting(log, [...due, ...surplus], ownLfhId);
   // Nothing would end these requests in time: an event that has been is not heard.
   if (signal.aborted) return undefined;
   const fresh = taken.flatMap(({ reading, ...record }): Task[] =>
     reading.kind === 'resource' ? [{ ...record, resource: reading.resource }] : [],
   );
-  const tasks = [...waiting.tasks, ...fresh];
+  const isSurplus = ({ pending }: Task): boolean => pending !== undefined && surplus.includes(pending);
+  const tasks = [...fresh, ...waiting.tasks.filter((task) => !isSurplus(task))];
   const finish = new AbortController();
   const late = (): void => void sleep(FINISH_MS, finish.signal).then(() => finish.abort());
   signal.addEventListener('abort', late);
+  const started = performance.now();
   const verdicts = await sendRound(sender, tasks, log.pending, finish.signal);
   signal.removeEventListener('abort', late);
   finish.abort();
 
-  const round: Round = { taken, tasks, verdicts, lost: waiting.lost };
+  const tookMs = Math.ceil(performance.now() - started);
+  const round: Round = { taken, tasks, verdicts, lost: waiting.lost, surplus: waiting.tasks.filter(isSurplus) };
   const settled = settle(
     {
       server: server.url,
@@ -171,8 +165,9 @@ async function runRound(
       limits: await log.limits(),
       random: Math.random(),
       now: Date.now(),
+      tookMs,
     },
-    { pending: log.pending, circuit, crowd },
+    { pending: log.pending, circuit },
     round,
   );
   await log.commit(taken.length, settled.records, settled.pending);
@@ -243,7 +238,7 @@ async function wait(log: TransmitLog, circuit: Circuit, retry: RetrySettings, si
 /** Logs what a person has to know, and reports. One line for a server that fails, and one when it answers again. */
 function tell(transmission: Transmission, before: Memory, settled: Settled, heldUp: string | undefined): void {
   const { report, log, server } = transmission;
-  const { circuit, crowd, failure, undelivered, delivered, failed } = settled;
+  const { circuit, isFull, failure, undelivered, delivered, failed } = settled;
   report.settled(settled, Date.now());
   if (circuit.failures > 0 && failure) {
     report.state(failure.reason, `${server.url}: ${failure.detail}; tried ${circuit.failures} times, and tried again`);
@@ -252,7 +247,7 @@ function tell(transmission: Transmission, before: Memory, settled: Settled, held
   } else {
     const problem = reportAnswering(transmission, settled.pending, heldUp);
     if (before.circuit.failures > 0) log.info({ failures: before.circuit.failures }, 'the FHIR server answers again');
-    if (problem !== undefined && !before.crowd.isFull && crowd.isFull) {
+    if (problem !== undefined && !before.isFull && isFull) {
       log.warn({ problem }, 'nothing more is sent to the FHIR server, because as many resources wait for it as may');
     }
   }

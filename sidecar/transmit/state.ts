@@ -15,6 +15,18 @@ export interface TransmitState {
   readonly pending: readonly Pending[];
 }
 
+/**
+ * Whose fault it is that the server failed for a resource, which did not fail as a whole. `open`: it has taken none since. `passed`:
+ * it has taken others since. `own`: then it has failed for this one again while it took others, so it is the resource's own fault.
+ */
+export type Fault = 'open' | 'passed' | 'own';
+const FAULTS: readonly unknown[] = ['open', 'passed', 'own'] satisfies Fault[];
+
+/** Whether the server has failed for it, and has taken others since. */
+export function isSuspect({ fault }: Pick<Pending, 'fault'>): boolean {
+  return fault === 'passed' || fault === 'own';
+}
+
 /** A resource that waits in RETRANSMIT. */
 export interface Pending {
   readonly partition: number;
@@ -26,6 +38,8 @@ export interface Pending {
   readonly sender?: string;
   /** How often it was tried. */
   readonly attempts: number;
+  /** Whose fault it is that the server failed for it. Absent: it was not tried, or nothing is known of it. */
+  readonly fault?: Fault;
   /** When it was replayed, in milliseconds since 1970. */
   readonly since: number;
   /** Not before this time, in milliseconds since 1970; 0: as soon as the server answers and what precedes it is done. */
@@ -33,8 +47,8 @@ export interface Pending {
 }
 
 /**
- * So many wait for one server at most; beyond that nothing more is read from LFH_SYNC for it, where everything is kept as well.
- * So a server that is down for long needs no more memory than one that is up.
+ * So many wait for one server, and a few with which it is asked whether it still fails. Beyond that nothing more is read from
+ * LFH_SYNC for it, where everything is kept as well. So a server that is down for long needs no more memory than one that is up.
  */
 export const MAX_PENDING = 400;
 
@@ -78,13 +92,14 @@ function isTimes(value: unknown): boolean {
 
 function isPending(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { offset, uuid, key, sender, ...numbers } = value as Record<string, unknown>;
+  const { offset, uuid, key, sender, fault, ...numbers } = value as Record<string, unknown>;
   const { partition, attempts, since, notBefore } = numbers;
   return (
     isOffset(offset) &&
     typeof uuid === 'string' &&
     (key === null || typeof key === 'string') &&
     (sender === undefined || typeof sender === 'string') &&
+    (fault === undefined || FAULTS.includes(fault)) &&
     [partition, attempts, since, notBefore].every((n) => Number.isSafeInteger(n) && (n as number) >= 0)
   );
 }

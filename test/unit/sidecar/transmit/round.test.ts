@@ -2,20 +2,16 @@ import assert from 'node:assert/strict';
 import { RETRY_DEFAULTS } from '../../../../common/contract/fhir-servers.ts';
 import { bytesOf } from '../../../../sidecar/replay/record-value.ts';
 import { judge, type Verdict } from '../../../../sidecar/transmit/answer.ts';
-import { NO_CROWD } from '../../../../sidecar/transmit/crowd.ts';
+import { type Circuit, CLOSED } from '../../../../sidecar/transmit/circuit.ts';
+import { dueNow, nextDue, takeIncoming } from '../../../../sidecar/transmit/due.ts';
 import { readResource } from '../../../../sidecar/transmit/resource.ts';
 import {
-  type Circuit,
-  CLOSED,
   chainsOf,
-  dueNow,
   type Incoming,
-  nextDue,
   type Round,
   type Settled,
   settle,
   type Task,
-  takeIncoming,
 } from '../../../../sidecar/transmit/round.ts';
 import { retryAfterMs, retryDelay } from '../../../../sidecar/transmit/schedule.ts';
 import { decodeState, encodeState, MAX_PENDING, type Pending } from '../../../../sidecar/transmit/state.ts';
@@ -73,11 +69,12 @@ function settleRound(
     limits: { retransmit: 1_000_000, exception: 1_000_000 },
     random: 1,
     now: NOW,
+    tookMs: 0,
   };
   return settle(
     context,
-    { pending: waiting, circuit, crowd: NO_CROWD },
-    { taken: [], tasks: [], verdicts: new Map(), lost: [], ...round },
+    { pending: waiting, circuit },
+    { taken: [], tasks: [], verdicts: new Map(), lost: [], surplus: [], ...round },
   );
 }
 
