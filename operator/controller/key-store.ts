@@ -43,6 +43,11 @@ export function readKey(secret: Secret): StoredKey {
   };
 }
 
+/** A key whose overlap is over, though its Secret still holds the previous one. */
+export function withoutPrevious(stored: StoredKey): StoredKey {
+  return { ...stored, observed: { ...stored.observed, previous: undefined }, previousSeed: undefined };
+}
+
 /** Whether a Secret holds nothing: the chart makes one like that for each node, and the operator fills it. */
 export function isEmpty({ data = {} }: Secret): boolean {
   return Object.keys(data).length === 0;

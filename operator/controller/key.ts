@@ -7,9 +7,18 @@ import { derivedKeys } from '../nats/keys.ts';
 import { type DerivedKeys, NO_DERIVED_KEYS, type NodeObject, type ObservedKey } from '../plan/observed/observed.ts';
 import { nodeSpec } from '../plan/observed/spec.ts';
 import { previousKeyUsers, unseenPeers } from '../plan/status/status.ts';
-import { type KeyStep, keyRefused, keyStep, overlapMs, publicKeysOf } from '../plan/trust/node-key.ts';
+import { type KeyStep, keyRefused, keyStep, overlapMs } from '../plan/trust/node-key.ts';
 import { keySecretOf } from './concerns.ts';
-import { createKey, dropPreviousKey, fillKey, isEmpty, readKey, rotateKey, type StoredKey } from './key-store.ts';
+import {
+  createKey,
+  dropPreviousKey,
+  fillKey,
+  isEmpty,
+  readKey,
+  rotateKey,
+  type StoredKey,
+  withoutPrevious,
+} from './key-store.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A node's key after it was made, rotated or dropped. */
@@ -31,10 +40,10 @@ export interface NodeKey {
 /**
  * Makes, rotates or drops a node's key, as {@link keyStep} decides, until there is nothing left to do.
  *
- * Where a Secret cannot be written, the key that is there stays in force, so that everything else is done: above all, access that
- * is to be taken back.
+ * Where a Secret cannot be written, the key that is there stays in force as far as it may be used, and everything else is done:
+ * above all, access that is to be taken back.
  *
- * @throws KubeError where the API does not answer and there is no key yet; what it refuses becomes a step that says so
+ * @throws KubeError where the Secret cannot be read; one that cannot be written becomes a step that says so
  */
 export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
   const { node, peers, keySecret } = snapshot;
@@ -53,7 +62,7 @@ export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger
       secret = await change(api);
       log.info({ node: name, namespace, step: next.step }, "the node's key");
     } catch (error) {
-      const unchanged = unchangedKey(error, stored, secret !== undefined, node);
+      const unchanged = unchangedKey(error, next, stored, secret !== undefined, node);
       if (unchanged) return unchanged;
       // A conflict: the Secret was changed after it was read.
       secret = await read();
@@ -61,20 +70,19 @@ export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger
   }
 }
 
-/** @returns the key as it was before a step that failed; undefined for a conflict. @throws the error itself where there is no key */
+/** @returns what may be used of the key after a step that failed; undefined for a conflict */
 function unchangedKey(
   error: unknown,
+  { step: failed }: KeyStep,
   stored: StoredKey | undefined,
   hasSecret: boolean,
   node: NodeObject,
 ): NodeKey | undefined {
   if (!(error instanceof KubeError)) throw error;
   if (error.isConflict) return undefined;
-  const key = stored?.observed;
-  const isUsable = key !== undefined && publicKeysOf(key).length > 0;
-  if (!error.isRefusal && !isUsable) throw error;
-  const step = keyRefused(node, key, hasSecret, messageOf(error));
-  return { ...nodeKeyOf(step, stored, node), ...(!error.isRefusal && { failure: error }) };
+  const usable = stored && failed === 'dropPrevious' ? withoutPrevious(stored) : stored;
+  const step = keyRefused(node, usable?.observed, { step: failed, hasSecret, problem: messageOf(error) });
+  return { ...nodeKeyOf(step, usable, node), ...(!error.isRefusal && { failure: error }) };
 }
 
 /** An empty Secret has no key yet, unless a person should have brought one. */

@@ -106,20 +106,28 @@ function stop(reason: (KeyStep & { step: 'stop' })['reason'], message: string): 
   return { step: 'stop', reason, message };
 }
 
+/** A step that could not be taken, since the Secret could not be written. */
+interface FailedStep {
+  readonly step: KeyStep['step'];
+  /** Whether there is a Secret for the key, perhaps an empty one. */
+  readonly hasSecret: boolean;
+  /** In the words of the API server. */
+  readonly problem: string;
+}
+
 /**
- * The step after the API server refused to write the key: the key that is there stays in use, and without one nothing can go on.
+ * What to do after a step of {@link keyStep} that could not be taken: the key that is there stays in use. Without one nothing can go
+ * on, and nothing may with a key whose seed is published: it would be let in here.
  *
  * The operator needs no right to make Secrets: who had it could make one with the token of any service account. So where nobody has
  * made a Secret for the key, a person is told how.
  *
- * @param hasSecret whether there is a Secret for the key, perhaps an empty one
- * @param problem in the words of the API server
+ * @param key without a previous key that should have been removed: it has ended all the same, since it may have been stolen
  */
 export function keyRefused(
   { metadata: { name, namespace = '' } }: NodeObject,
   key: ObservedKey | undefined,
-  hasSecret: boolean,
-  problem: string,
+  { step, hasSecret, problem }: FailedStep,
 ): KeyStep {
   if (!key && hasSecret)
     return stop('WriteRefused', `the key cannot be written into the Secret ${name}-nkey: ${problem}`);
@@ -127,8 +135,13 @@ export function keyRefused(
     const command = `kubectl create secret generic ${name}-nkey -n ${namespace}`;
     return stop('SecretMissing', `make an empty Secret, which the operator fills: ${command} (it cannot: ${problem})`);
   }
-  const message = `the key of the Secret ${key.secret}, which cannot be changed: ${problem}`;
-  return { step: 'use', publicKeys: publicKeysOf(key), reason: key.previous ? 'Rotating' : 'KeyMade', message };
+  const { secret, current, previous } = key;
+  if (current.problem === undefined && current.published)
+    return stop('PublishedKey', `${publishedKey(secret)}, and the Secret cannot be changed: ${problem}`);
+  const what =
+    step === 'dropPrevious' ? 'the previous key has ended, and cannot be removed from it' : 'which cannot be changed';
+  const message = `the key of the Secret ${secret}, ${what}: ${problem}`;
+  return { step: 'use', publicKeys: publicKeysOf(key), reason: previous ? 'Rotating' : 'KeyMade', message };
 }
 
 /** The public keys for the peers: the key in force first, and never a key whose seed is published. */
@@ -158,7 +171,11 @@ function durationMs(text = ''): number | undefined {
 
 function publishedMessage(secret: string, brought: boolean): string {
   const how = brought ? 'put a key of your own into it' : 'raise spec.key.rotation to have one made';
-  return `the key in the Secret ${secret} is one that LinuxForHealth publishes with its seed, so that anybody can use it: ${how}`;
+  return `${publishedKey(secret)}: ${how}`;
+}
+
+function publishedKey(secret: string): string {
+  return `the key in the Secret ${secret} is one that LinuxForHealth publishes with its seed, so that anybody can use it`;
 }
 
 function rotatingMessage(node: NodeObject, key: ObservedKey, { inUse, unseen }: PreviousKeyUsers, now: number): string {

@@ -58,6 +58,11 @@ describe('the key of a node', function () {
     return objects.stdout + operator.process.output();
   }
 
+  async function keyReady(at: OperatedSite): Promise<{ readonly reason: string; readonly message: string }> {
+    const found = (await at.node()).status?.conditions?.find(({ type }) => type === 'KeyReady');
+    return { reason: found?.reason ?? '', message: found?.message ?? '' };
+  }
+
   /** As where Secrets are encrypted by a service that fails: kube-apiserver answers 500 where a webhook cannot be called. */
   async function answerSecretsWith500(): Promise<void> {
     const webhook = {
@@ -158,6 +163,39 @@ describe('the key of a node', function () {
     }
     // Nobody has to do anything else.
     await at.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
+  });
+
+  it('is none while its Secret holds a published seed, also where the Secret cannot be written', async () => {
+    const at = await start();
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const own = await at.ownUsers();
+    const data = { 'nats-server.nk': Buffer.from(PUBLISHED_SEED).toString('base64') };
+    const published = JSON.stringify({ data, immutable: true });
+    await at.kubectl('patch', 'secret', 'local-nkey', '--type=merge', '-p', published);
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'PublishedKey');
+    await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    await until('it says why it cannot be replaced', async () =>
+      /cannot be changed: .*immutable/.test((await keyReady(at)).message),
+    );
+    assert.equal((await keyReady(at)).reason, 'PublishedKey');
+    await operator.reconciled(1);
+    assert.deepEqual(await at.ownUsers(), own, 'nobody is let in with a seed that everybody knows');
+  });
+
+  it('that was replaced is let in no more when its time is over, though its Secret cannot be written', async () => {
+    const at = await start({ overlap: '10s', overlapMax: '20s' });
+    await at.waitForReason('lfhnode', 'local', 'NatsConfigLive', 'Live');
+    const stolen = (await at.ownUser()).publicKey;
+    const [known = ''] = (await at.node()).status?.publicKeys ?? [];
+    await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
+    await at.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');
+    await at.kubectl('patch', 'secret', 'local-nkey', '--type=merge', '-p', '{"immutable":true}');
+    await until('it is let in here no more', async () => !(await at.ownUsers()).includes(stolen));
+    await until('it is said', async () =>
+      /previous key has ended, and cannot be removed from it: .*immutable/.test((await keyReady(at)).message),
+    );
+    assert.notEqual(textOf(await at.keySecret(), 'previous.nk'), '');
+    assert.equal((await at.node()).status?.publicKeys?.includes(known), false);
   });
 
   it('that was replaced ends with spec.key.overlapMax, though a peer says that it accepts no other', async () => {

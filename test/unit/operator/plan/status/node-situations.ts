@@ -43,7 +43,9 @@ export interface Situation {
 }
 
 export const B = aPeer('b');
-export const refusedKey = (has: boolean) => ({ step: keyRefused(aNode(), undefined, has, 'no rights') });
+export const refusedKey = (hasSecret: boolean) => ({
+  step: keyRefused(aNode(), undefined, { step: 'create', hasSecret, problem: 'no rights' }),
+});
 export const { nats, kafka } = aNode().spec;
 
 /** The conditions of a node where everything is well but for what the situation says. */

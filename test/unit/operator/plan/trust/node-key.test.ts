@@ -301,9 +301,11 @@ describe('keyStep', () => {
 });
 
 describe('keyRefused', () => {
+  const REFUSED = { hasSecret: true, problem: 'cannot' };
+
   it('tells how to make a Secret, where there is none, and why the one that is there cannot be filled', () => {
     const of = (hasSecret: boolean): [string, string] => {
-      const refused = keyRefused(plain, undefined, hasSecret, 'cannot');
+      const refused = keyRefused(plain, undefined, { step: 'create', hasSecret, problem: 'cannot' });
       assert.ok(refused.step === 'stop');
       return [refused.reason, refused.message];
     };
@@ -314,8 +316,24 @@ describe('keyRefused', () => {
   });
 
   it('leaves the key in use that is there', () => {
-    const refused = keyRefused(plain, aKey(), true, 'cannot');
+    const refused = keyRefused(plain, aKey(), { step: 'rotate', ...REFUSED });
     assert.deepEqual([refused.step, 'reason' in refused && refused.reason], ['use', 'KeyMade']);
+  });
+
+  it('uses no key whose seed is published, whatever the key before it is', () => {
+    for (const previous of [undefined, of(BEFORE)]) {
+      const published = aKey({ current: of(PUBLISHED_KEY), previous });
+      const refused = keyRefused(plain, published, { step: 'rotate', ...REFUSED });
+      assert.ok(refused.step === 'stop' && refused.reason === 'PublishedKey');
+      assert.match(refused.message, /anybody can use it, and the Secret cannot be changed: cannot$/);
+    }
+  });
+
+  it('says that the previous key has ended which cannot be removed', () => {
+    const refused = keyRefused(asksFor(1), aKey({ rotation: 1 }), { step: 'dropPrevious', ...REFUSED });
+    assert.ok(refused.step === 'use');
+    assert.deepEqual(refused.publicKeys, [OWN_KEY]);
+    assert.match(refused.message, /local-nkey, the previous key has ended, and cannot be removed from it: cannot$/);
   });
 });
 
