@@ -38,9 +38,10 @@ export async function cleanUpAfter(nodeKey: string, cleanUp: CleanUp): Promise<v
   const natsConfig = await api.get<ConfigMap>(KINDS.configMap, namespace, NAMES.nats(name));
   const isOurs = natsConfig?.metadata.labels?.[NODE_LABEL] === name;
   const undone = isOurs ? await revokeAll(nodeKey, natsConfig, cleanUp) : undefined;
-  for (const peer of peersOf(watches.watched.peers.all(), namespace, name)) {
-    await publisher.publishStatus(peer, orphanStatus(peer, name, Date.now()));
-  }
+  const peers = peersOf(watches.watched.peers.all(), namespace, name);
+  await publisher.publishStatuses(
+    peers.map((peer) => ({ object: peer, status: orphanStatus(peer, name, Date.now()) })),
+  );
   if (undone) throw undone;
 }
 

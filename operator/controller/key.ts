@@ -43,7 +43,8 @@ export interface NodeKey {
  * Where a Secret cannot be written, the key that is there stays in force as far as it may be used, and everything else is done:
  * above all, access that is to be taken back.
  *
- * @throws KubeError where the Secret cannot be read; one that cannot be written becomes a step that says so
+ * @throws KubeError where the API does not answer, and the Secret cannot be read or there was never a key; else it becomes a step
+ *   that says so
  */
 export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger, now: number): Promise<NodeKey> {
   const { node, peers, keySecret } = snapshot;
@@ -70,7 +71,7 @@ export async function reconcileKey(api: Cluster, snapshot: Snapshot, log: Logger
   }
 }
 
-/** @returns what may be used of the key after a step that failed; undefined for a conflict */
+/** @returns what may be used of the key after a step that failed; undefined for a conflict. @throws see {@link reconcileKey} */
 function unchangedKey(
   error: unknown,
   { step: failed }: KeyStep,
@@ -80,6 +81,8 @@ function unchangedKey(
 ): NodeKey | undefined {
   if (!(error instanceof KubeError)) throw error;
   if (error.isConflict) return undefined;
+  // A node that never had a key has given nobody access, and what passes by itself need not be told as its first condition.
+  if (!stored && !error.isRefusal && node.status?.publicKeys === undefined) throw error;
   const usable = stored && failed === 'dropPrevious' ? withoutPrevious(stored) : stored;
   const step = keyRefused(node, usable?.observed, { step: failed, hasSecret, problem: messageOf(error) });
   return { ...nodeKeyOf(step, usable, node), ...(!error.isRefusal && { failure: error }) };

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Condition } from '../api/conditions.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { KubeError } from '../cluster/errors.ts';
@@ -13,6 +15,7 @@ const CONCURRENT_WRITES = 16;
 
 interface PublisherOptions {
   readonly api: Cluster;
+  readonly log: Logger;
   readonly recordEvents: RecordEvents;
 }
 
@@ -27,16 +30,19 @@ interface Publication {
  */
 export class StatusPublisher {
   readonly #options: PublisherOptions;
+  /** The versions of objects whose status was refused, and of which the log says so. */
+  readonly #refused = new WeakSet<Publication['object']>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
   /**
-   * Publishes many statuses, some at a time.
+   * Publishes many statuses, some at a time. One that the API server refuses is only logged: it will be refused again, and the others
+   * are not worse for it.
    *
    * @returns whether a person would notice a difference
-   * @throws the first error, after all the others were published
+   * @throws the first other error, after all the others were published
    */
   async publishStatuses(publications: readonly Publication[]): Promise<boolean> {
     const failures: unknown[] = [];
@@ -45,7 +51,8 @@ export class StatusPublisher {
       try {
         if (await this.publishStatus(object, status)) changed = true;
       } catch (error) {
-        failures.push(error);
+        if (isRefusal(error)) this.#tellRefused(object, error);
+        else failures.push(error);
       }
     });
     if (failures.length > 0) throw failures[0];
@@ -79,6 +86,20 @@ export class StatusPublisher {
     await this.#options.recordEvents(object, notices);
     return notices.length > 0;
   }
+
+  /** Once for each version of the object, because a status is written again with each reconcile. */
+  #tellRefused(object: Publication['object'], error: KubeError): void {
+    if (this.#refused.has(object)) return;
+    this.#refused.add(object);
+    const { kind, metadata } = object;
+    const about = { kind, name: metadata.name, namespace: metadata.namespace, problem: messageOf(error) };
+    this.#options.log.warn(about, 'the status of an object is refused, and stays what it was');
+  }
+}
+
+/** Whether the API server will refuse it again, however often it is written. */
+export function isRefusal(error: unknown): error is KubeError {
+  return error instanceof KubeError && error.isRefusal;
 }
 
 /** Of a peer's status; a node's has none. */

@@ -1,6 +1,7 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../cluster/errors.ts';
 import { splitKey } from '../cluster/formats.ts';
 import { accessChanges } from '../plan/nats/access-changes.ts';
 import { type ConfigRollout, rolloutsOfWritten } from '../plan/nats/config-rollout.ts';
@@ -29,7 +30,7 @@ import {
   refusingStrangers,
 } from './memory.ts';
 import { type ProbeOutcome, probeNats, probeOutcome } from './nats.ts';
-import { StatusPublisher } from './publish-status.ts';
+import { isRefusal, StatusPublisher } from './publish-status.ts';
 import type { ReconcileResult } from './queue.ts';
 import { requeueAfterMs } from './requeue.ts';
 import { rolloutConfig } from './rollout.ts';
@@ -48,7 +49,7 @@ export interface ControllerOptions {
 /** What is kept of a node from one reconcile to the next. */
 interface KeptNode {
   memory: NodeMemory;
-  /** Whether the last reconcile has published statuses, however it ended. */
+  /** Whether the last reconcile has said in the node's status what it knows, as far as that may be written, however it ended. */
   published: boolean;
   readonly configMaps: ConfigMaps;
   readonly derivation: KeyDerivation;
@@ -121,6 +122,10 @@ export class NodeController {
     const found = { plan, written, applied, dataPlane, unreadableAnswers };
     const before = kept.memory;
     kept.memory = this.#remember(snapshot.node, before, found, probedAt);
+    // Before anything else may fail: the next reconcile compares with what is remembered now, and would not tell it.
+    const known = accessBefore(before.liveAccess, written);
+    const access = accessChanges(known.everywhere, (kept.memory.liveAccess ?? known).everywhere);
+    await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
     const statuses = nodeAndPeerStatuses(observed, {
       plan,
       keyStep: key.step,
@@ -135,11 +140,7 @@ export class NodeController {
       refused: applied.refused,
       injection: applied.injection,
     });
-    const changed = await this.#publish(snapshot, plan, statuses);
-    kept.published = true;
-    const known = accessBefore(before.liveAccess, written);
-    const access = accessChanges(known.everywhere, (kept.memory.liveAccess ?? known).everywhere);
-    await this.#options.recordEvents(snapshot.node, noticesOfAccess(access, plan, dataPlane));
+    const changed = await this.#publish(snapshot, plan, statuses, kept);
     if (bug) throw bug.error;
     if (key.failure) throw key.failure;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
@@ -261,16 +262,37 @@ export class NodeController {
     return next;
   }
 
-  /** @returns whether a person would notice a difference */
-  async #publish({ node, peers: all }: Snapshot, { peers }: Plan, statuses: Statuses): Promise<boolean> {
+  /**
+   * @returns whether a person would notice a difference
+   * @throws KubeError where the node's status cannot be written, or a peer's cannot be written now; one that is refused leaves the others
+   *   to be written
+   */
+  async #publish(
+    { node, peers: all }: Snapshot,
+    { peers }: Plan,
+    statuses: Statuses,
+    kept: Pick<KeptNode, 'published'>,
+  ): Promise<boolean> {
     // The node's first: it records that there was a key.
-    const changed = await this.#publisher.publishStatus(node, statuses.node);
+    const ofNode = await this.#publishNode(node, statuses.node);
+    kept.published = true;
     const deleted = all.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
     const changedPeers = await this.#publisher.publishStatuses([
       ...peers.flatMap(({ peer }, index) => ({ object: peer, status: statuses.peers[index] ?? {} })),
       ...deleted.map((peer) => ({ object: peer, status: deletedPeerStatus(peer, Date.now()) })),
     ]);
-    return changed || changedPeers;
+    if (ofNode instanceof KubeError) throw ofNode;
+    return ofNode || changedPeers;
+  }
+
+  /** @returns whether a person would notice a difference, or that it is refused */
+  async #publishNode(node: NodeObject, status: Statuses['node']): Promise<boolean | KubeError> {
+    try {
+      return await this.#publisher.publishStatus(node, status);
+    } catch (error) {
+      if (isRefusal(error)) return error;
+      throw error;
+    }
   }
 }
 

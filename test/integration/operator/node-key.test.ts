@@ -4,6 +4,7 @@ import { localNatsKey, makeKey, type UserKey } from '../../../operator/nats/keys
 import { type OperatorInNamespaces, OperatorProcess } from '../../kit/processes/operator.ts';
 import { freePort, until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { failWrites } from '../../kit/sites/admission.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 
 /** From the document that the project began with. */
@@ -61,20 +62,6 @@ describe('the key of a node', function () {
   async function keyReady(at: OperatedSite): Promise<{ readonly reason: string; readonly message: string }> {
     const found = (await at.node()).status?.conditions?.find(({ type }) => type === 'KeyReady');
     return { reason: found?.reason ?? '', message: found?.message ?? '' };
-  }
-
-  /** As where Secrets are encrypted by a service that fails: kube-apiserver answers 500 where a webhook cannot be called. */
-  async function answerSecretsWith500(): Promise<void> {
-    const webhook = {
-      name: 'nobody.example.org',
-      clientConfig: { url: `https://127.0.0.1:${await freePort()}/` },
-      rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['secrets'] }],
-      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-    };
-    const [apiVersion, kind] = ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'];
-    await plane.apply([{ apiVersion, kind, metadata: { name: namespace }, webhooks: [webhook] }], namespace);
   }
 
   it('is made where there is none, given to those who need its public half, and kept when everything else is deleted', async () => {
@@ -147,7 +134,10 @@ describe('the key of a node', function () {
     await at.apply(KINDS.peer, 'hospital-b', { spec: { lfhId: 'hospital-b', publicKeys: [publicKey] } });
     await until('the peer is let in', async () => (await natsFilesOf(at)).includes(publicKey));
     const before = (await at.node()).status?.publicKeys;
-    await answerSecretsWith500();
+    const secrets = { resource: 'secrets', operations: ['UPDATE'] } as const;
+    const undo = await failWrites(plane, namespace, secrets, () =>
+      at.kubectl('label', 'secret', 'local-nkey', 'any=', '--dry-run=server'),
+    );
     try {
       await at.patch('lfhnode', 'local', { key: { rotation: 1 } });
       await until('it is said', async () =>
@@ -159,7 +149,7 @@ describe('the key of a node', function () {
       await until('its access is taken back', async () => !(await natsFilesOf(at)).includes(publicKey));
       assert.deepEqual((await at.node()).status?.publicKeys, before);
     } finally {
-      await plane.kubectl(['delete', 'validatingwebhookconfiguration', namespace]);
+      await undo();
     }
     // Nobody has to do anything else.
     await at.waitForReason('lfhnode', 'local', 'KeyReady', 'Rotating');

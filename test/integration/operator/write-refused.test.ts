@@ -8,9 +8,8 @@ import { OperatorProcess } from '../../kit/processes/operator.ts';
 import { until } from '../../kit/processes/process.ts';
 import { createCertificateAuthority } from '../../kit/servers/certificates.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
+import { refuseWrites } from '../../kit/sites/admission.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
-
-const POLICY = 'lfh-sync-test-size';
 
 /** A peer that signs in at our NATS. */
 interface Peer {
@@ -23,6 +22,7 @@ describe('an operator whose writes the API server refuses', function () {
   let plane: ControlPlane;
   let operator: OperatorProcess;
   let site: OperatedSite;
+  let removePolicy = (): Promise<void> => Promise.resolve();
 
   before(async function () {
     this.timeout(1_200_000);
@@ -70,44 +70,12 @@ describe('an operator whose writes the API server refuses', function () {
     await allowOnly(`!has(object.data) || size(${file}) <= ${bytes}`, larger);
   }
 
-  /** As a cluster's administrator may. @param refused a ConfigMap for which the expression is false */
+  /** @param refused a ConfigMap for which the expression is false */
   async function allowOnly(expression: string, refused: object): Promise<void> {
-    const named = (kind: string, spec: object): object => ({
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind,
-      metadata: { name: POLICY },
-      spec,
-    });
-    const resource = {
-      apiGroups: [''],
-      apiVersions: ['v1'],
-      operations: ['CREATE', 'UPDATE'],
-      resources: ['configmaps'],
-    };
-    const policy = named('ValidatingAdmissionPolicy', {
-      failurePolicy: 'Fail',
-      matchConstraints: { resourceRules: [resource] },
-      validations: [{ expression, message: 'too large for us' }],
-    });
-    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': site.namespace } };
-    const binding = named('ValidatingAdmissionPolicyBinding', {
-      policyName: POLICY,
-      validationActions: ['Deny'],
-      matchResources: { namespaceSelector },
-    });
-    for (const each of [policy, binding]) await plane.kubectl(['apply', '-f', '-'], JSON.stringify(each));
-    const larger = { apiVersion: 'v1', kind: 'ConfigMap', ...refused };
-    await until('the policy counts', () =>
-      plane.kubectl(['-n', site.namespace, 'create', '--dry-run=server', '-f', '-'], JSON.stringify(larger)).then(
-        () => false,
-        (error: Error) => /too large for us/.test(error.message),
-      ),
-    );
-  }
-
-  async function removePolicy(): Promise<void> {
-    const kinds = 'validatingadmissionpolicybinding,validatingadmissionpolicy';
-    await plane.kubectl(['delete', kinds, POLICY, '--ignore-not-found']);
+    const larger = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', ...refused });
+    const probe = () => plane.kubectl(['-n', site.namespace, 'create', '--dry-run=server', '-f', '-'], larger);
+    const validation = { expression, message: 'too large for us' };
+    removePolicy = await refuseWrites(plane, site.namespace, { resource: 'configmaps' }, validation, probe);
   }
 
   it('still revokes access, and admits the waiting peers when it may write again', async () => {
