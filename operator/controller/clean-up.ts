@@ -62,7 +62,9 @@ async function revokeAll(
   const configMaps = new ConfigMaps(api, log);
   const write = async (notes: typeof annotations): Promise<boolean> => {
     const metadata = { name, namespace, ...(labels && { labels }), annotations: notes };
-    const { refused } = await configMaps.write([{ apiVersion, kind, metadata, data }], new Map([[name, found]]));
+    const object = { apiVersion, kind, metadata, data };
+    const { refused, failure } = await configMaps.write([object], new Map([[name, found]]));
+    if (failure) throw failure;
     if (refused === undefined) return true;
     log.warn({ configMap: name, namespace, problem: refused }, 'the access that a deleted node gave cannot be revoked');
     return false;

@@ -11,8 +11,10 @@ interface Outcome {
   readonly wrote: boolean;
   /** The ConfigMaps that somebody had made immutable, and that were deleted and made anew. */
   readonly replaced: readonly string[];
-  /** In the API server's words, why something could not be written; undefined where everything was. */
+  /** In the API server's words, why something could not be written, and will not be; undefined where nothing was refused. */
   readonly refused: string | undefined;
+  /** Why something else could not be written now, where that may pass. */
+  readonly failure: KubeError | undefined;
 }
 
 /** Writes a node's ConfigMaps, each only where it is not up to date. */
@@ -21,8 +23,8 @@ export class ConfigMaps {
   readonly #log: Logger;
   /** What an apply returned, and the version that the watch had delivered before it. */
   readonly #applied = new Map<string, { readonly over: string | undefined; readonly result: ConfigMap }>();
-  /** Of the objects that count only all together, the one that was refused last. */
-  #refusedLast: string | undefined;
+  /** Of the objects that count only all together, the one that could last not be written. */
+  #unwrittenLast: string | undefined;
 
   constructor(api: Cluster, log: Logger) {
     this.#api = api;
@@ -61,10 +63,11 @@ export class ConfigMaps {
    * removed; what they have added to the rest of it stays theirs. One that somebody has made immutable is deleted and made
    * anew: otherwise no access could be taken back any more.
    *
-   * @param revocations what to write in place of an object that is refused
+   * One that cannot be written leaves the others to be written: the next one may be what takes access back.
+   *
+   * @param revocations what to write in place of an object that cannot be written
    * @param together names of objects that count only all together, as the sidecars' settings do: one MAC authenticates all of them.
-   *   Where one is refused, all of them stay as they were
-   * @throws KubeError where the API does not answer
+   *   Where one cannot be written, all of them stay as they were
    */
   async write(
     objects: readonly ConfigMap[],
@@ -74,41 +77,41 @@ export class ConfigMaps {
   ): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     const done = new Set<string>();
-    for (const object of inOrder(objects, together, this.current(seen), this.#refusedLast)) {
+    for (const object of inOrder(objects, together, this.current(seen), this.#unwrittenLast)) {
       const { name } = object.metadata;
       if (done.has(name)) continue;
       const outcome = await this.#writeOne(object, seen);
       outcomes.push(outcome);
-      if (outcome.refused === undefined) {
-        if (name === this.#refusedLast) this.#refusedLast = undefined;
+      if (!isUnwritten(outcome)) {
+        if (name === this.#unwrittenLast) this.#unwrittenLast = undefined;
         continue;
       }
-      if (together.includes(name)) this.#refusedLast = name;
-      const refused = together.includes(name) ? together : [name];
-      for (const instead of inPlaceOf(refused, objects, revocations, this.current(seen))) {
+      if (together.includes(name)) this.#unwrittenLast = name;
+      const unwritten = together.includes(name) ? together : [name];
+      for (const instead of inPlaceOf(unwritten, objects, revocations, this.current(seen))) {
         outcomes.push(await this.#writeOne(instead, seen));
       }
-      for (const each of refused) done.add(each);
+      for (const each of unwritten) done.add(each);
     }
-    const refused = outcomes.find((outcome) => outcome.refused !== undefined)?.refused;
-    const replaced = outcomes.flatMap((outcome) => outcome.replaced);
-    return { wrote: outcomes.some(({ wrote }) => wrote), replaced, refused };
+    return allOf(outcomes);
   }
 
   async #writeOne(object: ConfigMap, seen: ByName): Promise<Outcome> {
     const { name, namespace } = object.metadata;
     const before = this.current(seen).get(name);
-    if (isUpToDate(object, before)) return { wrote: false, replaced: [], refused: undefined };
+    const nothing = { wrote: false, replaced: [], refused: undefined, failure: undefined };
+    if (isUpToDate(object, before)) return nothing;
     const replaced = before?.immutable === true ? [name] : [];
     try {
       await this.#clearWay(object, before);
       const result = await this.#api.apply(object);
       this.#applied.set(name, { over: seen.get(name)?.metadata.resourceVersion, result });
       this.#log.info({ configMap: name, namespace, replaced: replaced.length > 0 }, 'written');
-      return { wrote: true, replaced, refused: undefined };
+      return { ...nothing, wrote: true, replaced };
     } catch (error) {
-      if (!(error instanceof KubeError && error.isRefusal)) throw error;
-      return { wrote: false, replaced: [], refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
+      if (!(error instanceof KubeError)) throw error;
+      if (!error.isRefusal) return { ...nothing, failure: error };
+      return { ...nothing, refused: error.isNamespaceTerminating ? undefined : messageOf(error) };
     }
   }
 
@@ -127,23 +130,42 @@ export class ConfigMaps {
   }
 }
 
+function allOf(outcomes: readonly Outcome[]): Outcome {
+  return {
+    wrote: outcomes.some(({ wrote }) => wrote),
+    replaced: outcomes.flatMap(({ replaced }) => replaced),
+    refused: outcomes.find(({ refused }) => refused !== undefined)?.refused,
+    failure: outcomes.find(({ failure }) => failure !== undefined)?.failure,
+  };
+}
+
+/** Whether something could not be written, as it was asked for, for any reason. */
+export function isUnwritten({ refused, failure }: Pick<Outcome, 'refused' | 'failure'>): boolean {
+  return refused !== undefined || failure !== undefined;
+}
+
 /**
- * In which order objects are written of which some count only all together. Whatever is likely to be refused comes first, so that
- * nothing has to be put back: the one that was refused last, and then what has to be made, which a quota may refuse. Otherwise each
- * reconcile would write the others and put them back, and the watch of these changes would begin the next one at once.
+ * In which order objects are written of which some count only all together. What is planned before these stays before them: it takes
+ * access back, which waits for nothing. Among them, whatever is likely to fail comes first, so that nothing has to be put back: the
+ * one that could last not be written, and then what has to be made, which a quota may refuse. Otherwise each reconcile would write the
+ * others and put them back, and the watch of these changes would begin the next one at once.
  */
 export function inOrder(
   objects: readonly ConfigMap[],
   together: readonly string[],
   there: ByName,
-  refusedLast: string | undefined,
+  unwrittenLast: string | undefined,
 ): ConfigMap[] {
-  const rank = ({ metadata: { name } }: ConfigMap): number => {
-    if (!together.includes(name)) return 2;
-    if (name === refusedLast) return 0;
-    return there.has(name) ? 2 : 1;
+  const first = objects.findIndex(({ metadata }) => together.includes(metadata.name));
+  const rank = ({ metadata: { name } }: ConfigMap, index: number): number => {
+    if (!together.includes(name)) return index < first ? 0 : 4;
+    if (name === unwrittenLast) return 1;
+    return there.has(name) ? 3 : 2;
   };
-  return [...objects].sort((one, other) => rank(one) - rank(other));
+  return objects
+    .map((object, index) => ({ object, rank: rank(object, index) }))
+    .sort((one, other) => one.rank - other.rank)
+    .map(({ object }) => object);
 }
 
 /** Whether an apply would change nothing. */
@@ -183,7 +205,7 @@ function notesOf({ metadata: { annotations = {} } }: ConfigMap): Readonly<Record
 }
 
 /**
- * What to write where some objects are refused: their revocations. One that was made just now has none, and is emptied, which to a
+ * What to write where some objects cannot be written: their revocations. One that was made just now has none, and is emptied, which to a
  * sidecar is as if it were not there.
  */
 function inPlaceOf(

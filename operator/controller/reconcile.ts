@@ -17,7 +17,7 @@ import { deletedPeerStatus, failedNodeStatus, failedPeerStatus } from '../plan/s
 import { nodeAndPeerStatuses, type Statuses } from '../plan/status/status.ts';
 import { cleanUpAfter } from './clean-up.ts';
 import { peersOf } from './concerns.ts';
-import { ConfigMaps } from './config-maps.ts';
+import { ConfigMaps, isUnwritten } from './config-maps.ts';
 import { noticesOfAccess, type RecordEvents, replacedNotice } from './events.ts';
 import { Injector } from './injector.ts';
 import { KeyDerivation, type NodeKey, reconcileKey } from './key.ts';
@@ -46,11 +46,16 @@ export interface ControllerOptions {
   readonly recordEvents: RecordEvents;
 }
 
+/** After so many failures in a row of one node, its conditions say so: one or two can be a moment without the API server. */
+export const LASTING_FAILURES = 3;
+
 /** What is kept of a node from one reconcile to the next. */
 interface KeptNode {
   memory: NodeMemory;
   /** Whether the last reconcile has said in the node's status what it knows, as far as that may be written, however it ended. */
   published: boolean;
+  /** How many reconciles in a row could not write a ConfigMap, where that may pass. */
+  failedWrites: number;
   readonly configMaps: ConfigMaps;
   readonly derivation: KeyDerivation;
   readonly certificates: CertificateReader;
@@ -59,8 +64,10 @@ interface KeptNode {
 /** What became of a plan in the cluster. */
 interface Applied {
   readonly wrote: boolean;
-  /** Why a ConfigMap could not be written, in the API server's words. */
+  /** Why a ConfigMap could not be written, in the API server's words, where that lasts. */
   readonly refused: string | undefined;
+  /** Why a ConfigMap could not be written now, where that may pass. */
+  readonly failure: KubeError | undefined;
   readonly injection: Awaited<ReturnType<Injector['reconcileSidecar']>>;
   readonly rolledOut: RolledOut;
 }
@@ -142,7 +149,8 @@ export class NodeController {
     });
     const changed = await this.#publish(snapshot, plan, statuses, kept);
     if (bug) throw bug.error;
-    if (key.failure) throw key.failure;
+    const failure = key.failure ?? applied.failure;
+    if (failure) throw failure;
     if (applied.wrote || changed) kept.memory = { ...kept.memory, activeAt: probedAt };
     return { requeueAfterMs: requeueAfterMs(statuses, plan, dataPlane, kept.memory, Date.now()) };
   }
@@ -159,9 +167,11 @@ export class NodeController {
       return plan;
     } catch (error) {
       const { configMaps, rollouts } = revocationsWithoutPlan(observed, kept.derivation.from(key));
-      const { replaced, refused } = await kept.configMaps.write(configMaps, snapshot.configMaps);
+      const outcome = await kept.configMaps.write(configMaps, snapshot.configMaps);
+      const { replaced } = outcome;
       if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
-      if (refused === undefined) await this.#rollOut(snapshot.node, rollouts, kept.memory.rolledOut);
+      const written = isUnwritten(outcome) ? rolloutsOfCurrent(snapshot, kept.configMaps) : rollouts;
+      await this.#rollOut(snapshot.node, written, kept.memory.rolledOut);
       throw error;
     }
   }
@@ -198,16 +208,19 @@ export class NodeController {
   }
 
   /** Writes the ConfigMaps, keeps the sidecar in its workload, and has pods take up what was written for them. */
-  async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, { configMaps, memory }: KeptNode): Promise<Applied> {
+  async #apply(snapshot: Snapshot, plan: Plan, key: NodeKey, kept: KeptNode): Promise<Applied> {
+    const { configMaps, memory } = kept;
     const together = NAMES.sidecars(snapshot.node.metadata.name);
-    const seen = snapshot.configMaps;
-    const { wrote, replaced, refused } = await configMaps.write(plan.objects, seen, plan.revocations, together);
+    const outcome = await configMaps.write(plan.objects, snapshot.configMaps, plan.revocations, together);
+    const { wrote, replaced, failure } = outcome;
     if (replaced.length > 0) await this.#options.recordEvents(snapshot.node, replaced.map(replacedNotice));
-    const canStart = key.seed !== undefined && refused === undefined;
-    const injection = await this.#injector.reconcileSidecar(snapshot, plan, canStart);
-    const rollouts = refused === undefined ? plan.rollouts : rolloutsOfCurrent(snapshot, configMaps);
+    const isWritten = !isUnwritten(outcome);
+    const injection = await this.#injector.reconcileSidecar(snapshot, plan, key.seed !== undefined && isWritten);
+    const rollouts = isWritten ? plan.rollouts : rolloutsOfCurrent(snapshot, configMaps);
     const rolledOut = await this.#rollOut(snapshot.node, rollouts, memory.rolledOut);
-    return { wrote, refused, injection, rolledOut };
+    kept.failedWrites = failure ? kept.failedWrites + 1 : 0;
+    const lasting = failure && kept.failedWrites >= LASTING_FAILURES ? messageOf(failure) : undefined;
+    return { wrote, refused: outcome.refused ?? lasting, failure, injection, rolledOut };
   }
 
   /** Rolls out each content once. */
@@ -304,13 +317,14 @@ function newNode({ api, log }: Pick<ControllerOptions, 'api' | 'log'>): KeptNode
   return {
     memory: emptyMemory(Date.now()),
     published: false,
+    failedWrites: 0,
     configMaps: new ConfigMaps(api, log),
     derivation: new KeyDerivation(),
     certificates: cachingCertificateReader(),
   };
 }
 
-/** Where a ConfigMap was refused, pods must still take up what there is, such as a revocation. */
+/** Where a ConfigMap could not be written, pods must still take up what there is, such as a revocation. */
 function rolloutsOfCurrent({ node, configMaps: seen }: Snapshot, configMaps: ConfigMaps): ConfigRollout[] {
   const current = configMaps.current(seen);
   const { name } = node.metadata;

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { PeerObject, StoredNode } from '../plan/observed/observed.ts';
 import type { RecordEvents } from './events.ts';
 import { Queue } from './queue.ts';
-import { NodeController } from './reconcile.ts';
+import { LASTING_FAILURES, NodeController } from './reconcile.ts';
 import { Watches } from './watches.ts';
 
 /** Reconciles wait for the network most of the time. A namespace of which none runs may have one besides these. */
@@ -12,8 +12,6 @@ const CONCURRENT_NODES = 8;
 const CONCURRENT_NODES_OF_NAMESPACE = 4;
 /** Each may have some MB of answers in memory. */
 const MOST_CONCURRENT_NODES = 64;
-/** After so many failures in a row of one node, its conditions say so: one or two can be a moment without the API server. */
-const LASTING_FAILURES = 3;
 /** Every node is reconciled at least this often, whatever event was missed. */
 const RESYNC_MS = 5 * 60_000;
 

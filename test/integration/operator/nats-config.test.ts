@@ -11,6 +11,7 @@ import { type OperatorOptions, OperatorProcess } from '../../kit/processes/opera
 import { until } from '../../kit/processes/process.ts';
 import { type ControlPlane, sharedControlPlane } from '../../kit/servers/control-plane.ts';
 import { NatsServer } from '../../kit/servers/nats-server.ts';
+import { refuseWrites } from '../../kit/sites/admission.ts';
 import { OperatedSite } from '../../kit/sites/operated-site.ts';
 import type { PeeredSiteOptions } from '../../kit/sites/peered-site.ts';
 
@@ -320,38 +321,6 @@ describe("the operator's NATS configuration", function () {
       return spec?.template.metadata?.annotations?.['sync.linuxforhealth.io/config'];
     }
 
-    /** As a cluster's administrator may. @returns what takes it back */
-    async function refuseRestarts(namespace: string): Promise<() => Promise<unknown>> {
-      const named = (kind: string, spec: object): object => ({
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind,
-        metadata: { name: 'lfh-sync-test-restarts' },
-        spec,
-      });
-      const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['statefulsets'] };
-      const policy = named('ValidatingAdmissionPolicy', {
-        failurePolicy: 'Fail',
-        matchConstraints: { resourceRules: [rule] },
-        validations: [{ expression: 'false', message: 'no restarts today' }],
-      });
-      const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
-      const binding = named('ValidatingAdmissionPolicyBinding', {
-        policyName: 'lfh-sync-test-restarts',
-        validationActions: ['Deny'],
-        matchResources: { namespaceSelector },
-      });
-      for (const each of [policy, binding]) await plane.kubectl(['apply', '-f', '-'], JSON.stringify(each));
-      const annotate = ['-n', namespace, 'annotate', 'statefulset', 'nats', 'x=y', '--dry-run=server'];
-      await until('the policy counts', () =>
-        plane.kubectl(annotate).then(
-          () => false,
-          (error: Error) => /no restarts today/.test(error.message),
-        ),
-      );
-      const kinds = 'validatingadmissionpolicybinding,validatingadmissionpolicy';
-      return () => plane.kubectl(['delete', kinds, 'lfh-sync-test-restarts']);
-    }
-
     it('by an annotation on each pod for each change, which makes the kubelet update the mounted files', async () => {
       const site = await start({ spec: { nats: { workloadRef: { name: 'nats' } } } });
       const { apiVersion, kind } = KINDS.pod;
@@ -402,7 +371,11 @@ describe("the operator's NATS configuration", function () {
       await admit(site, 'hospital-b');
       await until('it was ordered for the peer', async () => (await ordered(site)) !== undefined);
       const before = await ordered(site);
-      const removePolicy = await refuseRestarts(site.namespace);
+      const restarts = { apiGroup: 'apps', resource: 'statefulsets', operations: ['UPDATE'] } as const;
+      const refused = { expression: 'false', message: 'no restarts today' };
+      const removePolicy = await refuseWrites(plane, site.namespace, restarts, refused, () =>
+        site.kubectl('annotate', 'statefulset', 'nats', 'x=y', '--dry-run=server'),
+      );
       const note = async (): Promise<string | undefined> =>
         (await site.get<ConfigMap>(KINDS.configMap, 'local-nats'))?.metadata.annotations?.[ROLLOUT_NOTE];
       try {
