@@ -16,12 +16,12 @@ import { revocationsOf } from './node/revocations.ts';
 import type { AddressProblem } from './observed/advertised.ts';
 import { CA_FILE } from './observed/names.ts';
 import type { DerivedKeys, Observed, PeerObject } from './observed/observed.ts';
-import { nodeSpec, peerDurable, peerSpec } from './observed/spec.ts';
+import { nodeSpec, peerSpec } from './observed/spec.ts';
 import { type FhirServerProblem, plannedFhirServers } from './peers/fhir-servers.ts';
 import { invitation } from './peers/invitation.ts';
 import { type ManualAccess, manualAccess } from './peers/manual-access.ts';
 import { natsAccess } from './peers/nats-access.ts';
-import { isGranted, keepsDurable, needsDurable, type PlannedPeer, plannedPeers } from './peers/peers.ts';
+import { isGranted, keptDurables, needsDurable, type PlannedPeer, plannedPeers } from './peers/peers.ts';
 import { type ReceivingPeer, sidecarFiles } from './peers/sidecar-settings.ts';
 import { caRemarks, type ResolvedCa, resolveCa } from './trust/ca-source.ts';
 import { bundle, bundleWithin, MAX_OWN_CA } from './trust/certificates.ts';
@@ -104,7 +104,7 @@ export function planNode(observed: Observed, publicKeys: readonly string[], deri
     ),
     granted: peers.filter(isGranted).map(({ peer }) => peer),
     durables: peers.filter(needsDurable).map(({ peer }) => durableOf(peer)),
-    keptDurables: peers.filter(keepsDurable).map(({ peer }) => peerDurable(peer)),
+    keptDurables: keptDurables(peers),
     files: undefined,
     ownCa: cas.nats && bundle(cas.nats.authorities),
     addressProblem: observed.advertised.problem,

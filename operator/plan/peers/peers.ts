@@ -4,7 +4,7 @@ import { peerDigest } from '../../../common/contract/settings-digest.ts';
 import { ShapeError } from '../../../common/contract/shapes.ts';
 import { bytesOf } from '../nats/permissions.ts';
 import type { DerivedKeys, NodeObject, Observed, PeerObject } from '../observed/observed.ts';
-import { nodeKeys, nodeSpec, peerSpec } from '../observed/spec.ts';
+import { nodeKeys, nodeSpec, peerDurable, peerSpec } from '../observed/spec.ts';
 import { type ResolvedCa, resolveCa } from '../trust/ca-source.ts';
 import { bundle } from '../trust/certificates.ts';
 import { type Admission, admit, peerKeys } from './admission.ts';
@@ -118,11 +118,14 @@ export function needsDurable({ peer, conflict }: PlannedPeer): boolean {
 }
 
 /**
- * Whether a durable that the peer has stays though it is not let in: it is the only place where a peer with the client `Connect` has
- * its position, and a conflict may be the mistake of another peer's author.
+ * The names of the durables that stay though their peers are not let in: a durable is the only place where a peer with the client
+ * `Connect` has its position, and a conflict may be the mistake of another peer's author. Not where that one has a durable of its own
+ * by this name: what it had as another client would stay for ever.
  */
-export function keepsDurable({ peer, conflict, hasForeignId }: PlannedPeer): boolean {
-  return conflict !== undefined && !hasForeignId && peerSpec(peer).publicKeys.length > 0;
+export function keptDurables(peers: readonly PlannedPeer[]): string[] {
+  const owned = new Set(peers.filter(needsDurable).map(({ peer }) => peerDurable(peer)));
+  const refused = peers.filter(({ peer, conflict }) => conflict !== undefined && peerSpec(peer).publicKeys.length > 0);
+  return refused.map(({ peer }) => peerDurable(peer)).filter((name) => !owned.has(name));
 }
 
 /** What connect asks for can only be mapped in an account of its own. */

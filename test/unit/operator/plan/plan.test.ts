@@ -191,7 +191,13 @@ describe('planNode', () => {
     );
   });
 
-  it('does not keep a durable for a peer whose id belongs to an older one', () => {
+  it('keeps a durable for a peer whose id an older one has claimed that has none of its own, and for one with our id', () => {
+    const claims = aPeer('b', { spec: { lfhId: 'c', publicKeys: undefined } });
+    const plan = planOf(observedOf([claims, aPeer('c'), aPeer('d', { spec: { lfhId: 'hospital-a' } })]));
+    assert.deepEqual([plan.durables, plan.keptDurables], [[], ['lfh-sync-c', 'lfh-sync-hospital-a']]);
+  });
+
+  it('keeps no second durable for a peer whose id belongs to an older one that has its own', () => {
     const claims = aPeer('c', { spec: { lfhId: 'b' } });
     assert.deepEqual(planOf(observedOf([aPeer('b'), claims])).keptDurables, []);
   });
