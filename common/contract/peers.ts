@@ -60,7 +60,10 @@ export interface LoadedPeer extends PeerSettings {
   readonly ca?: string;
   /** Why this peer cannot be replayed with these settings; the other peers are not affected. */
   readonly problem?: string;
-  /** Of what was written for it; absent where it has a {@link problem}. See settings-digest.ts. */
+  /**
+   * Of what the operator has written for it; absent where it has a {@link problem}, or a person has written it. See
+   * settings-digest.ts.
+   */
   readonly digest?: string;
 }
 

@@ -72,7 +72,7 @@ export interface PeerStatus {
   readonly position: PositionStatus | null;
   /**
    * Which settings of this peer are in force here: 12 hexadecimal digits that change with them. The operator compares them with what
-   * it has written. null where none are, since a file that they name cannot be used.
+   * it has written. null where none are, since a file that they name cannot be used, and where a person has written them.
    */
   readonly digest: string | null;
   /** Messages that the peer has for us and that are not replayed yet; null while not known. */

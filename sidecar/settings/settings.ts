@@ -128,13 +128,19 @@ function fingerprint(settings: LoadedSettings): string {
   return JSON.stringify({ ...settings, seed: undefined, previousSeed: undefined });
 }
 
-/** @param entry what was written for it */
+/**
+ * Only what the operator has written has a digest: it compares that with what it plans, which a person's own settings never are.
+ *
+ * @param entry what was written for it
+ */
 async function loadPeer(peer: PeerSettings, entry: string, source: Source): Promise<LoadedPeer> {
-  if (peer.caFile === undefined) return { ...peer, digest: peerDigest(entry, undefined) };
+  const digestOf = (ca?: string): Pick<LoadedPeer, 'digest'> =>
+    source.digest === null ? {} : { digest: peerDigest(entry, ca) };
+  if (peer.caFile === undefined) return { ...peer, ...digestOf() };
   try {
     const name = `the CA of ${peer.name}`;
     const ca = await source.certificates(name, peer.caFile);
-    return { ...peer, ca: requireCertificates(ca, name), digest: peerDigest(entry, ca) };
+    return { ...peer, ca: requireCertificates(ca, name), ...digestOf(ca) };
   } catch (error) {
     return { ...peer, problem: messageOf(error) };
   }

@@ -57,11 +57,17 @@ describe('the settings of a sidecar', () => {
     const loaded = (await loadSettings(env)).peers;
     assert.equal(loaded[0]?.ca, ca);
     assert.match(loaded[1]?.problem ?? '', /cannot read the file .*ca-b\.crt/);
-    assert.deepEqual(
-      loaded.map(({ digest }) => digest !== undefined),
-      [true, false, false],
-    );
     assert.match(loaded[2]?.problem ?? '', /holds a private key/);
+  });
+
+  it('have no digest where a person has written them, neither of all nor of a peer, so that no operator compares them', async () => {
+    await put('LFH_SYNC_PEERS', JSON.stringify([{ name: 'b', lfhId: 'hospital-b', servers: ['tls://b:4222'] }]));
+    const { digest, peers: withoutCa } = await loadSettings(env);
+    await put('LFH_SYNC_PEERS', peers);
+    await put('ca-a.crt', ca);
+    const { peers: withCa } = await loadSettings(env);
+    assert.deepEqual([digest, withoutCa[0]?.digest, withCa[0]?.digest], [null, undefined, undefined]);
+    assert.equal(withCa[0]?.ca, ca);
   });
 
   it('take a seed with or without a line end, and explain a wrong one without quoting it', async () => {
@@ -150,6 +156,16 @@ describe('the settings of a sidecar', () => {
         seen.add(now.b);
       }
       assert.equal(seen.size, 4);
+    });
+
+    it('have no digest of a peer whose CA is not there', async () => {
+      const { 'ca-a.crt': _, ...others } = entries;
+      entries = others;
+      authenticate(seed);
+      await mount();
+      const [peer] = (await loadSettings(env)).peers;
+      assert.match(peer?.problem ?? '', /there is no entry ca-a\.crt beside the settings/);
+      assert.equal(peer?.digest, undefined);
     });
 
     it('do not count where any of them was changed, added or removed, or is not authenticated at all', async () => {
