@@ -1,8 +1,10 @@
+import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigMap, KINDS, type Kind, type KubeObject } from '../api/objects.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { isTakenBack, letsNobodyIn } from '../plan/node/config-maps.ts';
+import { isNatsLive, isWithoutPeers } from '../plan/node/peers-gone.ts';
 import { NAMES } from '../plan/observed/names.ts';
 import { nodeNameOf, type PeerObject, type StoredNode } from '../plan/observed/observed.ts';
 import { readUninstallConfig, type UninstallConfig } from './config.ts';
@@ -37,6 +39,7 @@ await runHook('lfh-sync-uninstall', async (log) => {
     await deleteAll(api, KINDS.peer, await peersOf(api, namespace), log);
     // Only for that: the sidecar stays in its workload for as long as the node exists.
     await waitUntil(letsNobodyIn, api, config, deadline);
+    await waitForDurables(node, api, config, deadline, log);
   }
   if (node) await deleteAll(api, KINDS.node, [node], log);
   // Also where an earlier attempt of this Job has deleted the node.
@@ -64,6 +67,36 @@ async function deleteAll(api: KubeClient, kind: Kind, objects: readonly KubeObje
     const { name, namespace = '' } = metadata;
     await api.delete(kind, namespace, name);
     log.info({ kind: kind.kind, name, namespace }, 'deleted');
+  }
+}
+
+/**
+ * Waits until the operator has seen that there are no peers any more, so that it has removed their consumers. It must not keep the
+ * release, since nobody has access by then: at most half of the time is waited, and what stays is only logged.
+ *
+ * @param before as the node was before its peers were deleted
+ */
+async function waitForDurables(
+  before: StoredNode,
+  api: KubeClient,
+  { namespace, timeoutMs }: UninstallConfig,
+  deadline: number,
+  log: Logger,
+): Promise<void> {
+  const wasLive = isNatsLive(before);
+  const advice =
+    'the operator was not seen to remove them. Is one running, and can it sign in to NATS? nats consumer ls EVENTS lists those that ' +
+    'stay; their names begin with lfh-sync- or lfh-connect-, and nats consumer rm removes them';
+  try {
+    await retryUntil(deadline - timeoutMs / 2, advice, async () => {
+      const node = await api.get<StoredNode>(KINDS.node, namespace, CHART_NODE);
+      return node === undefined || isWithoutPeers(node, wasLive);
+    });
+  } catch (error) {
+    log.warn(
+      { namespace, node: CHART_NODE, problem: messageOf(error) },
+      'consumers of the deleted peers may stay in NATS',
+    );
   }
 }
 
