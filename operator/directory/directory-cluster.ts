@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../common/errors.ts';
+import { Limiter } from '../../common/limiter.ts';
 import { KINDS, type Kind, type KubeObject, type Metadata } from '../api/objects.ts';
 import type { Cluster, Listing, Selection, WatchEvent } from '../cluster/cluster.ts';
 import { KubeError } from '../cluster/errors.ts';
-import { Turns } from '../cluster/turns.ts';
 import { keyOf } from './input.ts';
 import { NAMESPACE } from './layout.ts';
 import type { Store } from './store.ts';
@@ -32,7 +32,7 @@ interface Change {
 export class DirectoryCluster implements Cluster {
   readonly #store: Store;
   readonly #objects = new Map<string, KubeObject>();
-  readonly #turns = new Turns(1);
+  readonly #updates = new Limiter(1);
   readonly #watchers = new Set<(change: Change) => void>();
   #changes: Change[] = [];
   #version = 1;
@@ -179,7 +179,7 @@ export class DirectoryCluster implements Cluster {
     identity: Value,
     update: (before: Value | undefined) => Value | undefined,
   ): Promise<Value> {
-    return this.#turns.take(async () => {
+    return this.#updates.run(async () => {
       const key = keyOf(identity);
       const before = this.#objects.get(key) as Value | undefined;
       const wanted = update(before);

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { Limiter } from '../../common/limiter.ts';
 import { type JsonPatchStep, type Kind, type KubeObject, kindOf, pathOf } from '../api/objects.ts';
 import type { Cluster, Listing, Selection, WatchEvent } from '../cluster/cluster.ts';
 import { KubeError } from '../cluster/errors.ts';
-import { Turns } from '../cluster/turns.ts';
 import { linesOf, textOf } from './response.ts';
 
 /** The field manager that owns what we write (server-side apply). */
@@ -54,8 +54,8 @@ export class KubeClient implements Cluster {
   readonly #keepsConnections: boolean;
   readonly #dryRun: boolean;
   readonly #agents = new WeakMap<Agent, Agent>();
-  readonly #pages = new Turns(PAGES_AT_ONCE);
-  readonly #writes = new Turns(WRITES_AT_ONCE);
+  readonly #pages = new Limiter(PAGES_AT_ONCE);
+  readonly #writes = new Limiter(WRITES_AT_ONCE);
 
   /**
    * @param mayWrite is asked just before each write; without it nothing that would change something is sent
@@ -105,7 +105,7 @@ export class KubeClient implements Cluster {
         ...(fieldSelector !== '' && { fieldSelector }),
         ...(next !== undefined && { continue: next }),
       };
-      const page = await this.#pages.take(() => this.#request('GET', pathOf(kind, namespace), query));
+      const page = await this.#pages.run(() => this.#request('GET', pathOf(kind, namespace), query));
       const answer = page as { items: Value[]; metadata: { resourceVersion: string; continue?: string } };
       // The items of a list have neither apiVersion nor kind.
       const items = answer.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
@@ -225,7 +225,7 @@ export class KubeClient implements Cluster {
 
   #request(method: string, path: string, ...rest: Rest): Promise<unknown> {
     const send = (): Promise<unknown> => this.#send(method, path, ...rest);
-    return method === 'GET' ? send() : this.#writes.take(send);
+    return method === 'GET' ? send() : this.#writes.run(send);
   }
 
   async #send(method: string, path: string, ...rest: Rest): Promise<unknown> {

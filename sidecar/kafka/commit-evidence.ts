@@ -1,23 +1,25 @@
+import { Limiter } from '../../common/limiter.ts';
 import type { Client } from './connections.ts';
+import { TRANSACTION_TIMEOUT_MS } from './coordinator.ts';
 import { protocolError } from './errors.ts';
-import { type FetchedRecord, Fetcher, PAGE_BYTES, STAMPED_BY_BROKER } from './fetch.ts';
+import { CLOCKS_MS, type FetchedRecord, Fetcher, PAGE_BYTES, STAMPED_BY_BROKER } from './fetch.ts';
 import { keyOf, type Place } from './record-batch.ts';
 import type { LastRecord, WrittenPlace } from './transaction-headers.ts';
 import { isUpTo, namesPartitions, sequenced, writtenPlaces } from './transaction-headers.ts';
-import { Turns } from './turns.ts';
 
 /** How far a record is looked for behind the first that is as young: some seconds of what all peers together write. */
 const PAGES = 64;
-/** How far the clocks of a sidecar and of a broker, or of two sidecars, may be apart. */
-const CLOCKS_MS = 60_000;
-/** A transaction that is older than 10 s Kafka aborts (fence.ts). What is younger by more than this was written after it. */
-const WRITTEN_WITHIN_MS = 10_000 + CLOCKS_MS;
+/** What is younger than a record of a transaction by more than this was written after that had ended. */
+const WRITTEN_WITHIN_MS = TRANSACTION_TIMEOUT_MS + CLOCKS_MS;
 /**
  * All peers share one thread, on which kafkajs decodes what was fetched. A record that was never written is looked for up to the
  * end of its partition, and hundreds of peers look at the same time when a broker is lost. What is on the first page waits for
  * nobody.
  */
-const LONG_SEARCHES = new Turns(2);
+const LONG_SEARCHES = new Limiter(2);
+
+/** Whether a partition is there. `hidden`: nobody tells us. */
+export type StateOf = (place: Place) => 'there' | 'gone' | 'hidden';
 
 /** What became of a transaction in a partition. `unknown` where we may not read, or have not found it within {@link PAGES}. */
 export type Seen = 'committed' | 'aborted' | 'open' | 'missing' | 'unknown';
@@ -52,7 +54,7 @@ export interface Evidence extends Omit<Weighed, 'whole'> {
 export async function findEvidence(
   client: Client,
   records: readonly FetchedRecord[],
-  stateOf: (place: Place) => 'there' | 'gone' | 'hidden',
+  stateOf: StateOf,
   positions: 'open' | 'aborted',
 ): Promise<Evidence> {
   const { kafka } = client;
@@ -166,7 +168,7 @@ async function findSince(
     return found ?? 'unknown';
   };
   // A take-over that was given up must not keep the others waiting.
-  return LONG_SEARCHES.take(() => client.guard(goOn()));
+  return LONG_SEARCHES.run(() => client.guard(goOn()));
 }
 
 function isStamped({ batchContext }: FetchedRecord): boolean {

@@ -8,6 +8,9 @@ import { repeat } from './repeat.ts';
 
 type CoordinatingBroker = Awaited<ReturnType<Cluster['findGroupCoordinator']>>;
 
+/** Kafka aborts a transaction that is older than this. After a crash, readers of the same topics wait that long. */
+export const TRANSACTION_TIMEOUT_MS = 10_000;
+
 const NOT_ALLOWED =
   'this sidecar may not write to a topic any more, where Kafka may have left a transaction of it open; that is not ended. If ' +
   'readers of committed records wait there, allow WRITE again, or end it with kafka-transactions.sh abort';

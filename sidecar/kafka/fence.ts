@@ -5,6 +5,7 @@ import type { Logger } from '../../common/log.ts';
 import type { ReplayWriter } from '../ports.ts';
 import { decodePosition, encodePosition, type Position } from '../replay/position.ts';
 import type { OpenClient } from './connections.ts';
+import { TRANSACTION_TIMEOUT_MS } from './coordinator.ts';
 import { translate } from './errors.ts';
 import { type FetchedRecord, Fetcher } from './fetch.ts';
 import { type Ended, endHangingTransaction } from './hanging-transaction.ts';
@@ -13,8 +14,6 @@ import { withTimeout } from './timeout.ts';
 import type { Topics } from './topics.ts';
 import { POSITION_KEY, TransactionalWriter } from './writer.ts';
 
-/** Kafka aborts a transaction that is older than this. After a crash, readers of the same topics wait that long. */
-const TRANSACTION_TIMEOUT_MS = 10_000;
 /** How long to wait for the end of a foreign transaction in a position topic. Nobody but us should write there. */
 const STABLE_DEADLINE_MS = 15_000;
 /** The longest time that a take-over may take, including the wait for a foreign transaction. */

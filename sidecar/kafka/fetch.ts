@@ -29,6 +29,8 @@ export interface FetchedRecord {
 
 /** Of a topic with `message.timestamp.type=LogAppendTime`. */
 export const STAMPED_BY_BROKER = 1;
+/** How far the clocks of a sidecar and of a broker, or of two sidecars, may be apart. */
+export const CLOCKS_MS = 60_000;
 
 export interface Fetched {
   /** In order, without control records. A fetch of committed records leaves out aborted ones as well. */

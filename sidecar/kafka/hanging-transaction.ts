@@ -3,7 +3,7 @@ import { recordValue } from '../replay/record-value.ts';
 import { BatchSender } from './batch-sender.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type Cluster, createCluster } from './cluster.ts';
-import { type Evidence, findEvidence } from './commit-evidence.ts';
+import { type Evidence, findEvidence, type StateOf } from './commit-evidence.ts';
 import type { Client } from './connections.ts';
 import { TransactionCoordinator } from './coordinator.ts';
 import { isLeaderless, protocolError, waitsForLeader } from './errors.ts';
@@ -165,9 +165,6 @@ export function copiesOf(records: readonly FetchedRecord[]): readonly BatchRecor
       headers: isPosition ? joinedHeaders(positions) : writtenAgain(headers),
     }));
 }
-
-/** Whether a partition is there. `hidden`: nobody tells us. */
-type StateOf = (place: Place) => 'there' | 'gone' | 'hidden';
 
 /** Tells what was deleted since, or was made again with fewer partitions: nobody waits there, and Kafka would refuse all. */
 async function findStates(topics: Topics, places: readonly Place[]): Promise<StateOf> {

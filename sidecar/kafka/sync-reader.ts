@@ -2,7 +2,7 @@ import { SYNC_TOPIC } from '../../common/contract/names.ts';
 import type { SyncRecord } from '../ports.ts';
 import type { TransmitState } from '../transmit/state.ts';
 import { protocolError } from './errors.ts';
-import type { Fetched, Fetcher } from './fetch.ts';
+import { CLOCKS_MS, type Fetched, type Fetcher } from './fetch.ts';
 import { heldUp, type OpenTransaction, openAt } from './held-up.ts';
 
 /** What is fetched of a partition at once: enough for a round, and little for fifty servers at a time. */
@@ -10,9 +10,6 @@ const FETCH_BYTES = 512 * 1024;
 
 /** Longer than it takes from the first replay of a node to the first sidecar that stays. */
 const YOUNG_MS = 10 * 60_000;
-
-/** The sidecars of a node write by clocks of their own. */
-const CLOCKS_MS = 60_000;
 
 const NOTHING: ReadonlyMap<number, bigint> = new Map();
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { Turns } from '../../../../sidecar/kafka/turns.ts';
+import { Limiter } from '../../../common/limiter.ts';
 
-describe('turns', () => {
-  it('let some go at once, and the others in their order as soon as one has ended, also where it fails', async () => {
-    const turns = new Turns(2);
+describe('a limiter', () => {
+  it('lets some go at once, and the others in their order as soon as one has ended, also where it fails', async () => {
+    const limiter = new Limiter(2);
     const begun: number[] = [];
     const ends = Array.from({ length: 4 }, () => Promise.withResolvers<number>());
     const all = ends.map(({ promise }, at) =>
-      turns.take(() => {
+      limiter.run(() => {
         begun.push(at);
         return promise;
       }),
@@ -21,6 +21,6 @@ describe('turns', () => {
     assert.deepEqual(begun, [0, 1, 2]);
     for (const { resolve } of ends) resolve(7);
     assert.deepEqual(await Promise.all([all[0], all[2], all[3]]), [7, 7, 7]);
-    assert.equal(await turns.take(() => Promise.resolve(8)), 8);
+    assert.equal(await limiter.run(() => Promise.resolve(8)), 8);
   });
 });

@@ -1,14 +1,15 @@
-/** Lets only so many of several works go on at once; the others wait for their turn, in the order in which they came. */
-export class Turns {
+/** Lets only so many pieces of work go on at once; the others wait, and begin in the order in which they came. */
+export class Limiter {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
+  /** @param most how many go on at the same time */
   constructor(most: number) {
     this.#free = most;
   }
 
-  /** @throws what `work` throws */
-  async take<Value>(work: () => Promise<Value>): Promise<Value> {
+  /** Does the work as soon as it may begin. @throws what it throws */
+  async run<Value>(work: () => Promise<Value>): Promise<Value> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
